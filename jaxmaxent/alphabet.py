@@ -1,0 +1,178 @@
+"""Alphabets: which letters a sequence is made of, and in which order.
+
+The order of letters is decided here and nowhere else. An array that comes from elsewhere in another order
+(the published program of Finnegan & Song used G, C, A, T) is converted by naming that order once, in
+`Alphabet.from_one_hot`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, UInt8
+
+# What each ambiguity code of the IUPAC nomenclature (1985) stands for, to name it in an error.
+IUPAC_DNA = {
+    "R": "A or G",
+    "Y": "C or T",
+    "S": "C or G",
+    "W": "A or T",
+    "K": "G or T",
+    "M": "A or C",
+    "B": "C, G or T",
+    "D": "A, G or T",
+    "H": "A, C or T",
+    "V": "A, C or G",
+    "N": "any letter",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Alphabet:
+    """An ordered set of letters.
+
+    Attributes:
+        letters: the letters in order; a letter's index in this string is its token.
+        any_letter: the letter that stands for "undecided" in a consensus.
+        complements: the complement of each letter, in the order of `letters`; None where there is none.
+    """
+
+    letters: str
+    any_letter: str = "?"
+    complements: str | None = None
+
+    def __post_init__(self) -> None:
+        if not 2 <= len(self.letters) <= 255 or len(set(self.letters)) != len(self.letters):
+            raise ValueError(f"letters must be 2 to 255 different characters, got {self.letters!r}")
+        if self.complements is not None and sorted(self.complements) != sorted(self.letters):
+            raise ValueError(
+                f"complements must be the letters {self.letters!r} in another order, got {self.complements!r}"
+            )
+
+    def __len__(self) -> int:
+        return len(self.letters)
+
+    def encode(self, sequence: str | Sequence[str]) -> UInt8[np.ndarray, "*sequences length"]:
+        """Turn one sequence, or several of equal length, into tokens.
+
+        Lower case is read as upper case where the alphabet has only the upper-case letter (genomes mark
+        repeats that way).
+
+        Args:
+            sequence: a string, or a sequence of strings of equal length.
+
+        Returns:
+            tokens, uint8, shape [length] for a string and [sequences, length] for several.
+
+        Raises:
+            ValueError: for a letter that is not in the alphabet, an empty sequence or unequal lengths.
+        """
+        if isinstance(sequence, str):
+            return self._encode_one(sequence, "sequence")
+        if len(sequence) == 0:
+            raise ValueError("sequence must hold at least one sequence, got an empty list")
+        lengths = {len(s) for s in sequence}
+        if len(lengths) > 1:
+            odd = next(i for i, s in enumerate(sequence) if len(s) != len(sequence[0]))
+            raise ValueError(
+                f"sequences must have equal lengths, but sequence 0 has {len(sequence[0])} letters "
+                f"and sequence {odd} has {len(sequence[odd])}"
+            )
+        return np.stack([self._encode_one(s, f"sequence {i}") for i, s in enumerate(sequence)])
+
+    def _encode_one(self, sequence: str, what: str) -> np.ndarray:
+        if not sequence:
+            raise ValueError(f"{what} is empty, expected letters of {self.letters!r}")
+        points = np.frombuffer(sequence.encode("utf-32-le"), np.uint32)
+        tokens = self._table()[np.minimum(points, 255)]
+        wrong = np.flatnonzero(tokens == 255)
+        if wrong.size:
+            letter = sequence[wrong[0]]
+            raise ValueError(
+                f"{what} has {self._describe(letter)} at position {wrong[0]} (0-based), "
+                f"expected only the letters {self.letters!r}"
+            )
+        return tokens
+
+    def _describe(self, letter: str) -> str:
+        meaning = IUPAC_DNA.get(letter.upper()) if set(self.letters) == set("ACGT") else None
+        return f"{letter!r} (IUPAC for {meaning})" if meaning else repr(letter)
+
+    def _table(self) -> np.ndarray:
+        """Token of every Latin-1 code point, 255 where there is none."""
+        table = np.full(256, 255, np.uint8)
+        for token, letter in enumerate(self.letters):
+            if letter.lower() not in self.letters:
+                table[ord(letter.lower())] = token
+        for token, letter in enumerate(self.letters):
+            table[ord(letter)] = token
+        return table
+
+    def decode(self, tokens: Int[np.ndarray, "*sequences length"]) -> str | list[str]:
+        """Turn tokens of shape [length] into a string, of shape [sequences, length] into a list of strings."""
+        tokens = np.asarray(tokens)
+        if tokens.size and (tokens.min() < 0 or tokens.max() >= len(self)):
+            raise ValueError(f"tokens must be 0 to {len(self) - 1}, got values {tokens.min()} to {tokens.max()}")
+        letters = np.array(list(self.letters))[tokens]
+        return "".join(letters) if tokens.ndim == 1 else ["".join(row) for row in letters]
+
+    def one_hot(self, tokens: Int[Array, "*sequences length"]) -> Float[Array, "*sequences length letters"]:
+        """One-hot of tokens in the alphabet's own letter order, as a JAX array of the default float type."""
+        return jax.nn.one_hot(tokens, len(self), dtype=jnp.float32)
+
+    def from_one_hot(
+        self, one_hot: Float[np.ndarray, "*sequences length letters"], letters: str
+    ) -> UInt8[np.ndarray, "*sequences length"]:
+        """Tokens of a one-hot array whose last axis is in the declared letter order.
+
+        Args:
+            one_hot: any numeric type, exactly one 1 and otherwise 0 at every position.
+            letters: the letter order of the last axis, for example "GCAT".
+
+        Returns:
+            tokens in this alphabet's order, uint8, the shape of `one_hot` without its last axis.
+
+        Raises:
+            ValueError: if `letters` is not a permutation of the alphabet, or the array is no one-hot.
+        """
+        if sorted(letters) != sorted(self.letters):
+            raise ValueError(f"letters must be the letters {self.letters!r} in some order, got {letters!r}")
+        one_hot = np.asarray(one_hot)
+        if one_hot.ndim < 2 or one_hot.shape[-1] != len(self) or 0 in one_hot.shape:
+            raise ValueError(
+                f"one_hot must have shape [..., length, {len(self)}] and not be empty, got {list(one_hot.shape)}"
+            )
+        if not np.issubdtype(one_hot.dtype, np.number) and one_hot.dtype != bool:
+            raise ValueError(f"one_hot must hold numbers, got dtype {one_hot.dtype}")
+        valid = ((one_hot == 0) | (one_hot == 1)).all(-1) & (one_hot.sum(-1) == 1)
+        if not valid.all():
+            where = tuple(int(i) for i in np.argwhere(~valid)[0])
+            raise ValueError(
+                f"one_hot must have exactly one 1 and otherwise 0 at every position, "
+                f"but at index {list(where)} it holds {one_hot[where].tolist()}"
+            )
+        order = np.array([self.letters.index(letter) for letter in letters], np.uint8)
+        return order[one_hot.argmax(-1)]
+
+    def reverse_complement(
+        self, tokens: Int[np.ndarray, "*sequences length"]
+    ) -> Int[np.ndarray, "*sequences length"]:
+        """The other strand, read in its own direction. ValueError for an alphabet without complements."""
+        return self.complement(tokens)[..., ::-1]
+
+    def complement(self, tokens: Int[np.ndarray, "*sequences length"]) -> Int[np.ndarray, "*sequences length"]:
+        """The complement of every letter, in place. ValueError for an alphabet without complements."""
+        if self.complements is None:
+            raise ValueError(f"the alphabet {self.letters!r} has no complements")
+        table = np.array([self.letters.index(c) for c in self.complements], np.uint8)
+        return table[np.asarray(tokens)]
+
+
+DNA = Alphabet("ACGT", any_letter="N", complements="TGCA")
+RNA = Alphabet("ACGU", any_letter="N", complements="UGCA")
+PROTEIN = Alphabet("ACDEFGHIKLMNPQRSTVWY", any_letter="X")
+BINARY = Alphabet("01")

@@ -1,0 +1,52 @@
+"""Validation at the boundary: every message names the argument, what was given and what was expected."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import jax
+import numpy as np
+
+
+def integer(name: str, value: Any, *, at_least: int) -> int:
+    """`value` as an int, or ValueError if it is not a whole number of at least `at_least`."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < at_least:
+        raise ValueError(f"{name} must be a whole number of at least {at_least}, got {value!r}")
+    return int(value)
+
+
+def number(name: str, value: Any, *, above: float = -math.inf, below: float = math.inf) -> float:
+    """`value` as a float, or ValueError if it is not a finite number with above < value < below."""
+    try:
+        result = float(value)
+    except (TypeError, ValueError):
+        result = math.nan
+    if not (math.isfinite(result) and above < result < below):
+        bounds = [f"above {above:g}"] * (above > -math.inf) + [f"below {below:g}"] * (below < math.inf)
+        raise ValueError(f"{name} must be a finite number {' and '.join(bounds)}".rstrip() + f", got {value!r}")
+    return result
+
+
+def finite_array(name: str, value: Any, *, at_least: float = -math.inf) -> np.ndarray:
+    """`value` as a float array, or ValueError if an entry is not finite or below `at_least`."""
+    array = np.asarray(value, dtype=float)
+    wrong = ~np.isfinite(array) | (array < at_least)
+    if wrong.any():
+        bound = f" ≥ {at_least:g}" if at_least > -math.inf else ""
+        raise ValueError(f"{name} must be finite{bound}, got {array[wrong].flat[0]:g}")
+    return array
+
+
+def finite_parameters(name: str, tree: Any) -> None:
+    """ValueError that names the first leaf of `tree` holding a NaN or infinite value."""
+    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+        array = np.asarray(leaf)
+        if np.issubdtype(array.dtype, np.integer) or array.dtype == bool:
+            continue
+        bad = ~np.isfinite(array.astype(np.float32) if array.dtype.itemsize < 4 else array)
+        if bad.any():
+            where = jax.tree_util.keystr(path)
+            raise ValueError(
+                f"{name} must be finite, but {where} has {int(bad.sum())} NaN or infinite of {array.size} values"
+            )
