@@ -50,3 +50,10 @@ def finite_parameters(name: str, tree: Any) -> None:
             raise ValueError(
                 f"{name} must be finite, but {where} has {int(bad.sum())} NaN or infinite of {array.size} values"
             )
+
+
+def multiple(name: str, value: int, of_name: str, of: int) -> int:
+    """`value`, or ValueError if it is not a multiple of `of`, the value of the argument `of_name`."""
+    if value % of:
+        raise ValueError(f"{name} must be a multiple of {of_name} = {of}, got {value}")
+    return value

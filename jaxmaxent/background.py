@@ -1,0 +1,73 @@
+"""The ensemble at β = 0, where only the fields act: drawn, normalised and averaged exactly.
+
+Fields reach no further than neighbouring letters, so β = 0 is a Markov chain along the sequence: messages are
+passed from its end to its start, then letters are drawn from start to end (forward filtering, backward
+sampling, here in mirror order). Fixed positions are letters with probability one.
+"""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, Key
+
+from jaxmaxent.ensemble import Ensemble
+
+# Below every log-weight that can matter, yet finite: infinities would turn into NaN in gradients.
+_NEVER = -1e9
+
+
+def draw(key: Key[Array, ""], ensemble: Ensemble, count: int) -> Int[Array, "count length"]:
+    """`count` independent exact draws at β = 0, int32, for an ensemble of one anchor."""
+    unary, pair = _potentials(ensemble, ensemble.mu())
+    messages = _messages(unary, pair)
+
+    def one(chain_key: Key[Array, ""]) -> Int[Array, " length"]:
+        def letter(previous: Array, site: tuple[Array, Array, Array]) -> tuple[Array, Array]:
+            site_key, site_unary, message = site
+            token = jax.random.categorical(site_key, previous + site_unary + message)
+            return pair[token], token
+
+        keys = jax.random.split(chain_key, ensemble.length)
+        nothing_before = jnp.zeros(unary.shape[1], unary.dtype)
+        return jax.lax.scan(letter, nothing_before, (keys, unary, messages))[1]
+
+    keys = jax.vmap(lambda chain: jax.random.fold_in(key, chain))(jnp.arange(count))
+    return jax.vmap(one)(keys).astype(jnp.int32)
+
+
+def log_partition(ensemble: Ensemble, mu: Float[Array, " fields"] | None = None) -> Float[Array, ""]:
+    """log Σ_x exp(Σ μ_k N_k(x)) over the sequences that keep the fixed positions, for one anchor."""
+    unary, pair = _potentials(ensemble, ensemble.mu() if mu is None else mu)
+    return jax.nn.logsumexp(unary[0] + _messages(unary, pair)[0])
+
+
+def mean_counts(ensemble: Ensemble, mu: Float[Array, " fields"] | None = None) -> Float[Array, " fields"]:
+    """Exact ⟨N_k⟩ at β = 0, the gradient of log Z with respect to μ, for one anchor."""
+    return jax.grad(lambda m: log_partition(ensemble, m))(ensemble.mu() if mu is None else mu)
+
+
+def _potentials(ensemble: Ensemble, mu: Float[Array, " fields"]) -> tuple[Array, Array]:
+    """Log-weights of letters [length, letters] and of neighbours [letters, letters]."""
+    letters = len(ensemble.alphabet)
+    unary = jnp.zeros((ensemble.length, letters), mu.dtype)
+    pair = jnp.zeros((letters, letters), mu.dtype)
+    for k, field in enumerate(ensemble.fields):
+        unary = unary + mu[k] * jnp.broadcast_to(field.unary, unary.shape)
+        if field.pair is not None:
+            pair = pair + mu[k] * field.pair
+    held = jnp.ones(ensemble.length, bool).at[ensemble.movable].set(False)
+    other = ~jax.nn.one_hot(ensemble.anchor, letters, dtype=bool)
+    return jnp.where(held[:, None] & other, _NEVER, unary), pair
+
+
+def _messages(unary: Array, pair: Array) -> Float[Array, "length letters"]:
+    """Log-weight of everything to the right of each position, given its letter."""
+
+    def before(message: Array, site_unary: Array) -> tuple[Array, Array]:
+        message = jax.nn.logsumexp(pair + (site_unary + message)[None], axis=1)
+        return message, message
+
+    last = jnp.zeros(unary.shape[1], unary.dtype)
+    _, messages = jax.lax.scan(before, last, unary[1:], reverse=True)
+    return jnp.concatenate([messages, last[None]])

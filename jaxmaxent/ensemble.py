@@ -1,0 +1,320 @@
+"""What is sampled: the maximum entropy distribution of inputs anchored at x0.
+
+    p(x) ∝ exp( −β E(x) + Σ_k μ_k N_k(x) ),    E(x) = sqrt( Σ_i [ w_i (Φ_i(x) − Φ_i(x0)) ]² )
+
+(Finnegan & Song, PLoS Comput Biol 13(10): e1005836, 2017). It is the distribution of largest entropy among those
+with its mean distance ⟨E⟩ (multiplier β) and its mean counts ⟨N_k⟩ (multipliers μ_k).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import struct
+from jaxtyping import Array, Bool, Float, Int
+
+from jaxmaxent import checks
+from jaxmaxent.alphabet import DNA, Alphabet
+from jaxmaxent.fields import Field
+
+
+class Representation(NamedTuple):
+    """A network seen as a pure function, whatever framework it comes from.
+
+    Attributes:
+        features: `features(params, one_hot[length, letters]) -> [features]`, pure, of ONE sequence. Keep the
+            function and reuse it: a new lambda is a new program to compile.
+        params: a pytree of arrays, the first argument of `features`.
+        head: weights from the features to the output units, shape [features, units], or None.
+    """
+
+    features: Callable[[Any, Array], Array]
+    params: Any = None
+    head: Any = None
+
+
+@dataclasses.dataclass(frozen=True)
+class _WithoutParams:
+    """A plain function of one sequence in the form `features(params, one_hot)`."""
+
+    function: Callable[[Array], Array]
+
+    def __call__(self, params: Any, one_hot: Array) -> Array:
+        del params
+        return self.function(one_hot)
+
+
+def weighted_distance(
+    difference: Float[Array, " features"], weights: Float[Array, " features"]
+) -> Float[Array, ""]:
+    """sqrt(Σ (w d)²), with gradient 0 where it is 0 (the norm has a cusp there and its derivative is NaN)."""
+    squares = jnp.sum(jnp.square(weights * difference))
+    zero = squares == 0  # not `squares > 0`, which would turn a NaN into distance 0
+    return jnp.where(zero, 0, jnp.sqrt(jnp.where(zero, 1, squares)))
+
+
+@struct.dataclass
+class Ensemble:
+    """p(x) ∝ exp(−β E(x) + Σ μ_k N_k(x)) for one anchor, or for several side by side.
+
+    Everything that is a parameter of the distribution is an array leaf, so another β, μ, anchor or checkpoint of
+    the same network runs the program that is compiled already. Make one with `Ensemble.create`.
+
+    Attributes:
+        params: the network's parameters, shared by all anchors.
+        anchor: tokens, int32, shape [length] or [anchors, length].
+        reference: Φ(x0), shape [features] or [anchors, features].
+        weights: w, shape [features] or [anchors, features].
+        beta: β, shape [] or [anchors]; the inverse of the resolution in units of E.
+        fields: the terms μ_k N_k; each `mu` has shape [] or [anchors].
+        movable: positions that may change, int32, shape [movable]; the same for all anchors.
+        features: the representation's function (static).
+        alphabet: the letters (static).
+    """
+
+    params: Any
+    anchor: Int[Array, "*anchors length"]
+    reference: Float[Array, "*anchors features"]
+    weights: Float[Array, "*anchors features"]
+    beta: Float[Array, "*anchors"]
+    fields: tuple[Field, ...]
+    movable: Int[Array, " movable"]
+    features: Callable[[Any, Array], Array] = struct.field(pytree_node=False)
+    alphabet: Alphabet = struct.field(pytree_node=False)
+
+    @classmethod
+    def create(
+        cls,
+        representation: Representation | Callable[[Array], Array],
+        anchor: str | Sequence[str] | Int[np.ndarray, "*anchors length"],
+        *,
+        beta: Any,
+        unit: int | tuple[int, int] | None = None,
+        weights: Any = None,
+        fields: Sequence[Field] = (),
+        fixed: Any = None,
+        alphabet: Alphabet = DNA,
+    ) -> Ensemble:
+        """Build the ensemble around one or several anchors.
+
+        Args:
+            representation: a `Representation`, or a plain function one_hot[length, letters] -> [features].
+            anchor: the inputs to interpret: a string, strings of equal length, or tokens.
+            beta: β ≥ 0, one number or one an anchor.
+            unit: whose weights scale the features: output unit k for w = W[:, k], or a pair (a, b) for
+                w = W[:, a] − W[:, b], which makes E a distance in the log-ratio of the two classes. May be left
+                out for a head with one unit (that unit) or two (their pair).
+            weights: w itself, shape [features] or [anchors, features], instead of `unit`; all ones if the
+                representation has no head.
+            fields: the fields, each with its μ.
+            fixed: positions held at the anchor's letters: indices, or a boolean mask of shape [length].
+            alphabet: the letters of the sequences.
+
+        Raises:
+            ValueError: for bad input, in one sentence that names the argument.
+        """
+        if not isinstance(representation, Representation):
+            if not callable(representation):
+                raise ValueError(
+                    f"representation must be a Representation or a function of one one-hot sequence, "
+                    f"got {type(representation).__name__}"
+                )
+            representation = Representation(_WithoutParams(representation))
+        tokens = _tokens(anchor, alphabet)
+        checks.finite_parameters("params", representation.params)
+        reference = _reference(representation, tokens, alphabet)
+        batch = tokens.shape[:-1]
+        w = _weights(representation.head, unit, weights, reference.shape)
+        length = tokens.shape[-1]
+        return cls(
+            params=representation.params,
+            anchor=jnp.asarray(tokens, jnp.int32),
+            reference=reference,
+            weights=jnp.asarray(w, reference.dtype),
+            beta=_per_anchor("beta", checks.finite_array("beta", beta, at_least=0), batch),
+            fields=tuple(_checked_field(field, batch, length, alphabet) for field in fields),
+            movable=jnp.asarray(_movable(fixed, length), jnp.int32),
+            features=representation.features,
+            alphabet=alphabet,
+        )
+
+    @property
+    def anchors(self) -> int:
+        """How many anchors stand side by side (1 for a single one)."""
+        return 1 if self.anchor.ndim == 1 else self.anchor.shape[0]
+
+    @property
+    def length(self) -> int:
+        """Length of the sequences."""
+        return self.anchor.shape[-1]
+
+    def with_beta(self, beta: Any) -> Ensemble:
+        """The same ensemble at another β ≥ 0, one number or one an anchor."""
+        checked = checks.finite_array("beta", beta, at_least=0)
+        return self.replace(beta=_per_anchor("beta", checked, self.anchor.shape[:-1]))  # pyright: ignore
+
+    def with_mu(self, mu: Any, field: int = 0) -> Ensemble:
+        """The same ensemble with another μ, one number or one an anchor, for one of its fields."""
+        if not 0 <= field < len(self.fields):
+            raise ValueError(f"field must be the index of one of {len(self.fields)} fields, got {field!r}")
+        value = _per_anchor("mu", checks.finite_array("mu", mu), self.anchor.shape[:-1])
+        fields = list(self.fields)
+        fields[field] = fields[field].replace(mu=value)  # pyright: ignore[reportAttributeAccessIssue]
+        return self.replace(fields=tuple(fields))  # pyright: ignore[reportAttributeAccessIssue]
+
+    def batched(self) -> Ensemble:
+        """The same ensemble with a leading axis of anchors on every leaf that belongs to an anchor."""
+        if self.anchor.ndim == 2:
+            return self
+        return jax.tree.map(lambda leaf, axis: leaf[None] if axis == 0 else leaf, self, self.anchor_axes())
+
+    def anchor_axes(self) -> Any:
+        """The `in_axes` of `jax.vmap` over anchors: 0 on every leaf that belongs to one anchor, else None."""
+        own = {"anchor", "reference", "weights", "beta", "mu"}
+
+        def axis(path: Any, leaf: Any) -> int | None:
+            del leaf
+            names = [getattr(key, "name", None) for key in path]
+            return 0 if names[0] in own or (names[0] == "fields" and names[-1] == "mu") else None
+
+        # None is what vmap wants and what a pytree leaves out, so the marks are made as numbers first.
+        return jax.tree_util.tree_map_with_path(axis, self)
+
+    def energy(self, tokens: Int[Array, " length"]) -> Float[Array, ""]:
+        """E(x) ≥ 0 of one sequence; for an ensemble of one anchor."""
+        return self.distance(self.features(self.params, self.alphabet.one_hot(tokens)))
+
+    def distance(self, features: Float[Array, " features"]) -> Float[Array, ""]:
+        """E of the sequence with these features Φ(x)."""
+        # Networks with bfloat16 outputs are compared in float32: their own 8 bits would swamp the distance.
+        return weighted_distance(features.astype(self.reference.dtype) - self.reference, self.weights)
+
+    def counts(self, tokens: Int[Array, " length"]) -> Float[Array, " fields"]:
+        """N_k(x) of one sequence, shape [fields]."""
+        return jnp.array([field.count(tokens) for field in self.fields], self.beta.dtype).reshape(-1)
+
+    def mu(self) -> Float[Array, " fields"]:
+        """μ_k, shape [fields]; for an ensemble of one anchor."""
+        return jnp.array([field.mu for field in self.fields], self.beta.dtype).reshape(-1)
+
+    def log_weight(self, tokens: Int[Array, " length"]) -> Float[Array, ""]:
+        """log p(x) up to a constant, −β E(x) + Σ μ_k N_k(x); for an ensemble of one anchor.
+
+        Fixed positions are not looked at: a sequence that differs there has weight 0.
+        """
+        return -self.beta * self.energy(tokens) + self.mu() @ self.counts(tokens)
+
+
+def _tokens(anchor: Any, alphabet: Alphabet) -> np.ndarray:
+    if isinstance(anchor, str) or (len(np.shape(anchor)) == 1 and isinstance(anchor[0], str)):
+        return alphabet.encode(anchor)
+    tokens = np.asarray(anchor)
+    if tokens.ndim not in (1, 2) or tokens.size == 0 or not np.issubdtype(tokens.dtype, np.integer):
+        raise ValueError(
+            f"anchor must be letters or whole-number tokens of shape [length] or [anchors, length], "
+            f"got {tokens.dtype} of shape {list(tokens.shape)}"
+        )
+    if tokens.min() < 0 or tokens.max() >= len(alphabet):
+        raise ValueError(
+            f"anchor must hold tokens 0 to {len(alphabet) - 1} for the alphabet {alphabet.letters!r}, "
+            f"got {tokens.min()} to {tokens.max()}"
+        )
+    return tokens
+
+
+def _reference(representation: Representation, tokens: np.ndarray, alphabet: Alphabet) -> jax.Array:
+    """Φ(x0) of every anchor, at least in float32."""
+
+    def one(row: jax.Array) -> jax.Array:
+        return representation.features(representation.params, alphabet.one_hot(row))
+
+    shape = jax.eval_shape(one, jnp.asarray(tokens.reshape(-1, tokens.shape[-1])[0]))
+    if not isinstance(shape, jax.ShapeDtypeStruct) or len(shape.shape) != 1:
+        raise ValueError(
+            f"representation must return one vector [features] for a sequence of shape "
+            f"[{tokens.shape[-1]}, {len(alphabet)}], got {shape}"
+        )
+    rows = jnp.asarray(tokens.reshape(-1, tokens.shape[-1]))
+    # One anchor at a time: the memory of a thousand anchors must not be that of a thousand forward passes.
+    reference = jax.jit(lambda all_rows: jax.lax.map(one, all_rows))(rows)
+    reference = reference.astype(jnp.promote_types(reference.dtype, jnp.float32))
+    bad = np.flatnonzero(~np.isfinite(np.asarray(reference)).all(-1))
+    if bad.size:
+        raise ValueError(f"representation must be finite at the anchors, but is not at anchor {bad[0]}")
+    return reference.reshape(*tokens.shape[:-1], -1)
+
+
+def _weights(head: Any, unit: Any, weights: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """w of shape `shape`, from itself, from output units of the head, or all ones."""
+    features = shape[-1]
+    if weights is not None:
+        if unit is not None:
+            raise ValueError(f"give unit or weights, not both, got unit={unit!r} and weights")
+        w = checks.finite_array("weights", weights)
+        if w.shape not in ((features,), shape):
+            raise ValueError(f"weights must have shape [{features}] or {list(shape)}, got {list(w.shape)}")
+    elif head is None:
+        if unit is not None:
+            raise ValueError(f"unit needs a representation with a head, got unit={unit!r} and no head")
+        w = np.ones(features)
+    else:
+        w = _unit_weights(checks.finite_array("head", head), unit, features)
+    if not w.any(axis=-1).all():
+        raise ValueError("weights must not all be 0, got only zeros: every input would be at distance 0")
+    return np.broadcast_to(w, shape)
+
+
+def _unit_weights(head: np.ndarray, unit: Any, features: int) -> np.ndarray:
+    if head.ndim != 2 or head.shape[0] != features:
+        raise ValueError(f"head must have shape [{features}, units], got {list(head.shape)}")
+    units = head.shape[1]
+    if unit is None:
+        if units > 2:
+            raise ValueError(f"unit must be chosen, a unit or a pair: the head has {units} units")
+        unit = 0 if units == 1 else (1, 0)
+    pair = isinstance(unit, tuple | list)
+    chosen = [checks.integer("unit", u, at_least=0) for u in (unit if pair else [unit])]
+    if len(chosen) > 2 or max(chosen) >= units or len(set(chosen)) != len(chosen):
+        raise ValueError(f"unit must be one of 0 to {units - 1} or a pair of two of them, got {unit!r}")
+    return head[:, chosen[0]] - head[:, chosen[1]] if pair and len(chosen) == 2 else head[:, chosen[0]]
+
+
+def _per_anchor(name: str, value: np.ndarray, batch: tuple[int, ...]) -> jax.Array:
+    if value.shape not in ((), batch):
+        expected = f"one number or shape {list(batch)}" if batch else "one number"
+        raise ValueError(f"{name} must be {expected}, got shape {list(value.shape)}")
+    return jnp.asarray(np.broadcast_to(value, batch), float)
+
+
+def _checked_field(field: Any, batch: tuple[int, ...], length: int, alphabet: Alphabet) -> Field:
+    if not isinstance(field, Field):
+        raise ValueError(f"fields must hold fields such as composition('GC'), got {type(field).__name__}")
+    if field.unary.shape not in ((len(alphabet),), (length, len(alphabet))):
+        raise ValueError(
+            f"field {field.name!r} must have a table of shape [{len(alphabet)}] or [{length}, {len(alphabet)}], "
+            f"got {list(field.unary.shape)}"
+        )
+    mu = _per_anchor("mu", checks.finite_array("mu", field.mu), batch)
+    return field.replace(mu=mu)  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def _movable(fixed: Any, length: int) -> Int[np.ndarray, " movable"]:
+    mask: Bool[np.ndarray, " length"] = np.zeros(length, bool)
+    if fixed is not None:
+        given = np.asarray(fixed)
+        if given.dtype == bool and given.shape != (length,):
+            raise ValueError(f"fixed must be a mask of shape [{length}], got {list(given.shape)}")
+        whole = given.dtype == bool or np.issubdtype(given.dtype, np.integer) or given.size == 0
+        if not whole or given.ndim != 1:
+            raise ValueError(f"fixed must be positions or a boolean mask, got {given.dtype} {given.tolist()}")
+        if given.dtype != bool and given.size and not (given.min() >= 0 and given.max() < length):
+            raise ValueError(f"fixed must hold positions 0 to {length - 1}, got {given.tolist()}")
+        mask[given if given.size else []] = True
+    if mask.all():
+        raise ValueError(f"fixed must leave a position that may move, got all {length} fixed")
+    return np.flatnonzero(~mask)

@@ -1,0 +1,25 @@
+"""Settings for every test: shapes must match without being stretched, and real data is asked for in one place."""
+
+import os
+from pathlib import Path
+
+import jax
+import pytest
+
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+@pytest.fixture
+def data() -> Path:
+    """The folder of real data, or a skip that says how to get it."""
+    folder = os.environ.get("JAXMAXENT_DATA")
+    if not folder:
+        pytest.skip("needs real data: set JAXMAXENT_DATA to the folder that holds it")
+    return Path(folder)
+
+
+@pytest.fixture
+def x64():
+    """Double precision, for comparisons with the oracle to 1e-10."""
+    with jax.enable_x64(True):
+        yield

@@ -1,0 +1,113 @@
+"""Small problems, each stated twice: to the package, and to the oracle in `exact`."""
+
+import dataclasses
+
+import exact
+import jax.numpy as jnp
+import numpy as np
+
+import jaxmaxent as jme
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """A toy network with an anchor, fields and fixed positions, small enough to enumerate."""
+
+    letters: int = 4
+    length: int = 3
+    beta: float = 2.0
+    mus: tuple[float, ...] = ()  # of up to three fields: composition of the letters 1 and 2 (or 1), pair, prior
+    fixed: tuple[int, ...] = ()
+    seed: int = 0
+
+    @property
+    def alphabet(self) -> jme.Alphabet:
+        return {2: jme.BINARY, 4: jme.DNA}.get(self.letters) or jme.Alphabet("ABC"[: self.letters])
+
+    @property
+    def composed(self) -> tuple[int, ...]:
+        return (1, 2) if self.letters == 4 else (1,)
+
+    @property
+    def prior(self) -> np.ndarray:
+        return np.random.default_rng(self.seed + 7).normal(size=(self.length, self.letters)).round(3)
+
+    @property
+    def anchor(self) -> np.ndarray:
+        return np.random.default_rng(self.seed + 1).integers(0, self.letters, self.length)
+
+    @property
+    def w(self) -> np.ndarray:
+        return np.random.default_rng(self.seed + 2).normal(size=5)
+
+    @property
+    def movable(self) -> list[int]:
+        return [i for i in range(self.length) if i not in self.fixed]
+
+    def ensemble(self, **changes) -> jme.Ensemble:
+        weights = exact.toy_weights(self.seed, self.length, self.letters)
+        spell = self.alphabet.letters
+        named = "".join(spell[i] for i in self.composed)
+        fields = [
+            jme.composition(named, alphabet=self.alphabet),
+            jme.dinucleotide(spell[1] + spell[0], alphabet=self.alphabet),
+            jme.position_prior(self.prior),
+        ]
+        settings = {
+            "beta": self.beta,
+            "weights": self.w,
+            "fields": [f.replace(mu=jnp.asarray(mu)) for f, mu in zip(fields, self.mus, strict=False)],
+            "fixed": list(self.fixed),
+            "alphabet": self.alphabet,
+        } | changes
+        anchor = settings.pop("anchor", self.anchor)
+        return jme.Ensemble.create(jme.Representation(toy_features, weights), anchor, **settings)
+
+    # --- the same, for the oracle
+
+    @property
+    def states(self) -> np.ndarray:
+        return exact.states(self.length, self.letters)
+
+    @property
+    def allowed(self) -> np.ndarray:
+        return exact.allowed_states(self.states, self.anchor, self.movable)
+
+    @property
+    def energies(self) -> np.ndarray:
+        network = exact.toy_network(self.seed, self.length, self.letters)
+        return exact.energy_from(network, self.anchor, self.w, self.letters)(self.states)
+
+    @property
+    def counts(self) -> list:
+        functions = [
+            lambda x: exact.composition_count(x, self.composed),
+            lambda x: exact.pair_count(x, 1, 0),
+            lambda x: exact.position_score(x, self.prior),
+        ]
+        return functions[: len(self.mus)]
+
+    def log_weights(self) -> np.ndarray:
+        network = exact.toy_network(self.seed, self.length, self.letters)
+        energy = exact.energy_from(network, self.anchor, self.w, self.letters)
+        return exact.log_weights(self.states, energy, self.beta, list(zip(self.mus, self.counts, strict=True)))
+
+    def distribution(self) -> np.ndarray:
+        return exact.distribution(self.log_weights(), self.allowed)
+
+
+def toy_features(params, one_hot):
+    """The oracle's toy network as a representation."""
+    return exact.toy_features(params, one_hot, xp=jnp)
+
+
+# Alphabets of 2, 3 and 4 letters, without and with every kind of field, and with fixed positions.
+PROBLEMS = {
+    "dna": Problem(),
+    "dna-fields": Problem(length=4, beta=1.5, mus=(0.7, -0.5, 0.4), seed=3),
+    "dna-fixed": Problem(length=4, beta=3.0, mus=(-0.6, 0.8), fixed=(1,), seed=4),
+    "dna-ends-fixed": Problem(length=4, beta=1.0, mus=(0.3, 0.4, 0.5), fixed=(0, 3), seed=5),
+    "three-letters": Problem(letters=3, length=4, beta=2.5, mus=(0.5,), seed=6),
+    "binary": Problem(letters=2, length=6, beta=1.2, mus=(0.4, 0.3), seed=7),
+    "zero-beta": Problem(length=3, beta=0.0, mus=(0.5, -0.7, 0.3), seed=8),
+}

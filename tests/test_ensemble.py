@@ -1,0 +1,174 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from problems import PROBLEMS, Problem, toy_features
+
+import exact
+import jaxmaxent as jme
+from jaxmaxent.ensemble import weighted_distance
+
+LINEAR = jme.Representation(lambda params, x: x.reshape(-1) @ params, np.eye(12)[:, :5], np.eye(5)[:, :3])
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_log_weight_is_the_definition(name, x64):
+    problem = PROBLEMS[name]
+    log_weight = jax.jit(jax.vmap(problem.ensemble().log_weight))(jnp.asarray(problem.states))
+    np.testing.assert_allclose(log_weight, problem.log_weights(), rtol=0, atol=1e-10)
+
+
+def test_energy_is_zero_at_the_anchor_and_positive_elsewhere():
+    problem = Problem()
+    ensemble = problem.ensemble()
+    energy = np.asarray(jax.vmap(ensemble.energy)(jnp.asarray(problem.states)))
+    here = (problem.states == problem.anchor).all(1)
+    assert ensemble.energy(ensemble.anchor) == 0
+    assert (energy[~here] > 0).all()
+
+
+def test_norm_has_gradient_zero_at_the_anchor_and_the_right_one_elsewhere(x64):
+    weights = jnp.array([1.0, -2.0, 0.5])
+    gradient = jax.grad(weighted_distance)
+    np.testing.assert_array_equal(gradient(jnp.zeros(3), weights), 0)
+    d = jnp.array([0.3, -0.1, 0.7])
+    expected = weights**2 * d / np.linalg.norm(weights * d)
+    np.testing.assert_allclose(gradient(d, weights), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("unit", "expected"), [(1, [0, 1, 0, 0, 0]), ((0, 2), [1, 0, -1, 0, 0]), ([2], [0, 0, 1, 0, 0])]
+)
+def test_weights_come_from_a_unit_or_a_pair(unit, expected):
+    ensemble = jme.Ensemble.create(LINEAR, "ACG", beta=1.0, unit=unit)
+    np.testing.assert_array_equal(ensemble.weights, expected)
+
+
+def test_a_head_of_two_units_means_their_pair():
+    two = LINEAR._replace(head=np.arange(10.0).reshape(5, 2) ** 2)
+    weights = jme.Ensemble.create(two, "ACG", beta=1.0).weights
+    np.testing.assert_array_equal(weights, two.head[:, 1] - two.head[:, 0])
+
+
+def test_several_anchors_are_the_single_ones_side_by_side(x64):
+    problem = Problem(length=4, mus=(0.3,))
+    anchors = problem.states[[3, 77, 200]]
+    batch = problem.ensemble(anchor=anchors, beta=[0.5, 1.0, 2.0])
+    assert batch.anchors == 3
+
+    def weigh(one, tokens):
+        return one.log_weight(tokens)
+
+    together = jax.vmap(jax.vmap(weigh, (None, 0)), (batch.anchor_axes(), None))(batch, problem.states)
+    for row, anchor, beta in zip(together, anchors, (0.5, 1.0, 2.0), strict=True):
+        single = problem.ensemble(anchor=anchor, beta=beta)
+        np.testing.assert_allclose(row, jax.vmap(single.log_weight)(problem.states), atol=1e-12)
+        np.testing.assert_array_equal(single.batched().anchor, anchor[None])
+
+
+def test_parameters_are_leaves_and_never_compile_again():
+    traced = []
+
+    @jax.jit
+    def log_weight(ensemble):
+        traced.append(1)
+        return ensemble.log_weight(ensemble.anchor)
+
+    problem = Problem(mus=(0.1, 0.2))
+    ensemble = problem.ensemble()
+    other_network = exact.toy_weights(99, problem.length, problem.letters)
+    for variant in (
+        ensemble,
+        ensemble.with_beta(7.0),
+        ensemble.with_mu(-1.0, field=1),
+        problem.ensemble(anchor=[0, 0, 0]),
+        ensemble.replace(params=other_network),
+    ):
+        log_weight(variant)
+    assert len(traced) == 1
+
+
+def test_low_precision_features_are_compared_in_single_precision():
+    def features(params, x):
+        return toy_features(params, x).astype(jnp.bfloat16)
+
+    problem = Problem()
+    representation = jme.Representation(features, exact.toy_weights(0, 3, 4))
+    ensemble = jme.Ensemble.create(representation, problem.anchor, beta=1.0)
+    assert ensemble.reference.dtype == jnp.float32
+    assert ensemble.energy(jnp.array([0, 1, 2])).dtype == jnp.float32
+
+
+def test_a_plain_function_and_a_linen_module_are_representations():
+    from flax import linen
+
+    class Dense(linen.Module):
+        @linen.compact
+        def __call__(self, x):
+            return linen.Dense(4)(x.reshape(x.shape[0], -1))
+
+    module = Dense()
+    variables = module.init(jax.random.key(0), jnp.zeros((1, 5, 4)))
+    linen_network = jme.Representation(lambda params, x: module.apply(params, x[None])[0], variables)
+    plain = jme.Ensemble.create(lambda x: module.apply(variables, x[None])[0], "ACGTA", beta=1.0)
+    tokens = jnp.array([3, 3, 1, 0, 2])
+    assert plain.energy(tokens) > 0
+    assert jme.Ensemble.create(linen_network, "ACGTA", beta=1.0).energy(tokens) == plain.energy(tokens)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"beta": -1.0}, "beta must be finite ≥ 0, got -1"),
+        ({"beta": float("nan")}, "beta must be finite ≥ 0, got nan"),
+        ({"beta": [1.0, 2.0]}, "beta must be one number"),
+        ({"unit": 5, "weights": None}, "unit needs a representation with a head"),
+        ({"weights": np.ones(4)}, r"weights must have shape \[5\]"),
+        ({"weights": np.zeros(5)}, "weights must not all be 0"),
+        ({"weights": [1, 2, np.nan, 4, 5]}, "weights must be finite, got nan"),
+        ({"fixed": [3]}, r"fixed must hold positions 0 to 2, got \[3\]"),
+        ({"fixed": [0, 1, 2]}, "fixed must leave a position that may move"),
+        ({"fixed": [True, False]}, r"fixed must be a mask of shape \[3\]"),
+        ({"fixed": [0.5]}, "fixed must be positions"),
+        ({"anchor": "ACN"}, "sequence has 'N' .IUPAC for any letter. at position 2"),
+        ({"anchor": ["ACG", "AC"]}, "equal lengths"),
+        ({"anchor": [0, 1, 4]}, "anchor must hold tokens 0 to 3"),
+        ({"anchor": [0.0, 1.0, 2.0]}, "anchor must be letters or whole-number tokens"),
+        ({"fields": ["GC"]}, "fields must hold fields"),
+        ({"fields": [jme.position_prior(np.zeros((2, 4)))]}, "field 'prior' must have a table of shape"),
+    ],
+)
+def test_bad_input_is_named(change, message):
+    with pytest.raises(ValueError, match=message):
+        Problem().ensemble(**change)
+
+
+@pytest.mark.parametrize(
+    ("unit", "message"),
+    [
+        (None, "unit must be chosen"),
+        (3, "unit must be one of 0 to 2"),
+        ((1, 1), "a pair of two of them"),
+        (1.5, "unit must be a whole number"),
+    ],
+)
+def test_bad_units_are_named(unit, message):
+    with pytest.raises(ValueError, match=message):
+        jme.Ensemble.create(LINEAR, "ACG", beta=1.0, unit=unit)
+
+
+def test_bad_networks_are_named():
+    weights = exact.toy_weights(0, 3, 4)
+    weights["hidden_bias"][2] = np.nan
+    with pytest.raises(ValueError, match=r"params must be finite, but .*hidden_bias.* 1 NaN or infinite of 16"):
+        jme.Ensemble.create(jme.Representation(toy_features, weights), "ACG", beta=1.0)
+    with pytest.raises(ValueError, match="must return one vector"):
+        jme.Ensemble.create(lambda x: x, "ACG", beta=1.0)
+    with pytest.raises(ValueError, match="finite at the anchors, but is not at anchor 1"):
+        jme.Ensemble.create(lambda x: jnp.log(x[0, :1]), ["AAA", "CCC"], beta=1.0)
+    with pytest.raises(ValueError, match="representation must be a Representation or a function"):
+        jme.Ensemble.create(3, "ACG", beta=1.0)
+    with pytest.raises(ValueError, match="letters must be some but not all"):
+        jme.composition("GX")
+    with pytest.raises(ValueError, match="pair must be two letters"):
+        jme.dinucleotide("CGC")
