@@ -158,9 +158,7 @@ class Alphabet:
         order = np.array([self.letters.index(letter) for letter in letters], np.uint8)
         return order[one_hot.argmax(-1)]
 
-    def reverse_complement(
-        self, tokens: Int[np.ndarray, "*sequences length"]
-    ) -> Int[np.ndarray, "*sequences length"]:
+    def reverse_complement(self, tokens: Int[np.ndarray, "*sequences length"]) -> Int[np.ndarray, "*sequences length"]:
         """The other strand, read in its own direction. ValueError for an alphabet without complements."""
         return self.complement(tokens)[..., ::-1]
 

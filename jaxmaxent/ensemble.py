@@ -49,9 +49,7 @@ class _WithoutParams:
         return self.function(one_hot)
 
 
-def weighted_distance(
-    difference: Float[Array, " features"], weights: Float[Array, " features"]
-) -> Float[Array, ""]:
+def weighted_distance(difference: Float[Array, " features"], weights: Float[Array, " features"]) -> Float[Array, ""]:
     """sqrt(Σ (w d)²), with gradient 0 where it is 0 (the norm has a cusp there and its derivative is NaN)."""
     squares = jnp.sum(jnp.square(weights * difference))
     zero = squares == 0  # not `squares > 0`, which would turn a NaN into distance 0
@@ -166,6 +164,12 @@ class Ensemble:
         fields = list(self.fields)
         fields[field] = fields[field].replace(mu=value)  # pyright: ignore[reportAttributeAccessIssue]
         return self.replace(fields=tuple(fields))  # pyright: ignore[reportAttributeAccessIssue]
+
+    def take(self, indices: Any) -> Ensemble:
+        """The ensembles of some of the anchors, by their indices, in that order."""
+        chosen = np.asarray(indices)
+        batch, axes = self.batched(), self.anchor_axes()
+        return jax.tree.map(lambda leaf, axis: leaf[chosen] if axis == 0 else leaf, batch, axes)
 
     def batched(self) -> Ensemble:
         """The same ensemble with a leading axis of anchors on every leaf that belongs to an anchor."""

@@ -72,9 +72,7 @@ def dinucleotide(pair: str, mu: float = 0.0, *, alphabet: Alphabet = DNA) -> Fie
     first, second = (alphabet.letters.index(letter) for letter in pair)
     table = np.zeros((len(alphabet), len(alphabet)))
     table[first, second] = 1
-    return Field(
-        mu=_multiplier(mu), unary=jnp.zeros(len(alphabet)), pair=jnp.asarray(table, float), name=pair
-    )
+    return Field(mu=_multiplier(mu), unary=jnp.zeros(len(alphabet)), pair=jnp.asarray(table, float), name=pair)
 
 
 def position_prior(table: Float[np.ndarray, "length letters"], mu: float = 1.0) -> Field:

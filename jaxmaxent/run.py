@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, Key, UInt8
+from jaxtyping import Array, Int, Key, UInt8
 
 from jaxmaxent import background, checks
 from jaxmaxent.ensemble import Ensemble
@@ -154,8 +154,9 @@ def _block(
     """Advance by `counted` × `plan.thin` steps, the first of which has the number `first`."""
     key_where, key_what = jax.random.split(key)
     anchors, chains, length = carry.states.tokens.shape
-    keys = jax.vmap(lambda a: jax.vmap(lambda c: jax.random.fold_in(jax.random.fold_in(key_what, a), c))(
-        jnp.arange(chains)))(jnp.arange(anchors))
+    keys = jax.vmap(
+        lambda a: jax.vmap(lambda c: jax.random.fold_in(jax.random.fold_in(key_what, a), c))(jnp.arange(chains))
+    )(jnp.arange(anchors))
 
     def step(number: Array, inner: tuple[State, Array, Array]) -> tuple[State, Array, Array]:
         states, accepted, non_finite = inner
@@ -216,9 +217,7 @@ class _Loop:
         while left:
             size = self._block_size(left)
             began = time.perf_counter()
-            self.carry, block = _block(
-                self.plan, self.ensemble, self.key, self.carry, self.steps_done, size
-            )
+            self.carry, block = _block(self.plan, self.ensemble, self.key, self.carry, self.steps_done, size)
             block = jax.device_get(block)
             took = time.perf_counter() - began
             self.seconds += took
@@ -306,7 +305,9 @@ def _first_tokens(
     if isinstance(start, Run):
         last = start.last[:, -1]
         if last.shape != shape:
-            raise ValueError(f"start must be a run with [anchors, chains, length] = {list(shape)}, got {list(last.shape)}")
+            raise ValueError(
+                f"start must be a run with [anchors, chains, length] = {list(shape)}, got {list(last.shape)}"
+            )
         return jnp.asarray(last, jnp.int32)
     if start == "anchor":
         return jnp.broadcast_to(ensemble.anchor[:, None], shape)

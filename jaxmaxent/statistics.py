@@ -26,7 +26,7 @@ class Moments(NamedTuple):
         """Moments of nothing yet, as JAX arrays."""
         return cls(jnp.zeros((), jnp.int32), jnp.zeros(shape, dtype), jnp.zeros(shape, dtype))
 
-    def add(self, value: Float[Array, "..."]) -> Moments:
+    def add(self, value: Float[Array, ...]) -> Moments:
         """The moments with one more value."""
         count = self.count + 1
         delta = value - self.mean
@@ -54,9 +54,7 @@ def count_letters(
     return counts + jax.nn.one_hot(tokens, counts.shape[-1], dtype=counts.dtype)
 
 
-def mean_over_chains(
-    values: Float[np.ndarray, "..."], axis: int
-) -> tuple[np.ndarray, np.ndarray]:
+def mean_over_chains(values: Float[np.ndarray, ...], axis: int) -> tuple[np.ndarray, np.ndarray]:
     """Mean of chain averages and its standard error, from the spread between chains.
 
     Chains are independent given the positions they share, so this error needs no model of autocorrelation. With a

@@ -10,6 +10,7 @@ import dataclasses
 import json
 import os
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,15 @@ class Run:
         proposals = self.last[..., 0].size * (self.steps + self.burn_in)
         return proposals / self.seconds if self.seconds > 0 else float("nan")
 
+    def take(self, indices: Int[np.ndarray, " chosen"]) -> Run:
+        """The run of some of the anchors, by their indices, in that order."""
+        arrays = {name: array[indices] for name, array in self._arrays().items()}
+        return dataclasses.replace(self, names=tuple(self.names[i] for i in indices), **arrays)
+
+    def _arrays(self) -> dict[str, np.ndarray]:
+        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return {name: value for name, value in fields.items() if isinstance(value, np.ndarray)}
+
     def save(self, path: str | os.PathLike, *, force: bool = False) -> None:
         """Write the run to one `.npz` file, whole or not at all.
 
@@ -96,9 +106,8 @@ class Run:
         path = Path(path)
         if path.suffix != ".npz":
             raise ValueError(f"path must end in .npz, got {path}")
-        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        arrays: dict[str, Any] = {k: v for k, v in fields.items() if isinstance(v, np.ndarray)}
-        about = {k: v for k, v in fields.items() if k not in arrays}
+        arrays: dict[str, Any] = self._arrays()
+        about = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in arrays}
         about |= {"format": FORMAT, "format_version": FORMAT_VERSION}
         with new_file(path, force=force) as scratch:
             np.savez_compressed(scratch, about=np.array(json.dumps(about)), **arrays)
@@ -118,6 +127,18 @@ class Run:
         if missing:
             raise ValueError(f"{path} is no complete run: {missing[0]} is missing")
         return cls(**{k: v for k, v in (about | entries).items() if k in expected})
+
+
+def join(runs: Sequence[Run]) -> Run:
+    """The runs of different anchors, sampled in the same way, as one."""
+    arrays = {name: np.concatenate([getattr(run, name) for run in runs]) for name in runs[0]._arrays()}
+    return dataclasses.replace(
+        runs[0],
+        names=tuple(name for run in runs for name in run.names),
+        seconds=sum(run.seconds for run in runs),
+        compile_seconds=sum(run.compile_seconds for run in runs),
+        **arrays,
+    )
 
 
 def _read_archive(path: Path) -> dict[str, Any]:

@@ -52,9 +52,7 @@ def allowed_states(states: np.ndarray, anchor: ArrayLike, movable_positions: Ite
 # --- a small network ----------------------------------------------------------------------------------------
 
 
-def toy_weights(
-    seed: int, length: int, letters: int, features: int = 5, hidden: int = 16
-) -> dict[str, np.ndarray]:
+def toy_weights(seed: int, length: int, letters: int, features: int = 5, hidden: int = 16) -> dict[str, np.ndarray]:
     """Fixed random weights of `toy_features`.
 
     Returns float64 arrays: hidden_kernel [length * letters, hidden], hidden_bias [hidden],
@@ -274,8 +272,7 @@ def solve_mu(
     possible = counts[np.isfinite(_masked(np.zeros(len(states)), allowed))] / length
     if not possible.min() < target_fraction < possible.max():
         raise ValueError(
-            f"target_fraction must lie strictly between {possible.min()} and {possible.max()}, "
-            f"got {target_fraction}."
+            f"target_fraction must lie strictly between {possible.min()} and {possible.max()}, got {target_fraction}."
         )
 
     def excess(mu: float) -> float:
@@ -313,9 +310,7 @@ def metropolis_matrix(
     log_w = np.asarray(p_log_weights, np.float64)
     movable = list(movable_positions)
     if not movable or letters < 2:
-        raise ValueError(
-            f"movable_positions and letters must allow a move, got {movable} and {letters} letter(s)."
-        )
+        raise ValueError(f"movable_positions and letters must allow a move, got {movable} and {letters} letter(s).")
     proposal = (1.0 - laziness) / (len(movable) * (letters - 1))
     matrix = np.zeros((len(states), len(states)))
     for here, tokens in enumerate(states):
@@ -351,9 +346,7 @@ def assert_detailed_balance(P: ArrayLike, p: ArrayLike, atol: float = 1e-10) -> 
     worst = np.max(np.abs(flow - flow.T))
     if not worst <= atol:
         s, t = np.unravel_index(np.argmax(np.abs(flow - flow.T)), flow.shape)
-        raise AssertionError(
-            f"the flows between states {s} and {t} differ by {worst:.3g}, more than {atol:g}."
-        )
+        raise AssertionError(f"the flows between states {s} and {t} differ by {worst:.3g}, more than {atol:g}.")
 
 
 def _matrix_and_distribution(P: ArrayLike, p: ArrayLike, atol: float) -> tuple[np.ndarray, np.ndarray]:

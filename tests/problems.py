@@ -2,10 +2,10 @@
 
 import dataclasses
 
-import exact
 import jax.numpy as jnp
 import numpy as np
 
+import exact
 import jaxmaxent as jme
 
 

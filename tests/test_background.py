@@ -1,12 +1,12 @@
-import exact
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from problems import PROBLEMS
 from scipy import stats
 
+import exact
 from jaxmaxent import background
+from problems import PROBLEMS
 
 
 def at_zero_beta(problem):

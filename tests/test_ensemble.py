@@ -2,11 +2,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from problems import PROBLEMS, Problem, toy_features
 
 import exact
 import jaxmaxent as jme
 from jaxmaxent.ensemble import weighted_distance
+from problems import PROBLEMS, Problem, toy_features
 
 LINEAR = jme.Representation(lambda params, x: x.reshape(-1) @ params, np.eye(12)[:, :5], np.eye(5)[:, :3])
 

@@ -1,9 +1,10 @@
 """The oracle against cases small enough to work out by hand."""
 
-import exact
 import numpy as np
 import pytest
 from scipy.special import expit, logit
+
+import exact
 
 LENGTH, LETTERS, GC = 4, 4, (1, 2)
 STATES = exact.states(LENGTH, LETTERS)
@@ -140,9 +141,7 @@ def test_pair_count_counts_overlaps_in_order():
 
 def test_position_score():
     table = [[1.0, 20.0], [300.0, 4000.0]]
-    np.testing.assert_array_equal(
-        exact.position_score(exact.states(2, 2), table), [301.0, 4001.0, 320.0, 4020.0]
-    )
+    np.testing.assert_array_equal(exact.position_score(exact.states(2, 2), table), [301.0, 4001.0, 320.0, 4020.0])
 
 
 # --- the distribution ---------------------------------------------------------------------------------------

@@ -3,17 +3,17 @@
 import dataclasses
 import functools
 
-import exact
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from problems import PROBLEMS, Problem
 from scipy import stats
 
+import exact
 from jaxmaxent.evaluate import FullEvaluator
 from jaxmaxent.kernels import Metropolis, Site
 from jaxmaxent.kernels.site import BINARY_LAZINESS
+from problems import PROBLEMS, Problem
 
 RULES = {"site": Site()}
 EVALUATORS = {"full": FullEvaluator}

@@ -2,11 +2,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from problems import PROBLEMS, Problem
 
 import exact
 import jaxmaxent as jme
 from jaxmaxent import run as run_module
+from problems import PROBLEMS, Problem
 
 
 def sample(problem, **settings):

@@ -136,9 +136,7 @@ def solve_chemical_potential(
 class _Search:
     """Bisection for one anchor."""
 
-    def __init__(
-        self, target: float, tolerance: float, mu: float, steps: int, max_steps: int, *, exact: bool
-    ) -> None:
+    def __init__(self, target: float, tolerance: float, mu: float, steps: int, max_steps: int, *, exact: bool) -> None:
         self.target, self.tolerance = target, tolerance
         self.first_mu = self.mu = mu
         self.steps = self._first_steps = steps

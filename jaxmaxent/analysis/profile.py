@@ -40,7 +40,7 @@ def profile(run: Run, anchor: int = 0, rung: int = -1, *, any_letter: str = "N")
     )
 
 
-def information_bits(frequencies: Float[np.ndarray, "... letters"]) -> Float[np.ndarray, "..."]:
+def information_bits(frequencies: Float[np.ndarray, "... letters"]) -> Float[np.ndarray, ...]:
     """log2(letters) − entropy at every position, in bits; 0 for uniform letters, log2(letters) for a certain one."""
     frequencies = np.asarray(frequencies, float)
     logs = np.log2(frequencies, out=np.zeros_like(frequencies), where=frequencies > 0)
@@ -49,7 +49,7 @@ def information_bits(frequencies: Float[np.ndarray, "... letters"]) -> Float[np.
 
 def information_errors(
     frequencies: Float[np.ndarray, "... letters"], errors: Float[np.ndarray, "... letters"]
-) -> Float[np.ndarray, "..."]:
+) -> Float[np.ndarray, ...]:
     """Standard error of the information to first order, at most: as if the letters' errors added up in one direction.
 
     d(information) = Σ_a log2(f_a) df_a with Σ df_a = 0, so the logarithms count from their weighted mean; letters

@@ -34,9 +34,7 @@ class FullEvaluator:
         """Energy after writing `letters` at `start`."""
         return self._ensemble.energy(write(cache, start, letters)), Patch(start, letters)
 
-    def commit(
-        self, cache: Int[Array, " length"], patch: Patch, accept: Bool[Array, ""]
-    ) -> Int[Array, " length"]:
+    def commit(self, cache: Int[Array, " length"], patch: Patch, accept: Bool[Array, ""]) -> Int[Array, " length"]:
         """The sequence with the patch where `accept`."""
         here = read(cache, patch.start, patch.letters.shape[0])
         return write(cache, patch.start, jnp.where(accept, patch.letters, here))
@@ -47,8 +45,6 @@ def read(tokens: Int[Array, " length"], start: Int[Array, ""], width: int) -> In
     return jax.lax.dynamic_slice(tokens, (start,), (width,))
 
 
-def write(
-    tokens: Int[Array, " length"], start: Int[Array, ""], letters: Int[Array, " width"]
-) -> Int[Array, " length"]:
+def write(tokens: Int[Array, " length"], start: Int[Array, ""], letters: Int[Array, " width"]) -> Int[Array, " length"]:
     """`tokens` with `letters` from `start`."""
     return jax.lax.dynamic_update_slice(tokens, letters, (start,))

@@ -18,9 +18,7 @@ class Evaluator(Protocol):
         """Energy of `tokens`, and what has to be remembered about them."""
         ...
 
-    def propose(
-        self, cache: Any, start: Int[Array, ""], letters: Int[Array, " width"]
-    ) -> tuple[Float[Array, ""], Any]:
+    def propose(self, cache: Any, start: Int[Array, ""], letters: Int[Array, " width"]) -> tuple[Float[Array, ""], Any]:
         """Energy after writing `letters` at `start`, and the patch that would make the edit."""
         ...
 

@@ -77,16 +77,12 @@ class Metropolis:
     def move(self, key: Key[Array, ""], state: State, start: Int[Array, ""]) -> tuple[State, Info]:
         """One step at the position `start`."""
         key_what, key_accept = jax.random.split(key)
-        letters, correction = self.rule.what(
-            key_what, read(state.tokens, start, self.rule.width), self.ensemble
-        )
+        letters, correction = self.rule.what(key_what, read(state.tokens, start, self.rule.width), self.ensemble)
         edited = write(state.tokens, start, letters)
         counts = self.ensemble.counts(edited)
         energy, patch = self.evaluator.propose(state.cache, start, letters)
         log_ratio = (
-            -self.ensemble.beta * (energy - state.energy)
-            + self.ensemble.mu() @ (counts - state.counts)
-            + correction
+            -self.ensemble.beta * (energy - state.energy) + self.ensemble.mu() @ (counts - state.counts) + correction
         )
         # −Exponential is log U without log 0: a uniform float can be 0, which would accept anything.
         accept = -jax.random.exponential(key_accept, dtype=log_ratio.dtype) < log_ratio

@@ -1,0 +1,143 @@
+"""The command line: parse, call, and turn errors into one sentence and an exit code.
+
+Exit codes: 0 done, 1 the network failed while running, 2 bad input, 3 done but not reached or not converged,
+130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+EXIT_FAILED, EXIT_BAD_INPUT, EXIT_NOT_REACHED, EXIT_INTERRUPTED = 1, 2, 3, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    options = vars(_parser().parse_args(arguments))
+    command = options.pop("command")
+    options["progress"] = not options.pop("quiet")
+    # Heavy imports wait until the arguments are known to be right: --help answers at once.
+    from jaxmaxent.run import NonFiniteEnergyError
+
+    try:
+        return command(options)
+    except NonFiniteEnergyError as error:
+        return _complain(error, EXIT_FAILED)
+    except (ValueError, ImportError) as error:
+        return _complain(error, EXIT_BAD_INPUT)
+    except OSError as error:
+        what = f"{error.filename}: {error.strerror}" if error.filename else error
+        return _complain(what, EXIT_BAD_INPUT)
+    except KeyboardInterrupt:
+        return _complain("interrupted; nothing was written under its final name", EXIT_INTERRUPTED)
+
+
+def _complain(what: Any, code: int) -> int:
+    print(f"jaxmaxent: {what}", file=sys.stderr)
+    return code
+
+
+def _train(options: dict[str, Any]) -> int:
+    from jaxmaxent.commands import train
+
+    train.run(options.pop("table"), options.pop("out"), **options)
+    return 0
+
+
+def _interpret(options: dict[str, Any]) -> int:
+    from jaxmaxent.commands import interpret
+
+    interpret.run(options.pop("model"), options.pop("sequences"), options.pop("out"), **options)
+    return 0
+
+
+def _potential(options: dict[str, Any]) -> int:
+    from jaxmaxent.commands import potential
+
+    solved = potential.run(options.pop("model"), options.pop("sequences"), options.pop("out"), **options)
+    return 0 if solved.reached.all() else EXIT_NOT_REACHED
+
+
+def _demo(options: dict[str, Any]) -> int:
+    from jaxmaxent.commands import demo
+
+    demo.run(options.pop("out"), **options)
+    return 0
+
+
+def _unit(text: str) -> int | tuple[int, int]:
+    """An output unit, "1", or a pair of them, "1,0"."""
+    try:
+        units = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        units = ()
+    if len(units) not in (1, 2):
+        raise argparse.ArgumentTypeError(f"expected a unit such as 1 or a pair such as 1,0, got {text!r}")
+    return units[0] if len(units) == 1 else units  # pyright: ignore[reportReturnType]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="jaxmaxent",
+        description="Which inputs does a trained sequence network treat as the same as this one?",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_demo(_command(commands, "demo", _demo, "train on sequences made on the spot and do all of it"))
+    _add_train(_command(commands, "train", _train, "train a network on a table of labelled sequences"))
+    _add_interpret(_command(commands, "interpret", _interpret, "sample around sequences: logos and a report"))
+    _add_potential(_command(commands, "potential", _potential, "solve for the μ of a wanted GC content"))
+    return parser
+
+
+def _command(commands: Any, name: str, function: Any, summary: str) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
+    parser.set_defaults(command=function)
+    parser.add_argument("--seed", type=int, default=0, help="random seed (default %(default)s)")
+    parser.add_argument("--force", action="store_true", help="overwrite what this command wrote there before")
+    parser.add_argument("--quiet", action="store_true", help="no progress bars")
+    return parser
+
+
+def _add_demo(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--out", default="demo", help="folder to write (default %(default)s)")
+
+
+def _add_train(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("table", metavar="TABLE", help="table (.tsv, .csv, also .gz) with columns seq and label")
+    parser.add_argument("--out", required=True, metavar="MODEL", help="folder to write")
+    parser.add_argument("--valid", metavar="T", help="table to stop by; without it a tenth is held out")
+    parser.add_argument("--test", metavar="T", help="table for test AUROC and AUPRC")
+    parser.add_argument("--architecture", choices=["conv", "mlp"], default="conv", help="(default %(default)s)")
+    parser.add_argument("--epochs", type=int, help="passes over the table at most")
+    parser.add_argument("--sequence-column", metavar="NAME", help="column of the sequences, if not seq or sequence")
+    parser.add_argument("--label-column", metavar="NAME", help="column of the labels, if not label")
+
+
+def _add_interpret(parser: argparse.ArgumentParser) -> None:
+    _add_anchors(parser)
+    parser.add_argument("--out", required=True, metavar="RUN", help="folder to write")
+    parser.add_argument("--mu", type=float, default=0.0, help="chemical potential of GC (default %(default)s)")
+    parser.add_argument("--steps", type=int, default=10_000, help="proposals of each chain (default %(default)s)")
+    parser.add_argument("--burn-in", type=int, help="proposals of each chain before these (default steps / 4)")
+
+
+def _add_potential(parser: argparse.ArgumentParser) -> None:
+    _add_anchors(parser)
+    parser.add_argument("--out", required=True, metavar="FILE", help="JSON file to write")
+    parser.add_argument("--gc", type=float, required=True, help="wanted mean GC content, between 0 and 1")
+    parser.add_argument("--tolerance", type=float, default=0.02, help="wanted error of μ (default %(default)s)")
+    parser.add_argument("--steps", type=int, default=1000, help="proposals for a first look (default %(default)s)")
+    parser.add_argument("--max-steps", type=int, default=64_000, help="proposals for a last (default %(default)s)")
+
+
+def _add_anchors(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL", help="folder that train wrote")
+    parser.add_argument("sequences", metavar="SEQUENCES", help="FASTA, table or one-hot .npy (also .gz but .npy)")
+    parser.add_argument("--beta", type=float, required=True, help="β ≥ 0, the sharper the larger")
+    parser.add_argument("--unit", type=_unit, help="output unit, or a pair A,B for their log-ratio (default 1,0)")
+    parser.add_argument("--chains", type=int, default=256, help="chains of each sequence (default %(default)s)")
+    parser.add_argument("--limit", type=int, metavar="N", help="only the first N sequences")
+    parser.add_argument("--letters", help="letter order of a one-hot .npy, for example GCAT")

@@ -1,0 +1,97 @@
+"""What the commands share: reading sequences for a network, and writing JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxmaxent import checks
+from jaxmaxent.data import Sequences, read_sequences
+from jaxmaxent.ensemble import Ensemble
+from jaxmaxent.fields import composition
+from jaxmaxent.models import Network, load, representation
+
+
+def read_for(network: Network, path: str, *, letters: str | None, limit: int | None) -> Sequences:
+    """The sequences of a file, of the length the network takes; the first `limit` of them."""
+    architecture = network.architecture
+    sequences = read_sequences(path, alphabet=architecture.alphabet, letters=letters)
+    if sequences.tokens.shape[1] != architecture.length:
+        raise ValueError(
+            f"{path} has sequences of length {sequences.tokens.shape[1]}, but the network takes {architecture.length}"
+        )
+    if limit is not None:
+        limit = checks.integer("limit", limit, at_least=1)
+        sequences = sequences.take(np.arange(min(limit, len(sequences))))
+    return sequences
+
+
+def load_ensemble(
+    model: str, path: str, *, beta: float, mu: float, unit: Any, letters: str | None, limit: int | None
+) -> tuple[Ensemble, Sequences]:
+    """The ensemble of every sequence in a file under a saved network, with a GC field where there is G and C."""
+    network = load(model)
+    sequences = read_for(network, path, letters=letters, limit=limit)
+    alphabet = network.architecture.alphabet
+    has_gc = {"G", "C"} <= set(alphabet.letters)
+    if mu and not has_gc:
+        raise ValueError(f"mu acts on G and C, which the alphabet {alphabet.letters!r} does not have; got {mu:g}")
+    fields = [composition("GC", mu, alphabet=alphabet)] if has_gc else []
+    ensemble = Ensemble.create(
+        representation(network), sequences.tokens, beta=beta, unit=unit, fields=fields, alphabet=alphabet
+    )
+    return ensemble, sequences
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON that every reader takes: NaN and infinity become null, NumPy numbers plain ones."""
+    path.write_text(json.dumps(_plain(value), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, np.ndarray | np.generic):
+        return _plain(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def versions() -> dict[str, str]:
+    """Versions of what the result depends on, and the device."""
+    import flax
+
+    import jaxmaxent
+
+    return {
+        "jaxmaxent": jaxmaxent.__version__,
+        "jax": jax.__version__,
+        "flax": flax.__version__,
+        "numpy": np.__version__,
+        "device": f"{jax.devices()[0].device_kind} ({jax.default_backend()})",
+    }
+
+
+def file_name(name: str, index: int) -> str:
+    """A name that is safe on every file system: its number, then what is safe of it."""
+    safe = "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "_" for c in name)[:60]
+    return f"{index:04d}_{safe}"
+
+
+def say(*words: Any) -> None:
+    """Print a line at once, also into a pipe."""
+    print(*words, flush=True)
+
+
+def shown(path: str | os.PathLike) -> str:
+    """A path as the user wrote it."""
+    return os.fspath(path)

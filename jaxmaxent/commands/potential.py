@@ -1,0 +1,67 @@
+"""`jaxmaxent potential`: the μ that gives a wanted GC content."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+
+from jaxmaxent.analysis import ChemicalPotential, solve_chemical_potential
+from jaxmaxent.commands.common import load_ensemble, say, shown, versions, write_json
+from jaxmaxent.files import new_file
+
+
+def run(
+    model: str,
+    sequences: str,
+    out: str,
+    *,
+    gc: float,
+    beta: float,
+    unit: Any = None,
+    tolerance: float = 0.02,
+    chains: int = 256,
+    steps: int = 1000,
+    max_steps: int = 64_000,
+    limit: int | None = None,
+    letters: str | None = None,
+    seed: int = 0,
+    force: bool = False,
+    progress: bool = True,
+) -> ChemicalPotential:
+    """Solve for every sequence, write the JSON file `out`, print and return the answers."""
+    with new_file(out, force=force) as scratch:
+        ensemble, anchors = load_ensemble(model, sequences, beta=beta, mu=0.0, unit=unit, letters=letters, limit=limit)
+        solved = solve_chemical_potential(
+            jax.random.key(seed), ensemble, gc,
+            tolerance=tolerance, chains=chains, steps=steps, max_steps=max_steps, progress=progress,
+        )  # fmt: skip
+        columns = {
+            "names": anchors.names,
+            "mu": solved.mu,
+            "standard_error": solved.standard_error,
+            "gc": solved.fraction,
+            "gc_standard_error": solved.fraction_error,
+            "reached": solved.reached,
+            "outcome": solved.outcomes,
+            "trials": [[trial._asdict() for trial in trials] for trials in solved.trials],
+        }
+        # One sequence is asked for most often, and then a number is what one expects to find.
+        if len(anchors) == 1:
+            columns = {key: value[0] for key, value in columns.items()}
+            columns["name"] = columns.pop("names")
+        about = {"target_gc": gc, "beta": beta, "chains": chains, "seed": seed, "versions": versions()}
+        write_json(scratch, columns | about)
+    for a, name in enumerate(anchors.names):
+        say(_line(name, solved, a))
+    say(f"written to {shown(out)}")
+    return solved
+
+
+def _line(name: str, solved: ChemicalPotential, a: int) -> str:
+    if not solved.reached[a]:
+        return f"{name}: {solved.outcomes[a]}"
+    return (
+        f"{name}: mu = {solved.mu[a]:.4f} ± {solved.standard_error[a]:.4f}, "
+        f"GC content {solved.fraction[a]:.4f} ± {solved.fraction_error[a]:.4f} in a fresh run"
+    )

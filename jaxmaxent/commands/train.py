@@ -1,0 +1,126 @@
+"""`jaxmaxent train`: a table of labelled sequences to a network."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxmaxent.commands.common import say, versions, write_json
+from jaxmaxent.data import Sequences, read_sequences
+from jaxmaxent.files import new_folder
+from jaxmaxent.models import (
+    ConvArchitecture,
+    MLPArchitecture,
+    Network,
+    auprc,
+    auroc,
+    predict,
+    train,
+    write,
+)
+
+ARCHITECTURES = {"conv": ConvArchitecture, "mlp": MLPArchitecture}
+
+
+def run(
+    table: str,
+    out: str,
+    *,
+    valid: str | None = None,
+    test: str | None = None,
+    architecture: str = "conv",
+    seed: int = 0,
+    epochs: int | None = None,
+    sequence_column: str | None = None,
+    label_column: str | None = None,
+    force: bool = False,
+    progress: bool = True,
+) -> dict[str, Any]:
+    """Train, write the checkpoint and metrics.json to the folder `out`, and return the metrics."""
+    columns = {"sequence_column": sequence_column, "label_column": label_column}
+    with new_folder(out, marker="architecture.json", force=force) as folder:
+        parts = {
+            name: _labelled(path, columns)
+            for name, path in (("train", table), ("valid", valid), ("test", test))
+            if path is not None
+        }
+        first = parts["train"]
+        settings: dict[str, Any] = {} if epochs is None else {"epochs": epochs}
+        if "valid" in parts:
+            settings["validation"] = (parts["valid"].tokens, parts["valid"].labels)
+        built = ARCHITECTURES[architecture](length=first.tokens.shape[1])
+        for name, part in parts.items():
+            if part.tokens.shape[1] != built.length:
+                raise ValueError(
+                    f"{name} has sequences of length {part.tokens.shape[1]}, expected {built.length} as in {table}"
+                )
+        began = time.perf_counter()
+        result = train(jax.random.key(seed), built, first.tokens, first.labels, progress=progress, **settings)
+        seconds = time.perf_counter() - began
+        metrics = {
+            **_scores("test", result.network, parts.get("test")),
+            **_scores("valid", result.network, parts.get("valid")),
+            "train_seconds": seconds,
+            "compile_seconds": result.compile_seconds,
+            "epochs": len(result.history),
+            "best_epoch": result.best_epoch + 1,
+            "stopped_early": result.stopped_early,
+            "sizes": {name: len(part) for name, part in parts.items()},
+            "positives": {name: int(part.labels.sum()) for name, part in parts.items()},  # pyright: ignore
+            "seed": seed,
+            "architecture": built.to_dict(),
+            "history": [epoch._asdict() for epoch in result.history],
+            "versions": versions(),
+        }
+        write(result.network, folder)
+        write_json(folder / "metrics.json", metrics)
+        _draw_history(result.history, folder)
+    say(f"trained on {len(first)} sequences in {seconds:.0f} s; {_told(metrics)}")
+    return metrics
+
+
+def _labelled(path: str, columns: dict[str, str | None]) -> Sequences:
+    named = {key: value for key, value in columns.items() if value is not None}
+    sequences = read_sequences(path, **named)
+    if sequences.labels is None:
+        raise ValueError(f"{path} has no labels, expected a table with a column of 0 and 1 called label")
+    if len(np.unique(sequences.labels)) < 2:
+        raise ValueError(f"{path} has only the label {sequences.labels[0]}, expected sequences of both classes")
+    return sequences
+
+
+def _scores(name: str, network: Network, part: Sequences | None) -> dict[str, float | None]:
+    if part is None:
+        return {f"{name}_auroc": None, f"{name}_auprc": None}
+    scores = predict(network, part.tokens)[:, 1]
+    return {f"{name}_auroc": auroc(part.labels, scores), f"{name}_auprc": auprc(part.labels, scores)}
+
+
+def _told(metrics: dict[str, Any]) -> str:
+    for name in ("test", "valid"):
+        if metrics[f"{name}_auroc"] is not None:
+            return f"{name} AUROC {metrics[f'{name}_auroc']:.4f}, AUPRC {metrics[f'{name}_auprc']:.4f}"
+    best = metrics["history"][metrics["best_epoch"] - 1]
+    return f"AUROC {best['validation_auroc']:.4f} on the part held out for validation (no test table given)"
+
+
+def _draw_history(history: list[Any], folder: Path) -> None:
+    """A picture of the training, where matplotlib is installed; a network does not need it."""
+    try:
+        from jaxmaxent import plot
+
+        rows = [
+            {
+                "train_loss": epoch.loss,
+                "validation_loss": epoch.validation_loss,
+                "validation_auroc": epoch.validation_auroc,
+            }
+            for epoch in history
+        ]
+        plot.save(plot.training_curve(rows), folder / "training.png")
+    except ImportError:
+        return

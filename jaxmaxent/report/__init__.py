@@ -1,0 +1,3 @@
+"""A run as one HTML page that opens from disk: warnings, a table of the anchors, settings, logos."""
+
+from jaxmaxent.report.page import write_report as write_report

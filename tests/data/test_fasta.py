@@ -1,0 +1,125 @@
+import gzip
+
+import numpy as np
+import pytest
+
+from jaxmaxent.alphabet import DNA, PROTEIN
+from jaxmaxent.data import Sequences, read_fasta, write_fasta
+
+
+@pytest.fixture
+def fasta(tmp_path):
+    def write(text: str, name: str = "x.fa"):
+        path = tmp_path / name
+        path.write_bytes(gzip.compress(text.encode()) if name.endswith(".gz") else text.encode())
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize("name", ["x.fa", "x.fa.gz", "x.FA.GZ".lower()])
+def test_records_over_several_lines_and_blank_lines(fasta, name):
+    read = read_fasta(fasta("\n>one first\nAC\n\nGT\n> 1\r\nttaa\r\n>\nGGCC\n>one again\nA\nC\nG\nT", name))
+    assert DNA.decode(read.tokens) == ["ACGT", "TTAA", "GGCC", "ACGT"]
+    assert read.names == ("one", "1", "sequence_2", "one")
+    assert read.labels is None
+
+
+def test_other_alphabets_and_a_byte_order_mark(fasta):
+    read = read_fasta(fasta("\ufeff>p\nMKW\n"), alphabet=PROTEIN)
+    assert PROTEIN.decode(read.tokens) == ["MKW"]
+
+
+def test_headers_that_are_labels(fasta):
+    read = read_fasta(fasta("> 1\nAC\n>0\nGT\n"), labels_in_header=True)
+    assert read.labels is not None and read.labels.tolist() == [1, 0]
+    assert read.names == ("sequence_0", "sequence_1")
+    with pytest.raises(ValueError, match=r"x.fa, record 1 'chr1' .*the label must be 0 or 1, got 'chr1'"):
+        read_fasta(fasta(">1\nAC\n>chr1\nGT\n"), labels_in_header=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "x.fa is empty"),
+        ("\n \n", "x.fa is empty"),
+        ("ACGT\n>a\nACGT\n", r"x.fa, line 1: expected a FASTA header starting with '>', got 'ACGT'"),
+        (">a\nAC\n>b\n", r"x.fa: record 1 'b' \(counted from 0\) has no sequence"),
+        (">a\n>b\nAC\n", r"x.fa: record 0 'a' \(counted from 0\) has no sequence"),
+        (">a\nACG\n>b\nAC\n", r"record 0 'a' .* has 3 letters and record 1 'b' .* has 2"),
+        (
+            ">a\nACGT\n>b x\nAC\nGN\n",
+            r"record 1 'b x' .*has 'N' \(IUPAC for any letter\) at position 3 \(0-based",
+        ),
+        (">a\nARGT\n", r"record 0 'a' .*has 'R' \(IUPAC for A or G\) at position 1"),
+        (">a\nAC-T\n", r"record 0 'a' .*has '-' at position 2"),
+        (">a\nAC GT\n", r"record 0 'a' .*has ' ' at position 2"),
+        (">a\nACéT\n", r"record 0 'a' .*has 'é' at position 2"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_place(fasta, text, message):
+    with pytest.raises(ValueError, match=message):
+        read_fasta(fasta(text))
+
+
+def test_every_truncation_of_a_compressed_file_is_refused(tmp_path):
+    whole = gzip.compress(b">a\nACGTACGT\n>b\nTTTTACGA\n")
+    path = tmp_path / "x.fa.gz"
+    for length in range(len(whole)):
+        path.write_bytes(whole[:length])
+        with pytest.raises(ValueError, match=r"x.fa.gz is (empty|cut off|not a sound gzip file)"):
+            read_fasta(path)
+    path.write_bytes(whole)
+    assert len(read_fasta(path)) == 2
+
+
+def test_damaged_compression_is_refused(tmp_path):
+    whole = bytearray(gzip.compress(b">a\nACGTACGTTTACGA\n"))
+    path = tmp_path / "x.fa.gz"
+    for at in (0, 12, len(whole) - 6):  # the magic number, the compressed data, the checksum
+        damaged = whole.copy()
+        damaged[at] ^= 0xFF
+        path.write_bytes(damaged)
+        with pytest.raises(ValueError, match=r"x.fa.gz is (cut off|not a sound gzip file)"):
+            read_fasta(path)
+
+
+def test_files_that_cannot_be_read(tmp_path):
+    with pytest.raises(ValueError, match=r"none.fa cannot be read: No such file"):
+        read_fasta(tmp_path / "none.fa")
+    with pytest.raises(ValueError, match="cannot be read: Is a directory"):
+        read_fasta(tmp_path)
+    (tmp_path / "x.fa").write_bytes(gzip.compress(b">a\nACGT\n"))
+    with pytest.raises(ValueError, match=r"x.fa is not UTF-8 text .* must end in .gz"):
+        read_fasta(tmp_path / "x.fa")
+
+
+@pytest.mark.parametrize("name", ["x.fa", "x.fa.gz"])
+def test_written_sequences_read_back(tmp_path, name):
+    tokens = np.random.default_rng(0).integers(0, 4, (20, 131))
+    written = Sequences(tokens, ("a b\tc", *(f"s{i}" for i in range(19))))
+    write_fasta(tmp_path / name, written)
+    assert (tmp_path / name).read_bytes().startswith(b"\x1f\x8b" if name.endswith(".gz") else b">a_b_c\n")
+    read = read_fasta(tmp_path / name)
+    np.testing.assert_array_equal(read.tokens, tokens)
+    assert read.names == ("a_b_c", *written.names[1:])
+
+
+def test_writing_overwrites_only_when_asked(tmp_path):
+    one, other = (Sequences(np.array([[t]]), ("a",)) for t in (0, 1))
+    write_fasta(tmp_path / "x.fa", one)
+    with pytest.raises(ValueError, match="exists already"):
+        write_fasta(tmp_path / "x.fa", other)
+    assert (tmp_path / "x.fa").read_text() == ">a\nA\n"
+    write_fasta(tmp_path / "x.fa", other, force=True)
+    assert (tmp_path / "x.fa").read_text() == ">a\nC\n"
+    with pytest.raises(ValueError, match="at least one sequence"):
+        write_fasta(tmp_path / "y.fa", one.take([]))
+
+
+@pytest.mark.parametrize(("name", "count", "bound"), [("train", 7148, 3574), ("test", 1000, 500)])
+def test_real_files_with_labels_in_their_headers(data, name, count, bound):
+    read = read_fasta(data / "gata1" / f"{name}.fa.gz", labels_in_header=True)
+    assert read.tokens.shape == (count, 101)
+    assert read.labels is not None and read.labels.sum() == bound
+    assert set(read_fasta(data / "gata1" / f"{name}.fa.gz").names) == {"0", "1"}

@@ -1,0 +1,127 @@
+import builtins
+import gzip
+
+import numpy as np
+import pytest
+
+from jaxmaxent.alphabet import DNA, PROTEIN
+from jaxmaxent.data import read_windows
+
+CHROMOSOMES = {"chr1": "ACGTTGCAAC", "chr2": "GGNNTTACGTAC"}
+GENOME = ">chr1 the first\nACGTT\nGCAAC\n>chr2\nGGNNTtac\nGTAC\n"
+
+
+@pytest.fixture(params=["genome.fa", "genome.fa.gz"])
+def genome(tmp_path, request):
+    path = tmp_path / request.param
+    path.write_bytes(gzip.compress(GENOME.encode()) if path.suffix == ".gz" else GENOME.encode())
+    return path
+
+
+@pytest.fixture
+def bed(tmp_path):
+    def write(text: str, name: str = "x.bed"):
+        path = tmp_path / name
+        path.write_bytes(gzip.compress(text.encode()) if name.endswith(".gz") else text.encode())
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize("name", ["x.bed", "x.bed.gz"])
+def test_windows_are_centred_and_follow_the_strand(genome, bed, name):
+    text = (
+        "#comment\ntrack name=x\nbrowser position\n\n"
+        "chr1\t4\t5\n"
+        "chr1\t4\t5\tn\t0\t-\r\n"
+        "chr2 7 10 n 0 +\n"
+        "chr2\t6\t10\tn\t0\t.\textra\n"
+    )
+    read = read_windows(genome, bed(text, name), length=3)
+    assert DNA.decode(read.tokens) == ["TTG", "CAA", "CGT", "CGT"]
+    assert read.names == ("chr1:3-6(.)", "chr1:3-6(-)", "chr2:7-10(+)", "chr2:7-10(.)")
+    assert read.labels is None
+
+
+def test_even_lengths_and_whole_chromosomes(genome, bed):
+    read = read_windows(genome, bed("chr1\t4\t6\nchr1\t4\t6\tn\t0\t-\n"), length=4)
+    assert DNA.decode(read.tokens) == ["TTGC", "GCAA"] and read.names[0] == "chr1:3-7(.)"
+    read = read_windows(genome, bed("chr1\t0\t10\n"), length=10)
+    assert DNA.decode(read.tokens) == [CHROMOSOMES["chr1"]]
+
+
+def test_windows_that_leave_the_chromosome_or_hold_other_letters_are_left_out(genome, bed):
+    text = "".join(f"chr{c}\t{i}\t{i + 1}\n" for c in (1, 2) for i in range(15))
+    read = read_windows(genome, bed(text), length=3)
+    possible = [s[i : i + 3] for s in CHROMOSOMES.values() for i in range(len(s) - 2)]
+    assert DNA.decode(read.tokens) == [w for w in possible if "N" not in w]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "x.bed is empty"),
+        ("#only\ntrack\n", "x.bed is empty"),
+        ("chr1\t4\n", "x.bed, line 1: expected chromosome, start and end"),
+        ("chr1\t4\t5\nchr1\tx\t5\n", "x.bed, line 2: expected chromosome, start and end"),
+        ("chr1\t5\t4\n", "0 ≤ start ≤ end, got .*'5', '4'"),
+        ("chr1\t-3\t4\n", "0 ≤ start ≤ end"),
+        ("chr1\t4\t5\tn\t0\tx\n", "x.bed, line 1: the strand in column 6 must be .* got 'x'"),
+        ("chrX\t4\t5\n", r"line 1: .* has no chromosome 'chrX', it has \['chr1', 'chr2'\]"),
+        ("chr1\t0\t1\nchr2\t2\t3\n", "of 2 windows of 3 letters none lies inside its chromosome"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_line(genome, bed, text, message):
+    with pytest.raises(ValueError, match=message):
+        read_windows(genome, bed(text), length=3)
+
+
+def test_wrong_arguments(genome, bed, tmp_path):
+    path = bed("chr1\t4\t5\tn\t0\t-\n")
+    with pytest.raises(ValueError, match="length must be a whole number of at least 1, got 0"):
+        read_windows(genome, path, length=0)
+    with pytest.raises(ValueError, match="has no complements"):
+        read_windows(genome, path, length=3, alphabet=PROTEIN)
+    with pytest.raises(ValueError, match=r"none.bed cannot be read"):
+        read_windows(genome, tmp_path / "none.bed", length=3)
+    for name in ("none.fa", "none.fa.gz"):
+        with pytest.raises(ValueError, match=f"{name} cannot be read"):
+            read_windows(tmp_path / name, path, length=3)
+
+
+@pytest.mark.parametrize("name", ["bad.fa", "bad.fa.gz"])
+@pytest.mark.parametrize("text", ["", "ACGT\n", ">chr1\nACGT\n>chr1\nACGT\n", ">chr1\nAC\nACGT\nACGTT\n"])
+def test_genomes_that_are_not_sound(bed, tmp_path, name, text):
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(text.encode()) if name.endswith(".gz") else text.encode())
+    with pytest.raises(ValueError, match=name):
+        read_windows(path, bed("chr1\t50\t51\n"), length=3)
+
+
+def test_a_truncated_compressed_genome_is_refused(bed, tmp_path):
+    (tmp_path / "g.fa.gz").write_bytes(gzip.compress(GENOME.encode())[:-9])
+    with pytest.raises(ValueError, match=r"g.fa.gz is cut off"):
+        read_windows(tmp_path / "g.fa.gz", bed("chr1\t4\t5\n"), length=3)
+
+
+def test_without_pyfaidx_the_error_names_the_extra(tmp_path, bed, monkeypatch):
+    (tmp_path / "g.fa").write_text(GENOME)
+    original = builtins.__import__
+
+    def refuse(name, *args, **kwargs):
+        if name == "pyfaidx":
+            raise ModuleNotFoundError("No module named 'pyfaidx'")
+        return original(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", refuse)
+    with pytest.raises(ImportError, match=r"pip install 'jaxmaxent\[genomics\]'"):
+        read_windows(tmp_path / "g.fa", bed("chr1\t4\t5\n"), length=3)
+
+
+def test_real_nucleosomes(data):
+    folder = data / "yeast"
+    bed = folder / "brogaard_dyads_nonoverlapping.bed.gz"
+    read = read_windows(folder / "sacCer3.fa.gz", bed, length=201)
+    with gzip.open(bed, "rt") as stream:
+        assert 0 <= sum(1 for _ in stream) - len(read) < 34  # at most two for the ends of each chromosome
+    assert round(np.isin(read.tokens, DNA.encode("GC")).mean(), 3) == 0.382

@@ -1,0 +1,134 @@
+import gzip
+import time
+
+import numpy as np
+import pytest
+
+from jaxmaxent.alphabet import BINARY, DNA
+from jaxmaxent.data import read_table
+
+
+@pytest.fixture
+def table(tmp_path):
+    def write(text: str, name: str = "x.tsv"):
+        path = tmp_path / name
+        path.write_bytes(gzip.compress(text.encode()) if name.endswith(".gz") else text.encode())
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize("compressed", ["", ".gz"])
+@pytest.mark.parametrize(
+    ("name", "delimiter"),
+    [("x.tsv", "\t"), ("x.csv", ","), *((f"x.{s}", d) for s in ("txt", "data") for d in "\t,")],
+)
+def test_columns_by_their_default_names(table, name, delimiter, compressed):
+    text = "ID,Seq,other,Label\na,ACG,x,1\n\nb,ttt,,0.0\r\n".replace(",", delimiter)
+    read = read_table(table(text, name + compressed))
+    assert DNA.decode(read.tokens) == ["ACG", "TTT"]
+    assert read.labels is not None and read.labels.tolist() == [1, 0]
+    assert read.names == ("a", "b")
+
+
+def test_named_columns_and_absent_labels_and_names(table):
+    path = table("seq\tother\ttask\nAC\tGT\t0\nAA\tTT\t1\n")
+    read = read_table(path)
+    assert DNA.decode(read.tokens) == ["AC", "AA"]
+    assert read.labels is None and read.names == ("sequence_0", "sequence_1")
+    read = read_table(path, sequence_column="other", label_column="task")
+    assert DNA.decode(read.tokens) == ["GT", "TT"]
+    assert read.labels is not None and read.labels.tolist() == [0, 1]
+
+
+def test_two_columns_without_header(table):
+    read = read_table(table("AC\t1\nGT\t0\n", "x.data"))
+    assert DNA.decode(read.tokens) == ["AC", "GT"]
+    assert read.labels is not None and read.labels.tolist() == [1, 0]
+    assert len(read_table(table("0110,1\n0111,0\n", "x.csv"), alphabet=BINARY)) == 2
+    assert len(read_table(table("AC,1\n", "x.txt"))) == 1
+
+
+def test_quotes_and_a_byte_order_mark_of_spreadsheets(table):
+    read = read_table(table('\ufeff"name","seq"\n"a, or ""b""","ACG"\n', "x.csv"))
+    assert read.names == ('a, or "b"',) and DNA.decode(read.tokens) == ["ACG"]
+    assert read_table(table('name\tseq\n5"\tACG\n')).names == ('5"',)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "x.tsv is empty"),
+        ("\n\n", "x.tsv is empty"),
+        ("seq\tlabel\n", "x.tsv has a header but no row"),
+        (
+            "dna\tlabel\nAC\t1\n",
+            r"no column called 'seq' or 'sequence', .*its columns are \['dna', 'label'\]",
+        ),
+        ("seq\tsequence\nAC\tAC\n", "2 columns called 'seq' or 'sequence'"),
+        ("seq\tlabel\nAC\t1\nGT\n", "x.tsv, line 3: expected 2 columns as in line 1, got 1"),
+        ("seq\tlabel\nAC\t1\nGT\t0\t\n", "x.tsv, line 3: expected 2 columns as in line 1, got 3"),
+        ("seq\tlabel\nAC\t1\n\nGT\t2\n", "x.tsv, line 4: the label must be 0 or 1, got '2'"),
+        ("seq\tlabel\nAC\t\n", "x.tsv, line 2: the label must be 0 or 1, got ''"),
+        ("AC\t1\nGT\tyes\n", "x.tsv, line 2: the label must be 0 or 1, got 'yes'"),
+        ("seq\nAC\nGTA\n", "line 2 has 2 letters and line 3 has 3"),
+        ("seq\nAC\nGN\n", r"x.tsv, line 3: .*'N' \(IUPAC for any letter\) at position 1"),
+        ("seq\tlabel\n\t1\n\t0\n", "x.tsv, line 2: sequence is empty"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_line(table, text, message):
+    with pytest.raises(ValueError, match=message):
+        read_table(table(text))
+
+
+def test_wrong_columns_and_quotes(table):
+    path = table("seq\tlabel\nAC\t1\n")
+    with pytest.raises(ValueError, match="no column called 'task'"):
+        read_table(path, label_column="task")
+    with pytest.raises(ValueError, match=r"no column called 'dna', .*\['seq', 'label'\]"):
+        read_table(path, sequence_column="dna")
+    with pytest.raises(ValueError, match=r"no column called 'seq', .*'AC', '1'"):
+        read_table(table("AC\t1\n"), sequence_column="seq")
+    with pytest.raises(ValueError, match="not a sound comma-separated table"):
+        read_table(table('seq,label\n"AC,1\n', "x.csv"))
+
+
+def test_every_truncation_of_a_compressed_file_is_refused(tmp_path):
+    whole = gzip.compress(b"seq\tlabel\nACGT\t1\nACGA\t0\n")
+    path = tmp_path / "x.tsv.gz"
+    for length in range(len(whole)):
+        path.write_bytes(whole[:length])
+        with pytest.raises(ValueError, match=r"x.tsv.gz is (empty|cut off|not a sound gzip file)"):
+            read_table(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "count", "bound"), [("train", 77174, 38536), ("valid", 1000, 500), ("test", 19544, 9823)]
+)
+def test_real_tables(data, name, count, bound):
+    start = time.perf_counter()
+    read = read_table(data / "ctcf" / f"{name}.tsv.gz")
+    assert time.perf_counter() - start < 5
+    assert read.tokens.shape == (count, 101)
+    assert read.labels is not None and read.labels.sum() == bound
+    assert len(set(read.names)) > 0.99 * count
+
+
+def test_real_tables_without_header_follow_their_rule(data):
+    paths = sorted((data / "xor").glob("*.data"))
+    assert len(paths) == 30
+    for path in paths:
+        read = read_table(path)
+        first_weak = np.isin(read.tokens[:, 0], DNA.encode("AT"))
+        second_g = read.tokens[:, 1] == DNA.encode("G")[0]
+        assert read.tokens.shape == (2000, 2) and read.labels is not None
+        np.testing.assert_array_equal(read.labels, first_weak ^ second_g)
+
+
+def test_a_real_table_with_several_tasks(data):
+    path = data / "simulated" / "tal_gata.tsv.gz"
+    for task, bound in (("task1", 2000), ("task2", 4000), ("task3", 4000)):
+        read = read_table(path, label_column=task)
+        assert read.tokens.shape == (8000, 200)
+        assert read.labels is not None and read.labels.sum() == bound
+        assert read.names[0] == "empty_1732"
