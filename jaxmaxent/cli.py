@@ -7,8 +7,11 @@ Exit codes: 0 done, 1 the network failed while running, 2 bad input, 3 done but 
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
+import threading
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 EXIT_FAILED, EXIT_BAD_INPUT, EXIT_NOT_REACHED, EXIT_INTERRUPTED = 1, 2, 3, 130
@@ -22,6 +25,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Heavy imports wait until the arguments are known to be right: --help answers at once.
     from jaxmaxent.run import NonFiniteEnergyError
 
+    # A polite kill unwinds like Ctrl-C, so that scratch files go.
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         return command(options)
     except NonFiniteEnergyError as error:
@@ -43,21 +49,24 @@ def _complain(what: Any, code: int) -> int:
 def _train(options: dict[str, Any]) -> int:
     from jaxmaxent.commands import train
 
-    train.run(options.pop("table"), options.pop("out"), **options)
+    train.run(options.pop("table"), out := options.pop("out"), **options)
+    print(f"the network is in {out}, its figures in {Path(out) / 'metrics.json'}")
     return 0
 
 
 def _interpret(options: dict[str, Any]) -> int:
     from jaxmaxent.commands import interpret
 
-    interpret.run(options.pop("model"), options.pop("sequences"), options.pop("out"), **options)
+    interpret.run(options.pop("model"), options.pop("sequences"), out := options.pop("out"), **options)
+    print(f"open {Path(out) / 'report.html'}")
     return 0
 
 
 def _potential(options: dict[str, Any]) -> int:
     from jaxmaxent.commands import potential
 
-    solved = potential.run(options.pop("model"), options.pop("sequences"), options.pop("out"), **options)
+    solved = potential.run(options.pop("model"), options.pop("sequences"), out := options.pop("out"), **options)
+    print(f"written to {out}")
     return 0 if solved.reached.all() else EXIT_NOT_REACHED
 
 

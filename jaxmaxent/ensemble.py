@@ -9,6 +9,7 @@ with its mean distance ⟨E⟩ (multiplier β) and its mean counts ⟨N_k⟩ (mu
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -244,8 +245,7 @@ def _reference(representation: Representation, tokens: np.ndarray, alphabet: Alp
             f"[{tokens.shape[-1]}, {len(alphabet)}], got {shape}"
         )
     rows = jnp.asarray(tokens.reshape(-1, tokens.shape[-1]))
-    # One anchor at a time: the memory of a thousand anchors must not be that of a thousand forward passes.
-    reference = jax.jit(lambda all_rows: jax.lax.map(one, all_rows))(rows)
+    reference = _features_of(representation.features, alphabet, representation.params, rows)
     reference = reference.astype(jnp.promote_types(reference.dtype, jnp.float32))
     bad = np.flatnonzero(~np.isfinite(np.asarray(reference)).all(-1))
     if bad.size:
@@ -267,13 +267,20 @@ def _weights(head: Any, unit: Any, weights: Any, shape: tuple[int, ...]) -> np.n
             raise ValueError(f"unit needs a representation with a head, got unit={unit!r} and no head")
         w = np.ones(features)
     else:
-        w = _unit_weights(checks.finite_array("head", head), unit, features)
+        w = unit_weights(checks.finite_array("head", head), unit, features)
     if not w.any(axis=-1).all():
         raise ValueError("weights must not all be 0, got only zeros: every input would be at distance 0")
     return np.broadcast_to(w, shape)
 
 
-def _unit_weights(head: np.ndarray, unit: Any, features: int) -> np.ndarray:
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _features_of(features: Any, alphabet: Alphabet, params: Any, rows: jax.Array) -> jax.Array:
+    # One anchor at a time: the memory of a thousand anchors must not be that of a thousand forward passes.
+    return jax.lax.map(lambda row: features(params, alphabet.one_hot(row)), rows)
+
+
+def unit_weights(head: np.ndarray, unit: Any, features: int) -> np.ndarray:
+    """w of an output unit, W[:, k], or of a pair of them, W[:, a] − W[:, b]; `head` is W of shape [features, units]."""
     if head.ndim != 2 or head.shape[0] != features:
         raise ValueError(f"head must have shape [{features}, units], got {list(head.shape)}")
     units = head.shape[1]

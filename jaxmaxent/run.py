@@ -250,7 +250,7 @@ class _Loop:
         self.scalars = self.scalars.merge(block.scalars)
         self.accepted += block.accepted
         if self.plan.store_every:
-            self.draws.append(block.draws[: size // self.plan.store_every])
+            self.draws.append(np.asarray(block.draws)[: size // self.plan.store_every])
 
 
 def _plan(

@@ -121,12 +121,13 @@ class Run:
         """
         entries = _read_archive(Path(path))
         about = _read_about(Path(path), entries.pop("about", None))
-        about = {k: tuple(v) if isinstance(v, list) else v for k, v in about.items()}
         expected = {f.name for f in dataclasses.fields(cls)}
         missing = sorted(expected - set(about) - set(entries))
         if missing:
             raise ValueError(f"{path} is no complete run: {missing[0]} is missing")
-        return cls(**{k: v for k, v in (about | entries).items() if k in expected})
+        found: dict[str, Any] = {k: v for k, v in (about | entries).items() if k in expected}
+        found |= {k: tuple(v) for k, v in found.items() if isinstance(v, list)}
+        return cls(**found)
 
 
 def join(runs: Sequence[Run]) -> Run:

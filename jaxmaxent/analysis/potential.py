@@ -117,7 +117,7 @@ def solve_chemical_potential(
     key_search, key_check = jax.random.split(key)
     with tqdm(desc="solving for μ", unit="look", disable=not progress) as bar:
         run: Run | str = "background"
-        look = 0
+        look, longest = 0, steps
         while not all(search.done for search in searches):
             size = max(search.steps for search in searches if not search.done)
             at = batch.with_mu(np.array([search.mu for search in searches]), index)
@@ -125,12 +125,12 @@ def solve_chemical_potential(
                 jax.random.fold_in(key_search, look),
                 at, chains=chains, steps=size, burn_in=size, start=run, progress=False,
             )  # fmt: skip
-            for search, estimate in zip(searches, _estimates(run, index), strict=True):
-                search.look(*estimate, size)
-            look += 1
+            for search, (fraction, error, slope) in zip(searches, _estimates(run, index), strict=True):
+                search.look(fraction, error, slope, size)
+            look, longest = look + 1, max(longest, size)
             bar.update()
             bar.set_postfix(open=sum(not search.done for search in searches))
-    return _verified(key_check, batch, index, searches, chains, max(steps, max_steps // 8), target, field)
+    return _verified(key_check, batch, index, searches, chains, 2 * longest, target, field)
 
 
 class _Search:
@@ -254,7 +254,7 @@ def _verified(
     """Look at every answer once more, with chains that know nothing of the search."""
     mu = np.array([search.mu for search in searches])
     at = ensemble.with_mu(np.nan_to_num(mu), index)
-    run = sample(key, at, chains=chains, steps=steps // 10 * 10, burn_in=steps // 10 * 10, progress=False)
+    run = sample(key, at, chains=chains, steps=steps, burn_in=steps, progress=False)
     fraction, error, slope = _estimates(run, index).T
     errors = np.array([search.standard_error for search in searches])
     found = np.isfinite(mu)

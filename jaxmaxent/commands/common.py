@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from pathlib import Path
 from typing import Any
 
@@ -90,8 +89,3 @@ def file_name(name: str, index: int) -> str:
 def say(*words: Any) -> None:
     """Print a line at once, also into a pipe."""
     print(*words, flush=True)
-
-
-def shown(path: str | os.PathLike) -> str:
-    """A path as the user wrote it."""
-    return os.fspath(path)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from jaxmaxent.commands import interpret, potential, train
-from jaxmaxent.commands.common import say, shown, write_json
+from jaxmaxent.commands.common import say, write_json
 from jaxmaxent.data import Sequences, write_fasta
 from jaxmaxent.data.example import ctcf_example
 from jaxmaxent.files import new_folder
@@ -34,7 +34,7 @@ def run(out: str, *, seed: int = 0, force: bool = False, progress: bool = True) 
         train.run(str(folder / "train.tsv"), model, test=str(folder / "test.tsv"), epochs=8, **quiet)
 
         say("3/4 sampling what the network treats as equal to three of the sequences")
-        settings: dict[str, Any] = {"beta": 30.0, "chains": 128, "steps": 3000, "burn_in": 1000}
+        settings: dict[str, Any] = {"beta": 30.0, "chains": 128, "steps": 2000, "burn_in": 1000}
         interpret.run(model, anchors, str(folder / "run"), **settings, **quiet)
 
         say("4/4 solving for the chemical potential that gives a GC content of 0.41")
@@ -43,7 +43,7 @@ def run(out: str, *, seed: int = 0, force: bool = False, progress: bool = True) 
             tolerance=0.05, **quiet,
         )  # fmt: skip
         write_json(folder / "demo.json", {"seed": seed, "seconds": time.perf_counter() - began})
-    say(f"done in {time.perf_counter() - began:.0f} s. Open {shown(Path(out) / 'run' / 'report.html')}")
+    say(f"done in {time.perf_counter() - began:.0f} s. Open {Path(out) / 'run' / 'report.html'}")
     say("The tall letters are the CTCF site that the network has learned; everywhere else any letter will do.")
 
 

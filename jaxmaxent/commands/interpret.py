@@ -11,7 +11,7 @@ import numpy as np
 
 from jaxmaxent import plot
 from jaxmaxent.analysis import Profile, informative_window, profile
-from jaxmaxent.commands.common import file_name, load_ensemble, say, shown, versions, write_json
+from jaxmaxent.commands.common import file_name, load_ensemble, say, versions, write_json
 from jaxmaxent.data import Motif, Sequences, write_meme
 from jaxmaxent.ensemble import Ensemble
 from jaxmaxent.files import new_folder
@@ -51,7 +51,7 @@ def run(
         result = _sample_in_groups(jax.random.key(seed), ensemble, anchors, settings)
         write(result, anchors, folder, seed=seed)
     speed = result.proposals_per_second
-    say(f"{len(anchors)} sequences at β = {beta:g}, {speed:,.0f} proposals a second; see {shown(out)}/report.html")
+    say(f"sampled {len(anchors)} sequences at β = {beta:g}, {speed:,.0f} proposals a second")
     return result
 
 

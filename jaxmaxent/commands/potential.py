@@ -7,7 +7,7 @@ from typing import Any
 import jax
 
 from jaxmaxent.analysis import ChemicalPotential, solve_chemical_potential
-from jaxmaxent.commands.common import load_ensemble, say, shown, versions, write_json
+from jaxmaxent.commands.common import load_ensemble, say, versions, write_json
 from jaxmaxent.files import new_file
 
 
@@ -54,7 +54,6 @@ def run(
         write_json(scratch, columns | about)
     for a, name in enumerate(anchors.names):
         say(_line(name, solved, a))
-    say(f"written to {shown(out)}")
     return solved
 
 

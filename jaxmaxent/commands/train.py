@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from jaxmaxent.commands.common import say, versions, write_json
-from jaxmaxent.data import Sequences, read_sequences
+from jaxmaxent.data import read_sequences
 from jaxmaxent.files import new_folder
 from jaxmaxent.models import (
     ConvArchitecture,
@@ -41,17 +41,17 @@ def run(
     progress: bool = True,
 ) -> dict[str, Any]:
     """Train, write the checkpoint and metrics.json to the folder `out`, and return the metrics."""
-    columns = {"sequence_column": sequence_column, "label_column": label_column}
+    columns = (sequence_column, label_column)
     with new_folder(out, marker="architecture.json", force=force) as folder:
         parts = {
-            name: _labelled(path, columns)
+            name: _labelled(path, *columns)
             for name, path in (("train", table), ("valid", valid), ("test", test))
             if path is not None
         }
         first = parts["train"]
         settings: dict[str, Any] = {} if epochs is None else {"epochs": epochs}
         if "valid" in parts:
-            settings["validation"] = (parts["valid"].tokens, parts["valid"].labels)
+            settings["validation"] = tuple(parts["valid"])
         built = ARCHITECTURES[architecture](length=first.tokens.shape[1])
         for name, part in parts.items():
             if part.tokens.shape[1] != built.length:
@@ -69,8 +69,8 @@ def run(
             "epochs": len(result.history),
             "best_epoch": result.best_epoch + 1,
             "stopped_early": result.stopped_early,
-            "sizes": {name: len(part) for name, part in parts.items()},
-            "positives": {name: int(part.labels.sum()) for name, part in parts.items()},  # pyright: ignore
+            "sizes": {name: len(part.labels) for name, part in parts.items()},
+            "positives": {name: int(part.labels.sum()) for name, part in parts.items()},
             "seed": seed,
             "architecture": built.to_dict(),
             "history": [epoch._asdict() for epoch in result.history],
@@ -79,21 +79,25 @@ def run(
         write(result.network, folder)
         write_json(folder / "metrics.json", metrics)
         _draw_history(result.history, folder)
-    say(f"trained on {len(first)} sequences in {seconds:.0f} s; {_told(metrics)}")
+    say(f"trained on {len(first.labels)} sequences in {seconds:.0f} s; {_told(metrics)}")
     return metrics
 
 
-def _labelled(path: str, columns: dict[str, str | None]) -> Sequences:
-    named = {key: value for key, value in columns.items() if value is not None}
-    sequences = read_sequences(path, **named)
+class _Labelled(NamedTuple):
+    tokens: np.ndarray
+    labels: np.ndarray
+
+
+def _labelled(path: str, sequence_column: str | None, label_column: str | None) -> _Labelled:
+    sequences = read_sequences(path, sequence_column=sequence_column, label_column=label_column)
     if sequences.labels is None:
         raise ValueError(f"{path} has no labels, expected a table with a column of 0 and 1 called label")
     if len(np.unique(sequences.labels)) < 2:
         raise ValueError(f"{path} has only the label {sequences.labels[0]}, expected sequences of both classes")
-    return sequences
+    return _Labelled(sequences.tokens, sequences.labels)
 
 
-def _scores(name: str, network: Network, part: Sequences | None) -> dict[str, float | None]:
+def _scores(name: str, network: Network, part: _Labelled | None) -> dict[str, float | None]:
     if part is None:
         return {f"{name}_auroc": None, f"{name}_auprc": None}
     scores = predict(network, part.tokens)[:, 1]

@@ -15,7 +15,8 @@ import jax
 import numpy as np
 from flax import nnx
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file
+from safetensors.numpy import save as to_bytes
 
 from jaxmaxent import checks
 from jaxmaxent.files import new_folder
@@ -73,7 +74,9 @@ def write(network: Network, folder: str | os.PathLike, *, metadata: dict[str, An
         raise ValueError(f"metadata must be what JSON can hold, but {error}") from error
     folder = Path(folder)
     (folder / DESCRIPTION).write_text(text + "\n", encoding="utf-8")
-    save_file({name: np.ascontiguousarray(leaf) for name, leaf in _named(params)}, folder / WEIGHTS)
+    tensors = {name: np.ascontiguousarray(leaf) for name, leaf in _named(params)}
+    # Not save_file, whose files only their owner may read.
+    (folder / WEIGHTS).write_bytes(to_bytes(tensors))
 
 
 def load(path: str | os.PathLike) -> Network:

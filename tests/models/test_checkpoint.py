@@ -62,6 +62,11 @@ def test_files_are_plain(folder):
     }
 
 
+def test_weights_are_as_readable_as_any_file(folder):
+    modes = {file.name: file.stat().st_mode for file in folder.iterdir()}
+    assert modes["weights.safetensors"] == modes["architecture.json"]
+
+
 def test_another_process_loads_it(network, folder):
     program = (
         "import sys, numpy as np; from jaxmaxent.models import load, predict;"

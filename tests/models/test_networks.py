@@ -34,11 +34,15 @@ def one_hots(architecture, count, seed=0):
 
 
 def network_of(architecture, seed=0):
-    return architecture.build(nnx.Rngs(seed))
+    """A network with weights from NumPy, which has nothing to compile."""
+    template = parameters(nnx.eval_shape(lambda: architecture.build(nnx.Rngs(0))))
+    rng = np.random.default_rng(seed)
+    values = jax.tree.map(lambda leaf: jnp.asarray(rng.normal(scale=0.3, size=leaf.shape), leaf.dtype), template)
+    return with_parameters(architecture, values)
 
 
 def test_published_network_has_the_published_shapes():
-    network = network_of(ConvArchitecture())
+    network = ConvArchitecture().build(nnx.Rngs(0))
     shapes = jax.tree.map(jnp.shape, parameters(network))
     assert shapes == {
         "conv": {"bias": (64,), "kernel": (24, 4, 64)},
@@ -125,7 +129,8 @@ def test_matrix_product_over_windows_is_the_convolution():
     def loss(params, training):
         return jnp.sum(jnp.square(with_parameters(architecture, params, training=training).features(x)))
 
-    slow, fast = (jax.value_and_grad(loss)(params, training) for training in (False, True))
+    compiled = jax.jit(jax.value_and_grad(loss), static_argnums=1)
+    slow, fast = (compiled(params, training) for training in (False, True))
     chex.assert_trees_all_close(slow, fast, rtol=2e-5, atol=1e-5)
     kernel = params["conv"]["kernel"]
     reference = lax.conv_general_dilated(x, kernel, (1,), "VALID", dimension_numbers=("NHC", "HIO", "NHC"))
@@ -167,7 +172,7 @@ def test_dropout_keeps_the_mean_of_the_logits():
     architecture = MLPArchitecture(length=5, hidden=(50,), dropout=0.3)
     network, x = network_of(architecture), one_hots(architecture, 1)[0]
     network.train()
-    draws = jax.vmap(lambda key: network(x, rngs=key))(jax.random.split(jax.random.key(2), 4000))
+    draws = jax.jit(jax.vmap(lambda key: network(x, rngs=key)))(jax.random.split(jax.random.key(2), 4000))
     plain = network.head(network.features(x))
     assert np.all(np.abs(draws.mean(0) - plain) < 5 * draws.std(0) / np.sqrt(4000))
     assert np.all(draws.std(0) > 0)
@@ -181,7 +186,7 @@ def test_representation_is_the_network(architecture):
     np.testing.assert_allclose(jax.jit(features)(params, x[0]), network.features(x[0]), atol=1e-6)
     assert head.shape == (network.features(x).shape[-1], architecture.units)
     np.testing.assert_allclose(network.features(x) @ head + network.head.bias.get_value()[None], network(x), atol=1e-6)
-    gradient = jax.grad(lambda p: features(p, x[0]).sum())(params)
+    gradient = jax.jit(jax.grad(lambda p: features(p, x[0]).sum()))(params)
     chex.assert_trees_all_equal_shapes_and_dtypes(gradient, params)
     assert all(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(params))
 

@@ -1,0 +1,81 @@
+"""The CTCF experiment on real ChIP-seq data: train, interpret the published anchors, and time the published job.
+
+    JAXMAXENT_DATA=... python benchmarks/ctcf.py --out ctcf [--model MODEL]
+
+Needs ctcf/train.tsv.gz, valid.tsv.gz, test.tsv.gz and published_anchors_gcat.npy below JAXMAXENT_DATA. Writes the
+network, the report and the logos below --out, and prints the figures.
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+
+import jaxmaxent as jme
+from jaxmaxent import analysis, models
+from jaxmaxent.commands import interpret, train
+from jaxmaxent.data import read_one_hot
+
+# Where the first published anchor has its core, and the flanks beyond any reach of it; 0-based, end excluded.
+CORE, SURROUNDINGS = slice(41, 52), slice(34, 62)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=Path("ctcf"))
+    parser.add_argument("--model", type=Path, help="a network trained before, instead of training one")
+    parser.add_argument("--beta", type=float, default=100.0)
+    parser.add_argument("--chains", type=int, default=256)
+    parser.add_argument("--steps", type=int, default=10_000)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    if "JAXMAXENT_DATA" not in os.environ:
+        sys.exit("set JAXMAXENT_DATA to the folder that holds ctcf/")
+    data = Path(os.environ["JAXMAXENT_DATA"]) / "ctcf"
+    model = options.model or options.out / "model"
+    if options.model is None:
+        tables = {name: str(data / f"{name}.tsv.gz") for name in ("valid", "test")}
+        metrics = train.run(str(data / "train.tsv.gz"), str(model), seed=options.seed, **tables)
+        print(f"test AUROC {metrics['test_auroc']:.4f}  AUPRC {metrics['test_auprc']:.4f}", end="  ")
+        print(f"training {metrics['train_seconds']:.0f} s")
+    anchors = data / "published_anchors_gcat.npy"
+    time_published_job(model, anchors, options.beta)
+    settings = {"beta": options.beta, "chains": options.chains, "steps": options.steps, "seed": options.seed}
+    run = interpret.run(
+        str(model), str(anchors), str(options.out / f"beta_{options.beta:g}"), letters="GCAT", **settings
+    )
+    print_anchors(run)
+
+
+def time_published_job(model: Path, anchors: Path, beta: float) -> None:
+    """One anchor, 50 chains from x0, 10,000 steps, every hundredth kept: compile time apart."""
+    tokens = read_one_hot(anchors, "GCAT").tokens[0]
+    network = models.representation(models.load(model))
+    ensemble = jme.Ensemble.create(network, tokens, beta=beta)
+    settings = {"chains": 50, "steps": 10_000, "burn_in": 0, "thin": 100, "store_every": 100, "start": "anchor"}
+    run = jme.sample(jax.random.key(0), ensemble, **settings)
+    print(f"published job, 50 chains × 10,000 steps: {run.seconds:.2f} s, {run.proposals_per_second:,.0f} proposals/s,")
+    print(f"  compiled in {run.compile_seconds:.2f} s, on {run.device}")
+
+
+def print_anchors(run: jme.Run) -> None:
+    """Mean information in the core of the first anchor against that outside its surroundings, and every consensus."""
+    information = analysis.information_bits(run.frequencies[:, -1])
+    for a, name in enumerate(run.names):
+        start, stop = analysis.informative_window(information[a])
+        print(
+            f"{name:12s} <E> {run.energy[a, -1]:.4f} ± {run.energy_error[a, -1]:.4f}  "
+            f"acceptance {run.acceptance[a, -1]:.3f}  "
+            f"bits at {start:3d}-{stop:<3d} {analysis.consensus(run.frequencies[a, -1], run.letters)[start:stop]}"
+        )
+    outside = np.delete(information[0], np.arange(*SURROUNDINGS.indices(information.shape[1])))
+    core = information[0][CORE].mean()
+    print(f"first anchor: {core:.3f} bits a position at 41-51, {outside.mean():.4f} outside 34-61", end=", ")
+    print(f"ratio {core / outside.mean():.1f}; {run.proposals_per_second:,.0f} proposals/s")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,41 @@
+"""Peak memory against the number of steps: it must not grow.
+
+    python benchmarks/memory.py [--chains 16] [--steps 10000 100000]
+
+Each run has a process of its own and reports its largest resident set.
+"""
+
+import argparse
+import multiprocessing
+import resource
+import sys
+
+
+def peak_megabytes(chains: int, steps: int) -> tuple[float, float]:
+    """Largest resident set of a run of the published CTCF architecture with random weights, and its seconds."""
+    import jax
+    from flax import nnx
+
+    import jaxmaxent as jme
+    from jaxmaxent.models import ConvArchitecture, representation
+
+    network = ConvArchitecture().build(nnx.Rngs(0))
+    ensemble = jme.Ensemble.create(representation(network), "ACGTA" * 20 + "C", beta=5.0)
+    run = jme.sample(jax.random.key(0), ensemble, chains=chains, steps=steps, progress=False)
+    scale = 2**20 if sys.platform == "darwin" else 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / scale, run.seconds
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--chains", type=int, default=16)
+    parser.add_argument("--steps", type=int, nargs="+", default=[10_000, 100_000])
+    options = parser.parse_args()
+    for steps in options.steps:
+        with multiprocessing.get_context("spawn").Pool(1) as pool:
+            megabytes, seconds = pool.apply(peak_megabytes, (options.chains, steps))
+        print(f"{options.chains} chains × {steps:>9,} steps: peak {megabytes:7.1f} MiB, {seconds:6.1f} s", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,233 @@
+import dataclasses
+import json
+import pickle
+
+import jax
+import numpy as np
+import pytest
+
+import jaxmaxent as jme
+from jaxmaxent.store import FORMAT_VERSION, Run, join
+from problems import Problem
+
+SETTINGS = {"chains": 6, "steps": 60, "thin": 5, "store_every": 20, "names": ["a", "β", "c d"], "progress": False}
+
+
+@pytest.fixture(scope="module")
+def ensemble():
+    problem = Problem(length=4, mus=(0.3, -0.2))
+    return problem.ensemble(anchor=problem.states[[3, 77, 200]])
+
+
+@pytest.fixture(scope="module")
+def runs(ensemble):
+    """A run of three anchors with and without its stored draws."""
+    run = jme.sample(jax.random.key(0), ensemble, **SETTINGS)
+    return {True: run, False: dataclasses.replace(run, draws=None)}
+
+
+@pytest.fixture
+def path(runs, tmp_path):
+    runs[True].save(tmp_path / "run.npz")
+    return tmp_path / "run.npz"
+
+
+def assert_same(one, other):
+    for field in dataclasses.fields(Run):
+        a, b = getattr(one, field.name), getattr(other, field.name)
+        assert type(a) is type(b), field.name
+        if isinstance(a, np.ndarray):
+            assert (a.dtype, a.shape, a.tobytes()) == (b.dtype, b.shape, b.tobytes()), field.name
+        else:
+            assert a == b, field.name
+
+
+@pytest.mark.parametrize("draws", [True, False])
+def test_a_run_comes_back_bit_for_bit(runs, draws, tmp_path):
+    run = runs[draws]
+    run.save(tmp_path / "run.npz")
+    assert_same(Run.load(tmp_path / "run.npz"), run)
+
+
+def test_what_is_not_known_comes_back_as_such(runs, tmp_path):
+    odd = dataclasses.replace(
+        runs[False],
+        energy_error=np.full((3, 1), np.nan),
+        field_names=(),
+        field_mean=np.zeros((3, 1, 0)),
+        compile_seconds=0.0,
+    )
+    odd.save(tmp_path / "run.npz")
+    assert_same(Run.load(tmp_path / "run.npz"), odd)
+
+
+def test_the_file_needs_no_pickle_and_no_jaxmaxent(path, runs):
+    with np.load(path, allow_pickle=False) as archive:
+        entries = dict(archive)
+    np.testing.assert_array_equal(entries["frequencies"], runs[True].frequencies)
+    about = json.loads(str(entries["about"]))
+    assert about["names"] == ["a", "β", "c d"]
+    assert (about["format"], about["format_version"]) == ("jaxmaxent-run", FORMAT_VERSION)
+
+
+def test_a_loaded_run_goes_on_as_the_run_itself(path, runs, ensemble):
+    on = [jme.sample(jax.random.key(1), ensemble, start=run, **SETTINGS) for run in (Run.load(path), runs[True])]
+    np.testing.assert_array_equal(on[0].draws, on[1].draws)
+    assert (on[0].last != runs[True].last).any()
+
+
+@pytest.mark.parametrize("draws", [True, False])
+def test_taken_apart_and_joined_it_is_the_same_run(runs, draws):
+    run = runs[draws]
+    parts = [run.take(np.array([0])), run.take(np.array([1, 2]))]
+    assert parts[1].names == ("β", "c d")
+    assert parts[1].frequencies.shape == (2, 1, 4, 4)
+    joined = join(parts)
+    assert joined.seconds == 2 * run.seconds
+    assert joined.compile_seconds == 2 * run.compile_seconds
+    assert_same(dataclasses.replace(joined, seconds=run.seconds, compile_seconds=run.compile_seconds), run)
+
+
+def test_anchors_are_taken_in_the_order_asked_for(runs):
+    run = runs[True]
+    taken = run.take(np.array([2, 0, 2]))
+    assert taken.names == ("c d", "a", "c d")
+    for name in ("anchors", "beta", "mu", "frequencies", "energy", "field_variance", "last", "draws"):
+        np.testing.assert_array_equal(getattr(taken, name), getattr(run, name)[[2, 0, 2]])
+
+
+def test_speed_counts_every_proposal_of_every_chain(runs):
+    run = dataclasses.replace(runs[True], seconds=2.0)
+    assert run.chains == 6
+    assert run.proposals_per_second == 3 * 6 * (60 + 15) / 2
+    assert join([run.take(np.array([0, 1])), run.take(np.array([2]))]).proposals_per_second == 3 * 6 * 75 / 4
+    assert np.isnan(dataclasses.replace(run, seconds=0.0).proposals_per_second)
+
+
+# --- what is no run
+
+
+def rewrite(path, **changes):
+    """The archive with entries of `about` or arrays changed; None takes an entry away."""
+    with np.load(path) as archive:
+        entries = dict(archive)
+    about = json.loads(str(entries.pop("about")))
+    for name, value in changes.items():
+        where = entries if isinstance(value, np.ndarray) or name in entries else about
+        where[name] = value
+        if value is None:
+            del where[name]
+    np.savez(path, about=np.array(json.dumps(about)), **entries)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ValueError, match=r"gone\.npz is not there, expected a run"):
+        Run.load(tmp_path / "gone.npz")
+    with pytest.raises(ValueError, match="is not there, expected a run"):
+        Run.load(tmp_path)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.9, 0.999])
+def test_a_truncated_file_is_damaged(path, share):
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(len(whole) * share)])
+    with pytest.raises(ValueError, match=r"run\.npz is damaged or no run"):
+        Run.load(path)
+
+
+def test_wherever_bits_are_flipped_the_run_is_refused_or_the_same(path, runs):
+    """A time stamp may differ; what is loaded may not."""
+    whole, refused = path.read_bytes(), 0
+    for place in range(0, len(whole), 29):
+        broken = bytearray(whole)
+        broken[place] ^= 0xFF
+        path.write_bytes(broken)
+        try:
+            loaded = Run.load(path)
+        except ValueError as error:
+            assert "run.npz" in str(error)
+            refused += 1
+        else:
+            assert_same(loaded, runs[True])
+    assert refused > 50
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"not an archive", b"PK\x03\x04", pickle.dumps({"a": 1}), b"\x93NUMPY\x01\x00", b""],
+    ids=["text", "zip", "pickle", "npy", "empty"],
+)
+def test_a_file_of_another_kind_is_no_run(tmp_path, content):
+    (tmp_path / "run.npz").write_bytes(content)
+    with pytest.raises(ValueError, match=r"run\.npz is damaged or no run"):
+        Run.load(tmp_path / "run.npz")
+
+
+def test_a_single_array_is_no_run(tmp_path):
+    with open(tmp_path / "run.npz", "wb") as file:
+        np.save(file, np.eye(3))
+    with pytest.raises(ValueError, match=r"run\.npz is damaged or no run"):
+        Run.load(tmp_path / "run.npz")
+
+
+@pytest.mark.parametrize(
+    "about", [None, "", "[]", "3", "null", "{}", '{"format": "jaxmaxent-run"}', "not JSON", "[" * 100_000]
+)
+def test_a_foreign_archive_is_no_run(tmp_path, about):
+    entries = {"frequencies": np.eye(4)} | ({} if about is None else {"about": np.array(about)})
+    np.savez(tmp_path / "run.npz", **entries)
+    with pytest.raises(ValueError, match=r"run\.npz holds no run"):
+        Run.load(tmp_path / "run.npz")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"format_version": FORMAT_VERSION + 1}, rf"version {FORMAT_VERSION + 1}, expected .* up to version"),
+        ({"format_version": "1"}, "version"),
+        ({"format_version": None}, "holds no run"),
+        ({"format": "jaxmaxent-model"}, "has format 'jaxmaxent-model'"),
+        ({"steps": None}, "no complete run: steps is missing"),
+        ({"frequencies": None}, "no complete run: frequencies is missing"),
+    ],
+)
+def test_another_format_is_named(path, changes, message):
+    rewrite(path, **changes)
+    with pytest.raises(ValueError, match=rf"run\.npz.*{message}"):
+        Run.load(path)
+
+
+def test_entries_of_later_writers_are_passed_over(path, runs):
+    rewrite(path, remark="of a later version", extra=np.arange(3))
+    assert_same(Run.load(path), runs[True])
+
+
+class Harmful:
+    def __reduce__(self):
+        return pytest.fail, ("the pickle was executed",)
+
+
+def test_pickled_objects_are_not_executed(path):
+    rewrite(path, extra=np.array([1, Harmful()], object))
+    with pytest.raises(ValueError, match=r"run\.npz is damaged or no run"):
+        Run.load(path)
+
+
+# --- writing
+
+
+@pytest.mark.parametrize("name", ["run", "run.npy", "run.npz.gz", "run.NPZ"])
+def test_only_npz_files_are_written(runs, tmp_path, name):
+    with pytest.raises(ValueError, match=rf"path must end in \.npz, got {tmp_path / name}"):
+        runs[False].save(tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_exists_is_only_replaced_when_asked_for(runs, path):
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match=r"run\.npz exists already"):
+        runs[False].save(path)
+    assert path.read_bytes() == before
+    runs[False].save(path, force=True)
+    assert_same(Run.load(path), runs[False])
+    assert list(path.parent.iterdir()) == [path]
