@@ -24,6 +24,11 @@ from jaxmaxent.models import (
 )
 
 ARCHITECTURES = {"conv": ConvArchitecture, "mlp": MLPArchitecture}
+# A small network on a short input learns slowly and needs no restraint.
+RECIPES: dict[str, dict[str, Any]] = {
+    "conv": {},
+    "mlp": {"epochs": 60, "learning_rate": 0.02, "weight_decay": 0.0, "patience": 60},
+}
 
 
 def run(
@@ -49,7 +54,7 @@ def run(
             if path is not None
         }
         first = parts["train"]
-        settings: dict[str, Any] = {} if epochs is None else {"epochs": epochs}
+        settings = RECIPES[architecture] | ({} if epochs is None else {"epochs": epochs})
         if "valid" in parts:
             settings["validation"] = tuple(parts["valid"])
         built = ARCHITECTURES[architecture](length=first.tokens.shape[1])
