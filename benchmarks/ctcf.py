@@ -37,8 +37,8 @@ def main() -> None:
     data = Path(os.environ["JAXMAXENT_DATA"]) / "ctcf"
     model = options.model or options.out / "model"
     if options.model is None:
-        tables = {name: str(data / f"{name}.tsv.gz") for name in ("valid", "test")}
-        metrics = train.run(str(data / "train.tsv.gz"), str(model), seed=options.seed, **tables)
+        table, valid, test = (str(data / f"{name}.tsv.gz") for name in ("train", "valid", "test"))
+        metrics = train.run(table, str(model), valid=valid, test=test, seed=options.seed)
         print(f"test AUROC {metrics['test_auroc']:.4f}  AUPRC {metrics['test_auprc']:.4f}", end="  ")
         print(f"training {metrics['train_seconds']:.0f} s")
     anchors = data / "published_anchors_gcat.npy"

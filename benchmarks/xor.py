@@ -13,6 +13,7 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -29,7 +30,7 @@ RULE = np.isin(PAIRS[:, 0], (0, 3)) ^ (PAIRS[:, 1] == 2)
 def train(path: Path, seed: int) -> tuple[models.Network, float]:
     """A network trained on one published set, and its accuracy on the 16 dinucleotides."""
     table = read_table(path)
-    settings = {"epochs": 60, "learning_rate": 0.02, "weight_decay": 0.0, "patience": 60, "progress": False}
+    settings: Any = {"epochs": 60, "learning_rate": 0.02, "weight_decay": 0.0, "patience": 60, "progress": False}
     data = table.tokens, np.asarray(table.labels)
     network = models.train(jax.random.key(seed), models.MLPArchitecture(), *data, **settings).network
     predicted = models.predict(network, PAIRS).argmax(1)

@@ -39,8 +39,13 @@ def finite_array(name: str, value: Any, *, at_least: float = -math.inf) -> np.nd
 
 
 def finite_parameters(name: str, tree: Any) -> None:
-    """ValueError that names the first leaf of `tree` holding a NaN or infinite value."""
+    """ValueError that names the first leaf of `tree` that is no array or holds a NaN or infinite value."""
     for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+        if jax.dtypes.issubdtype(getattr(leaf, "dtype", float), jax.dtypes.extended):
+            continue  # a random key, say of dropout, which is off
+        if not isinstance(leaf, jax.typing.ArrayLike):
+            where = jax.tree_util.keystr(path)
+            raise ValueError(f"{name} must hold arrays only, but {where} is a {type(leaf).__name__}")
         array = np.asarray(leaf)
         if np.issubdtype(array.dtype, np.integer) or array.dtype == bool:
             continue

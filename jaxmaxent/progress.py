@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from tqdm.auto import tqdm
 
 
@@ -20,7 +22,7 @@ class Progress:
     def compiled(self, seconds: float) -> None:
         """Start the clock of the bar anew: compiling is over and took `seconds`."""
         if not self._bar.disable:
-            self._bar.write(f"compiled in {seconds:.1f} s")
+            self._bar.write(f"compiled in {seconds:.1f} s", file=sys.stderr)
             self._bar.unpause()
             self._bar.reset(self._bar.total)
 

@@ -100,6 +100,7 @@ def test_a_declared_letter_order_is_obeyed(dtype):
     assert tokens.dtype == np.uint8
     assert DNA.decode(tokens) == "CTAG"
     assert DNA.decode(DNA.from_one_hot(one_hot, "ACGT")) == "CTGA"
+    assert DNA.decode(DNA.from_one_hot(one_hot, "TACG")) == "AGCT"  # unlike the others not its own inverse
     assert DNA.decode(DNA.from_one_hot(np.stack([one_hot, one_hot[::-1]]), "GCAT")) == ["CTAG", "GATC"]
 
 

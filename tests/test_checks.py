@@ -12,10 +12,16 @@ def test_whole_numbers_become_ints(value):
     assert type(result) is int
 
 
-@pytest.mark.parametrize("value", [2, -3, 3.0, True, np.bool_(True), "3", None, np.nan, [3], np.array([3])])
+@pytest.mark.parametrize("value", [2, -3, 3.0, "3", None, np.nan, [3], np.array([3])])
 def test_what_is_no_whole_number_is_refused(value):
     with pytest.raises(ValueError, match="^count must be a whole number of at least 3, got "):
         checks.integer("count", value, at_least=3)
+
+
+@pytest.mark.parametrize("value", [True, False, np.bool_(True)])
+def test_truth_is_no_number_of_things(value):
+    with pytest.raises(ValueError, match=f"^count must be a whole number of at least 0, got .*{value}"):
+        checks.integer("count", value, at_least=0)
 
 
 @pytest.mark.parametrize("value", [0.5, np.float32(0.5), jnp.asarray(0.5)])

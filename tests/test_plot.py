@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from jaxmaxent import plot
 from jaxmaxent.alphabet import BINARY, DNA, PROTEIN, RNA
+from jaxmaxent.plot import stacks, style
 
 OTHER = "αβγδεζη"
 ALPHABETS = [DNA.letters, RNA.letters, PROTEIN.letters, BINARY.letters, OTHER]
@@ -43,7 +44,7 @@ def test_letter_heights_are_frequency_times_information(letters):
     ax = plot.logo(frequencies, letters=letters, start=5)
     found = drawn(ax)
     for i, row in enumerate(frequencies):
-        wanted = sorted(h for h in row * information(row) if h >= plot.SMALLEST_BITS)
+        wanted = sorted(h for h in row * information(row) if h >= style.SMALLEST_BITS)
         bottoms = information(row) - np.cumsum(wanted[::-1])[::-1]
         stack = sorted((bottom, height) for position, bottom, height, _ in found if position == i + 5)
         # The outlines of round letters are curves whose extent is found to float32-like precision.
@@ -55,7 +56,7 @@ def test_letter_heights_are_frequency_times_information(letters):
 def test_each_letter_has_its_own_outline_and_colour():
     frequencies = np.eye(4)
     ax = plot.logo(frequencies)
-    assert [c for *_, c in sorted(drawn(ax))] == [to_rgba(plot.NUCLEOTIDES[x]) for x in "ACGT"]
+    assert [c for *_, c in sorted(drawn(ax))] == [to_rgba(style.NUCLEOTIDES[x]) for x in "ACGT"]
     outlines = [path.vertices - [i, 0] for i, path in enumerate(ax.collections[0].get_paths())]
     assert len({outline.tobytes() for outline in outlines}) == 4
     swapped = plot.logo(frequencies[:, ::-1], letters="TGCA")
@@ -69,7 +70,7 @@ def test_letters_are_those_of_logomaker():
     frequencies = np.array([[0.7, 0.15, 0.1, 0.05], [0.1, 0.2, 0.25, 0.45], [0, 0.5, 0, 0.5]])
     heights = frequencies * np.array([information(row) for row in frequencies])[:, None]
     theirs = Figure().add_subplot()
-    logomaker.Logo(pandas.DataFrame(heights, columns=list("ACGT")), ax=theirs, font_name=plot.FONT)
+    logomaker.Logo(pandas.DataFrame(heights, columns=list("ACGT")), ax=theirs, font_name=stacks.FONT)
     expected = [patch.get_path().vertices for patch in theirs.patches]
     ours = [path.vertices for path in plot.logo(frequencies).collections[0].get_paths()]
     for mine, other in zip(ours, expected, strict=True):
@@ -91,14 +92,14 @@ def test_a_position_is_faded_by_its_largest_or_unknown_standard_error(error, fad
     standard_error[1, 3] = error
     ax = plot.logo(frequencies, standard_error=standard_error)
     alphas = {position: color[3] for position, *_, color in drawn(ax)}
-    assert alphas == {0: 1.0, 1: plot.FADED_ALPHA if faded else 1.0, 2: 1.0}
+    assert alphas == {0: 1.0, 1: stacks.FADED_ALPHA if faded else 1.0, 2: 1.0}
     assert ("faded" in ax.get_title(loc="right")) == faded
 
 
 def test_the_anchor_stands_under_its_positions_in_the_letters_colours():
     ax = plot.logo(np.full((4, 4), 0.25), anchor="GATN", start=7)
     assert [(text.get_text(), text.xy[0]) for text in ax.texts] == [("G", 7), ("A", 8), ("T", 9), ("N", 10)]
-    assert [text.get_color() for text in ax.texts] == [plot.ORANGE, plot.GREEN, plot.RED, plot.GREY]
+    assert [text.get_color() for text in ax.texts] == [style.ORANGE, style.GREEN, style.RED, style.GREY]
 
 
 @pytest.mark.parametrize("length", [1, 30, 101, 201, 400])
@@ -111,7 +112,7 @@ def test_anchor_letters_do_not_overlap_and_everything_is_inside_the_figure(lengt
     box = ax.get_tightbbox()
     assert box.x0 >= 0 and box.y0 >= 0
     assert box.x1 <= figure.bbox.width and box.y1 <= figure.bbox.height
-    assert figure.get_figwidth() == min(max(length * plot.LETTER_INCHES + 0.8, 2.6), plot.WIDEST_INCHES)
+    assert figure.get_figwidth() == min(max(length * style.LETTER_INCHES + 0.8, 2.6), style.WIDEST_INCHES)
 
 
 @pytest.mark.parametrize(
@@ -269,14 +270,14 @@ def test_global_state_is_left_alone():
     import matplotlib.pyplot as pyplot
 
     before, figures = dict(matplotlib.rcParams), pyplot.get_fignums()
-    plot._outlines.cache_clear()
+    stacks._outlines.cache_clear()
     plot.png(plot.logo(draw_frequencies(5, 4), anchor="ACGTA", title="t"))
     plot.png(plot.training_curve([{"train_loss": 1.0, "validation_auroc": 0.5}]))
     assert dict(matplotlib.rcParams) == before
     assert pyplot.get_fignums() == figures
 
 
-def test_importing_the_module_imports_no_plotting_package():
+def test_importing_the_package_imports_no_plotting_package():
     code = "import sys, jaxmaxent.plot; print({'matplotlib', 'logomaker', 'pandas'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
@@ -323,8 +324,8 @@ def test_colours_stay_apart_for_every_kind_of_colour_vision(kind, letters):
 
 
 def test_every_alphabet_has_a_colour_for_every_letter():
-    assert plot.colors("UGCA") == {"U": plot.RED, "G": plot.ORANGE, "C": plot.BLUE, "A": plot.GREEN}
-    assert plot.colors("ACGT-")["-"] == plot.GREY
-    assert plot.colors(PROTEIN.letters)["K"] == plot.BLUE
+    assert plot.colors("UGCA") == {"U": style.RED, "G": style.ORANGE, "C": style.BLUE, "A": style.GREEN}
+    assert plot.colors("ACGT-")["-"] == style.GREY
+    assert plot.colors(PROTEIN.letters)["K"] == style.BLUE
     for letters in ALPHABETS:
         assert list(plot.colors(letters)) == list(letters)

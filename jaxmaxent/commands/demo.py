@@ -21,13 +21,7 @@ def run(out: str, *, seed: int = 0, force: bool = False, progress: bool = True) 
     quiet = {"seed": seed, "progress": progress}
     with new_folder(out, marker="demo.json", force=force) as folder:
         say("1/4 making 6,000 sequences: half with a CTCF site, half their shuffles")
-        example = ctcf_example(np.random.default_rng(seed))
-        order = np.random.default_rng(seed + 1).permutation(len(example))
-        for name, chosen in (("train", order[:5000]), ("test", order[5000:])):
-            _write_table(folder / f"{name}.tsv", example.take(chosen))
-        held_out = order[5000:]
-        shown_anchors = held_out[example.labels[held_out] == 1][:3]  # pyright: ignore[reportOptionalSubscript]
-        write_fasta(folder / "anchors.fa", example.take(shown_anchors))
+        write_example(folder, seed=seed, sequences=6000, anchors=3)
 
         say("2/4 training the published CTCF network on them")
         model, anchors = str(folder / "model"), str(folder / "anchors.fa")
@@ -45,6 +39,18 @@ def run(out: str, *, seed: int = 0, force: bool = False, progress: bool = True) 
         write_json(folder / "demo.json", {"seed": seed, "seconds": time.perf_counter() - began})
     say(f"done in {time.perf_counter() - began:.0f} s. Open {Path(out) / 'run' / 'report.html'}")
     say("The tall letters are the CTCF site that the network has learned; everywhere else any letter will do.")
+
+
+def write_example(folder: Path, *, seed: int, sequences: int, anchors: int) -> None:
+    """Write train.tsv and test.tsv (a sixth of the sequences), and anchors.fa, sites of the latter."""
+    rng = np.random.default_rng(seed)
+    example = ctcf_example(rng, sequences // 2)
+    order = rng.permutation(len(example))
+    train_part, test_part = order[: len(order) * 5 // 6], order[len(order) * 5 // 6 :]
+    _write_table(folder / "train.tsv", example.take(train_part))
+    _write_table(folder / "test.tsv", example.take(test_part))
+    bound = [i for i in test_part if example.names[i].startswith("site")]
+    write_fasta(folder / "anchors.fa", example.take(bound[:anchors]))
 
 
 def _write_table(path: Path, sequences: Sequences) -> None:

@@ -54,7 +54,7 @@ def run(
             if path is not None
         }
         first = parts["train"]
-        settings = RECIPES[architecture] | ({} if epochs is None else {"epochs": epochs})
+        settings: dict[str, Any] = RECIPES[architecture] | ({} if epochs is None else {"epochs": epochs})
         if "valid" in parts:
             settings["validation"] = tuple(parts["valid"])
         built = ARCHITECTURES[architecture](length=first.tokens.shape[1])

@@ -1,0 +1,13 @@
+"""Arrays in, matplotlib Axes out, leaving matplotlib's global state alone.
+
+Without an Axes a new Figure with its own canvas is made, so the functions work on a machine without a display and
+beside a notebook's own plots. matplotlib and logomaker come with the extra `plot`, imported when something is drawn.
+"""
+
+from jaxmaxent.plot.curves import information_track as information_track
+from jaxmaxent.plot.curves import training_curve as training_curve
+from jaxmaxent.plot.files import png as png
+from jaxmaxent.plot.files import save as save
+from jaxmaxent.plot.logos import logo as logo
+from jaxmaxent.plot.logos import logo_grid as logo_grid
+from jaxmaxent.plot.style import colors as colors

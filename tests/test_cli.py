@@ -1,0 +1,568 @@
+"""The command line in process: what it writes when all is well, and one sentence when it is not."""
+
+import gzip
+import html
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from jaxmaxent import DNA, Run
+from jaxmaxent.analysis import consensus, information_bits, informative_window
+from jaxmaxent.cli import main
+from jaxmaxent.commands import interpret, potential, train
+from jaxmaxent.data import read_fasta, read_motifs
+from jaxmaxent.data.example import ctcf_example
+from jaxmaxent.models import load
+from jaxmaxent.report.page import PNG_SIGNATURE
+from jaxmaxent.run import NonFiniteEnergyError
+
+LENGTH = 35  # the shortest in which the example's sites, up to 10 positions off the middle, fit
+NAMES = ["a&b<script>", "two", "two"]
+BETA = 500  # so large, for a network that has learned nothing, that some positions stand out
+# Three sequences or one, always of 32 chains: two shapes, so the sampler is compiled twice in this file.
+TINY = ["--chains", "32", "--steps", "50", "--burn-in", "10", "--quiet"]
+
+
+def call(*arguments):
+    return main([str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory):
+    """A network, and three of its sequences as FASTA and as a one-hot array in the order G, C, A, T."""
+    folder = tmp_path_factory.mktemp("work")
+    example = ctcf_example(np.random.default_rng(0), count=150, length=LENGTH)
+    spelled = DNA.decode(example.tokens)
+    rows = [f"{s}\t{label}" for s, label in zip(spelled, example.labels, strict=True)]
+    (folder / "table.tsv").write_text("\n".join(["seq\tlabel", *rows]) + "\n")
+    records = [f">{name}\n{s}\n" for name, s in zip(NAMES, spelled, strict=False)]
+    (folder / "anchors.fa").write_text("".join(records))
+    np.save(folder / "anchors.npy", np.eye(4)[example.tokens[:3]][..., DNA.encode("GCAT")])
+    assert call("train", folder / "table.tsv", "--out", folder / "model", "--epochs", 1, "--quiet") == 0
+    return SimpleNamespace(
+        folder=folder,
+        table=folder / "table.tsv",
+        model=folder / "model",
+        fasta=folder / "anchors.fa",
+        npy=folder / "anchors.npy",
+        spelled=spelled,
+    )
+
+
+@pytest.fixture(scope="module")
+def done(work):
+    """The folder that interpret wrote."""
+    out = work.folder / "run"
+    assert call("interpret", work.model, work.fasta, "--out", out, "--beta", BETA, *TINY) == 0
+    return out
+
+
+# --- what is written
+
+
+def test_train_writes_a_network_and_its_figures(work):
+    assert {p.name for p in work.model.iterdir()} == {
+        "architecture.json", "weights.safetensors", "metrics.json", "training.png",
+    }  # fmt: skip
+    architecture = load(work.model).architecture
+    assert (architecture.length, architecture.units, architecture.alphabet) == (LENGTH, 2, DNA)
+    metrics = json.loads((work.model / "metrics.json").read_text())
+    assert metrics["sizes"] == {"train": 300}
+    assert metrics["positives"] == {"train": 150}
+    assert metrics["epochs"] == len(metrics["history"]) == 1
+    assert metrics["test_auroc"] is None
+    assert 0 <= metrics["history"][0]["validation_auroc"] <= 1
+
+
+def test_interpret_writes_a_summary_of_every_anchor(done):
+    summary = json.loads((done / "summary.json").read_text())
+    assert (summary["chains"], summary["steps"], summary["burn_in"], summary["seed"]) == (32, 50, 10, 0)
+    assert [row["name"] for row in summary["anchors"]] == NAMES
+    with np.load(done / "frequencies.npz") as archive:
+        frequencies = archive["frequencies"]
+    for row, table in zip(summary["anchors"], frequencies[:, 0], strict=True):
+        assert (row["beta"], row["mu"]) == (BETA, 0)
+        assert row["mean_energy"] > 0
+        assert 0 < row["acceptance"] < 1
+        assert row["consensus"] == consensus(table, "ACGT")
+        np.testing.assert_allclose(row["information_bits"], information_bits(table), rtol=1e-9)
+        assert len(row["information_bits"]) == len(row["information_bits_error"]) == LENGTH
+        assert row["gc"] == pytest.approx(table[:, 1:3].sum(1).mean(), rel=1e-5)
+        assert row["proposals_per_second"] > 0
+        assert row["compile_seconds"] >= 0
+
+
+def test_interpret_writes_frequencies_and_the_run(done, work):
+    with np.load(done / "frequencies.npz", allow_pickle=False) as archive:
+        found = dict(archive)
+    assert found["frequencies"].shape == found["frequency_errors"].shape == (3, 1, LENGTH, 4)
+    np.testing.assert_allclose(found["frequencies"].sum(-1), 1, atol=1e-12)
+    assert str(found["letters"]) == "ACGT"
+    np.testing.assert_array_equal(found["beta"], [[BETA]] * 3)
+    assert found["names"].tolist() == NAMES
+    run = Run.load(done / "run.npz")
+    np.testing.assert_array_equal(run.frequencies, found["frequencies"])
+    assert DNA.decode(run.anchors) == work.spelled[:3]
+    assert run.names == tuple(NAMES)
+
+
+def test_interpret_draws_a_logo_of_every_anchor(done):
+    logos = sorted((done / "logos").iterdir())
+    assert [p.name for p in logos] == ["0000_a_b_script_.png", "0001_two.png", "0002_two.png"]
+    assert all(p.read_bytes().startswith(PNG_SIGNATURE) for p in logos)
+
+
+def test_interpret_writes_the_motifs_it_finds(done):
+    motifs = read_motifs(done / "motifs.meme")
+    with np.load(done / "frequencies.npz") as archive:
+        frequencies = archive["frequencies"][:, 0]
+    assert motifs
+    for motif in motifs:
+        found = frequencies[int(motif.identifier)]
+        start, stop = informative_window(information_bits(found))
+        assert motif.name.endswith(f"_{start}-{stop}")
+        np.testing.assert_allclose(motif.probabilities, found[start:stop], atol=1e-8)
+
+
+def test_interpret_without_motifs_is_no_error(work, tmp_path, capsys):
+    """At β = 0 no position tells anything, as long as the run is long enough."""
+    settings = ["--beta", 0, "--chains", 32, "--steps", 2000, "--limit", 1, "--quiet"]
+    assert call("interpret", work.model, work.fasta, "--out", tmp_path / "out", *settings) == 0
+    assert capsys.readouterr().err == ""
+    motifs = tmp_path / "out" / "motifs.meme"
+    assert not motifs.exists() or "MOTIF" not in motifs.read_text()
+
+
+def test_the_report_shows_every_anchor_under_its_escaped_name(done):
+    page = (done / "report.html").read_text()
+    assert "<script" not in page
+    assert html.escape(NAMES[0]) in page
+    assert page.count("data:image/png;base64,") == 3
+
+
+def test_what_is_left_behind_is_only_what_was_asked_for(done):
+    assert {p.name for p in done.iterdir()} == {
+        "summary.json", "frequencies.npz", "run.npz", "motifs.meme", "logos", "report.html",
+    }  # fmt: skip
+    assert not [p.name for p in done.parent.iterdir() if p.name.startswith(".")]
+
+
+def test_one_hot_of_another_letter_order_gives_the_same_run(work, done, tmp_path):
+    out = tmp_path / "out"
+    settings = ["--letters", "GCAT", "--out", out, "--beta", BETA, *TINY]
+    assert call("interpret", work.model, work.npy, *settings) == 0
+    one, other = Run.load(done / "run.npz"), Run.load(out / "run.npz")
+    for name in ("anchors", "frequencies", "energy", "last"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+
+
+def test_seed_unit_and_mu_mean_what_they_say(work, done, tmp_path):
+    first = Run.load(done / "run.npz")
+
+    def again(name, *settings):
+        out = tmp_path / name
+        assert call("interpret", work.model, work.fasta, "--out", out, "--beta", BETA, *TINY, *settings) == 0
+        return Run.load(out / "run.npz")
+
+    np.testing.assert_array_equal(again("pair", "--unit", "1,0").last, first.last)
+    assert (again("unit", "--unit", "1").energy != first.energy).all()
+    assert (again("seed", "--seed", 1).last != first.last).any()
+    assert again("mu", "--mu", 3).field_mean.min() > first.field_mean.max()
+
+
+def test_force_replaces_a_run(work, done, tmp_path):
+    shutil.copytree(done, tmp_path / "out")
+    (tmp_path / "out" / "old").touch()
+    settings = ["--out", tmp_path / "out", "--beta", 2, *TINY, "--force"]
+    assert call("interpret", work.model, work.fasta, *settings) == 0
+    assert not (tmp_path / "out" / "old").exists()
+    assert Run.load(tmp_path / "out" / "run.npz").beta[0, 0] == 2
+
+
+ZERO = ["--beta", "0", "--chains", "32", "--steps", "500", "--quiet"]
+
+
+@pytest.mark.parametrize("gc", [0.3, 0.5, 0.62])
+def test_potential_at_zero_beta_is_the_logit(work, tmp_path, gc):
+    assert call("potential", work.model, work.fasta, "--out", tmp_path / "p.json", "--gc", gc, "--limit", 1, *ZERO) == 0
+    found = json.loads((tmp_path / "p.json").read_text())
+    assert found["mu"] == pytest.approx(np.log(gc / (1 - gc)), abs=1e-4)
+    assert found["gc_standard_error"] < 0.01
+    assert abs(found["gc"] - gc) < 5 * found["gc_standard_error"]
+    assert (found["name"], found["target_gc"], found["beta"], found["reached"]) == (NAMES[0], gc, 0, True)
+
+
+def test_potential_of_several_sequences_is_an_entry_for_each(work, tmp_path, capsys):
+    assert call("potential", work.model, work.fasta, "--out", tmp_path / "p.json", "--gc", 0.41, *ZERO) == 0
+    found = json.loads((tmp_path / "p.json").read_text())
+    assert found["names"] == NAMES
+    assert found["reached"] == [True] * 3
+    np.testing.assert_allclose(found["mu"], [np.log(0.41 / 0.59)] * 3, atol=1e-4)
+    assert len(found["gc"]) == len(found["gc_standard_error"]) == len(found["outcome"]) == 3
+    assert capsys.readouterr().out.count("two: mu = ") == 2
+
+
+def test_potential_that_is_not_reached_says_so_and_exits_with_3(work, tmp_path, capsys):
+    settings = ["--beta", 5, "--gc", 0.5, "--chains", 32, "--steps", 10, "--max-steps", 10, "--tolerance", 1e-9]
+    code = call("potential", work.model, work.fasta, "--out", tmp_path / "p.json", *settings, "--limit", 1, "--quiet")
+    assert code == 3
+    found = json.loads((tmp_path / "p.json").read_text())
+    assert (found["reached"], found["mu"]) == (False, None)
+    assert "not reached" in found["outcome"]
+    assert "not reached" in capsys.readouterr().out
+
+
+def test_help_answers_without_a_network():
+    done = subprocess.run([sys.executable, "-m", "jaxmaxent", "--help"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0
+    assert done.stderr == ""
+    for command in ("demo", "train", "interpret", "potential"):
+        assert command in done.stdout
+
+
+# --- what is refused
+
+
+def refused(capsys, arguments, out, words, code=2):
+    """One sentence with these words on stderr, nothing else, and the place of the output as it was."""
+    before = snapshot(out.parent)
+    capsys.readouterr()
+    assert call(*arguments, "--out", out) == code
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("jaxmaxent: ")
+    assert said.err.count("\n") == 1, said.err
+    assert said.err.endswith("\n")
+    for word in words:
+        assert str(word) in said.err
+    assert snapshot(out.parent) == before
+
+
+def snapshot(folder):
+    if not folder.is_dir():
+        return folder.read_bytes()
+    return {p: p.read_bytes() if p.is_file() else None for p in folder.rglob("*")}
+
+
+@pytest.fixture
+def out(tmp_path):
+    (tmp_path / "place").mkdir()
+    return tmp_path / "place" / "out"
+
+
+def fasta(*sequences):
+    return "".join(f">name_{i} of it\n{s}\n" for i, s in enumerate(sequences)).encode()
+
+
+def npy(array):
+    def write(path):
+        np.save(path, array)
+
+    return write
+
+
+GOOD = "ACGTC" * (LENGTH // 5)
+FILES = {
+    "empty": ("s.fa", b"", ["is empty"]),
+    "empty gz": ("s.fa.gz", gzip.compress(b""), ["is empty"]),
+    "truncated gz": ("s.fa.gz", gzip.compress(fasta(GOOD, GOOD))[:-9], ["is cut off"]),
+    "no gz": ("s.fa.gz", fasta(GOOD), ["not a sound gzip file"]),
+    "no text": ("s.fa", b"\xff\xfe\x00" * 9, ["is not UTF-8 text"]),
+    "no fasta": ("s.fa", GOOD.encode(), ["line 1", "header starting with '>'"]),
+    "any letter": (
+        "s.fa",
+        fasta(GOOD, GOOD[:4] + "N" + GOOD[5:]),
+        ["record 1 'name_1 of it'", "'N' (IUPAC for any letter) at position 4 (0-based)"],
+    ),
+    "protein": ("s.fa", fasta("MKV" + GOOD[3:]), ["record 0", "'M' (IUPAC for A or C) at position 0"]),
+    "unequal": ("s.fa", fasta(GOOD, GOOD, GOOD[1:]), ["record 0", str(LENGTH), "record 2", str(LENGTH - 1)]),
+    "length": ("s.fa", fasta(GOOD + "A", GOOD + "C"), [f"length {LENGTH + 1}", f"takes {LENGTH}"]),
+    "no sequence": ("s.fa", fasta(GOOD, ""), ["record 1", "has no sequence"]),
+    "label": ("s.tsv", f"seq\tlabel\n{GOOD}\t1\n{GOOD}\t2\n".encode(), ["line 3", "must be 0 or 1, got '2'"]),
+    "suffix": ("s.doc", fasta(GOOD), ["must end in .fa"]),
+    "missing": ("gone.fa", None, ["No such file"]),
+    "npy without letters": ("s.npy", npy(np.eye(4)[np.zeros(LENGTH, int)]), ["letters must give the letter order"]),
+}
+
+
+@pytest.mark.parametrize("command", ["interpret", "potential"])
+@pytest.mark.parametrize("case", FILES)
+def test_bad_sequence_files_are_named(work, tmp_path, out, capsys, case, command):
+    name, content, words = FILES[case]
+    path = tmp_path / name
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    elif content is not None:
+        content(path)
+    settings = ["--beta", 5] + ["--gc", 0.5] * (command == "potential")
+    refused(capsys, [command, work.model, path, *settings], out, [path, *words])
+
+
+ONE_HOTS = {
+    "no one-hot": (np.full((2, LENGTH, 4), 0.25), "GCAT", "exactly one 1"),
+    "no numbers": (np.full((2, LENGTH, 4), "a"), "GCAT", "must hold numbers"),
+    "objects": (np.array([{}], object), "GCAT", "not a sound .npy file"),
+    "shape": (np.eye(4)[0], "GCAT", "must have shape"),
+    "five letters": (np.eye(5)[np.zeros(LENGTH, int)], "GCAT", "must have shape"),
+    "length": (np.eye(4), "GCAT", f"length 4, but the network takes {LENGTH}"),
+    "unknown order": (np.eye(4)[np.zeros(LENGTH, int)], "GCAU", "letters must be the letters 'ACGT' in some order"),
+    "short order": (np.eye(4)[np.zeros(LENGTH, int)], "GCA", "letters must be the letters 'ACGT' in some order"),
+}
+
+
+@pytest.mark.parametrize("case", ONE_HOTS)
+def test_bad_one_hot_arrays_are_named(work, tmp_path, out, capsys, case):
+    array, letters, words = ONE_HOTS[case]
+    np.save(tmp_path / "s.npy", array)
+    arguments = ["interpret", work.model, tmp_path / "s.npy", "--beta", 5, "--letters", letters]
+    refused(capsys, arguments, out, [tmp_path / "s.npy", words])
+
+
+def test_a_truncated_one_hot_array_is_named(work, tmp_path, out, capsys):
+    (tmp_path / "s.npy").write_bytes(work.npy.read_bytes()[:-100])
+    arguments = ["interpret", work.model, tmp_path / "s.npy", "--beta", 5, "--letters", "GCAT"]
+    refused(capsys, arguments, out, [tmp_path / "s.npy", "not a sound .npy file"])
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (["--beta=-1"], "beta must be finite ≥ 0, got -1"),
+        (["--beta", "nan"], "beta must be finite ≥ 0, got nan"),
+        (["--beta", "inf"], "beta must be finite ≥ 0, got inf"),
+        (["--mu", "nan"], "mu must be"),
+        (["--chains", "0"], "chains must be a whole number of at least 1, got 0"),
+        (["--chains", "-3"], "chains must be a whole number of at least 1, got -3"),
+        (["--steps", "0"], "steps must be a whole number of at least 1, got 0"),
+        (["--steps", "55"], "steps must be a multiple of thin = 10, got 55"),
+        (["--burn-in", "-10"], "burn_in must be a whole number of at least 0, got -10"),
+        (["--limit", "0"], "limit must be a whole number of at least 1, got 0"),
+        (["--unit", "2"], "unit must be one of 0 to 1 or a pair of two of them, got 2"),
+        (["--unit=-1"], "unit must be"),
+        (["--unit", "1,1"], "unit must be one of 0 to 1 or a pair of two of them, got (1, 1)"),
+        (["--letters", "GCAT"], "has no use for letters"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_bad_settings_of_interpret_are_named(work, out, capsys, settings, words):
+    refused(capsys, ["interpret", work.model, work.fasta, "--beta", 5, *settings], out, [words])
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (["--gc", "1.5"], "1.5"),
+        (["--gc", "0"], "0"),
+        (["--gc", "nan"], "nan"),
+        (["--beta=-1"], "beta must be finite ≥ 0, got -1"),
+        (["--chains", "1"], "chains must be a whole number of at least 2, got 1"),
+        (["--tolerance", "0"], "tolerance must be a finite number above 0, got 0"),
+        (["--steps", "1"], "steps must be a whole number of at least 10, got 1"),
+        (["--steps", "100", "--max-steps", "50"], "max_steps must be a whole number of at least 100, got 50"),
+        (["--limit", "0"], "limit must be a whole number of at least 1, got 0"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_bad_settings_of_potential_are_named(work, out, capsys, settings, words):
+    refused(capsys, ["potential", work.model, work.fasta, "--beta", 5, "--gc", 0.5, *settings], out, [words])
+
+
+TABLES = {
+    "empty": (b"", "is empty"),
+    "only a header": (b"seq\tlabel\n", "has a header but no row"),
+    "labels": (f"seq\tlabel\n{GOOD}\t1\n{GOOD}\tbound\n".encode(), "line 3: the label must be 0 or 1, got 'bound'"),
+    "one class": (f"seq\tlabel\n{GOOD}\t1\n{GOOD}\t1\n".encode(), "has only the label 1"),
+    "no labels": (f"id\tseq\na\t{GOOD}\n".encode(), "has no labels"),
+    "no sequences": (b"id\tlabel\na\t1\n", "has no column called 'seq' or 'sequence'"),
+    "letters": (f"seq\tlabel\n{GOOD}\t1\n{GOOD[:-1]}N\t0\n".encode(), "line 3"),
+    "unequal": (f"seq\tlabel\n{GOOD}\t1\n{GOOD}A\t0\n".encode(), f"line 2 has {LENGTH} letters and line 3"),
+    "one of each class": (f"seq\tlabel\n{GOOD}\t1\n{GOOD}\t0\n".encode(), "at least 2 sequences of every class"),
+    "shorter than a filter": (b"seq\tlabel\n" + b"ACGT\t1\nACGG\t0\n" * 9, "length"),
+}
+
+
+@pytest.mark.parametrize("case", TABLES)
+def test_bad_training_tables_are_named(tmp_path, out, capsys, case):
+    content, words = TABLES[case]
+    (tmp_path / "table.tsv").write_bytes(content)
+    refused(capsys, ["train", tmp_path / "table.tsv"], out, [words])
+
+
+def test_bad_settings_of_train_are_named(work, tmp_path, out, capsys):
+    short = tmp_path / "short.tsv"
+    short.write_text("seq\tlabel\nACGT\t1\nACGG\t0\n")
+    (tmp_path / "cut.tsv.gz").write_bytes(gzip.compress(work.table.read_bytes())[:-20])
+    refused(capsys, ["train", tmp_path / "cut.tsv.gz"], out, [tmp_path / "cut.tsv.gz", "is cut off"])
+    refused(capsys, ["train", work.table, "--valid", short], out, ["length 4", str(LENGTH)])
+    refused(capsys, ["train", work.table, "--test", tmp_path / "gone.tsv"], out, ["gone.tsv", "No such file"])
+    refused(capsys, ["train", work.table, "--epochs", 0], out, ["epochs must be a whole number of at least 1, got 0"])
+    refused(capsys, ["train", work.table, "--label-column", "bound"], out, ["no column called 'bound'"])
+
+
+@pytest.mark.parametrize("name", ["train", "interpret", "potential"])
+def test_a_seed_that_is_too_large_is_named(work, out, capsys, name):
+    refused(capsys, [*commands(work)[name], "--seed", 10**30], out, ["seed"])
+
+
+def poison(model):
+    weights = load_file(model / "weights.safetensors")
+    first = sorted(weights)[0]
+    weights[first].flat[0] = np.nan
+    save_file(weights, model / "weights.safetensors")
+
+
+CHECKPOINTS = {
+    "missing": (shutil.rmtree, ["does not exist"]),
+    "nan": (poison, ["must be finite", "1 NaN or infinite"]),
+    "foreign folder": (lambda m: (m / "architecture.json").unlink(), ["is not a folder with a saved network"]),
+    "foreign format": (lambda m: (m / "architecture.json").write_text('{"format": "keras"}'), ["got 'keras'"]),
+    "no json": (lambda m: (m / "architecture.json").write_text("{"), ["cannot be read as JSON"]),
+    "no weights": (lambda m: (m / "weights.safetensors").unlink(), ["weights are missing"]),
+    "cut weights": (lambda m: (m / "weights.safetensors").write_bytes(b"\x08" * 50), ["is damaged"]),
+}
+
+
+@pytest.mark.parametrize("command", ["interpret", "potential"])
+@pytest.mark.parametrize("case", CHECKPOINTS)
+def test_bad_checkpoints_are_named(work, tmp_path, out, capsys, case, command):
+    change, words = CHECKPOINTS[case]
+    model = tmp_path / "model"
+    shutil.copytree(work.model, model)
+    change(model)
+    settings = ["--beta", 5] + ["--gc", 0.5] * (command == "potential")
+    refused(capsys, [command, model, work.fasta, *settings], out, [model, *words])
+
+
+def test_a_file_is_no_checkpoint(work, out, capsys):
+    refused(capsys, ["interpret", work.table, work.fasta, "--beta", 5], out, [work.table, "not a folder"])
+
+
+def commands(work):
+    return {
+        "train": ["train", work.table, "--epochs", 1],
+        "interpret": ["interpret", work.model, work.fasta, "--beta", 5, *TINY],
+        "potential": ["potential", work.model, work.fasta, "--beta", 0, "--gc", 0.5, "--quiet"],
+        "demo": ["demo"],
+    }
+
+
+@pytest.mark.parametrize("name", ["train", "interpret", "potential", "demo"])
+def test_output_that_exists_is_left_alone(work, done, out, capsys, name):
+    if name == "potential":
+        out.write_text("before")
+    else:
+        out.mkdir()
+        (out / "thesis.txt").write_text("years of work")
+    refused(capsys, commands(work)[name], out, [out, "exists already", "--force"])
+    if name != "potential":
+        refused(capsys, [*commands(work)[name], "--force"], out, [out, "was not written here"])
+
+
+def test_potential_writes_no_file_in_the_place_of_a_folder(work, out, capsys):
+    out.mkdir()
+    refused(capsys, [*commands(work)["potential"], "--force"], out, [out, "is a folder"])
+
+
+def test_what_was_written_before_is_left_when_the_next_try_fails(work, done, out, tmp_path, capsys):
+    shutil.copytree(done, out)
+    (tmp_path / "s.fa").write_bytes(fasta(GOOD + "A"))
+    refused(capsys, ["interpret", work.model, tmp_path / "s.fa", "--beta", 5, "--force"], out, ["length"])
+
+
+@pytest.mark.parametrize("name", ["train", "interpret", "potential", "demo"])
+def test_a_place_that_cannot_be_written_is_named(work, tmp_path, capsys, name):
+    (tmp_path / "file").write_text("before")
+    refused(capsys, commands(work)[name], tmp_path / "file" / "out", [tmp_path / "file" / "out", "cannot be written"])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["explain"],
+        ["interpret", "model", "s.fa", "--out", "out"],
+        ["interpret", "model", "s.fa", "--beta", "5"],
+        ["interpret", "model", "s.fa", "--out", "out", "--beta", "high"],
+        ["interpret", "model", "s.fa", "--out", "out", "--beta", "5", "--unit", "bound"],
+        ["interpret", "model", "s.fa", "--out", "out", "--beta", "5", "--unit", "0,1,2"],
+        ["interpret", "model", "s.fa", "--out", "out", "--beta", "5", "--chains", "2.5"],
+        ["potential", "model", "s.fa", "--out", "out", "--beta", "5"],
+        ["train", "table.tsv", "--out", "out", "--architecture", "transformer"],
+    ],
+    ids=" ".join,
+)
+def test_what_cannot_be_parsed_exits_with_2(arguments, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    assert stopped.value.code == 2
+    assert "usage: jaxmaxent" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+# --- what is broken off
+
+
+def raising(error):
+    def function(*arguments, **settings):
+        raise error
+
+    return function
+
+
+@pytest.mark.parametrize(
+    ("module", "function", "command"),
+    [
+        (train, "train", "train"),
+        (train, "write_json", "train"),
+        (interpret, "load_ensemble", "interpret"),
+        (interpret, "sample", "interpret"),
+        (interpret, "write_report", "interpret"),
+        (potential, "solve_chemical_potential", "potential"),
+        (train, "train", "demo"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else value.__name__.rsplit(".", 1)[1],
+)
+def test_interrupted_it_leaves_nothing(work, out, monkeypatch, capsys, module, function, command):
+    if function == "write_json":  # after a training that takes no time
+        monkeypatch.setattr(train, "train", lambda *a, **k: SimpleNamespace(**trained(work)))
+    monkeypatch.setattr(module, function, raising(KeyboardInterrupt))
+    assert call(*commands(work)[command], "--out", out) == 130
+    said = capsys.readouterr()
+    assert said.err.splitlines() == ["jaxmaxent: interrupted; nothing was written under its final name"]
+    assert not list(out.parent.iterdir())
+
+
+def trained(work):
+    return {
+        "network": load(work.model), "history": [], "best_epoch": 0, "stopped_early": False, "compile_seconds": 0.0,
+    }  # fmt: skip
+
+
+def test_a_network_that_fails_while_running_exits_with_1(work, out, monkeypatch, capsys):
+    error = NonFiniteEnergyError("the network returned a NaN or infinite energy")
+    monkeypatch.setattr(interpret, "sample", raising(error))
+    refused(capsys, commands(work)["interpret"], out, ["NaN or infinite energy"], code=1)
+
+
+def test_a_fault_of_the_program_itself_is_not_taken_for_bad_input(work, out, monkeypatch):
+    monkeypatch.setattr(interpret, "sample", raising(AssertionError("a bug")))
+    with pytest.raises(AssertionError, match="a bug"):
+        call(*commands(work)["interpret"], "--out", out)
+    assert not list(out.parent.iterdir())
+
+
+def test_fixtures_are_what_they_are_taken_for(work):
+    """The one-hot array must not equal its own reading in another order, or the test of letter order says nothing."""
+    one_hot = np.load(work.npy)
+    expected = read_fasta(work.fasta).tokens
+    np.testing.assert_array_equal(DNA.from_one_hot(one_hot, "GCAT"), expected)
+    assert (DNA.from_one_hot(one_hot, "ACGT") != expected).any()
+    assert Path(work.model).is_dir()

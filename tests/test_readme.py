@@ -1,0 +1,49 @@
+"""The README is tried as it is written."""
+
+import os
+import re
+from pathlib import Path
+
+import jaxmaxent.cli
+
+README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language):
+    return re.findall(rf"```{language}\n(.*?)```", README, re.S)
+
+
+def test_python_example_runs_on_what_the_demo_makes(tmp_path, monkeypatch, capsys):
+    from jaxmaxent.commands import train
+    from jaxmaxent.commands.demo import write_example
+
+    example = blocks("python")[0]
+    assert len(example.strip().splitlines()) <= 15
+    monkeypatch.chdir(tmp_path)
+    Path("demo").mkdir()
+    write_example(Path("demo"), seed=0, sequences=200, anchors=3)
+    train.run("demo/train.tsv", "demo/model", epochs=1, progress=False)
+    small = example.replace("chains=256, steps=4000", "chains=8, steps=40")
+    assert small != example
+    exec(compile(small, "README.md", "exec"), {})
+    assert Path("logo.png").stat().st_size > 1000
+
+
+def test_options_on_the_command_line_are_those_of_the_parser(capsys):
+    usage = blocks("bash")[2]
+    for line in usage.strip().splitlines():
+        program, command, *words = line.split()
+        assert program == "jaxmaxent"
+        try:
+            jaxmaxent.cli.main([command, "--help"])
+        except SystemExit as end:
+            assert end.code == 0
+        described = capsys.readouterr().out
+        for option in (word for word in words if word.startswith("--")):
+            assert option in described
+
+
+def test_files_it_links_to_exist():
+    root = Path(__file__).parent.parent
+    for target in re.findall(r"\]\(([^)#:]+)\)", README):
+        assert os.path.exists(root / target), target
