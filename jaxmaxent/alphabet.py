@@ -88,7 +88,8 @@ class Alphabet:
         if not sequence:
             raise ValueError(f"{what} is empty, expected letters of {self.letters!r}")
         points = np.frombuffer(sequence.encode("utf-32-le"), np.uint32)
-        tokens = self._table()[np.minimum(points, 255)]
+        table = self._table()
+        tokens = table[np.minimum(points, len(table) - 1)]
         wrong = np.flatnonzero(tokens == 255)
         if wrong.size:
             letter = sequence[wrong[0]]
@@ -103,13 +104,13 @@ class Alphabet:
         return f"{letter!r} (IUPAC for {meaning})" if meaning else repr(letter)
 
     def _table(self) -> np.ndarray:
-        """Token of every Latin-1 code point, 255 where there is none."""
-        table = np.full(256, 255, np.uint8)
-        for token, letter in enumerate(self.letters):
-            if letter.lower() not in self.letters:
-                table[ord(letter.lower())] = token
-        for token, letter in enumerate(self.letters):
-            table[ord(letter)] = token
+        """Token of every code point up to those of the letters, 255 where there is none, as in the last entry."""
+        points = {ord(letter): token for token, letter in enumerate(self.letters)}
+        # Some letters have a lower case of several characters, which no single letter of a sequence can be.
+        lower = {ord(c): token for token, letter in enumerate(self.letters) if len(c := letter.lower()) == 1}
+        points = lower | points
+        table = np.full(max(points) + 2, 255, np.uint8)
+        table[list(points)] = list(points.values())
         return table
 
     def decode(self, tokens: Int[np.ndarray, "*sequences length"]) -> str | list[str]:

@@ -20,7 +20,7 @@ def number(name: str, value: Any, *, above: float = -math.inf, below: float = ma
     """`value` as a float, or ValueError if it is not a finite number with above < value < below."""
     try:
         result = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         result = math.nan
     if not (math.isfinite(result) and above < result < below):
         bounds = [f"above {above:g}"] * (above > -math.inf) + [f"below {below:g}"] * (below < math.inf)
@@ -30,7 +30,10 @@ def number(name: str, value: Any, *, above: float = -math.inf, below: float = ma
 
 def finite_array(name: str, value: Any, *, at_least: float = -math.inf) -> np.ndarray:
     """`value` as a float array, or ValueError if an entry is not finite or below `at_least`."""
-    array = np.asarray(value, dtype=float)
+    try:
+        array = np.asarray(value, dtype=float)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} must be a number or an array of numbers, got {value!r}") from None
     wrong = ~np.isfinite(array) | (array < at_least)
     if wrong.any():
         bound = f" ≥ {at_least:g}" if at_least > -math.inf else ""
@@ -62,3 +65,11 @@ def multiple(name: str, value: int, of_name: str, of: int) -> int:
     if value % of:
         raise ValueError(f"{name} must be a multiple of {of_name} = {of}, got {value}")
     return value
+
+
+def random_key(seed: Any) -> jax.Array:
+    """The typed key of a seed, or ValueError if it is not a whole number of 64 bits."""
+    try:
+        return jax.random.key(integer("seed", seed, at_least=-(2**63)))
+    except OverflowError:
+        raise ValueError(f"seed must be a whole number below 2^63, got {seed}") from None

@@ -22,15 +22,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = vars(_parser().parse_args(arguments))
     command = options.pop("command")
     options["progress"] = not options.pop("quiet")
-    # Heavy imports wait until the arguments are known to be right: --help answers at once.
-    from jaxmaxent.run import NonFiniteEnergyError
-
     # A polite kill unwinds like Ctrl-C, so that scratch files go.
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         return command(options)
-    except NonFiniteEnergyError as error:
+    except ArithmeticError as error:  # NonFiniteEnergyError; its import waits with the heavy ones
         return _complain(error, EXIT_FAILED)
     except (ValueError, ImportError) as error:
         return _complain(error, EXIT_BAD_INPUT)

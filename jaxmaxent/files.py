@@ -45,9 +45,7 @@ def new_folder(path: str | os.PathLike, *, marker: str, force: bool = False) -> 
         ValueError: if `path` exists and may not be replaced, or cannot be written.
     """
     path = Path(path)
-    if path.is_dir() and not any(path.iterdir()):
-        path.rmdir()
-    if path.exists():
+    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
         if not force:
             raise ValueError(f"{path} exists already; name another folder or allow overwriting it (--force)")
         if not (path / marker).is_file():
@@ -56,9 +54,19 @@ def new_folder(path: str | os.PathLike, *, marker: str, force: bool = False) -> 
         fresh = scratch / "new"
         fresh.mkdir()
         yield fresh
-        if path.exists():
-            os.replace(path, scratch / "old")
+        _put_in_place(fresh, path, scratch / "old")
+
+
+def _put_in_place(fresh: Path, path: Path, aside: Path) -> None:
+    """Rename `fresh` to `path`; what was there goes aside, and comes back if that fails."""
+    if path.exists():
+        os.replace(path, aside)
+    try:
         os.replace(fresh, path)
+    except BaseException:
+        if aside.exists():
+            os.replace(aside, path)
+        raise
 
 
 @contextlib.contextmanager

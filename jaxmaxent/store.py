@@ -10,6 +10,7 @@ import dataclasses
 import json
 import os
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from jaxmaxent.files import new_file
 
 FORMAT = "jaxmaxent-run"
 FORMAT_VERSION = 1
+# What NumPy, zipfile and zlib raise for bytes that are not what they should be.
+_DAMAGED = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, AttributeError, TypeError, RuntimeError)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -146,9 +149,10 @@ def _read_archive(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise ValueError(f"{path} is not there, expected a run saved as .npz")
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # Opened here, as NumPy leaves the file open where the archive is damaged.
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             return dict(archive)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError, TypeError) as error:
+    except _DAMAGED as error:
         raise ValueError(f"{path} is damaged or no run, expected an .npz archive that `Run.save` wrote") from error
 
 
@@ -156,10 +160,10 @@ def _read_about(path: Path, entry: Any) -> dict[str, Any]:
     try:
         about = json.loads(str(entry))
         kind, version = about["format"], about["format_version"]
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ValueError(f"{path} holds no run, expected an archive that `Run.save` wrote") from error
-    if kind != FORMAT or version > FORMAT_VERSION:
+    if kind != FORMAT or not isinstance(version, int) or version > FORMAT_VERSION:
         raise ValueError(
-            f"{path} has format {kind!r} version {version}, expected {FORMAT!r} up to version {FORMAT_VERSION}"
+            f"{path} has format {kind!r} version {version!r}, expected {FORMAT!r} up to version {FORMAT_VERSION}"
         )
     return about

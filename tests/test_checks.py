@@ -31,7 +31,9 @@ def test_numbers_become_floats(value):
     assert type(result) is float
 
 
-@pytest.mark.parametrize("value", [0, 1, 1.5, -1, np.nan, np.inf, -np.inf, None, "half", [0.2, 0.3], 10**400])
+@pytest.mark.parametrize(
+    "value", [0, 1, 1.5, -1, np.nan, np.inf, -np.inf, None, "half", [0.2, 0.3], pytest.param(10**400, id="huge")]
+)
 def test_bounds_are_exclusive_and_finite(value):
     with pytest.raises(ValueError, match="^share must be a finite number above 0 and below 1, got "):
         checks.number("share", value, above=0, below=1)

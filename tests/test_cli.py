@@ -454,7 +454,7 @@ def commands(work):
 
 
 @pytest.mark.parametrize("name", ["train", "interpret", "potential", "demo"])
-def test_output_that_exists_is_left_alone(work, done, out, capsys, name):
+def test_output_that_exists_is_left_alone(work, out, capsys, name):
     if name == "potential":
         out.write_text("before")
     else:

@@ -9,9 +9,7 @@ MARKER = "made_here.json"
 
 def tree(folder):
     """Every path below a folder, and what the files hold."""
-    return {
-        str(p.relative_to(folder)): p.read_text() if p.is_file() else None for p in sorted(folder.rglob("*"))
-    }  # fmt: skip
+    return {str(p.relative_to(folder)): p.read_text() if p.is_file() else None for p in folder.rglob("*")}
 
 
 def fill(path, text="new", force=False):

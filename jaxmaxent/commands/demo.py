@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxmaxent import checks
 from jaxmaxent.commands import interpret, potential, train
 from jaxmaxent.commands.common import say, write_json
 from jaxmaxent.data import Sequences, write_fasta
@@ -17,6 +18,7 @@ from jaxmaxent.files import new_folder
 
 def run(out: str, *, seed: int = 0, force: bool = False, progress: bool = True) -> None:
     """Make sequences, train, interpret three of them, solve for μ; fill the folder `out`."""
+    seed = checks.integer("seed", seed, at_least=0)
     began = time.perf_counter()
     quiet = {"seed": seed, "progress": progress}
     with new_folder(out, marker="demo.json", force=force) as folder:

@@ -11,6 +11,7 @@ import numpy as np
 
 from jaxmaxent import plot
 from jaxmaxent.analysis import Profile, informative_window, profile
+from jaxmaxent.checks import random_key
 from jaxmaxent.commands.common import file_name, load_ensemble, say, versions, write_json
 from jaxmaxent.data import Motif, Sequences, write_meme
 from jaxmaxent.ensemble import Ensemble
@@ -48,7 +49,7 @@ def run(
     with new_folder(out, marker="summary.json", force=force) as folder:
         ensemble, anchors = load_ensemble(model, sequences, beta=beta, mu=mu, unit=unit, letters=letters, limit=limit)
         settings = {"chains": chains, "steps": steps, "burn_in": burn_in, "progress": progress}
-        result = _sample_in_groups(jax.random.key(seed), ensemble, anchors, settings)
+        result = _sample_in_groups(random_key(seed), ensemble, anchors, settings)
         write(result, anchors, folder, seed=seed)
     speed = result.proposals_per_second
     say(f"sampled {len(anchors)} sequences at β = {beta:g}, {speed:,.0f} proposals a second")
@@ -126,7 +127,7 @@ def _summary(result: Run, found: Profile, a: int) -> dict[str, Any]:
 
 
 def _write_motifs(profiles: list[Profile], anchors: Sequences, path: Path) -> None:
-    """The informative stretch of every profile; a file without motifs says so by having none."""
+    """The informative stretch of every profile that has one; no file where none has."""
     motifs = []
     for index, (name, found) in enumerate(zip(anchors.names, profiles, strict=True)):
         start, stop = informative_window(found.information)
@@ -134,7 +135,8 @@ def _write_motifs(profiles: list[Profile], anchors: Sequences, path: Path) -> No
             rows = found.frequencies[start:stop]
             rows = rows / rows.sum(1, keepdims=True)
             motifs.append(Motif(f"{name}_{start}-{stop}", f"{index}", rows))
-    write_meme(path, motifs, alphabet=anchors.alphabet)
+    if motifs:
+        write_meme(path, motifs, alphabet=anchors.alphabet)
 
 
 def _write_logos(profiles: list[Profile], anchors: Sequences, result: Run, folder: Path) -> list[bytes]:

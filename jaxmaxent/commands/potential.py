@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import jax
-
 from jaxmaxent.analysis import ChemicalPotential, solve_chemical_potential
+from jaxmaxent.checks import random_key
 from jaxmaxent.commands.common import load_ensemble, say, versions, write_json
 from jaxmaxent.files import new_file
 
@@ -33,7 +32,7 @@ def run(
     with new_file(out, force=force) as scratch:
         ensemble, anchors = load_ensemble(model, sequences, beta=beta, mu=0.0, unit=unit, letters=letters, limit=limit)
         solved = solve_chemical_potential(
-            jax.random.key(seed), ensemble, gc,
+            random_key(seed), ensemble, gc,
             tolerance=tolerance, chains=chains, steps=steps, max_steps=max_steps, progress=progress,
         )  # fmt: skip
         columns = {

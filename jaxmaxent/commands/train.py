@@ -6,9 +6,9 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 
+from jaxmaxent.checks import random_key
 from jaxmaxent.commands.common import say, versions, write_json
 from jaxmaxent.data import read_sequences
 from jaxmaxent.files import new_folder
@@ -64,7 +64,7 @@ def run(
                     f"{name} has sequences of length {part.tokens.shape[1]}, expected {built.length} as in {table}"
                 )
         began = time.perf_counter()
-        result = train(jax.random.key(seed), built, first.tokens, first.labels, progress=progress, **settings)
+        result = train(random_key(seed), built, first.tokens, first.labels, progress=progress, **settings)
         seconds = time.perf_counter() - began
         metrics = {
             **_scores("test", result.network, parts.get("test")),
