@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path, help="a network trained before, instead of training one")
     parser.add_argument("--beta", type=float, default=100.0)
     parser.add_argument("--chains", type=int, default=256)
-    parser.add_argument("--steps", type=int, default=10_000)
+    parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     if "JAXMAXENT_DATA" not in os.environ:

@@ -167,10 +167,9 @@ class Ensemble:
         return self.replace(fields=tuple(fields))  # pyright: ignore[reportAttributeAccessIssue]
 
     def take(self, indices: Any) -> Ensemble:
-        """The ensembles of some of the anchors, by their indices, in that order."""
-        chosen = np.asarray(indices)
+        """The ensembles of some of the anchors, by an array of indices; of one anchor by one index."""
         batch, axes = self.batched(), self.anchor_axes()
-        return jax.tree.map(lambda leaf, axis: leaf[chosen] if axis == 0 else leaf, batch, axes)
+        return jax.tree.map(lambda leaf, axis: leaf[indices] if axis == 0 else leaf, batch, axes)
 
     def batched(self) -> Ensemble:
         """The same ensemble with a leading axis of anchors on every leaf that belongs to an anchor."""

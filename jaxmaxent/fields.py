@@ -40,9 +40,10 @@ class Field:
 
     def count(self, tokens: Int[Array, " length"]) -> Float[Array, ""]:
         """N(x) of one sequence of tokens."""
+        # Letters come first: a long axis last is what a CPU's vector units want.
         letters = self.unary.shape[-1]
-        table = jnp.broadcast_to(self.unary, (*tokens.shape, letters))
-        total = jnp.sum(jnp.where(jax.nn.one_hot(tokens, letters, dtype=bool), table, 0))
+        table = jnp.broadcast_to(self.unary, (*tokens.shape, letters)).T
+        total = jnp.sum(jnp.where(jax.nn.one_hot(tokens, letters, dtype=bool, axis=0), table, 0))
         if self.pair is not None:
             total = total + jnp.sum(self.pair[tokens[:-1], tokens[1:]])
         return total

@@ -22,13 +22,16 @@ from jaxtyping import Array, Int, Key, UInt8
 from jaxmaxent import background, checks
 from jaxmaxent.ensemble import Ensemble
 from jaxmaxent.evaluate import FullEvaluator
-from jaxmaxent.kernels import Metropolis, Rule, Site, State
+from jaxmaxent.kernels import Info, Metropolis, Rule, Site, State
 from jaxmaxent.progress import Progress
 from jaxmaxent.statistics import Moments, count_letters, mean_over_chains
 from jaxmaxent.store import Run
 
 # Long enough that a call costs nothing beside the work, short enough that the bar moves and Ctrl-C is heard.
 _SECONDS_A_BLOCK = 0.5
+# Letters of all chains of an anchor from which a CPU takes anchors in turn, so that activations stay in its cache;
+# below, anchors go side by side, as on accelerators, to share the cost of starting each operation.
+_ENOUGH_FOR_A_CPU = 8192
 # Draws wait on the device for the end of a block in at most this many bytes.
 _BUFFER_BYTES = 64 * 2**20
 
@@ -104,6 +107,7 @@ class _Plan:
     rule: Rule
     chains: int
     thin: int
+    one_by_one: bool  # anchors in turn, each for a whole block, instead of side by side
     store_every: int  # counted states between two stored draws; 0 stores none
     buffer: int  # stored draws a block has room for
 
@@ -121,30 +125,31 @@ class _Block(NamedTuple):
     scalars: Moments  # of energy and counts, [anchors, chains, 1 + fields]
     accepted: Int[Array, "anchors chains"]
     non_finite: Int[Array, "anchors chains"]
-    draws: UInt8[Array, "draws anchors chains length"]
+    draws: UInt8[Array, "anchors draws chains length"]
 
 
 def _kernel(plan: _Plan, ensemble: Ensemble) -> Metropolis:
     return Metropolis(ensemble, FullEvaluator(ensemble), plan.rule)
 
 
+def _over_anchors(plan: _Plan, function: Any, ensemble: Ensemble, *arrays: Any) -> Any:
+    """Map a function of (ensemble of one anchor, arrays of one anchor …) over the anchors."""
+    if not plan.one_by_one:
+        return jax.vmap(function, in_axes=(ensemble.anchor_axes(), *[0] * len(arrays)))(ensemble, *arrays)
+
+    def one(anchor: Array) -> Any:
+        return function(ensemble.take(anchor), *jax.tree.map(lambda leaf: leaf[anchor], arrays))
+
+    return jax.lax.map(one, jnp.arange(ensemble.anchors))
+
+
 @functools.partial(jax.jit, static_argnames=("plan",))
 def _begin(plan: _Plan, ensemble: Ensemble, tokens: Int[Array, "anchors chains length"]) -> _Carry:
-    def chain(one: Ensemble, row: Array) -> State:
-        return _kernel(plan, one).init(row)
+    def chains(one: Ensemble, rows: Array) -> State:
+        return jax.vmap(_kernel(plan, one).init)(rows)
 
-    states = _over_anchors_and_chains(chain, ensemble)(ensemble, tokens)
+    states = _over_anchors(plan, chains, ensemble, tokens)
     return _Carry(states, jnp.zeros((*tokens.shape, len(ensemble.alphabet)), jnp.int32))
-
-
-def _over_anchors_and_chains(function: Any, ensemble: Ensemble) -> Any:
-    """Map a function of (ensemble of one anchor, arrays of one chain …) over both axes."""
-
-    def mapped(batch: Ensemble, *arrays: Any) -> Any:
-        inner = jax.vmap(function, in_axes=(None, *[0] * len(arrays)))
-        return jax.vmap(inner, in_axes=(ensemble.anchor_axes(), *[0] * len(arrays)))(batch, *arrays)
-
-    return mapped
 
 
 @functools.partial(jax.jit, static_argnames=("plan",), donate_argnames=("carry",))
@@ -153,19 +158,35 @@ def _block(
 ) -> tuple[_Carry, _Block]:
     """Advance by `counted` × `plan.thin` steps, the first of which has the number `first`."""
     key_where, key_what = jax.random.split(key)
-    anchors, chains, length = carry.states.tokens.shape
-    keys = jax.vmap(
-        lambda a: jax.vmap(lambda c: jax.random.fold_in(jax.random.fold_in(key_what, a), c))(jnp.arange(chains))
-    )(jnp.arange(anchors))
+
+    def one_anchor(one: Ensemble, anchor: Array, mine: _Carry) -> tuple[_Carry, _Block]:
+        chains = jnp.arange(plan.chains)
+        keys = jax.vmap(lambda chain: jax.random.fold_in(jax.random.fold_in(key_what, anchor), chain))(chains)
+        return _advance(plan, one, key_where, keys, mine, first, counted)
+
+    return _over_anchors(plan, one_anchor, ensemble, jnp.arange(ensemble.anchors), carry)
+
+
+def _advance(
+    plan: _Plan,
+    ensemble: Ensemble,
+    key_where: Key[Array, ""],
+    keys: Key[Array, " chains"],
+    carry: _Carry,
+    first: Any,
+    counted: Any,
+) -> tuple[_Carry, _Block]:
+    """`_block` for the chains of one anchor, each with its own key."""
+    kernel = _kernel(plan, ensemble)
 
     def step(number: Array, inner: tuple[State, Array, Array]) -> tuple[State, Array, Array]:
         states, accepted, non_finite = inner
         start = plan.rule.where(jax.random.fold_in(key_where, number), ensemble)
 
-        def chain(one: Ensemble, chain_key: Array, state: State) -> Any:
-            return _kernel(plan, one).move(jax.random.fold_in(chain_key, number), state, start)
+        def chain(key: Array, state: State) -> tuple[State, Info]:
+            return kernel.move(jax.random.fold_in(key, number), state, start)
 
-        states, info = _over_anchors_and_chains(chain, ensemble)(ensemble, keys, states)
+        states, info = jax.vmap(chain)(keys, states)
         return states, accepted + info.accepted, non_finite + ~jnp.isfinite(info.proposed_energy)
 
     def count(index: Array, outer: tuple[_Carry, _Block]) -> tuple[_Carry, _Block]:
@@ -174,7 +195,7 @@ def _block(
         states, accepted, non_finite = jax.lax.fori_loop(
             begin, begin + plan.thin, step, (states, block.accepted, block.non_finite)
         )
-        scalars = jnp.concatenate([states.energy[..., None], states.counts], axis=-1)
+        scalars = jnp.concatenate([states.energy[:, None], states.counts], axis=-1)
         draws = block.draws
         if plan.store_every:
             slot = jnp.minimum(index // plan.store_every, plan.buffer - 1)
@@ -182,15 +203,10 @@ def _block(
         carry = _Carry(states, count_letters(letters, states.tokens))
         return carry, _Block(block.scalars.add(scalars), accepted, non_finite, draws)
 
-    zeros = jnp.zeros((anchors, chains), jnp.int32)
-    shape = (anchors, chains, 1 + carry.states.counts.shape[-1])
-    empty = _Block(
-        Moments.zeros(shape, carry.states.energy.dtype),
-        zeros,
-        zeros,
-        jnp.zeros((plan.buffer, anchors, chains, length), jnp.uint8),
-    )
-    return jax.lax.fori_loop(0, counted, count, (carry, empty))
+    zeros = jnp.zeros(plan.chains, jnp.int32)
+    moments = Moments.zeros((plan.chains, 1 + len(ensemble.fields)), carry.states.energy.dtype)
+    buffer = jnp.zeros((plan.buffer, plan.chains, ensemble.length), jnp.uint8)
+    return jax.lax.fori_loop(0, counted, count, (carry, _Block(moments, zeros, zeros, buffer)))
 
 
 class _Loop:
@@ -247,10 +263,10 @@ class _Loop:
                 f"the network returned a NaN or infinite energy for {int(block.non_finite.sum())} proposals before "
                 f"step {self.steps_done}, the first in chain {chain} of anchor {anchor}; check its parameters"
             )
-        self.scalars = self.scalars.merge(block.scalars)
+        self.scalars = self.scalars.merge(block.scalars._replace(count=block.scalars.count[0]))
         self.accepted += block.accepted
         if self.plan.store_every:
-            self.draws.append(np.asarray(block.draws)[: size // self.plan.store_every])
+            self.draws.append(np.asarray(block.draws)[:, : size // self.plan.store_every])
 
 
 def _plan(
@@ -272,7 +288,8 @@ def _plan(
             raise ValueError(f"store_every must be at most steps = {steps}, got {store_every}")
         one_draw = ensemble.anchors * chains * ensemble.length
         buffer = max(1, min(steps // store_every, _BUFFER_BYTES // one_draw))
-    return _Plan(Site(), chains, thin, every, buffer), burn_in, steps
+    one_by_one = jax.default_backend() == "cpu" and chains * ensemble.length >= _ENOUGH_FOR_A_CPU
+    return _Plan(Site(), chains, thin, one_by_one, every, buffer), burn_in, steps
 
 
 def _names(names: Sequence[str] | None, anchors: int) -> tuple[str, ...]:
@@ -349,7 +366,7 @@ def _result(
         field_variance=variances[:, None, 1:],
         acceptance=loop.accepted.mean(1)[:, None] / steps,
         last=np.asarray(loop.carry.states.tokens, np.uint8)[:, None],
-        draws=np.concatenate(loop.draws).swapaxes(0, 1)[:, None] if loop.draws else None,
+        draws=np.concatenate(loop.draws, axis=1)[:, None] if loop.draws else None,
         steps=steps,
         burn_in=burn_in,
         thin=loop.plan.thin,

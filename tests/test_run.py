@@ -124,6 +124,19 @@ def test_anchors_side_by_side_are_sampled_each_from_its_own_ensemble():
         assert (gap < 5 * result.frequency_errors[a, 0]).all()
 
 
+def test_anchors_in_turn_are_the_anchors_side_by_side(monkeypatch):
+    problem = Problem(length=4, mus=(0.3,))
+    ensemble = problem.ensemble(anchor=problem.states[[5, 40, 41]], beta=[1.0, 3.0, 0.0])
+    settings = {"chains": 6, "steps": 200, "store_every": 50, "progress": False}
+    side_by_side = jme.sample(jax.random.key(0), ensemble, **settings)
+    monkeypatch.setattr(run_module, "_ENOUGH_FOR_A_CPU", 1)
+    in_turn = jme.sample(jax.random.key(0), ensemble, **settings)
+    for name in ("draws", "last", "frequencies", "acceptance"):
+        np.testing.assert_array_equal(getattr(in_turn, name), getattr(side_by_side, name))
+    np.testing.assert_allclose(in_turn.energy, side_by_side.energy, rtol=1e-6)
+    np.testing.assert_allclose(in_turn.field_mean, side_by_side.field_mean, rtol=1e-6)
+
+
 def test_start_is_where_it_is_said_to_be():
     problem = Problem(length=6)
     nowhere = {"steps": 10, "burn_in": 0, "thin": 10}
