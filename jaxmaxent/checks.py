@@ -73,3 +73,10 @@ def random_key(seed: Any) -> jax.Array:
         return jax.random.key(integer("seed", seed, at_least=-(2**63)))
     except OverflowError:
         raise ValueError(f"seed must be a whole number below 2^63, got {seed}") from None
+
+
+def typed_key(key: Any) -> jax.Array:
+    """`key`, or ValueError if it is not one typed key."""
+    if not (isinstance(key, jax.Array) and jax.dtypes.issubdtype(key.dtype, jax.dtypes.prng_key) and key.ndim == 0):
+        raise ValueError(f"key must be one typed key such as jax.random.key(0), got {type(key).__name__}")
+    return key

@@ -80,7 +80,7 @@ def sample(
     """
     plan, burn_in, steps = _plan(ensemble, chains, steps, burn_in, thin, store_every)
     names = _names(names, ensemble.anchors)
-    _check_key(key)
+    key = checks.typed_key(key)
     batch = ensemble.batched()
     key_start, key_steps = jax.random.split(key)
     tokens = _first_tokens(key_start, batch, chains, start)
@@ -300,11 +300,6 @@ def _names(names: Sequence[str] | None, anchors: int) -> tuple[str, ...]:
     return tuple(str(name) for name in names)
 
 
-def _check_key(key: Any) -> None:
-    if not (isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key) and key.ndim == 0):
-        raise ValueError(f"key must be one typed key such as jax.random.key(0), got {type(key).__name__}")
-
-
 def _check_first_energies(energies: np.ndarray) -> None:
     wrong = np.argwhere(~np.isfinite(energies))
     if wrong.size:
@@ -341,6 +336,12 @@ def _background(ensemble: Ensemble, key: Key[Array, ""], chains: int) -> Int[Arr
     return jax.vmap(one, in_axes=(ensemble.anchor_axes(), 0))(ensemble, jnp.arange(ensemble.anchors))
 
 
+def device_name() -> str:
+    """What JAX computes on, for example "NVIDIA H200 (gpu)" or "cpu"."""
+    kind, backend = jax.devices()[0].device_kind, jax.default_backend()
+    return backend if kind == backend else f"{kind} ({backend})"
+
+
 def _result(
     ensemble: Ensemble, loop: _Loop, names: tuple[str, ...], steps: int, burn_in: int, compile_seconds: float
 ) -> Run:
@@ -372,5 +373,5 @@ def _result(
         thin=loop.plan.thin,
         seconds=loop.seconds,
         compile_seconds=compile_seconds,
-        device=f"{jax.devices()[0].device_kind} ({jax.default_backend()})",
+        device=device_name(),
     )

@@ -15,6 +15,7 @@ from jaxmaxent.data import Sequences, read_sequences
 from jaxmaxent.ensemble import Ensemble
 from jaxmaxent.fields import composition
 from jaxmaxent.models import Network, load, representation
+from jaxmaxent.run import device_name
 
 
 def read_for(network: Network, path: str, *, letters: str | None, limit: int | None) -> Sequences:
@@ -76,7 +77,7 @@ def versions() -> dict[str, str]:
         "jax": jax.__version__,
         "flax": flax.__version__,
         "numpy": np.__version__,
-        "device": f"{jax.devices()[0].device_kind} ({jax.default_backend()})",
+        "device": device_name(),
     }
 
 

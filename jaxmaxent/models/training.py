@@ -149,8 +149,7 @@ def train(
     Raises:
         ValueError: for bad input, in one sentence that names the argument; for a loss that is not finite.
     """
-    if not (isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key) and key.shape == ()):
-        raise ValueError(f"key must be one typed key from jax.random.key, got {key!r}")
+    key = checks.typed_key(key)
     data = _checked_data("", tokens, labels, architecture)
     init_key, split_key, epochs_key = jax.random.split(key, 3)
     if validation is None:

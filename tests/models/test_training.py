@@ -165,7 +165,7 @@ TOKENS, LABELS = motif_data(20)
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"key": 0}, "key must be one typed key from jax.random.key, got 0"),
+        ({"key": 0}, "key must be one typed key such as jax.random.key.* got int"),
         ({"key": np.zeros(2, np.uint32)}, "key must be one typed key"),
         ({"tokens": TOKENS[:, :5]}, r"tokens must have shape \[sequences, 12\] for this network"),
         ({"tokens": TOKENS[:0]}, "not be empty"),
