@@ -136,6 +136,7 @@ def _add_potential(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--gc", type=float, required=True, help="wanted mean GC content, between 0 and 1")
     parser.add_argument("--tolerance", type=float, default=0.02, help="wanted error of μ (default %(default)s)")
     parser.add_argument("--steps", type=int, default=1000, help="proposals for a first look (default %(default)s)")
+    parser.add_argument("--burn-in", type=int, help="proposals of each chain before a look (default as many as in it)")
     parser.add_argument("--max-steps", type=int, default=64_000, help="proposals for a last (default %(default)s)")
 
 

@@ -164,6 +164,7 @@ def test_a_wrong_end_of_the_bracket_is_given_up():
         ({"chains": 1}, "chains must be a whole number of at least 2, got 1"),
         ({"tolerance": -1}, "tolerance must be a finite number above 0"),
         ({"steps": 3}, "steps must be a whole number of at least 10"),
+        ({"burn_in": -10}, "burn_in must be a whole number of at least 0"),
         ({"max_steps": 10}, "max_steps must be a whole number of at least"),
         ({"field": "GX"}, "letters must be some but not all"),
     ],

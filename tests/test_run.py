@@ -1,3 +1,5 @@
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -224,3 +226,20 @@ def test_old_style_keys_and_other_ensembles_are_refused():
         jme.sample(jax.random.PRNGKey(0), Problem().ensemble())
     with pytest.raises(ValueError, match="ensemble must be an Ensemble, got str"):
         jme.sample(jax.random.key(0), "ACGT")
+
+
+@pytest.mark.parametrize("one_by_one", [True, False])
+def test_program_lowers_for_every_platform(one_by_one):
+    problem = Problem(length=4, mus=(0.3,))
+    ensemble = problem.ensemble(anchor=problem.states[[5, 40]])
+    plan, _, _ = run_module._plan(ensemble, 8, 100, 0, 10, 10)
+    plan = dataclasses.replace(plan, one_by_one=one_by_one)
+
+    def program(params, key_data, tokens, counted):
+        one = ensemble.replace(params=params)
+        key = jax.random.wrap_key_data(key_data)
+        return run_module._block(plan, one, key, run_module._begin(plan, one, tokens), 0, counted)
+
+    arguments = (ensemble.params, jax.random.key_data(jax.random.key(0)), jnp.zeros((2, 8, 4), jnp.int32), 3)
+    exported = jax.export.export(jax.jit(program), platforms=["cpu", "cuda", "tpu"])(*arguments)
+    assert exported.platforms == ("cpu", "cuda", "tpu")

@@ -81,6 +81,7 @@ def solve_chemical_potential(
     chains: int = 256,
     steps: int = 1000,
     max_steps: int = 64_000,
+    burn_in: int | None = None,
     progress: bool = True,
 ) -> ChemicalPotential:
     """Find the μ of a composition field at which its mean fraction ⟨N⟩ / length under the ensemble is `target`.
@@ -96,8 +97,9 @@ def solve_chemical_potential(
         field: letters of the composition, for example "GC".
         tolerance: wanted standard error of μ.
         chains: chains of each anchor, at least 2.
-        steps: proposals of each chain for a first look at a μ, after as many that are not counted.
+        steps: proposals of each chain that count for a first look at a μ.
         max_steps: no look takes more steps than this.
+        burn_in: proposals of each chain before those that count, a multiple of 10; as many as count if None.
         progress: show a progress bar.
 
     Raises:
@@ -121,10 +123,9 @@ def solve_chemical_potential(
         while not all(search.done for search in searches):
             size = max(search.steps for search in searches if not search.done)
             at = batch.with_mu(np.array([search.mu for search in searches]), index)
-            run = sample(
-                jax.random.fold_in(key_search, look),
-                at, chains=chains, steps=size, burn_in=size, start=run, progress=False,
-            )  # fmt: skip
+            before = size if burn_in is None else burn_in
+            key_look = jax.random.fold_in(key_search, look)
+            run = sample(key_look, at, chains=chains, steps=size, burn_in=before, start=run, progress=False)
             for search, (fraction, error, slope) in zip(searches, _estimates(run, index), strict=True):
                 search.look(fraction, error, slope, size)
             look, longest = look + 1, max(longest, size)

@@ -22,6 +22,7 @@ def run(
     chains: int = 256,
     steps: int = 1000,
     max_steps: int = 64_000,
+    burn_in: int | None = None,
     limit: int | None = None,
     letters: str | None = None,
     seed: int = 0,
@@ -33,7 +34,8 @@ def run(
         ensemble, anchors = load_ensemble(model, sequences, beta=beta, mu=0.0, unit=unit, letters=letters, limit=limit)
         solved = solve_chemical_potential(
             random_key(seed), ensemble, gc,
-            tolerance=tolerance, chains=chains, steps=steps, max_steps=max_steps, progress=progress,
+            tolerance=tolerance, chains=chains, steps=steps, max_steps=max_steps, burn_in=burn_in,
+            progress=progress,
         )  # fmt: skip
         columns = {
             "names": anchors.names,
