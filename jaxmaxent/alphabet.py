@@ -52,6 +52,11 @@ class Alphabet:
             raise ValueError(
                 f"complements must be the letters {self.letters!r} in another order, got {self.complements!r}"
             )
+        other = dict(zip(self.letters, self.complements or self.letters, strict=True))
+        if any(other[other[letter]] != letter for letter in self.letters):
+            raise ValueError(f"complements must be mutual, but for {self.letters!r} they are {self.complements!r}")
+        if len(self.any_letter) != 1 or self.any_letter in self.letters:
+            raise ValueError(f"any_letter must be one character that is no letter, got {self.any_letter!r}")
 
     def __len__(self) -> int:
         return len(self.letters)

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 
@@ -44,7 +45,7 @@ def finite_array(name: str, value: Any, *, at_least: float = -math.inf) -> np.nd
 def finite_parameters(name: str, tree: Any) -> None:
     """ValueError that names the first leaf of `tree` that is no array or holds a NaN or infinite value."""
     for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
-        if jax.dtypes.issubdtype(getattr(leaf, "dtype", float), jax.dtypes.extended):
+        if jnp.issubdtype(getattr(leaf, "dtype", float), jax.dtypes.extended):
             continue  # a random key, say of dropout, which is off
         if not isinstance(leaf, jax.typing.ArrayLike):
             where = jax.tree_util.keystr(path)
@@ -77,6 +78,6 @@ def random_key(seed: Any) -> jax.Array:
 
 def typed_key(key: Any) -> jax.Array:
     """`key`, or ValueError if it is not one typed key."""
-    if not (isinstance(key, jax.Array) and jax.dtypes.issubdtype(key.dtype, jax.dtypes.prng_key) and key.ndim == 0):
+    if not (isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key) and key.ndim == 0):
         raise ValueError(f"key must be one typed key such as jax.random.key(0), got {type(key).__name__}")
     return key

@@ -167,3 +167,16 @@ def test_letters_must_be_two_or_more_and_different(letters):
 def test_complements_must_be_the_same_letters(complements):
     with pytest.raises(ValueError, match="complements must be the letters 'ACGT' in another order"):
         Alphabet("ACGT", complements=complements)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"complements": "CGTA"}, "complements must be mutual"),
+        ({"any_letter": "A"}, "any_letter must be one character that is no letter"),
+        ({"any_letter": ""}, "any_letter must be one character"),
+    ],
+)
+def test_alphabets_that_contradict_themselves_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        Alphabet("ACGT", **settings)

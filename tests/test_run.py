@@ -112,6 +112,17 @@ def test_chains_share_their_positions_and_nothing_else():
     assert (np.sort(letters)[1:] > 120).all()  # 500 / 3 each, give or take 4 standard errors
 
 
+def test_anchors_share_their_positions_and_nothing_else():
+    """Two equal anchors at β = 0: the same position moves, and a third of the chains choose the same letter."""
+    problem = Problem(length=8, beta=0.0)
+    settings = {"chains": 500, "steps": 1, "burn_in": 0, "thin": 1, "progress": False}
+    ensemble = problem.ensemble(anchor=np.stack([problem.anchor] * 2))
+    first, second = jme.sample(jax.random.key(0), ensemble, start="anchor", **settings).last[:, 0]
+    moved = first != problem.anchor
+    np.testing.assert_array_equal(moved, second != problem.anchor)
+    assert (first[moved] == second[moved]).mean() == pytest.approx(1 / 3, abs=0.1)
+
+
 def test_anchors_side_by_side_are_sampled_each_from_its_own_ensemble():
     problem = Problem(length=3)
     anchors, betas = problem.states[[5, 40]], [1.0, 3.0]
