@@ -6,7 +6,7 @@ import pytest
 import exact
 import jaxmaxent as jme
 from jaxmaxent.analysis import solve_chemical_potential
-from jaxmaxent.analysis.potential import _Search
+from jaxmaxent.analysis.potential import _Search, _verified
 from problems import Problem
 
 QUICK = {"chains": 128, "steps": 400, "progress": False}
@@ -109,8 +109,8 @@ def test_budget_that_ends_too_early_is_said():
     assert "above the wanted 0.0001" in result.outcomes[0]
 
 
-def test_chains_that_do_not_mix_are_caught_by_the_fresh_run():
-    """Two wells far apart: the search's own chains can sit where fresh ones do not."""
+def test_chains_that_do_not_mix_give_no_answer():
+    """Two wells far apart, and a target between them."""
 
     def features(x):
         # All G+C or none at all is near the anchor; in between is a wall that no chain climbs at this β.
@@ -121,6 +121,20 @@ def test_chains_that_do_not_mix_are_caught_by_the_fresh_run():
     result = solve_chemical_potential(jax.random.key(0), ensemble, 0.3, max_steps=1600, **QUICK)
     assert not result.reached[0]
     assert result.outcomes[0].startswith("not reached: ")
+
+
+@pytest.mark.parametrize(("offset", "reached"), [(0.0, True), (0.5, False)])
+def test_fresh_run_has_the_last_word(offset, reached):
+    """A search whose chains stuck together can report any μ with a small error."""
+    problem = Problem(length=4, beta=1.0, mus=(0.0,), seed=11)
+    energies, counts = energies_and_counts(problem, problem.anchor)
+    search = _Search(0.4, 0.02, 0.0, 100, 6400, exact=False)
+    search.mu = exact.solve_mu(0.4, problem.states, energies, 1.0, counts, 4) + offset
+    search.standard_error, search.outcome = 0.01, "solved to a standard error of 0.01"
+    found = _verified(jax.random.key(0), problem.ensemble().batched(), 0, [search], 128, 1000, 0.4, "CG")
+    assert found.reached[0] == reached
+    assert np.isnan(found.mu[0]) != reached
+    assert ("chains started afresh at μ" in found.outcomes[0]) != reached
 
 
 def test_another_mu_never_compiles_again():
