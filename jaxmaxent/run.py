@@ -32,8 +32,8 @@ _SECONDS_A_BLOCK = 0.5
 # Letters of all chains of an anchor from which a CPU takes anchors in turn, so that activations stay in its cache;
 # below, anchors go side by side, as on accelerators, to share the cost of starting each operation.
 _ENOUGH_FOR_A_CPU = 8192
-# Draws wait on the device for the end of a block in at most this many bytes.
-_BUFFER_BYTES = 64 * 2**20
+# Draws wait on the device for the end of a block, at most so many and in at most so many bytes.
+_BUFFER_DRAWS, _BUFFER_BYTES = 64, 64 * 2**20
 
 
 class NonFiniteEnergyError(ArithmeticError):
@@ -287,7 +287,7 @@ def _plan(
         if store_every > steps:
             raise ValueError(f"store_every must be at most steps = {steps}, got {store_every}")
         one_draw = ensemble.anchors * chains * ensemble.length
-        buffer = max(1, min(steps // store_every, _BUFFER_BYTES // one_draw))
+        buffer = max(1, min(_BUFFER_DRAWS, _BUFFER_BYTES // one_draw))
     one_by_one = jax.default_backend() == "cpu" and chains * ensemble.length >= _ENOUGH_FOR_A_CPU
     return _Plan(Site(), chains, thin, one_by_one, every, buffer), burn_in, steps
 
@@ -320,6 +320,9 @@ def _first_tokens(
             raise ValueError(
                 f"start must be a run with [anchors, chains, length] = {list(shape)}, got {list(last.shape)}"
             )
+        held = np.delete(np.arange(ensemble.length), np.asarray(ensemble.movable))
+        if last.max() >= len(ensemble.alphabet) or (last != np.asarray(ensemble.anchor)[:, None])[..., held].any():
+            raise ValueError("start must be a run of this alphabet whose chains keep the positions fixed here")
         return jnp.asarray(last, jnp.int32)
     if start == "anchor":
         return jnp.broadcast_to(ensemble.anchor[:, None], shape)

@@ -160,6 +160,8 @@ def test_start_is_where_it_is_said_to_be():
     assert (onward.last != first.last).any(-1).mean() > 0.5
     with pytest.raises(ValueError, match="start must be a run with"):
         sample(problem, start=first, chains=3)
+    with pytest.raises(ValueError, match="keep the positions fixed here"):
+        sample(dataclasses.replace(problem, fixed=(0, 3)), start=first, **nowhere)
     with pytest.raises(ValueError, match='start must be "background", "anchor" or a run'):
         sample(problem, start="x0")
 
