@@ -32,11 +32,13 @@ class Representation(NamedTuple):
             function and reuse it: a new lambda is a new program to compile.
         params: a pytree of arrays, the first argument of `features`.
         head: weights from the features to the output units, shape [features, units], or None.
+        alphabet: the letters whose order the one-hot has, or None if the ensemble is to say it.
     """
 
     features: Callable[[Any, Array], Array]
     params: Any = None
     head: Any = None
+    alphabet: Alphabet | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,7 +99,7 @@ class Ensemble:
         weights: Any = None,
         fields: Sequence[Field] = (),
         fixed: Any = None,
-        alphabet: Alphabet = DNA,
+        alphabet: Alphabet | None = None,
     ) -> Ensemble:
         """Build the ensemble around one or several anchors.
 
@@ -112,7 +114,7 @@ class Ensemble:
                 representation has no head.
             fields: the fields, each with its μ.
             fixed: positions held at the anchor's letters: indices, or a boolean mask of shape [length].
-            alphabet: the letters of the sequences.
+            alphabet: the letters of the sequences; those of the representation, or else DNA, if None.
 
         Raises:
             ValueError: for bad input, in one sentence that names the argument.
@@ -124,19 +126,23 @@ class Ensemble:
                     f"got {type(representation).__name__}"
                 )
             representation = Representation(_WithoutParams(representation))
+        alphabet = _alphabet(representation.alphabet, alphabet)
         tokens = _tokens(anchor, alphabet)
         checks.finite_parameters("params", representation.params)
         reference = _reference(representation, tokens, alphabet)
         batch = tokens.shape[:-1]
         w = _weights(representation.head, unit, weights, reference.shape)
         length = tokens.shape[-1]
+        checked = tuple(_checked_field(field, batch, length, alphabet) for field in fields)
+        if len({field.name for field in checked}) < len(checked):
+            raise ValueError(f"fields must have different names, got {[field.name for field in checked]}")
         return cls(
             params=representation.params,
             anchor=jnp.asarray(tokens, jnp.int32),
             reference=reference,
             weights=jnp.asarray(w, reference.dtype),
             beta=_per_anchor("beta", checks.finite_array("beta", beta, at_least=0), batch),
-            fields=tuple(_checked_field(field, batch, length, alphabet) for field in fields),
+            fields=checked,
             movable=jnp.asarray(_movable(fixed, length), jnp.int32),
             features=representation.features,
             alphabet=alphabet,
@@ -168,6 +174,10 @@ class Ensemble:
 
     def take(self, indices: Any) -> Ensemble:
         """The ensembles of some of the anchors, by an array of indices; of one anchor by one index."""
+        if not isinstance(indices, jax.Array):
+            chosen = np.asarray(indices)
+            if not np.issubdtype(chosen.dtype, np.integer) or not ((chosen >= 0) & (chosen < self.anchors)).all():
+                raise ValueError(f"indices must be whole numbers from 0 to {self.anchors - 1}, got {indices!r}")
         batch, axes = self.batched(), self.anchor_axes()
         return jax.tree.map(lambda leaf, axis: leaf[indices] if axis == 0 else leaf, batch, axes)
 
@@ -191,10 +201,14 @@ class Ensemble:
 
     def energy(self, tokens: Int[Array, " length"]) -> Float[Array, ""]:
         """E(x) ≥ 0 of one sequence; for an ensemble of one anchor."""
-        return self.distance(self.features(self.params, self.alphabet.one_hot(tokens)))
+        return self.distance(_run_network(self.features, self.params, self.alphabet.one_hot(tokens)))
 
     def distance(self, features: Float[Array, " features"]) -> Float[Array, ""]:
         """E of the sequence with these features Φ(x)."""
+        if self.anchor.ndim != 1:
+            raise ValueError(
+                f"an energy is that of one anchor, but this ensemble has {self.anchors}; take(i) gives one"
+            )
         # Networks with bfloat16 outputs are compared in float32: their own 8 bits would swamp the distance.
         return weighted_distance(features.astype(self.reference.dtype) - self.reference, self.weights)
 
@@ -237,7 +251,15 @@ def _reference(representation: Representation, tokens: np.ndarray, alphabet: Alp
     def one(row: jax.Array) -> jax.Array:
         return representation.features(representation.params, alphabet.one_hot(row))
 
-    shape = jax.eval_shape(one, jnp.asarray(tokens.reshape(-1, tokens.shape[-1])[0]))
+    first = jnp.asarray(tokens.reshape(-1, tokens.shape[-1])[0])
+    try:
+        hash(representation.features)
+        shape = jax.eval_shape(one, first)
+    except TypeError as error:
+        raise ValueError(
+            f"representation must be a hashable function of JAX arrays that takes a sequence of shape "
+            f"[{tokens.shape[-1]}, {len(alphabet)}], but: {str(error).splitlines()[0]}"
+        ) from error
     if not isinstance(shape, jax.ShapeDtypeStruct) or len(shape.shape) != 1:
         raise ValueError(
             f"representation must return one vector [features] for a sequence of shape "
@@ -275,7 +297,19 @@ def _weights(head: Any, unit: Any, weights: Any, shape: tuple[int, ...]) -> np.n
 @functools.partial(jax.jit, static_argnums=(0, 1))
 def _features_of(features: Any, alphabet: Alphabet, params: Any, rows: jax.Array) -> jax.Array:
     # One anchor at a time: the memory of a thousand anchors must not be that of a thousand forward passes.
-    return jax.lax.map(lambda row: features(params, alphabet.one_hot(row)), rows)
+    return jax.lax.map(lambda row: _run_network(features, params, alphabet.one_hot(row)), rows)
+
+
+def _run_network(features: Any, params: Any, one_hot: Array) -> Array:
+    # The default of GPUs and TPUs rounds factors to 10 or 8 bits, and β multiplies what that does to E.
+    with jax.default_matmul_precision("highest"):
+        return features(params, one_hot)
+
+
+def _alphabet(own: Alphabet | None, wanted: Alphabet | None) -> Alphabet:
+    if own is not None and wanted is not None and own.letters != wanted.letters:
+        raise ValueError(f"alphabet must be that of the representation, {own.letters!r}, got {wanted.letters!r}")
+    return wanted or own or DNA
 
 
 def unit_weights(head: np.ndarray, unit: Any, features: int) -> np.ndarray:
@@ -304,13 +338,18 @@ def _per_anchor(name: str, value: np.ndarray, batch: tuple[int, ...]) -> jax.Arr
 def _checked_field(field: Any, batch: tuple[int, ...], length: int, alphabet: Alphabet) -> Field:
     if not isinstance(field, Field):
         raise ValueError(f"fields must hold fields such as composition('GC'), got {type(field).__name__}")
-    if field.unary.shape not in ((len(alphabet),), (length, len(alphabet))):
+    unary = checks.finite_array("field.unary", field.unary)
+    pair = None if field.pair is None else checks.finite_array("field.pair", field.pair)
+    if pair is not None and pair.shape != (len(alphabet), len(alphabet)):
+        raise ValueError(f"field {field.name!r} must have pairs of shape [{len(alphabet)}] * 2, got {list(pair.shape)}")
+    if unary.shape not in ((len(alphabet),), (length, len(alphabet))):
         raise ValueError(
             f"field {field.name!r} must have a table of shape [{len(alphabet)}] or [{length}, {len(alphabet)}], "
-            f"got {list(field.unary.shape)}"
+            f"got {list(unary.shape)}"
         )
     mu = _per_anchor("mu", checks.finite_array("mu", field.mu), batch)
-    return field.replace(mu=mu)  # pyright: ignore[reportAttributeAccessIssue]
+    tables = {"unary": jnp.asarray(unary, float), "pair": None if pair is None else jnp.asarray(pair, float)}
+    return field.replace(mu=mu, **tables)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def _movable(fixed: Any, length: int) -> Int[np.ndarray, " movable"]:

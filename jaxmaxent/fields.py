@@ -63,7 +63,7 @@ def composition(letters: str, mu: float = 0.0, *, alphabet: Alphabet = DNA) -> F
 
 
 def dinucleotide(pair: str, mu: float = 0.0, *, alphabet: Alphabet = DNA) -> Field:
-    """The number of positions i with x_i x_{i+1} equal to `pair`, for example "CG" for CpG.
+    """The number of positions i with x_i x_{i+1} equal to `pair`, for example "CG"; it is then called "CpG".
 
     Raises:
         ValueError: if `pair` is not two letters of the alphabet.
@@ -73,7 +73,9 @@ def dinucleotide(pair: str, mu: float = 0.0, *, alphabet: Alphabet = DNA) -> Fie
     first, second = (alphabet.letters.index(letter) for letter in pair)
     table = np.zeros((len(alphabet), len(alphabet)))
     table[first, second] = 1
-    return Field(mu=_multiplier(mu), unary=jnp.zeros(len(alphabet)), pair=jnp.asarray(table, float), name=pair)
+    return Field(
+        mu=_multiplier(mu), unary=jnp.zeros(len(alphabet)), pair=jnp.asarray(table, float), name="p".join(pair)
+    )
 
 
 def position_prior(table: Float[np.ndarray, "length letters"], mu: float = 1.0) -> Field:

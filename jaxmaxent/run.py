@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import time
+import zlib
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -63,7 +64,7 @@ def sample(
         ensemble: what to sample, for one anchor or several.
         chains: chains of each anchor.
         steps: proposals of each chain that count, a multiple of `thin`.
-        burn_in: proposals of each chain before that, a multiple of `thin`; `steps` // 4 if None.
+        burn_in: proposals of each chain before that, a multiple of `thin`; a quarter of `steps`, rounded up, if None.
         thin: proposals between two states that enter the statistics.
         store_every: keep every chain's sequence each time after so many proposals, a multiple of `thin`; None keeps
             none. Stored draws take steps / store_every × chains × length bytes for an anchor.
@@ -82,6 +83,9 @@ def sample(
     names = _names(names, ensemble.anchors)
     key = checks.typed_key(key)
     batch = ensemble.batched()
+    if isinstance(start, Run):
+        # The key that led there must not be used for the same steps again.
+        key = jax.random.fold_in(key, zlib.crc32(start.last.tobytes()))
     key_start, key_steps = jax.random.split(key)
     tokens = _first_tokens(key_start, batch, chains, start)
     total = burn_in + steps
@@ -239,7 +243,7 @@ class _Loop:
             self.seconds += took
             self.steps_done += size * self.plan.thin
             left -= size
-            self._gather(block, size)
+            self._gather(block, size, what)
             self._size = max(1, min(4 * size, int(size * _SECONDS_A_BLOCK / max(took, 1e-6))))
             self.bar.advance(
                 what,
@@ -256,7 +260,7 @@ class _Loop:
             size = every * max(1, min(size // every, self.plan.buffer))
         return min(size, left)
 
-    def _gather(self, block: _Block, size: int) -> None:
+    def _gather(self, block: _Block, size: int, what: str) -> None:
         if block.non_finite.any():
             anchor, chain = (int(i) for i in np.argwhere(block.non_finite)[0])
             raise NonFiniteEnergyError(
@@ -265,7 +269,7 @@ class _Loop:
             )
         self.scalars = self.scalars.merge(block.scalars._replace(count=block.scalars.count[0]))
         self.accepted += block.accepted
-        if self.plan.store_every:
+        if self.plan.store_every and what != "burn-in":
             self.draws.append(np.asarray(block.draws)[:, : size // self.plan.store_every])
 
 
@@ -278,7 +282,7 @@ def _plan(
     thin = checks.integer("thin", thin, at_least=1)
     steps = checks.multiple("steps", checks.integer("steps", steps, at_least=1), "thin", thin)
     if burn_in is None:
-        burn_in = steps // 4 // thin * thin
+        burn_in = -(-steps // (4 * thin)) * thin
     burn_in = checks.multiple("burn_in", checks.integer("burn_in", burn_in, at_least=0), "thin", thin)
     every = buffer = 0
     if store_every is not None:
@@ -324,9 +328,9 @@ def _first_tokens(
         if last.max() >= len(ensemble.alphabet) or (last != np.asarray(ensemble.anchor)[:, None])[..., held].any():
             raise ValueError("start must be a run of this alphabet whose chains keep the positions fixed here")
         return jnp.asarray(last, jnp.int32)
-    if start == "anchor":
+    if isinstance(start, str) and start == "anchor":
         return jnp.broadcast_to(ensemble.anchor[:, None], shape)
-    if start == "background":
+    if isinstance(start, str) and start == "background":
         return _background(ensemble, key, chains)
     raise ValueError(f'start must be "background", "anchor" or a run, got {start!r}')
 
@@ -351,6 +355,9 @@ def _result(
     letters = jax.device_get(loop.carry.letters)
     frequencies, frequency_errors = mean_over_chains(letters / loop.scalars.count, axis=1)
     means, errors = mean_over_chains(loop.scalars.mean, axis=1)
+    # Chains that never moved agree perfectly and know nothing: their errors are unknown.
+    stuck = ~loop.accepted.any(1)
+    frequency_errors[stuck] = errors[stuck] = np.nan
     # Total variance: within chains plus between their means.
     variances = loop.scalars.variance().mean(1) + loop.scalars.mean.var(1)
     mu = np.stack([np.asarray(field.mu, float) for field in ensemble.fields], -1) if ensemble.fields else None

@@ -30,7 +30,8 @@ _DAMAGED = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, Attri
 class Run:
     """The result of sampling. A rung is a β sampled beside others for the same anchor; there is one.
 
-    Standard errors come from the spread between chains; with one chain they are NaN.
+    Standard errors come from the spread between chains, and with few chains are themselves uncertain. They are NaN
+    with one chain, and where no chain of the anchor ever moved.
 
     Attributes:
         names: what the anchors are called.

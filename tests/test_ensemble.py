@@ -172,3 +172,41 @@ def test_bad_networks_are_named():
         jme.composition("GX")
     with pytest.raises(ValueError, match="pair must be two letters"):
         jme.dinucleotide("CGC")
+
+
+def test_an_ensemble_of_several_anchors_has_no_single_energy():
+    ensemble = Problem().ensemble(anchor=[[0, 1, 2], [3, 3, 3]])
+    with pytest.raises(ValueError, match=r"an energy is that of one anchor, but this ensemble has 2; take\(i\)"):
+        ensemble.energy(jnp.array([0, 1, 2]))
+    assert ensemble.take(1).energy(jnp.array([3, 3, 3])) < 1e-6
+    with pytest.raises(ValueError, match="indices must be whole numbers from 0 to 1, got 7"):
+        ensemble.take(7)
+
+
+def test_letters_of_a_representation_are_those_of_its_ensemble():
+    other = jme.Alphabet("GCAT")
+    representation = jme.Representation(lambda params, x: x.reshape(-1), alphabet=other)
+    ensemble = jme.Ensemble.create(representation, "GCA", beta=1.0)
+    np.testing.assert_array_equal(ensemble.anchor, [0, 1, 2])
+    with pytest.raises(ValueError, match="alphabet must be that of the representation, 'GCAT', got 'ACGT'"):
+        jme.Ensemble.create(representation, "GCA", beta=1.0, alphabet=jme.DNA)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ([jme.composition("GC"), jme.composition("GC")], "fields must have different names"),
+        ([jme.Field(mu=0.0, unary=[0, np.nan, 1, 0])], "field.unary must be finite, got nan"),
+        ([jme.Field(mu=0.0, unary=[0, 1, 1, 0], pair=np.ones((2, 2)))], "must have pairs of shape"),
+    ],
+)
+def test_bad_fields_are_named(fields, message):
+    with pytest.raises(ValueError, match=message):
+        Problem().ensemble(fields=fields)
+
+
+def test_functions_that_are_none_are_named():
+    with pytest.raises(ValueError, match="representation must be a hashable function of JAX arrays"):
+        jme.Ensemble.create(lambda x: np.asarray(x).ravel(), "ACG", beta=1.0)
+    with pytest.raises(ValueError, match="representation must be a hashable function of JAX arrays"):
+        jme.Ensemble.create(lambda x: x.reshape(-1) @ jnp.ones((5, 2)), "ACG", beta=1.0)

@@ -128,13 +128,38 @@ def test_fresh_run_has_the_last_word(offset, reached):
     """A search whose chains stuck together can report any μ with a small error."""
     problem = Problem(length=4, beta=1.0, mus=(0.0,), seed=11)
     energies, counts = energies_and_counts(problem, problem.anchor)
-    search = _Search(0.4, 0.02, 0.0, 100, 6400, exact=False)
+    search = _Search(0.4, 0.02, 0.0, 100, 6400, 128, exact=False)
+    search.slope = 0.2
     search.mu = exact.solve_mu(0.4, problem.states, energies, 1.0, counts, 4) + offset
     search.standard_error, search.outcome = 0.01, "solved to a standard error of 0.01"
-    found = _verified(jax.random.key(0), problem.ensemble().batched(), 0, [search], 128, 1000, 0.4, "CG")
+    found = _verified(jax.random.key(0), problem.ensemble().batched(), 0, [search], 128, 1000, 1000, "CG")
     assert found.reached[0] == reached
     assert np.isnan(found.mu[0]) != reached
     assert ("chains started afresh at μ" in found.outcomes[0]) != reached
+
+
+def test_one_anchor_without_an_answer_leaves_the_others_theirs():
+    problem = Problem(length=4, beta=0.8, fixed=(0, 1, 2))
+    anchors = np.array([[1, 1, 1, 0], [1, 0, 3, 0]])  # three fixed letters of four, and one
+    result = solve_chemical_potential(jax.random.key(0), problem.ensemble(anchor=anchors), 0.4, field="CG", **QUICK)
+    np.testing.assert_array_equal(result.reached, [False, True])
+    assert abs(result.fraction[1] - 0.4) < 5 * result.fraction_error[1] + 0.02
+
+
+def test_few_chains_decide_by_students_t():
+    """At β = 0 the answer is exact, and no run of two chains may say otherwise; nor may it decide too easily."""
+    ensemble = Problem(length=4, beta=0.0).ensemble(anchor=np.zeros((40, 4), int))
+    result = solve_chemical_potential(jax.random.key(0), ensemble, 0.4, field="CG", chains=2, steps=50, progress=False)
+    assert result.reached.all()
+    search = _Search(0.4, 0.02, 0.0, 100, 6400, 2, exact=False)
+    search.look(0.3, 0.02, 0.25, 100)  # 5 standard errors of two chains
+    assert search.trials[0].verdict == "undecided"
+
+
+def test_pairs_are_no_composition():
+    ensemble = Problem(mus=(0.1, 0.2)).ensemble()
+    with pytest.raises(ValueError, match="field must be a composition, but the ensemble's field 'CpA' counts pairs"):
+        solve_chemical_potential(jax.random.key(0), ensemble, 0.4, field="CpA")
 
 
 def test_another_mu_never_compiles_again():
@@ -158,7 +183,7 @@ def test_another_mu_never_compiles_again():
 def test_a_wrong_end_of_the_bracket_is_given_up():
     """The side of one look is reported wrongly; the search must still come to the answer."""
     truth, slope, error = 0.7, 0.25, 1e-4
-    search = _Search(0.4, 0.02, 0.0, 100, 6400, exact=False)
+    search = _Search(0.4, 0.02, 0.0, 100, 6400, 256, exact=False)
     for look in range(60):
         if search.done:
             break

@@ -256,3 +256,19 @@ def test_program_lowers_for_every_platform(one_by_one):
     arguments = (ensemble.params, jax.random.key_data(jax.random.key(0)), jnp.zeros((2, 8, 4), jnp.int32), 3)
     exported = jax.export.export(jax.jit(program), platforms=["cpu", "cuda", "tpu"])(*arguments)
     assert exported.platforms == ("cpu", "cuda", "tpu")
+
+
+def test_going_on_with_the_same_key_draws_new_numbers():
+    problem = Problem(length=8, beta=0.0)
+    settings = {"steps": 2000, "burn_in": 0, "chains": 64}
+    first = sample(problem, **settings)
+    onward = sample(problem, start=first, **settings)
+    same = (onward.last == first.last).mean()
+    assert same == pytest.approx(1 / 4, abs=0.1)  # 512 letters: 5 standard errors
+
+
+def test_chains_that_never_moved_know_nothing_of_their_error():
+    result = sample(Problem(beta=1e30), start="anchor", steps=100)
+    assert result.acceptance[0, 0] == 0
+    assert np.isnan(result.frequency_errors).all()
+    assert np.isnan(result.energy_error).all()

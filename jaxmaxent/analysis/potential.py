@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
+from scipy import stats
 from tqdm.auto import tqdm
 
 from jaxmaxent import background, checks
@@ -33,6 +34,8 @@ _MOST_LOOKS = 60
 _FURTHEST = 15.0
 # The fresh run must agree with the target within this many of its own and the solution's standard errors.
 _AGREES = 4.0
+# And its own error, in terms of μ, be no more than so many times that of the solution or the tolerance.
+_AS_SURE = 3.0
 
 
 class Trial(NamedTuple):
@@ -105,6 +108,9 @@ def solve_chemical_potential(
     Raises:
         ValueError: for bad input, naming the argument.
     """
+    key = checks.typed_key(key)
+    if not isinstance(ensemble, Ensemble):
+        raise ValueError(f"ensemble must be an Ensemble, got {type(ensemble).__name__}")
     target = checks.number("target", target, above=0, below=1)
     tolerance = checks.number("tolerance", tolerance, above=0)
     chains = checks.integer("chains", chains, at_least=2)
@@ -113,7 +119,7 @@ def solve_chemical_potential(
     batch, index = _with_field(ensemble.batched(), field)
     exact = _exact_at_zero_beta(batch, index, target)
     searches = [
-        _Search(target, tolerance, float(mu), steps, max_steps, exact=float(beta) == 0)
+        _Search(target, tolerance, float(mu), steps, max_steps, chains, exact=float(beta) == 0)
         for mu, beta in zip(exact, np.asarray(batch.beta), strict=True)
     ]
     key_search, key_check = jax.random.split(key)
@@ -122,7 +128,8 @@ def solve_chemical_potential(
         look, longest = 0, steps
         while not all(search.done for search in searches):
             size = max(search.steps for search in searches if not search.done)
-            at = batch.with_mu(np.array([search.mu for search in searches]), index)
+            # A search that has failed has no μ; its anchor runs along at 0 until the others are done.
+            at = batch.with_mu(np.nan_to_num([search.mu for search in searches]), index)
             before = size if burn_in is None else burn_in
             key_look = jax.random.fold_in(key_search, look)
             run = sample(key_look, at, chains=chains, steps=size, burn_in=before, start=run, progress=False)
@@ -131,14 +138,18 @@ def solve_chemical_potential(
             look, longest = look + 1, max(longest, size)
             bar.update()
             bar.set_postfix(open=sum(not search.done for search in searches))
-    return _verified(key_check, batch, index, searches, chains, 2 * longest, target, field)
+    return _verified(key_check, batch, index, searches, chains, 2 * longest, max(2 * longest, burn_in or 0), field)
 
 
 class _Search:
     """Bisection for one anchor."""
 
-    def __init__(self, target: float, tolerance: float, mu: float, steps: int, max_steps: int, *, exact: bool) -> None:
-        self.target, self.tolerance = target, tolerance
+    def __init__(
+        self, target: float, tolerance: float, mu: float, steps: int, max_steps: int, chains: int, *, exact: bool
+    ) -> None:
+        self.target, self.tolerance, self.exact = target, tolerance, exact
+        self._decisive = _students(_DECISIVE, chains)
+        self.slope = 0.0
         self.first_mu = self.mu = mu
         self.steps = self._first_steps = steps
         self._max_steps = max_steps
@@ -162,13 +173,14 @@ class _Search:
         if self.done:
             return
         gap = self.target - fraction
-        verdict = "undecided" if abs(gap) <= _DECISIVE * error else "below" if gap > 0 else "above"
+        # Not `<=`: an unknown error (NaN, of chains that never moved) decides nothing.
+        verdict = "undecided" if not abs(gap) > self._decisive * error else "below" if gap > 0 else "above"
         self.trials.append(Trial(self.mu, fraction, error, verdict))
         if verdict != "undecided":
             self._narrow(verdict, abs(gap) / slope if slope > 0 else 1.0)
         elif slope > 0 and error / slope <= self.tolerance:
             self.mu += gap / slope
-            self.standard_error = error / slope
+            self.standard_error, self.slope = error / slope, slope
             self.outcome = f"solved to a standard error of {self.standard_error:.2g}"
         elif 2 * steps <= self._max_steps:
             self.steps = 2 * steps
@@ -208,9 +220,16 @@ class _Search:
         self.mu = self.standard_error = math.nan
 
 
+def _students(deviations: float, chains: int) -> float:
+    """As unlikely under Student's t for the spread of so many chains as `deviations` under the normal."""
+    return float(stats.t.isf(stats.norm.sf(deviations), chains - 1))
+
+
 def _with_field(ensemble: Ensemble, name: str) -> tuple[Ensemble, int]:
     """The ensemble with a field of this name, and its index."""
     names = [field.name for field in ensemble.fields]
+    if name in names and ensemble.fields[names.index(name)].pair is not None:
+        raise ValueError(f"field must be a composition, but the ensemble's field {name!r} counts pairs")
     if name not in names:
         added = composition(name, alphabet=ensemble.alphabet)
         added = added.replace(mu=jnp.zeros_like(ensemble.beta))  # pyright: ignore[reportAttributeAccessIssue]
@@ -249,35 +268,46 @@ def _estimates(run: Run, index: int) -> np.ndarray:
 
 
 def _verified(
-    key: Array, ensemble: Ensemble, index: int, searches: list[_Search],
-    chains: int, steps: int, target: float, field: str,
-) -> ChemicalPotential:  # fmt: skip
+    key: Array,
+    ensemble: Ensemble,
+    index: int,
+    searches: list[_Search],
+    chains: int,
+    steps: int,
+    burn_in: int,
+    field: str,
+) -> ChemicalPotential:
     """Look at every answer once more, with chains that know nothing of the search."""
     mu = np.array([search.mu for search in searches])
     at = ensemble.with_mu(np.nan_to_num(mu), index)
-    run = sample(key, at, chains=chains, steps=steps, burn_in=steps, progress=False)
-    fraction, error, slope = _estimates(run, index).T
-    errors = np.array([search.standard_error for search in searches])
+    run = sample(key, at, chains=chains, steps=steps, burn_in=burn_in, progress=False)
+    fraction, error, _ = _estimates(run, index).T
+    outcomes = [
+        _objection(search, seen, noise, _students(_AGREES, chains)) or search.outcome
+        for search, seen, noise in zip(searches, fraction, error, strict=True)
+    ]
     found = np.isfinite(mu)
-    agrees = np.abs(fraction - target) <= _AGREES * np.hypot(error, errors * slope)
-    outcomes = []
-    for search, ok, seen, noise in zip(searches, agrees, fraction, error, strict=True):
-        text = search.outcome
-        if not ok and math.isfinite(search.mu):
-            text = (
-                f"not reached: chains started afresh at μ = {search.mu:.4g} have a mean of {seen:.4g} ± {noise:.2g}, "
-                f"not {target:g}, so the chains do not mix at this β"
-            )
-        outcomes.append(text)
-    reached = found & agrees
+    reached = np.array([not outcome.startswith("not reached") for outcome in outcomes])
     return ChemicalPotential(
         mu=np.where(reached, mu, np.nan),
-        standard_error=np.where(reached, errors, np.nan),
+        standard_error=np.where(reached, [search.standard_error for search in searches], np.nan),
         fraction=np.where(found, fraction, np.nan),
         fraction_error=np.where(found, error, np.nan),
         reached=reached,
         outcomes=tuple(outcomes),
         trials=tuple(tuple(search.trials) for search in searches),
-        target=target,
+        target=searches[0].target,
         field=field,
     )
+
+
+def _objection(search: _Search, seen: float, noise: float, agrees: float) -> str:
+    """What a fresh run with the mean `seen` ± `noise` says against the answer of a search; empty if nothing."""
+    if search.exact or not math.isfinite(search.mu):
+        return ""
+    fresh = f"chains started afresh at μ = {search.mu:.4g} have a mean of {seen:.4g} ± {noise:.2g}"
+    if not noise <= _AS_SURE * max(search.standard_error, search.tolerance) * search.slope:
+        return f"not reached: {fresh}, too unsure to confirm it, so the chains do not mix at this β"
+    if abs(seen - search.target) > agrees * math.hypot(noise, search.standard_error * search.slope):
+        return f"not reached: {fresh}, not {search.target:g}, so the chains do not mix at this β"
+    return ""

@@ -341,4 +341,5 @@ def representation(network: Network) -> Representation:
         head: weights from the features to the output units, shape [features, units].
     """
     params = parameters(network)
-    return Representation(Features(network.architecture), params, params["head"]["kernel"])
+    architecture = network.architecture
+    return Representation(Features(architecture), params, params["head"]["kernel"], architecture.alphabet)

@@ -181,7 +181,7 @@ def test_dropout_keeps_the_mean_of_the_logits():
 @pytest.mark.parametrize("architecture", SMALL)
 def test_representation_is_the_network(architecture):
     network, x = network_of(architecture), one_hots(architecture, 6)
-    features, params, head = representation(network)
+    features, params, head, _ = representation(network)
     np.testing.assert_allclose(jax.vmap(features, (None, 0))(params, x), network.features(x), atol=1e-6)
     np.testing.assert_allclose(jax.jit(features)(params, x[0]), network.features(x[0]), atol=1e-6)
     assert head.shape == (network.features(x).shape[-1], architecture.units)
@@ -195,7 +195,7 @@ def test_representation_does_not_drop_in_training_mode():
     network, x = network_of(SMALL[2]), one_hots(SMALL[2], 1)[0]
     expected = network.features(x)
     network.train()
-    features, params, _ = representation(network)
+    features, params, *_ = representation(network)
     np.testing.assert_array_equal(features(params, x), expected)
 
 
@@ -218,6 +218,6 @@ def test_a_second_checkpoint_does_not_trace_again():
     x = one_hots(SMALL[0], 1)[0]
     values = []
     for seed in (0, 1):
-        features, params, _ = representation(network_of(dataclasses.replace(SMALL[0]), seed))
+        features, params, *_ = representation(network_of(dataclasses.replace(SMALL[0]), seed))
         values.append(float(compiled(features, params, x)))
     assert values[0] != values[1]
