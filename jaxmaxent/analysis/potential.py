@@ -17,7 +17,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
-from scipy import stats
 from tqdm.auto import tqdm
 
 from jaxmaxent import background, checks
@@ -222,6 +221,8 @@ class _Search:
 
 def _students(deviations: float, chains: int) -> float:
     """As unlikely under Student's t for the spread of so many chains as `deviations` under the normal."""
+    from scipy import stats  # slow to import, and it changes warning filters
+
     return float(stats.t.isf(stats.norm.sf(deviations), chains - 1))
 
 
