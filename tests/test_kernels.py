@@ -121,3 +121,20 @@ def test_a_ratio_of_nothing_is_never_accepted():
     state = kernel.init(ensemble.anchor)
     _, info = jax.vmap(lambda key: kernel.step(key, state))(jax.random.split(jax.random.key(0), 100_000))
     assert not info.accepted.any()
+
+
+def test_correction_of_a_rule_enters_the_ratio(x64):
+    """The one rule so far is symmetric; a kernel that forgot log q(current | new) − log q(new | current) would pass."""
+
+    class Corrected(Forced):
+        def what(self, key, current, ensemble):
+            letters, _ = super().what(key, current, ensemble)
+            return letters, jnp.full((), 0.75, ensemble.beta.dtype)
+
+    ensemble = Problem(mus=(0.3,)).ensemble()
+    plain, corrected = (
+        Metropolis(ensemble, FullEvaluator(ensemble), rule(jnp.array(2))) for rule in (Forced, Corrected)
+    )
+    state = plain.init(jnp.array([0, 1, 3]))
+    ratios = [kernel.move(jax.random.key(0), state, jnp.array(1))[1].log_ratio for kernel in (plain, corrected)]
+    assert ratios[1] - ratios[0] == pytest.approx(0.75, abs=1e-12)
