@@ -201,7 +201,15 @@ class Ensemble:
 
     def energy(self, tokens: Int[Array, " length"]) -> Float[Array, ""]:
         """E(x) ≥ 0 of one sequence; for an ensemble of one anchor."""
-        return self.distance(_run_network(self.features, self.params, self.alphabet.one_hot(tokens)))
+        return self.energy_of_one_hot(self.alphabet.one_hot(tokens))
+
+    def energy_of_one_hot(self, one_hot: Float[Array, "length letters"]) -> Float[Array, ""]:
+        """E of one sequence as its one-hot, which is what E has a gradient in; at the anchor the gradient is 0."""
+        return self.distance(self.representation(one_hot))
+
+    def representation(self, one_hot: Float[Array, "length letters"]) -> Float[Array, " features"]:
+        """Φ of one one-hot sequence, as the network returns it."""
+        return _run_network(self.features, self.params, one_hot)
 
     def distance(self, features: Float[Array, " features"]) -> Float[Array, ""]:
         """E of the sequence with these features Φ(x)."""

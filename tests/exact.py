@@ -124,6 +124,30 @@ def energy_from(
     return energy_fn
 
 
+def energy_gradient_from(
+    weights: dict[str, np.ndarray], anchor: ArrayLike, w: ArrayLike, letters: int
+) -> Callable[[np.ndarray], np.ndarray]:
+    """∂E/∂x [length, letters] at the one-hot x of tokens [length], for `toy_features`, by the chain rule.
+
+    `w` [F] scales the features. At the anchor, the cusp of E, the gradient is 0 by definition.
+    """
+    features_0 = toy_features(weights, one_hot(anchor, letters))
+    w = np.asarray(w, np.float64)
+
+    def gradient_fn(tokens: np.ndarray) -> np.ndarray:
+        x = one_hot(tokens, letters)
+        if np.array_equal(tokens, anchor):
+            return np.zeros_like(x)
+        features = toy_features(weights, x)
+        by_feature = w**2 * (features - features_0) / energy(features, features_0, w)
+        by_out = by_feature * (1 - features**2)
+        open_units = x.reshape(-1) @ weights["hidden_kernel"] + weights["hidden_bias"] > 0
+        by_hidden = (weights["feature_kernel"] @ by_out) * open_units
+        return (weights["hidden_kernel"] @ by_hidden).reshape(x.shape)
+
+    return gradient_fn
+
+
 def composition_count(tokens: ArrayLike, letters_in_set: Iterable[int]) -> np.ndarray:
     """Number of positions whose token is in the set, int [...], of tokens [..., length]."""
     return np.sum(np.isin(np.asarray(tokens), list(letters_in_set)), axis=-1)
@@ -326,6 +350,48 @@ def metropolis_matrix(
                 accept = 1.0 if uphill else np.exp(log_w[there] - log_w[here])
                 matrix[here, there] += proposal * accept
                 matrix[here, here] += proposal * (1.0 - accept)
+    return matrix
+
+
+def log_acceptance_ratio(p_log_weights: ArrayLike, proposal: ArrayLike) -> np.ndarray:
+    """log of p[t] q[t, s] / (p[s] q[s, t]), float64 [S, S] at [s, t]; -inf where s never proposes t.
+
+    proposal [S, S] is q[s, t] = P(t is proposed | now at s). p_log_weights [S] are finite.
+    """
+    log_w, q = np.asarray(p_log_weights, np.float64), np.asarray(proposal, np.float64)
+    if np.any((q > 0) != (q.T > 0)):
+        raise ValueError("proposal must allow the way back wherever it allows the way there.")
+    log_q = np.log(np.where(q > 0, q, 1.0))
+    return np.where(q > 0, log_w[None, :] - log_w[:, None] + log_q.T - log_q, -np.inf)
+
+
+def metropolis_hastings_matrix(
+    p_log_weights: ArrayLike,
+    proposals: Iterable[tuple[float, ArrayLike]],
+    log_ratios: Iterable[ArrayLike] | None = None,
+) -> np.ndarray:
+    """Exact transition matrix of Metropolis–Hastings, float64 [S, S], P[s, t] = P(next is t | now at s).
+
+    Args:
+        p_log_weights: Log weights [S], finite, not necessarily normalised.
+        proposals: For each value of what is drawn without a look at the state: its probability, and the
+            proposal [S, S] given it. Whether to accept is decided given the value, too.
+        log_ratios: What is accepted with probability min(1, exp(·)), [S, S] for each value;
+            `log_acceptance_ratio` if None.
+
+    Raises:
+        ValueError: The probabilities do not sum to 1, or a proposal is none.
+    """
+    proposals = [(probability, np.asarray(q, np.float64)) for probability, q in proposals]
+    if abs(sum(probability for probability, _ in proposals) - 1) > 1e-12:
+        raise ValueError("the probabilities of the proposals must sum to 1.")
+    ratios = [log_acceptance_ratio(p_log_weights, q) for _, q in proposals] if log_ratios is None else list(log_ratios)
+    matrix = np.zeros((len(np.asarray(p_log_weights)),) * 2)
+    for (probability, q), ratio in zip(proposals, ratios, strict=True):
+        if q.min() < 0 or np.abs(q.sum(axis=1) - 1).max() > 1e-12:
+            raise ValueError("every row of a proposal must be non-negative and sum to 1.")
+        matrix += probability * q * np.exp(np.minimum(np.asarray(ratio), 0.0))
+    matrix[np.diag_indices_from(matrix)] += 1 - matrix.sum(axis=1)
     return matrix
 
 

@@ -125,6 +125,22 @@ def test_energy_from_vanishes_at_the_anchor_alone_or_in_a_batch():
     assert energy_fn(STATES)[exact.index_of(ANCHOR, LETTERS)] == 0
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_energy_gradient_agrees_with_central_differences_and_is_0_at_the_anchor(seed):
+    weights, step = exact.toy_weights(seed, LENGTH, LETTERS), 1e-6
+    features_0 = exact.toy_features(weights, exact.one_hot(ANCHOR, LETTERS))
+    gradient_fn = exact.energy_gradient_from(weights, ANCHOR, WEIGHTS, LETTERS)
+    for tokens in STATES[[0, 27, 100, 255]]:
+        x = np.tile(exact.one_hot(tokens, LETTERS), (LENGTH * LETTERS, 1, 1))
+        nudge = step * np.eye(LENGTH * LETTERS).reshape(x.shape)
+        up, down = (
+            exact.energy(exact.toy_features(weights, near), features_0, WEIGHTS) for near in (x + nudge, x - nudge)
+        )
+        slopes = ((up - down) / (2 * step)).reshape(LENGTH, LETTERS)
+        np.testing.assert_allclose(gradient_fn(tokens), slopes, rtol=0, atol=1e-8)
+    np.testing.assert_array_equal(gradient_fn(ANCHOR), np.zeros((LENGTH, LETTERS)))
+
+
 def test_composition_count():
     assert exact.composition_count([0, 1, 2, 3, 1], {1, 2}) == 3
     np.testing.assert_array_equal(exact.composition_count([[0, 0], [0, 1]], [0]), [2, 1])
@@ -358,6 +374,48 @@ def test_metropolis_leaves_the_target_stationary_and_converges_to_it(movable, la
     # The distance to p is at most (1 − gap)^n / sqrt(p[start]), here below exp(−60) · 1e4.
     steps = int(60 / gap) + 1
     np.testing.assert_allclose(start @ np.linalg.matrix_power(matrix, steps), p, rtol=0, atol=1e-10)
+
+
+def test_metropolis_hastings_of_three_states_by_hand():
+    # From the state 0 to 1: weights 1 and 2, proposals 1/2 and 1/4, so the ratio is (2 · 1/4) / (1 · 1/2) = 1.
+    q = np.array([[0, 1 / 2, 1 / 2], [1 / 4, 1 / 2, 1 / 4], [0.8, 0.2, 0]])
+    log_w = np.log([1.0, 2.0, 4.0])
+    ratio = np.exp(exact.log_acceptance_ratio(log_w, q))
+    np.testing.assert_allclose(ratio, [[0, 1, 6.4], [1, 1, 1.6], [1 / 6.4, 1 / 1.6, 0]], rtol=1e-14)
+    got = exact.metropolis_hastings_matrix(log_w, [(1.0, q)])
+    expected = [[0, 1 / 2, 1 / 2], [1 / 4, 1 / 2, 1 / 4], [0.8 / 6.4, 0.2 / 1.6, 0.75]]
+    np.testing.assert_allclose(got, expected, rtol=0, atol=1e-14)
+    exact.assert_detailed_balance(got, [1 / 7, 2 / 7, 4 / 7], atol=1e-14)
+
+
+def test_metropolis_hastings_is_metropolis_for_a_position_drawn_without_a_look():
+    log_w = -2.0 * toy_energies() + 0.5 * gc_count(STATES)
+    proposals = []
+    for position in (0, 1, 3):
+        others = np.delete(STATES, position, axis=1)
+        same_elsewhere = (others[:, None] == others[None]).all(-1) & (STATES[:, None] != STATES[None]).any(-1)
+        proposals.append((1 / 3, same_elsewhere / 3))
+    got = exact.metropolis_hastings_matrix(log_w, proposals)
+    expected = exact.metropolis_matrix(log_w, STATES, LETTERS, [0, 1, 3])
+    np.testing.assert_allclose(got, expected, rtol=0, atol=1e-14)
+
+
+def test_metropolis_hastings_decides_for_each_value_of_what_is_drawn_first():
+    # Given the first value 0.2 / 0.6 of the ways to 1 are taken, given the second all; a decision by the averages,
+    # 0.225 there and 0.425 back, would take all.
+    first, second = np.array([[0.4, 0.6], [0.2, 0.8]]), np.array([[0.9, 0.1], [0.5, 0.5]])
+    got = exact.metropolis_hastings_matrix(np.zeros(2), [(0.25, first), (0.75, second)])
+    np.testing.assert_allclose(got, [[0.875, 0.125], [0.125, 0.875]], rtol=0, atol=1e-14)
+
+
+def test_metropolis_hastings_refuses_what_is_no_proposal():
+    one_way = np.array([[0.5, 0.5], [0.0, 1.0]])
+    with pytest.raises(ValueError, match="way back"):
+        exact.log_acceptance_ratio([0.0, 0.0], one_way)
+    with pytest.raises(ValueError, match="sum to 1"):
+        exact.metropolis_hastings_matrix([0.0, 0.0], [(0.5, np.eye(2))])
+    with pytest.raises(ValueError, match="every row"):
+        exact.metropolis_hastings_matrix([0.0, 0.0], [(1.0, np.full((2, 2), 0.4))])
 
 
 def test_assertions_fail_on_a_chain_of_another_target():

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxmaxent.ensemble import Ensemble
-
-
-class Patch(NamedTuple):
-    """Letters to write, and where."""
-
-    start: Int[Array, ""]
-    letters: Int[Array, " width"]
+from jaxmaxent.evaluate.interface import Edit, read, write
 
 
 class FullEvaluator:
-    """Runs the network on the edited sequence. The cache is the sequence itself."""
+    """Runs the network on the edited sequence. The cache is the sequence itself, the patch is the edit."""
 
     def __init__(self, ensemble: Ensemble) -> None:
         self._ensemble = ensemble
@@ -28,23 +19,11 @@ class FullEvaluator:
         """Energy of `tokens`, and the tokens as cache."""
         return self._ensemble.energy(tokens), tokens
 
-    def propose(
-        self, cache: Int[Array, " length"], start: Int[Array, ""], letters: Int[Array, " width"]
-    ) -> tuple[Float[Array, ""], Patch]:
-        """Energy after writing `letters` at `start`."""
-        return self._ensemble.energy(write(cache, start, letters)), Patch(start, letters)
+    def propose(self, cache: Int[Array, " length"], edit: Edit) -> tuple[Float[Array, ""], Edit]:
+        """Energy after the edit."""
+        return self._ensemble.energy(write(cache, edit)), edit
 
-    def commit(self, cache: Int[Array, " length"], patch: Patch, accept: Bool[Array, ""]) -> Int[Array, " length"]:
-        """The sequence with the patch where `accept`."""
-        here = read(cache, patch.start, patch.letters.shape[0])
-        return write(cache, patch.start, jnp.where(accept, patch.letters, here))
-
-
-def read(tokens: Int[Array, " length"], start: Int[Array, ""], width: int) -> Int[Array, " width"]:
-    """The `width` letters from `start`."""
-    return jax.lax.dynamic_slice(tokens, (start,), (width,))
-
-
-def write(tokens: Int[Array, " length"], start: Int[Array, ""], letters: Int[Array, " width"]) -> Int[Array, " length"]:
-    """`tokens` with `letters` from `start`."""
-    return jax.lax.dynamic_update_slice(tokens, letters, (start,))
+    def commit(self, cache: Int[Array, " length"], patch: Edit, accept: Bool[Array, ""]) -> Int[Array, " length"]:
+        """The sequence with the edit where `accept`."""
+        here = read(cache, patch.starts, patch.letters.shape[1])
+        return write(cache, Edit(patch.starts, jnp.where(accept, patch.letters, here)))

@@ -8,7 +8,6 @@ cheap, because every chain then touches the same window of the network.
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any, NamedTuple, Protocol
 
 import jax
@@ -16,8 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from jaxmaxent.ensemble import Ensemble
-from jaxmaxent.evaluate import Evaluator
-from jaxmaxent.evaluate.full import read, write
+from jaxmaxent.evaluate import Edit, Evaluator, read, write
 
 
 class State(NamedTuple):
@@ -30,35 +28,94 @@ class State(NamedTuple):
 
 
 class Info(NamedTuple):
-    """What happened in one step of one chain."""
+    """What happened in one step of one chain; `accepted` means that the sequence changed."""
 
     accepted: Bool[Array, ""]
     log_ratio: Float[Array, ""]
     proposed_energy: Float[Array, ""]
+    proposed: Int[Array, " length"]
 
 
 class Rule(Protocol):
-    """A proposal of `width` adjacent letters."""
+    """A proposal. Rules are pytrees: what they have learned are leaves, what shapes the program is static.
+
+    Make them with `rule_dataclass`, so that no program of one rule is taken for another's. Those that learn have
+    `prepare`, `learn` and `at` of their own, others those of `Unlearned`.
+    """
 
     @property
-    def width(self) -> int:
-        """How many adjacent letters an edit spans."""
+    def needs_gradient(self) -> bool:
+        """Whether the evaluator's cache and patch must have a `gradient` (see `GradientEvaluator`)."""
         ...
 
-    def where(self, key: Key[Array, ""], ensemble: Ensemble) -> Int[Array, ""]:
-        """First position of the edit, the same for all chains."""
+    def where(self, key: Key[Array, ""], ensemble: Ensemble) -> Any:
+        """What all chains share in a step, mostly the positions; never looks at a chain."""
         ...
 
-    def what(
-        self, key: Key[Array, ""], current: Int[Array, " width"], ensemble: Ensemble
-    ) -> tuple[Int[Array, " width"], Float[Array, ""]]:
-        """New letters, and log q(current | new) − log q(new | current)."""
+    def what(self, key: Key[Array, ""], state: State, where: Any, ensemble: Ensemble) -> Edit:
+        """The edit one chain proposes there."""
+        ...
+
+    def correction(self, state: State, edit: Edit, patch: Any, ensemble: Ensemble) -> Float[Array, ""]:
+        """log q(state | edited) − log q(edited | state), once the edit is evaluated; 0 where q is symmetric."""
+        ...
+
+    def prepare(self, ensemble: Ensemble, rungs: int) -> Any:
+        """See `Unlearned`."""
+        ...
+
+    def learn(self, frequencies: Float[Array, "anchors rungs length letters"], ensemble: Ensemble) -> Any:
+        """See `Unlearned`."""
+        ...
+
+    def at(self, anchor: Any, rung: Any) -> Any:
+        """See `Unlearned`."""
         ...
 
 
-@dataclasses.dataclass(frozen=True)
-class Metropolis:
-    """Kernel for one chain of an ensemble of one anchor; `init` and `step` follow BlackJAX's convention."""
+class Unlearned:
+    """The part of a rule that learns from the warm-up, for rules that learn nothing; most need no gradient."""
+
+    needs_gradient = False
+
+    def prepare(self, ensemble: Ensemble, rungs: int) -> Any:
+        """The rule as the warm-up begins; the ensemble is batched, [anchors, …]."""
+        del ensemble, rungs
+        return self
+
+    def learn(self, frequencies: Float[Array, "anchors rungs length letters"], ensemble: Ensemble) -> Any:
+        """The rule after the warm-up, in which letters had these frequencies; from then on it does not change."""
+        del frequencies, ensemble
+        return self
+
+    def at(self, anchor: Any, rung: Any) -> Any:
+        """The rule of the chains of one anchor at one rung."""
+        del anchor, rung
+        return self
+
+
+class Kernel(Protocol):
+    """What moves a chain of an ensemble of one anchor; `init` and `step` follow BlackJAX's convention."""
+
+    def init(self, tokens: Int[Array, " length"]) -> State:
+        """The state of a chain that starts at `tokens`."""
+        ...
+
+    def step(self, key: Key[Array, ""], state: State) -> tuple[State, Info]:
+        """One step with positions of its own."""
+        ...
+
+    def where(self, key: Key[Array, ""]) -> Any:
+        """What all chains share in a step."""
+        ...
+
+    def move(self, key: Key[Array, ""], state: State, where: Any) -> tuple[State, Info]:
+        """One step of one chain, given what all share."""
+        ...
+
+
+class Metropolis(NamedTuple):
+    """The kernel of one rule, for one chain of an ensemble of one anchor."""
 
     ensemble: Ensemble
     evaluator: Evaluator
@@ -70,19 +127,25 @@ class Metropolis:
         return State(tokens, energy, self.ensemble.counts(tokens), cache)
 
     def step(self, key: Key[Array, ""], state: State) -> tuple[State, Info]:
-        """One step with a position of its own."""
+        """One step with positions of its own."""
         key_where, key_what = jax.random.split(key)
-        return self.move(key_what, state, self.rule.where(key_where, self.ensemble))
+        return self.move(key_what, state, self.where(key_where))
 
-    def move(self, key: Key[Array, ""], state: State, start: Int[Array, ""]) -> tuple[State, Info]:
-        """One step at the position `start`."""
+    def where(self, key: Key[Array, ""]) -> Any:
+        """What all chains share in a step."""
+        return self.rule.where(key, self.ensemble)
+
+    def move(self, key: Key[Array, ""], state: State, where: Any) -> tuple[State, Info]:
+        """One step of one chain, given what all share."""
         key_what, key_accept = jax.random.split(key)
-        letters, correction = self.rule.what(key_what, read(state.tokens, start, self.rule.width), self.ensemble)
-        edited = write(state.tokens, start, letters)
+        edit = self.rule.what(key_what, state, where, self.ensemble)
+        edited = write(state.tokens, edit)
         counts = self.ensemble.counts(edited)
-        energy, patch = self.evaluator.propose(state.cache, start, letters)
+        energy, patch = self.evaluator.propose(state.cache, edit)
         log_ratio = (
-            -self.ensemble.beta * (energy - state.energy) + self.ensemble.mu() @ (counts - state.counts) + correction
+            -self.ensemble.beta * (energy - state.energy)
+            + self.ensemble.mu() @ (counts - state.counts)
+            + self.rule.correction(state, edit, patch, self.ensemble)
         )
         # −Exponential is log U without log 0: a uniform float can be 0, which would accept anything.
         accept = -jax.random.exponential(key_accept, dtype=log_ratio.dtype) < log_ratio
@@ -92,4 +155,5 @@ class Metropolis:
             counts=jnp.where(accept, counts, state.counts),
             cache=self.evaluator.commit(state.cache, patch, accept),
         )
-        return moved, Info(accept, log_ratio, energy)
+        changed = (edit.letters != read(state.tokens, edit.starts, edit.letters.shape[1])).any()
+        return moved, Info(accept & changed, log_ratio, energy, edited)

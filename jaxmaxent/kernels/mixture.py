@@ -1,0 +1,108 @@
+"""A random choice between rules at every step, the same for all chains."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, Key
+
+from jaxmaxent import checks
+from jaxmaxent.ensemble import Ensemble
+from jaxmaxent.evaluate import Evaluator, FullEvaluator, GradientEvaluator
+from jaxmaxent.kernels.dataclass import rule_dataclass
+from jaxmaxent.kernels.metropolis import Info, Kernel, Metropolis, Rule, State
+
+
+@rule_dataclass
+class Mixture:
+    """Rules and how often each is taken. Make one with `Mixture.create`.
+
+    A mixture of kernels that leave the ensemble invariant leaves it invariant, as the choice looks at no chain. One
+    rule of it that reaches every sequence is enough for the mixture to do so.
+
+    Attributes:
+        rules: the rules.
+        probabilities: of each, shape [rules]; they sum to 1.
+    """
+
+    rules: tuple[Any, ...]
+    probabilities: Float[Array, " rules"]
+
+    @classmethod
+    def create(cls, rules: Sequence[Rule], weights: Sequence[float] | None = None) -> Mixture:
+        """The mixture of some rules, in proportion to `weights`; each as often as the others if None.
+
+        Raises:
+            ValueError: if there are no rules, or not a positive weight for each.
+        """
+        if not rules:
+            raise ValueError("rules must hold at least one rule, got none")
+        shares = np.ones(len(rules)) if weights is None else checks.finite_array("weights", weights)
+        if shares.shape != (len(rules),) or (shares <= 0).any():
+            raise ValueError(f"weights must hold {len(rules)} positive numbers, one a rule, got {weights!r}")
+        return cls(tuple(rules), jnp.asarray(shares / shares.sum(), float))
+
+    @property
+    def needs_gradient(self) -> bool:
+        """Whether one of the rules needs it; then every step pays for it."""
+        return any(rule.needs_gradient for rule in self.rules)
+
+    def prepare(self, ensemble: Ensemble, rungs: int) -> Mixture:
+        """The mixture as the warm-up begins."""
+        return Mixture(tuple(rule.prepare(ensemble, rungs) for rule in self.rules), self.probabilities)
+
+    def learn(self, frequencies: Float[Array, "anchors rungs length letters"], ensemble: Ensemble) -> Mixture:
+        """The mixture after the warm-up."""
+        return Mixture(tuple(rule.learn(frequencies, ensemble) for rule in self.rules), self.probabilities)
+
+    def at(self, anchor: Any, rung: Any) -> Mixture:
+        """The mixture of the chains of one anchor at one rung."""
+        return Mixture(tuple(rule.at(anchor, rung) for rule in self.rules), self.probabilities)
+
+
+class MixtureKernel(NamedTuple):
+    """The kernel of a mixture: a switch between the kernels of its rules, on a number that all chains share."""
+
+    kernels: tuple[Metropolis, ...]
+    probabilities: Float[Array, " rules"]
+
+    def init(self, tokens: Int[Array, " length"]) -> State:
+        """The state of a chain that starts at `tokens`."""
+        return self.kernels[0].init(tokens)
+
+    def step(self, key: Key[Array, ""], state: State) -> tuple[State, Info]:
+        """One step with a choice and positions of its own."""
+        key_where, key_what = jax.random.split(key)
+        return self.move(key_what, state, self.where(key_where))
+
+    def where(self, key: Key[Array, ""]) -> Any:
+        """Which rule, and what all chains share under each of them."""
+        key_rule, *keys = jax.random.split(key, 1 + len(self.kernels))
+        chosen = jax.random.choice(key_rule, len(self.kernels), p=self.probabilities)
+        return chosen, tuple(kernel.where(k) for kernel, k in zip(self.kernels, keys, strict=True))
+
+    def move(self, key: Key[Array, ""], state: State, where: Any) -> tuple[State, Info]:
+        """One step of one chain under the chosen rule."""
+        chosen, wheres = where
+        branches = [
+            lambda k, s, kernel=kernel, mine=mine: kernel.move(k, s, mine)
+            for kernel, mine in zip(self.kernels, wheres, strict=True)
+        ]
+        return jax.lax.switch(chosen, branches, key, state)
+
+
+def build(rule: Any, ensemble: Ensemble, evaluator: Evaluator) -> Kernel:
+    """The kernel of a rule or a mixture of rules."""
+    if isinstance(rule, Mixture):
+        kernels = tuple(Metropolis(ensemble, evaluator, one) for one in rule.rules)
+        return MixtureKernel(kernels, rule.probabilities)
+    return Metropolis(ensemble, evaluator, rule)
+
+
+def evaluator_for(rule: Any, ensemble: Ensemble) -> Evaluator:
+    """The plainest evaluator that gives a rule, or a mixture of rules, all it looks at."""
+    return GradientEvaluator(ensemble) if rule.needs_gradient else FullEvaluator(ensemble)
