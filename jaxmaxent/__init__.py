@@ -12,7 +12,10 @@ from jaxmaxent.fields import Field as Field
 from jaxmaxent.fields import composition as composition
 from jaxmaxent.fields import dinucleotide as dinucleotide
 from jaxmaxent.fields import position_prior as position_prior
+from jaxmaxent.run import Interrupted as Interrupted
 from jaxmaxent.run import NonFiniteEnergyError as NonFiniteEnergyError
+from jaxmaxent.run import Precision as Precision
+from jaxmaxent.run import resume as resume
 from jaxmaxent.run import sample as sample
 from jaxmaxent.store import Run as Run
 

@@ -19,12 +19,13 @@ class Progress:
     def __exit__(self, *exception: object) -> None:
         self._bar.close()
 
-    def compiled(self, seconds: float) -> None:
-        """Start the clock of the bar anew: compiling is over and took `seconds`."""
+    def compiled(self, seconds: float, *, done: int = 0) -> None:
+        """Start the clock of the bar anew: compiling is over and took `seconds`; `done` steps were made before."""
         if not self._bar.disable:
             self._bar.write(f"compiled in {seconds:.1f} s", file=sys.stderr)
             self._bar.unpause()
             self._bar.reset(self._bar.total)
+            self._bar.update(done)
 
     def advance(self, what: str, steps: int, **numbers: float) -> None:
         """Show that `steps` more steps of `what` are done, and some numbers."""

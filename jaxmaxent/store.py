@@ -1,7 +1,7 @@
 """Runs: what one call of `sample` gives back, in memory and on disk.
 
 On disk a run is one `.npz` archive: its arrays under their names, everything else as JSON text in the entry
-`about`. No pickle is written or read.
+`about`; or the same as a NetCDF file or a Zarr folder, see `export`. No pickle is written or read.
 """
 
 from __future__ import annotations
@@ -9,52 +9,73 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import zipfile
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 
+from jaxmaxent import export
 from jaxmaxent.files import new_file
 
+if TYPE_CHECKING:
+    import xarray
+
 FORMAT = "jaxmaxent-run"
-FORMAT_VERSION = 1
-# What NumPy, zipfile and zlib raise for bytes that are not what they should be.
-_DAMAGED = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, AttributeError, TypeError, RuntimeError)
+FORMAT_VERSION = 2
 
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """The result of sampling. A rung is a β sampled beside others for the same anchor; there is one.
+    """The result of sampling. A rung is one of the β's sampled together for an anchor; the last is the one wanted.
 
-    Standard errors come from the spread between chains, and with few chains are themselves uncertain. They are NaN
-    with one chain, and where no chain of the anchor ever moved.
+    Standard errors are those of Monte Carlo, from batch means and the spread between chains. Where a letter was never
+    or always seen, its R-hat is NaN and its effective sample size the number of sequences that came from β = 0 all the
+    way up, 0 without a ladder. Held positions have no R-hat.
 
     Attributes:
         names: what the anchors are called.
         letters: the alphabet in the order of the letter axes.
         field_names: what the fields are called.
         anchors: tokens of the anchors, shape [anchors, length].
-        beta: β, shape [anchors, rungs].
+        beta: β, increasing, shape [anchors, rungs].
         mu: μ of every field, shape [anchors, fields].
+        converged: whether everything wanted was reached at the last rung, shape [anchors].
+        outcomes: a sentence for each anchor that says so, or what is missing and where.
         frequencies: how often each letter stands at each position, shape [anchors, rungs, length, letters].
         frequency_errors: their standard errors, the same shape.
+        frequency_rhat: their rank-normalised split R-hat, the same shape.
+        frequency_ess: their effective sample sizes, the same shape.
         energy: mean energy ⟨E⟩, shape [anchors, rungs].
         energy_error: its standard error, the same shape.
+        energy_rhat: its R-hat, the same shape.
+        energy_ess: its bulk effective sample size, the same shape.
+        energy_tail_ess: its tail effective sample size, the same shape.
         field_mean: mean of every field's count ⟨N_k⟩, shape [anchors, rungs, fields].
         field_error: its standard error, the same shape.
         field_variance: Var N_k over the draws, which is d⟨N_k⟩/dμ_k, the same shape.
-        acceptance: share of the proposals accepted, shape [anchors, rungs].
-        last: the chains' last tokens, shape [anchors, rungs, chains, length]; `sample(..., start=run)` goes on there.
+        field_rhat: R-hat of the counts, the same shape.
+        field_ess: bulk effective sample size of the counts, the same shape.
+        acceptance: share of the proposals that changed a sequence, shape [anchors, rungs]; NaN where β = 0 is drawn.
+        exchange: mean acceptance probability of exchanges between neighbouring rungs, shape [anchors, rungs − 1].
+        arrivals: sequences that came from the first rung to the last, shape [anchors].
+        round_trips: how many of them came back to the first, shape [anchors].
+        log_z: log Z, exact at the first rung, shape [anchors, rungs]; NaN without a ladder.
+        log_z_error: its standard error, the same shape.
+        energies: energies of single states, evenly spaced, shape [anchors, rungs, chains, states].
+        anchor_start_energy: mean energy of the chains started at the anchor, shape [anchors, rungs]; NaN without.
+        anchor_start_error: its standard error, the same shape.
+        drift: the largest change of an energy when caches were recomputed, shape [anchors].
+        energy_noise: β times the noise of the energy between batches and from 16-bit outputs, shape [anchors].
+        last: the last sequences, shape [anchors, rungs, chains, length]; `sample(..., start=run)` goes on there.
         draws: stored draws, shape [anchors, rungs, draws, chains, length], or None if none were asked for.
-        steps: proposals of each chain after burn-in.
-        burn_in: proposals of each chain before that.
+        steps: proposals of each replica after the warm-up, shape [anchors].
+        burn_in: proposals of each replica before that.
         thin: proposals between two states that are counted.
         seconds: time the blocks ran, without compiling.
         compile_seconds: time it took to compile (0 if the program was compiled before).
+        proposals_per_second: of all replicas together, while blocks ran.
         device: what it ran on.
     """
 
@@ -64,21 +85,41 @@ class Run:
     anchors: UInt8[np.ndarray, "anchors length"]
     beta: Float[np.ndarray, "anchors rungs"]
     mu: Float[np.ndarray, "anchors fields"]
+    converged: Bool[np.ndarray, " anchors"]
+    outcomes: tuple[str, ...]
     frequencies: Float[np.ndarray, "anchors rungs length letters"]
     frequency_errors: Float[np.ndarray, "anchors rungs length letters"]
+    frequency_rhat: Float[np.ndarray, "anchors rungs length letters"]
+    frequency_ess: Float[np.ndarray, "anchors rungs length letters"]
     energy: Float[np.ndarray, "anchors rungs"]
     energy_error: Float[np.ndarray, "anchors rungs"]
+    energy_rhat: Float[np.ndarray, "anchors rungs"]
+    energy_ess: Float[np.ndarray, "anchors rungs"]
+    energy_tail_ess: Float[np.ndarray, "anchors rungs"]
     field_mean: Float[np.ndarray, "anchors rungs fields"]
     field_error: Float[np.ndarray, "anchors rungs fields"]
     field_variance: Float[np.ndarray, "anchors rungs fields"]
+    field_rhat: Float[np.ndarray, "anchors rungs fields"]
+    field_ess: Float[np.ndarray, "anchors rungs fields"]
     acceptance: Float[np.ndarray, "anchors rungs"]
+    exchange: Float[np.ndarray, "anchors pairs"]
+    arrivals: Int[np.ndarray, " anchors"]
+    round_trips: Int[np.ndarray, " anchors"]
+    log_z: Float[np.ndarray, "anchors rungs"]
+    log_z_error: Float[np.ndarray, "anchors rungs"]
+    energies: Float[np.ndarray, "anchors rungs chains states"]
+    anchor_start_energy: Float[np.ndarray, "anchors rungs"]
+    anchor_start_error: Float[np.ndarray, "anchors rungs"]
+    drift: Float[np.ndarray, " anchors"]
+    energy_noise: Float[np.ndarray, " anchors"]
     last: UInt8[np.ndarray, "anchors rungs chains length"]
-    draws: Int[np.ndarray, "anchors rungs draws chains length"] | None
-    steps: int
+    draws: UInt8[np.ndarray, "anchors rungs draws chains length"] | None
+    steps: Int[np.ndarray, " anchors"]
     burn_in: int
     thin: int
     seconds: float
     compile_seconds: float
+    proposals_per_second: float
     device: str
 
     @property
@@ -87,44 +128,94 @@ class Run:
         return self.last.shape[2]
 
     @property
-    def proposals_per_second(self) -> float:
-        """Proposals of all chains and anchors in a second of running, without compiling."""
-        proposals = self.last[..., 0].size * (self.steps + self.burn_in)
-        return proposals / self.seconds if self.seconds > 0 else float("nan")
+    def max_rhat(self) -> Float[np.ndarray, "anchors rungs"]:
+        """Largest R-hat of all letters, the energy and all fields; NaN where there is none."""
+        both = [*self._per_letter(self.frequency_rhat), self.energy_rhat[..., None], self.field_rhat]
+        return np.fmax.reduce(np.concatenate(both, axis=-1), axis=-1)
+
+    @property
+    def min_ess(self) -> Float[np.ndarray, "anchors rungs"]:
+        """Smallest effective sample size of all letters, the energy and all fields."""
+        both = [*self._per_letter(self.frequency_ess), self.energy_ess[..., None], self.field_ess]
+        return np.concatenate(both, axis=-1).min(-1)
+
+    def _per_letter(self, values: np.ndarray) -> list[np.ndarray]:
+        return [values.reshape(*values.shape[:2], -1)]
 
     def take(self, indices: Int[np.ndarray, " chosen"]) -> Run:
         """The run of some of the anchors, by their indices, in that order."""
         arrays = {name: array[indices] for name, array in self._arrays().items()}
-        return dataclasses.replace(self, names=tuple(self.names[i] for i in indices), **arrays)
+        words = {name: tuple(getattr(self, name)[i] for i in indices) for name in ("names", "outcomes")}
+        return dataclasses.replace(self, **words, **arrays)
 
     def _arrays(self) -> dict[str, np.ndarray]:
         fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         return {name: value for name, value in fields.items() if isinstance(value, np.ndarray)}
 
-    def save(self, path: str | os.PathLike, *, force: bool = False) -> None:
-        """Write the run to one `.npz` file, whole or not at all.
+    def _words(self) -> dict[str, Any]:
+        """Everything that is no array."""
+        arrays = self._arrays()
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in arrays}
+
+    def to_xarray(self) -> xarray.Dataset:
+        """The run as a dataset of xarray, which shares the arrays with the run.
+
+        Variables have the names of the attributes, and the dimensions anchor, rung, pair (of the rungs k and k + 1),
+        position, letter, field, chain, state (of the traced energies) and draw. Coordinates are the anchors' names,
+        positions from 0, letters, fields and β, which is `beta`, shape [anchor, rung]. Numbers and words of the whole
+        run are attributes.
 
         Raises:
-            ValueError: if the file exists and `force` is False, or cannot be written.
+            ImportError: if xarray is not installed.
         """
-        path = Path(path)
-        if path.suffix != ".npz":
-            raise ValueError(f"path must end in .npz, got {path}")
-        arrays: dict[str, Any] = self._arrays()
-        about = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in arrays}
-        about |= {"format": FORMAT, "format_version": FORMAT_VERSION}
+        return export.to_xarray(self._words(), self._arrays())
+
+    def to_arviz(self, anchor: int = 0, rung: int = -1) -> Any:
+        """The chains of one anchor, at its last (largest) β unless another rung is named, for ArviZ.
+
+        The group `posterior` has the traced `energy`, shape [chain, draw]: what `arviz.summary`, `arviz.ess` or
+        `arviz.plot_trace` look at. Where draws were stored, the group `draws` has `token`, shape [chain, draw,
+        position], the index of each letter in `letters`, and `distance`, shape [chain, draw], the number of positions
+        that differ from the anchor. Its draws are not those of `energy`: letters and energies are kept at different
+        states. A token is the name of a letter, no number: ask for R-hat of `distance` or of `token == k`. Counts of
+        the fields are not kept state by state; see `field_mean`. The group `constant_data` has the anchor's tokens.
+
+        Returns:
+            a `DataTree` of xarray with ArviZ 1, an `InferenceData` with ArviZ 0.
+
+        Raises:
+            ValueError: if there is no such anchor or rung.
+            ImportError: if xarray or ArviZ is not installed.
+        """
+        return export.to_arviz(self._words(), self._arrays(), anchor, rung)
+
+    def save(self, path: str | os.PathLike, *, force: bool = False) -> None:
+        """Write the run, whole or not at all: as one `.npz` or NetCDF (`.nc`) file or as a Zarr folder (`.zarr`).
+
+        Raises:
+            ValueError: if it exists and `force` is False, cannot be written, or ends in something else.
+            ImportError: if NetCDF or Zarr is asked for and a package of the extra `xarray` is not installed.
+        """
+        path = _checked_path(path)
+        words, arrays = self._words() | {"format": FORMAT, "format_version": FORMAT_VERSION}, self._arrays()
+        if path.suffix in export.ENGINES:
+            export.write(path, words, arrays, force=force)
+            return
+        entries: dict[str, Any] = arrays | {"about": np.array(json.dumps(words))}
         with new_file(path, force=force) as scratch:
-            np.savez_compressed(scratch, about=np.array(json.dumps(about)), **arrays)
+            np.savez_compressed(scratch, **entries)
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> Run:
         """Read a run that `save` wrote.
 
         Raises:
-            ValueError: if the file is missing, damaged, of another kind or of a newer format.
+            ValueError: if the file is missing, damaged, of another kind or of another version of the format.
+            ImportError: if it is NetCDF or Zarr and a package of the extra `xarray` is not installed.
         """
-        entries = _read_archive(Path(path))
-        about = _read_about(Path(path), entries.pop("about", None))
+        path = _checked_path(path)
+        entries = export.read(path) if path.suffix in export.ENGINES else _read_archive(path)
+        about = _read_about(path, entries.pop("about", None))
         expected = {f.name for f in dataclasses.fields(cls)}
         missing = sorted(expected - set(about) - set(entries))
         if missing:
@@ -135,15 +226,41 @@ class Run:
 
 
 def join(runs: Sequence[Run]) -> Run:
-    """The runs of different anchors, sampled in the same way, as one."""
-    arrays = {name: np.concatenate([getattr(run, name) for run in runs]) for name in runs[0]._arrays()}
+    """The runs of different anchors, sampled in the same way, as one.
+
+    They may be of different length: `energies` of a shorter run end in NaN.
+
+    Raises:
+        ValueError: if they have stored draws, and not equally many.
+    """
+    if len({None if run.draws is None else run.draws.shape[2] for run in runs}) > 1:
+        raise ValueError("runs must have equally many stored draws to be joined")
+    seconds = sum(run.seconds for run in runs)
+    arrays = {name: [getattr(run, name) for run in runs] for name in runs[0]._arrays()}
+    arrays["energies"] = _of_one_length(arrays["energies"])
     return dataclasses.replace(
         runs[0],
         names=tuple(name for run in runs for name in run.names),
-        seconds=sum(run.seconds for run in runs),
+        outcomes=tuple(outcome for run in runs for outcome in run.outcomes),
+        proposals_per_second=sum(run.proposals_per_second * run.seconds for run in runs) / max(seconds, 1e-9),
+        seconds=seconds,
         compile_seconds=sum(run.compile_seconds for run in runs),
-        **arrays,
+        **{name: np.concatenate(parts) for name, parts in arrays.items()},
     )
+
+
+def _of_one_length(energies: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Traces [anchors, rungs, chains, states] of equally many states, filled up with NaN."""
+    longest = max(trace.shape[-1] for trace in energies)
+    filling = [[(0, 0)] * 3 + [(0, longest - trace.shape[-1])] for trace in energies]
+    return [np.pad(trace, pad, constant_values=np.nan) for trace, pad in zip(energies, filling, strict=True)]
+
+
+def _checked_path(path: str | os.PathLike) -> Path:
+    path = Path(path)
+    if path.suffix not in (".npz", *export.ENGINES):
+        raise ValueError(f"path must end in .npz, .nc or .zarr, got {path}")
+    return path
 
 
 def _read_archive(path: Path) -> dict[str, Any]:
@@ -153,7 +270,7 @@ def _read_archive(path: Path) -> dict[str, Any]:
         # Opened here, as NumPy leaves the file open where the archive is damaged.
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             return dict(archive)
-    except _DAMAGED as error:
+    except Exception as error:  # of any type, as damaged files are read
         raise ValueError(f"{path} is damaged or no run, expected an .npz archive that `Run.save` wrote") from error
 
 
@@ -162,9 +279,10 @@ def _read_about(path: Path, entry: Any) -> dict[str, Any]:
         about = json.loads(str(entry))
         kind, version = about["format"], about["format_version"]
     except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise ValueError(f"{path} holds no run, expected an archive that `Run.save` wrote") from error
-    if kind != FORMAT or not isinstance(version, int) or version > FORMAT_VERSION:
+        raise ValueError(f"{path} holds no run, expected what `Run.save` wrote") from error
+    # Runs of version 1 had one rung and no diagnostics, which cannot be made up for.
+    if (kind, version) != (FORMAT, FORMAT_VERSION):
         raise ValueError(
-            f"{path} has format {kind!r} version {version!r}, expected {FORMAT!r} up to version {FORMAT_VERSION}"
+            f"{path} has format {kind!r} version {version!r}, expected {FORMAT!r} version {FORMAT_VERSION}"
         )
     return about

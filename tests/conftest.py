@@ -7,6 +7,8 @@ import jax
 import pytest
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
+# Compiling takes most of the time, and no test is about the speed of what is compiled.
+jax.config.update("jax_disable_most_optimizations", True)
 
 
 @pytest.fixture

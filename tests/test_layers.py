@@ -16,11 +16,11 @@ PACKAGE = Path(jaxmaxent.__file__).parent
 # From the ground up: a room may import rooms of the lines above its own, and nothing of the package besides.
 ORDER = [
     {"alphabet", "checks", "files"},
-    {"fields"},
+    {"fields", "export"},
     {"ensemble"},
     {"background", "evaluate"},
     {"kernels"},
-    {"statistics", "progress", "store"},
+    {"ladder", "free_energy", "statistics", "diagnostics", "progress", "checkpoint", "store"},
     {"run"},
     {"analysis"},
     {"plot", "report"},
@@ -35,6 +35,8 @@ ALLOWED = {
     "attribution": GROUND | {"ensemble"},
     "data": GROUND,
     "statistics": set(),
+    "diagnostics": set(),
+    "free_energy": set(),
     "__main__": {"cli"},
     "": {room for room, level in LEVEL.items() if level <= LEVEL["analysis"]},  # the package's own __init__
 }
@@ -46,6 +48,7 @@ ALLOWED |= {
 ALLOWED["commands"] |= {"models", "data", ""}
 ALLOWED["cli"] |= {"models", "data", ""}
 OPTIONAL = {"matplotlib", "logomaker", "pyfaidx", "pandas", "torch", "keras", "tensorflow", "psutil"}
+OPTIONAL |= {"xarray", "arviz", "zarr", "h5netcdf", "h5py"}
 
 FILES = sorted(PACKAGE.rglob("*.py"))
 

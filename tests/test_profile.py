@@ -116,13 +116,13 @@ def test_information_errors_at_the_ends():
 def test_profile_of_a_run():
     problem = Problem(length=4, beta=3.0)
     ensemble = problem.ensemble(anchor=problem.states[[10, 100]], beta=[3.0, 0.0])
-    run = jme.sample(jax.random.key(0), ensemble, chains=64, steps=500, thin=5, progress=False)
+    run = jme.sample(jax.random.key(0), ensemble, ladder=3, chains=64, steps=500, thin=5, progress=False)
     found = profile(run, 1)
     assert found.frequencies.shape == found.frequency_errors.shape == (4, 4)
     assert found.information.shape == found.information_errors.shape == (4,)
-    np.testing.assert_array_equal(found.frequencies, run.frequencies[1, 0])
-    np.testing.assert_array_equal(found.frequency_errors, run.frequency_errors[1, 0])
-    np.testing.assert_array_equal(found.information, information_bits(run.frequencies[1, 0]))
+    np.testing.assert_array_equal(found.frequencies, run.frequencies[1, -1])
+    np.testing.assert_array_equal(found.frequency_errors, run.frequency_errors[1, -1])
+    np.testing.assert_array_equal(found.information, information_bits(run.frequencies[1, -1]))
     assert found.consensus == "NNNN"
     assert profile(run, 1, any_letter="-").consensus == "----"
     energy = exact.energy_from(exact.toy_network(0, 4, 4), problem.states[10], problem.w, 4)

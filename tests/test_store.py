@@ -1,16 +1,29 @@
 import dataclasses
 import json
 import pickle
+import re
 
 import jax
 import numpy as np
 import pytest
 
 import jaxmaxent as jme
+from jaxmaxent import export
 from jaxmaxent.store import FORMAT_VERSION, Run, join
 from problems import Problem
 
-SETTINGS = {"chains": 6, "steps": 60, "thin": 5, "store_every": 20, "names": ["a", "β", "c d"], "progress": False}
+RUNGS, CHAINS, EXTRA, STEPS, BURN_IN = 3, 2, 1, 60, 20
+SETTINGS = {
+    "ladder": RUNGS,
+    "chains": CHAINS,
+    "anchor_chains": EXTRA,
+    "steps": STEPS,
+    "burn_in": BURN_IN,
+    "thin": 5,
+    "store_every": 20,
+    "names": ["a", "β", "c d"],
+    "progress": False,
+}
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +55,24 @@ def assert_same(one, other):
             assert a == b, field.name
 
 
+def test_every_array_has_its_shape(runs):
+    sizes = {"anchors": 3, "rungs": RUNGS, "pairs": RUNGS - 1, "chains": CHAINS, "draws": STEPS // 20, "fields": 2}
+    sizes |= {"length": 4, "letters": 4, "states": STEPS // 5}
+    arrays = {f.name: f.type for f in dataclasses.fields(Run) if "np.ndarray" in f.type}
+    assert {"beta", "energies", "draws"} <= set(arrays)
+    for name, annotation in arrays.items():
+        axes = re.search("['\"](.*)['\"]", annotation)[1].split()
+        assert getattr(runs[True], name).shape == tuple(sizes[axis] for axis in axes), name
+
+
+def test_the_worst_of_the_diagnostics_is_over_everything_that_was_judged(runs):
+    run = runs[True]
+    for name, worst, pick in (("rhat", run.max_rhat, np.fmax), ("ess", run.min_ess, np.minimum)):
+        rows = [getattr(run, f"{what}_{name}").reshape(3, RUNGS, -1) for what in ("frequency", "field")]
+        rows.append(getattr(run, f"energy_{name}")[..., None])
+        np.testing.assert_array_equal(worst, pick.reduce(np.concatenate(rows, axis=-1), axis=-1))
+
+
 @pytest.mark.parametrize("draws", [True, False])
 def test_a_run_comes_back_bit_for_bit(runs, draws, tmp_path):
     run = runs[draws]
@@ -49,12 +80,22 @@ def test_a_run_comes_back_bit_for_bit(runs, draws, tmp_path):
     assert_same(Run.load(tmp_path / "run.npz"), run)
 
 
+@pytest.mark.parametrize("suffix", export.ENGINES)
+def test_it_also_comes_back_from_other_formats(runs, suffix, tmp_path):
+    for package in ("xarray", *export.ENGINES[suffix]):
+        pytest.importorskip(package, reason=f'needs {package}: pip install "jaxmaxent[xarray]"')
+    runs[True].save(tmp_path / f"run{suffix}")
+    assert_same(Run.load(tmp_path / f"run{suffix}"), runs[True])
+
+
 def test_what_is_not_known_comes_back_as_such(runs, tmp_path):
     odd = dataclasses.replace(
         runs[False],
-        energy_error=np.full((3, 1), np.nan),
+        energy_error=np.full((3, RUNGS), np.nan),
+        frequency_rhat=np.full((3, RUNGS, 4, 4), np.inf),
+        exchange=np.zeros((3, 0)),
         field_names=(),
-        field_mean=np.zeros((3, 1, 0)),
+        field_mean=np.zeros((3, RUNGS, 0)),
         compile_seconds=0.0,
     )
     odd.save(tmp_path / "run.npz")
@@ -74,6 +115,7 @@ def test_a_loaded_run_goes_on_as_the_run_itself(path, runs, ensemble):
     on = [jme.sample(jax.random.key(1), ensemble, start=run, **SETTINGS) for run in (Run.load(path), runs[True])]
     np.testing.assert_array_equal(on[0].draws, on[1].draws)
     assert (on[0].last != runs[True].last).any()
+    np.testing.assert_array_equal(on[0].beta, runs[True].beta)  # the ladder that was found, not a new one
 
 
 @pytest.mark.parametrize("draws", [True, False])
@@ -81,7 +123,8 @@ def test_taken_apart_and_joined_it_is_the_same_run(runs, draws):
     run = runs[draws]
     parts = [run.take(np.array([0])), run.take(np.array([1, 2]))]
     assert parts[1].names == ("β", "c d")
-    assert parts[1].frequencies.shape == (2, 1, 4, 4)
+    assert parts[1].outcomes == run.outcomes[1:]
+    assert parts[1].frequencies.shape == (2, RUNGS, 4, 4)
     joined = join(parts)
     assert joined.seconds == 2 * run.seconds
     assert joined.compile_seconds == 2 * run.compile_seconds
@@ -92,16 +135,25 @@ def test_anchors_are_taken_in_the_order_asked_for(runs):
     run = runs[True]
     taken = run.take(np.array([2, 0, 2]))
     assert taken.names == ("c d", "a", "c d")
-    for name in ("anchors", "beta", "mu", "frequencies", "energy", "field_variance", "last", "draws"):
-        np.testing.assert_array_equal(getattr(taken, name), getattr(run, name)[[2, 0, 2]])
+    assert taken.outcomes == tuple(run.outcomes[i] for i in (2, 0, 2))
+    for field in dataclasses.fields(Run):
+        before, after = getattr(run, field.name), getattr(taken, field.name)
+        if isinstance(before, np.ndarray):
+            np.testing.assert_array_equal(after, before[[2, 0, 2]], err_msg=field.name)
+        elif field.name not in ("names", "outcomes"):
+            assert after == before, field.name
 
 
-def test_speed_counts_every_proposal_of_every_chain(runs):
-    run = dataclasses.replace(runs[True], seconds=2.0)
-    assert run.chains == 6
-    assert run.proposals_per_second == 3 * 6 * (60 + 15) / 2
-    assert join([run.take(np.array([0, 1])), run.take(np.array([2]))]).proposals_per_second == 3 * 6 * 75 / 4
-    assert np.isnan(dataclasses.replace(run, seconds=0.0).proposals_per_second)
+def test_speed_counts_every_proposal_of_every_replica(runs):
+    run = runs[True]
+    assert run.chains == CHAINS
+    proposals = 3 * (CHAINS + EXTRA) * (RUNGS - 1) * (STEPS + BURN_IN)  # none at β = 0
+    assert run.proposals_per_second * run.seconds == pytest.approx(proposals)
+
+
+def test_the_speed_of_joined_runs_is_over_their_time_together(runs):
+    fast, slow = (dataclasses.replace(runs[True], seconds=t, proposals_per_second=12 / t) for t in (1.0, 3.0))
+    assert join([fast, slow]).proposals_per_second == pytest.approx(24 / 4)
 
 
 # --- what is no run
@@ -123,8 +175,9 @@ def rewrite(path, **changes):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"gone\.npz is not there, expected a run"):
         Run.load(tmp_path / "gone.npz")
-    with pytest.raises(ValueError, match="is not there, expected a run"):
-        Run.load(tmp_path)
+    (tmp_path / "folder.npz").mkdir()
+    with pytest.raises(ValueError, match=r"folder\.npz is not there, expected a run"):
+        Run.load(tmp_path / "folder.npz")
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.9, 0.999])
@@ -183,12 +236,17 @@ def test_a_foreign_archive_is_no_run(tmp_path, about):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"format_version": FORMAT_VERSION + 1}, rf"version {FORMAT_VERSION + 1}, expected .* up to version"),
-        ({"format_version": "1"}, "version"),
+        (
+            {"format_version": FORMAT_VERSION + 1},
+            rf"version {FORMAT_VERSION + 1}, expected .* version {FORMAT_VERSION}",
+        ),
+        ({"format_version": 1}, rf"version 1, expected 'jaxmaxent-run' version {FORMAT_VERSION}$"),
+        ({"format_version": str(FORMAT_VERSION)}, f"version '{FORMAT_VERSION}', expected"),
         ({"format_version": None}, "holds no run"),
         ({"format": "jaxmaxent-model"}, "has format 'jaxmaxent-model'"),
         ({"steps": None}, "no complete run: steps is missing"),
         ({"frequencies": None}, "no complete run: frequencies is missing"),
+        ({"outcomes": None}, "no complete run: outcomes is missing"),
     ],
 )
 def test_another_format_is_named(path, changes, message):
@@ -217,10 +275,13 @@ def test_pickled_objects_are_not_executed(path):
 
 
 @pytest.mark.parametrize("name", ["run", "run.npy", "run.npz.gz", "run.NPZ"])
-def test_only_npz_files_are_written(runs, tmp_path, name):
-    with pytest.raises(ValueError, match=rf"path must end in \.npz, got {tmp_path / name}"):
+def test_other_files_are_neither_written_nor_read(runs, tmp_path, name):
+    message = rf"path must end in \.npz, \.nc or \.zarr, got {tmp_path / name}$"
+    with pytest.raises(ValueError, match=message):
         runs[False].save(tmp_path / name)
     assert not list(tmp_path.iterdir())
+    with pytest.raises(ValueError, match=message):
+        Run.load(tmp_path / name)
 
 
 def test_a_file_that_exists_is_only_replaced_when_asked_for(runs, path):

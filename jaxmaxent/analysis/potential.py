@@ -131,7 +131,9 @@ def solve_chemical_potential(
             at = batch.with_mu(np.nan_to_num([search.mu for search in searches]), index)
             before = size if burn_in is None else burn_in
             key_look = jax.random.fold_in(key_search, look)
-            run = sample(key_look, at, chains=chains, steps=size, burn_in=before, start=run, progress=False)
+            run = sample(
+                key_look, at, ladder=None, chains=chains, steps=size, burn_in=before, start=run, progress=False
+            )
             for search, (fraction, error, slope) in zip(searches, _estimates(run, index), strict=True):
                 search.look(fraction, error, slope, size)
             look, longest = look + 1, max(longest, size)
@@ -281,7 +283,7 @@ def _verified(
     """Look at every answer once more, with chains that know nothing of the search."""
     mu = np.array([search.mu for search in searches])
     at = ensemble.with_mu(np.nan_to_num(mu), index)
-    run = sample(key, at, chains=chains, steps=steps, burn_in=burn_in, progress=False)
+    run = sample(key, at, ladder=None, chains=chains, steps=steps, burn_in=burn_in, progress=False)
     fraction, error, _ = _estimates(run, index).T
     outcomes = [
         _objection(search, seen, noise, _students(_AGREES, chains)) or search.outcome

@@ -1,0 +1,303 @@
+"""The compiled block: all replicas of all ladders of all anchors, for some steps, exchanges and counts.
+
+Between two counted states every replica makes `thin` steps, then neighbouring rungs exchange, then the sequence at
+every rung is counted. β moves between replicas, sequences stay where they are; a fresh draw at β = 0 that is taken
+in is the only sequence that is ever copied. What is carried has the leading axes [anchors, ladders], so that both
+can be spread over devices: ladders never speak to each other.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, Key, UInt8
+
+from jaxmaxent import background
+from jaxmaxent import ladder as exchanges
+from jaxmaxent.ensemble import Ensemble
+from jaxmaxent.kernels import Info, State, build, evaluator_for
+from jaxmaxent.run.plan import Plan
+from jaxmaxent.run.sharding import over_devices
+from jaxmaxent.statistics import Moments, count_letters
+
+# Counted states whose energies and counts a block has room to return one by one.
+TRACE_SLOTS = 16
+# Counted states between two recomputations of everything that is cached, always at the same numbers of a run.
+REFRESH_EVERY = 100
+# What is traced and averaged of a state before the fields: its energy, and at how many positions it left the anchor.
+SCALARS = 2
+
+
+class Tally(NamedTuple):
+    """What is counted between two visits of the host, for each ladder."""
+
+    letters: Int[Array, "rungs length letters"]
+    scalars: Moments  # [rungs, 2 + fields]
+    accepted: Int[Array, " rungs"]
+    exchange: Float[Array, " pairs"]  # sum of the acceptance probabilities
+    arrivals: Int[Array, ""]  # sequences that came from the bottom of the ladder to its top
+    round_trips: Int[Array, ""]  # of those, such as came down again
+
+
+class Carry(NamedTuple):
+    """What a block hands to the next; leading axes [anchors, ladders]."""
+
+    states: State  # [replicas, …]
+    at: Int[Array, " replicas"]  # which replica is at each rung that is walked on
+    origin: Int[Array, " replicas"]
+    source: Int[Array, " length"]  # the last draw at β = 0
+    tally: Tally
+    non_finite: Int[Array, " replicas"]
+    offender: Int[Array, "replicas length"]  # the last sequence without a finite energy
+    drift: Float[Array, ""]  # the largest change of an energy when it was recomputed
+
+
+class Trace(NamedTuple):
+    """What a block returns state by state; leading axes [anchors, ladders]."""
+
+    scalars: Float[Array, "slots rungs scalars"]
+    draws: UInt8[Array, "draws rungs length"]
+
+
+class Clock(NamedTuple):
+    """Where in a run a block is; all are numbers, none shapes the program."""
+
+    first: Any  # number of the first step
+    counted: Any  # counted states of this block
+    done: Any  # counted states since the host last emptied the tally
+    drawn: Any  # counted states since draws began to be stored
+    stride: Any  # counted states between two that are traced
+
+
+class Keys(NamedTuple):
+    """Keys by purpose; each is folded with the numbers of whatever draws from it."""
+
+    where: Key[Array, ""]
+    what: Key[Array, ""]
+    exchange: Key[Array, ""]
+
+    @classmethod
+    def of(cls, key: Key[Array, ""]) -> Keys:
+        """The keys of a run."""
+        return cls(*jax.random.split(key, 3))
+
+
+@functools.partial(jax.jit, static_argnames=("plan",))
+def begin(plan: Plan, ensemble: Ensemble, rule: Any, tokens: Int[Array, "anchors ladders replicas length"]) -> Carry:
+    """The carry of replicas that stand at `tokens`, the first replica at the lowest rung that is walked on."""
+
+    def one_anchor(one: Ensemble, rows: Array) -> Carry:
+        states = jax.vmap(jax.vmap(build(rule.at(0, 0), one, evaluator_for(rule, one)).init))(rows)
+        return jax.vmap(functools.partial(_first_carry, plan, one))(states)
+
+    return _over_anchors(plan, one_anchor, ensemble, tokens)
+
+
+def _first_carry(plan: Plan, ensemble: Ensemble, states: State) -> Carry:
+    replicas = jnp.arange(plan.replicas, dtype=jnp.int32)
+    nowhere = jnp.full_like(replicas, exchanges.UNKNOWN)
+    none = jnp.zeros_like(states.tokens)
+    drift = jnp.zeros((), states.energy.dtype)
+    return Carry(states, replicas, nowhere, none[0], _no_tally(plan, ensemble, drift.dtype), nowhere, none, drift)
+
+
+def _no_tally(plan: Plan, ensemble: Ensemble, dtype: Any) -> Tally:
+    zero = jnp.zeros((), jnp.int32)
+    return Tally(
+        letters=jnp.zeros((plan.rungs, ensemble.length, len(ensemble.alphabet)), jnp.int32),
+        scalars=Moments.zeros((plan.rungs, SCALARS + len(ensemble.fields)), dtype),
+        accepted=jnp.zeros(plan.rungs, jnp.int32),
+        exchange=jnp.zeros(plan.rungs - 1, dtype),
+        arrivals=zero,
+        round_trips=zero,
+    )
+
+
+@functools.partial(jax.jit, static_argnames=("plan",), donate_argnames=("carry",))
+def emptied(plan: Plan, ensemble: Ensemble, carry: Carry) -> Carry:
+    """The carry with nothing counted."""
+    del plan, ensemble
+    return carry._replace(tally=jax.tree.map(jnp.zeros_like, carry.tally))
+
+
+@functools.partial(jax.jit, static_argnames=("plan",), donate_argnames=("carry",))
+def block(
+    plan: Plan,
+    ensemble: Ensemble,
+    rule: Any,
+    betas: Float[Array, "anchors rungs"],
+    keys: Keys,
+    carry: Carry,
+    clock: Clock,
+) -> tuple[Carry, Trace]:
+    """Advance all replicas by `clock.counted` × `plan.thin` steps."""
+
+    def on_a_device(
+        mine: Ensemble, rule: Any, betas: Array, anchors: Array, ladders: Array, keys: Keys, carry: Carry, clock: Clock
+    ) -> tuple[Carry, Trace]:
+        def one_anchor(one: Ensemble, its_betas: Array, anchor: Array, its_carry: Carry) -> tuple[Carry, Trace]:
+            return _Anchor(plan, one, rule, its_betas, keys, anchor, ladders).advance(its_carry, clock)
+
+        return _over_anchors(plan, one_anchor, mine, betas, anchors, carry)
+
+    shared = over_devices(plan.mesh, on_a_device, ensemble)
+    return shared(ensemble, rule, betas, jnp.arange(ensemble.anchors), jnp.arange(plan.chains), keys, carry, clock)
+
+
+def _over_anchors(plan: Plan, function: Callable[..., Any], ensemble: Ensemble, *arrays: Any) -> Any:
+    """Map a function of (ensemble of one anchor, arrays of one anchor …) over the anchors."""
+    if not plan.one_by_one:
+        return jax.vmap(function, in_axes=(ensemble.anchor_axes(), *[0] * len(arrays)))(ensemble, *arrays)
+
+    def one(anchor: Array) -> Any:
+        return function(ensemble.take(anchor), *jax.tree.map(lambda leaf: leaf[anchor], arrays))
+
+    return jax.lax.map(one, jnp.arange(ensemble.anchors))
+
+
+class _Anchor:
+    """The ladders of one anchor."""
+
+    def __init__(
+        self, plan: Plan, ensemble: Ensemble, rule: Any, betas: Array, keys: Keys, anchor: Array, ladders: Array
+    ) -> None:
+        self.plan, self.ensemble, self.rule, self.betas, self.anchor = plan, ensemble, rule, betas, anchor
+        self.kernel = build(rule.at(0, 0), ensemble, evaluator_for(rule, ensemble))
+        self.key_where = keys.where
+
+        def of_ladder(key: Array) -> Array:
+            return jax.vmap(lambda number: jax.random.fold_in(jax.random.fold_in(key, anchor), number))(ladders)
+
+        replicas = jnp.arange(plan.replicas)
+        self.key_what = jax.vmap(lambda key: jax.vmap(lambda r: jax.random.fold_in(key, r))(replicas))(
+            of_ladder(keys.what)
+        )
+        self.key_exchange = of_ladder(keys.exchange)
+
+    def advance(self, carry: Carry, clock: Clock) -> tuple[Carry, Trace]:
+        """`block` for this anchor."""
+        plan, ensemble = self.plan, self.ensemble
+        ladders = carry.at.shape[0]
+        scalars = jnp.zeros(
+            (ladders, TRACE_SLOTS, plan.rungs, SCALARS + len(ensemble.fields)), carry.states.energy.dtype
+        )
+        draws = jnp.zeros((ladders, plan.buffer, plan.rungs, ensemble.length), jnp.uint8)
+
+        def count(index: Array, outer: tuple[Carry, Trace]) -> tuple[Carry, Trace]:
+            carry, trace = outer
+            number = clock.first // plan.thin + index
+            carry = self._refresh(number, carry)
+            carry, accepted = self._walk(clock.first + index * plan.thin, carry)
+            settle = functools.partial(self._settle, number, clock, index)
+            return jax.vmap(settle)(self.key_exchange, carry, accepted, trace)
+
+        return jax.lax.fori_loop(0, clock.counted, count, (carry, Trace(scalars, draws)))
+
+    def _refresh(self, number: Array, carry: Carry) -> Carry:
+        """Recompute what is cached, at fixed numbers, so that a run does not depend on where it was interrupted."""
+
+        def recompute(old: Carry) -> Carry:
+            states = jax.vmap(jax.vmap(self.kernel.init))(old.states.tokens)
+            drift = jnp.max(jnp.abs(states.energy - old.states.energy), axis=1)
+            return old._replace(states=states, drift=jnp.maximum(old.drift, drift))
+
+        return jax.lax.cond(number % REFRESH_EVERY == 0, recompute, lambda old: old, carry)
+
+    def _walk(self, first: Array, carry: Carry) -> tuple[Carry, Int[Array, "ladders replicas"]]:
+        """`thin` steps of every replica, and how many of each were accepted."""
+        shape = carry.at.shape
+        # The inverse of the permutation `at`, by comparison: a sort takes seconds to compile.
+        here = carry.at[:, :, None] == jnp.arange(shape[1], dtype=carry.at.dtype)[None, None]
+        rung = (jnp.argmax(here, axis=1) + self.plan.has_source).reshape(-1)
+        betas, rules = self.betas[rung], jax.vmap(lambda k: self.rule.at(self.anchor, k))(rung)
+        keys = self.key_what.reshape(-1)
+
+        def step(number: Array, inner: tuple[State, Array, Array, Array]) -> tuple[State, Array, Array, Array]:
+            states, accepted, non_finite, offender = inner
+            where = self.kernel.where(jax.random.fold_in(self.key_where, number))
+
+            def move(key: Array, state: State, beta: Array, rule: Any) -> tuple[State, Info]:
+                ensemble = self.ensemble.replace(beta=beta)  # pyright: ignore[reportAttributeAccessIssue]
+                kernel = build(rule, ensemble, evaluator_for(rule, ensemble))
+                return kernel.move(jax.random.fold_in(key, number), state, where)
+
+            states, info = jax.vmap(move)(keys, states, betas, rules)
+            bad = ~jnp.isfinite(info.proposed_energy)
+            offender = jnp.where(bad[:, None], info.proposed, offender)
+            return states, accepted + info.accepted, non_finite + bad, offender
+
+        def flat(leaf: Array) -> Array:
+            return leaf.reshape(shape[0] * shape[1], *leaf.shape[2:])
+
+        mine = (carry.states, jnp.zeros(shape, jnp.int32), carry.non_finite, carry.offender)
+        after = jax.lax.fori_loop(first, first + self.plan.thin, step, jax.tree.map(flat, mine))
+        states, accepted, non_finite, offender = jax.tree.map(lambda leaf: leaf.reshape(*shape, *leaf.shape[1:]), after)
+        return carry._replace(states=states, non_finite=non_finite, offender=offender), accepted
+
+    def _settle(
+        self, number: Array, clock: Clock, index: Array, key: Array, carry: Carry, accepted: Array, trace: Trace
+    ) -> tuple[Carry, Trace]:
+        """Exchange and count in one ladder."""
+        tally = carry.tally
+        accepted = accepted[carry.at]
+        here = carry.states.tokens, carry.states.energy, carry.states.counts
+        if self.plan.has_source:
+            carry, tally, fresh = self._exchange(jax.random.fold_in(key, number), number, carry)
+            accepted = jnp.concatenate([jnp.zeros(1, accepted.dtype), accepted])
+            here = (carry.states.tokens, carry.states.energy, carry.states.counts)
+            rows = jax.tree.map(lambda leaf, new: jnp.concatenate([new[None], leaf[carry.at]]), here, fresh)
+        else:
+            rows = jax.tree.map(lambda leaf: leaf[carry.at], here)
+        tokens, energy, counts = rows
+        changed = jnp.sum(tokens != self.ensemble.anchor[None], axis=1).astype(energy.dtype)
+        scalars = jnp.concatenate([energy[:, None], changed[:, None], counts], axis=1)
+        tally = tally._replace(
+            letters=count_letters(tally.letters, tokens),
+            scalars=tally.scalars.add(scalars),
+            accepted=tally.accepted + accepted,
+        )
+        return carry._replace(tally=tally), self._traced(clock, index, trace, scalars, tokens)
+
+    def _exchange(self, key: Array, number: Array, carry: Carry) -> tuple[Carry, Tally, Any]:
+        """Exchange all pairs of one parity in one ladder; also the fresh draw at β = 0, counted where it was drawn."""
+        key_fresh, key_accept = jax.random.split(key)
+        new = self.kernel.init(background.draw(key_fresh, self.ensemble, 1)[0])
+        energies = jnp.concatenate([new.energy[None], carry.states.energy[carry.at]])
+        order, probability = exchanges.exchange(key_accept, number % 2 == 0, self.betas, energies)
+        first = carry.at[0]
+        taken = order[1] == 0
+        states = jax.tree.map(
+            lambda leaf, fresh: leaf.at[first].set(jnp.where(taken, fresh, leaf[first])), carry.states, new
+        )
+        # A fresh sequence takes the place of the one it is exchanged for, which is forgotten.
+        at = carry.at[jnp.maximum(order[1:], 1) - 1]
+        returned = taken & (carry.origin[first] == exchanges.TOP)
+        origin = carry.origin.at[first].set(jnp.where(taken, exchanges.BOTTOM, carry.origin[first]))
+        top = at[-1]
+        arrived = origin[top] == exchanges.BOTTOM
+        origin = origin.at[top].set(jnp.where(arrived, exchanges.TOP, origin[top]))
+        tally = carry.tally._replace(
+            exchange=carry.tally.exchange + probability,
+            arrivals=carry.tally.arrivals + arrived,
+            round_trips=carry.tally.round_trips + returned,
+        )
+        return (
+            carry._replace(states=states, at=at, origin=origin, source=new.tokens),
+            tally,
+            (new.tokens, new.energy, new.counts),
+        )
+
+    def _traced(self, clock: Clock, index: Array, trace: Trace, scalars: Array, tokens: Array) -> Trace:
+        """The trace with this state, where it is one of those to keep; what comes between is written over."""
+        slot = (clock.done + index) // clock.stride - clock.done // clock.stride
+        rows = trace.scalars.at[slot].set(scalars)
+        draws = trace.draws
+        if self.plan.store_every:
+            every = self.plan.store_every
+            slot = (clock.drawn + index) // every - clock.drawn // every
+            draws = draws.at[slot].set(tokens.astype(jnp.uint8))
+        return Trace(rows, draws)

@@ -1,0 +1,48 @@
+"""Ctrl-C and SIGTERM, heard between two blocks, so that what was sampled can be saved first."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType
+from typing import Any
+
+
+class Interrupted(KeyboardInterrupt):
+    """A run was stopped by a signal and saved; the message says where, and how to go on.
+
+    Attributes:
+        signal: the number of the signal.
+    """
+
+    def __init__(self, message: str, number: int) -> None:
+        super().__init__(message)
+        self.signal = number
+
+
+class Interrupts:
+    """Inside `with`, a first SIGINT or SIGTERM is only noted; a second one acts as it did before.
+
+    Signals are left alone outside the main thread, where Python does not let them be handled.
+    """
+
+    def __init__(self, *, active: bool) -> None:
+        self.noted: int | None = None
+        self._active = active and threading.current_thread() is threading.main_thread()
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Interrupts:
+        if self._active:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before.clear()
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        del frame
+        self.noted = number
+        self.__exit__()

@@ -1,0 +1,83 @@
+"""What shapes the compiled program, and the checks of what a user asks for."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxmaxent import checks, ladder
+from jaxmaxent.ensemble import Ensemble
+from jaxmaxent.run.settings import Settings
+from jaxmaxent.run.sharding import mesh_for
+from jaxmaxent.store import Run
+
+DEFAULT_RUNGS = 14
+# Letters of all replicas of an anchor from which a CPU takes anchors in turn, so that activations stay in its cache;
+# below, anchors go side by side, as on accelerators, to share the cost of starting each operation.
+ENOUGH_FOR_A_CPU = 8192
+# Draws wait on the device for the end of a block, at most so many and in at most so many bytes.
+_BUFFER_DRAWS, _BUFFER_BYTES = 64, 64 * 2**20
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What shapes the compiled program besides the ensemble and the rule."""
+
+    chains: int  # of every rung, those in `extra` included
+    extra: int  # chains that start at the anchor beside the others and are never part of the estimate
+    rungs: int
+    has_source: bool  # whether the first rung is drawn exactly instead of being walked on
+    thin: int
+    one_by_one: bool  # anchors in turn, each for a whole block, instead of side by side
+    store_every: int  # counted states between two stored draws; 0 stores none
+    buffer: int  # stored draws a block has room for
+    mesh: jax.sharding.Mesh | None = None
+    rule: str = ""  # its structure; JAX takes pytrees of two classes for one program if their leaves are alike
+
+    @property
+    def replicas(self) -> int:
+        """Rungs that are walked on."""
+        return self.rungs - self.has_source
+
+
+def first_ladder(given: Any, ensemble: Ensemble, start: Run | None) -> tuple[np.ndarray, bool]:
+    """β's to begin with, [anchors, rungs], and whether they are to be adapted; the ensemble is batched."""
+    beta = np.asarray(ensemble.beta, float)
+    if given is None:
+        return beta[:, None], False
+    if isinstance(given, str) and given != "auto":
+        raise ValueError(f'ladder must be "auto", a number of rungs, β\'s or None, got {given!r}')
+    if start is not None and np.ndim(given) == 0:
+        # Its ladder fits its chains, and was adapted with more of them than a new warm-up would have.
+        given = start.beta
+    if isinstance(given, str):
+        given = DEFAULT_RUNGS
+    if np.ndim(given) == 0:
+        return ladder.first_guess(beta, checks.integer("ladder", given, at_least=2)), True
+    return ladder.checked(given, beta), False
+
+
+def make(ensemble: Ensemble, settings: Settings, mesh: jax.sharding.Mesh | None, rule: Any = None) -> Plan:
+    """The plan of a run on the devices of a mesh, or on all of this process."""
+    chains = settings.chains + settings.extra
+    every = buffer = 0
+    if settings.store_every is not None:
+        every = settings.store_every // settings.thin
+        one_draw = ensemble.anchors * chains * settings.rungs * ensemble.length
+        buffer = max(1, min(_BUFFER_DRAWS, _BUFFER_BYTES // one_draw))
+    walked = chains * (settings.rungs - settings.has_source) * ensemble.length
+    return Plan(
+        chains=chains,
+        extra=settings.extra,
+        rungs=settings.rungs,
+        has_source=settings.has_source,
+        thin=settings.thin,
+        one_by_one=jax.default_backend() == "cpu" and walked >= ENOUGH_FOR_A_CPU,
+        store_every=every,
+        buffer=buffer,
+        mesh=mesh_for(mesh, ensemble.anchors, chains),
+        rule=str(jax.tree.structure(rule)),
+    )

@@ -1,0 +1,99 @@
+"""What the host remembers of a run, in memory that does not grow with its length.
+
+Counts come in batches of equally many counted states. When there are `BATCHES`, neighbours are merged and batches are
+twice as long from then on, so there are always between half of `BATCHES` and `BATCHES`. Traces of energies and counts
+are thinned in step. All of it depends on the numbers of the states only, never on how they were cut into blocks.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from jaxmaxent.run.block import TRACE_SLOTS, Tally
+from jaxmaxent.statistics import Moments
+
+BATCHES = 32
+
+
+class Record:
+    """Batches, traces and totals; every array has the leading axes [anchors, ladders].
+
+    Attributes:
+        size: counted states of a batch, a power of two.
+        counted: counted states so far.
+        letters: how often each letter stood at each position, a list of batches [anchors, ladders, rungs, length,
+            letters].
+        means: mean energies, changes and counts, a list of batches [anchors, ladders, rungs, scalars].
+        traces: the same of single states, a list [anchors, ladders, rungs, scalars].
+        scalars: their moments over all states.
+        sums: other sums over all states by the names in `Tally`.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.counted = 0
+        self.letters: list[Int[np.ndarray, "anchors ladders rungs length letters"]] = []
+        self.means: list[Float[np.ndarray, "anchors ladders rungs scalars"]] = []
+        self.traces: list[Float[np.ndarray, "anchors ladders rungs scalars"]] = []
+        self.scalars = Moments(0, np.zeros(()), np.zeros(()))
+        self.sums: dict[str, Any] = {}
+
+    @property
+    def stride(self) -> int:
+        """Counted states between two that are traced."""
+        return -(-self.size // TRACE_SLOTS)
+
+    def add_trace(self, rows: Float[np.ndarray, "anchors ladders slots rungs scalars"]) -> None:
+        """Take in the traced states of a block."""
+        self.traces.extend(np.moveaxis(rows, 2, 0))
+
+    def close(self, tally: Tally) -> None:
+        """Take in the counts of a batch; one that is shorter than the others, the last, only counts in the totals."""
+        counted = int(np.ravel(tally.scalars.count)[0])
+        self.counted += counted
+        moments = Moments(counted, tally.scalars.mean, tally.scalars.squares)
+        self.scalars = self.scalars.merge(moments)
+        for name in ("letters", "accepted", "exchange", "arrivals", "round_trips"):
+            wide = np.float64 if name == "exchange" else np.int64
+            self.sums[name] = self.sums.get(name, 0) + np.asarray(getattr(tally, name), wide)
+        if counted < self.size:
+            return
+        self.letters.append(np.asarray(tally.letters, np.min_scalar_type(self.size)))
+        self.means.append(np.asarray(tally.scalars.mean, np.float64))
+        if len(self.letters) == BATCHES:
+            self._merge()
+
+    def _merge(self) -> None:
+        old, self.size = self.stride, 2 * self.size
+        wide = np.min_scalar_type(self.size)
+        self.letters = [a + b.astype(wide) for a, b in zip(self.letters[::2], self.letters[1::2], strict=True)]
+        self.means = [(a + b) / 2 for a, b in zip(self.means[::2], self.means[1::2], strict=True)]
+        if self.stride > old:
+            self.traces = self.traces[1::2]
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Everything as arrays, to be saved."""
+        stacked = {name: np.stack(rows) for name in ("letters", "means", "traces") if (rows := getattr(self, name))}
+        totals = {f"sum_{name}": value for name, value in self.sums.items()}
+        moments = {f"scalars_{name}": np.asarray(value) for name, value in self.scalars._asdict().items()}
+        return stacked | totals | moments | {"size": np.asarray(self.size), "counted": np.asarray(self.counted)}
+
+    @classmethod
+    def of_arrays(cls, arrays: dict[str, np.ndarray]) -> Record:
+        """The record that was saved."""
+        record = cls(int(arrays["size"]))
+        record.counted = int(arrays["counted"])
+        for name in ("letters", "means", "traces"):
+            setattr(record, name, list(arrays.get(name, ())))
+        record.sums = {name[4:]: value for name, value in arrays.items() if name.startswith("sum_")}
+        record.scalars = Moments(int(arrays["scalars_count"]), arrays["scalars_mean"], arrays["scalars_squares"])
+        return record
+
+
+def first_size(counted: int | None) -> int:
+    """States of the first batches: few where few are asked for, so that there are many batches."""
+    most = 8 if counted is None else min(8, 2 * counted // BATCHES)
+    return 1 << max(most, 1).bit_length() - 1

@@ -1,0 +1,183 @@
+"""What a loop has gathered, as a `Run`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Float
+
+from jaxmaxent import background, free_energy
+from jaxmaxent.run.block import SCALARS
+from jaxmaxent.run.loop import Loop
+from jaxmaxent.run.starts import AnchorStart, compare, objection
+from jaxmaxent.run.stop import Diagnosis, diagnose, judge
+from jaxmaxent.store import Run
+
+# A run is judged again when it has grown by a tenth, so that judging costs little beside sampling.
+_GROWTH = 1.1
+_FEWEST_BATCHES = 16
+# Acceptance ratios are wrong by a factor of exp(β × noise): at a tenth the noise decides what the network should.
+_NOISY = 0.1
+
+
+def enough(loop: Loop) -> bool:
+    """Whether a run that ends when it knows enough has come there; asked after every batch."""
+    until, batches = loop.settings.until, len(loop.record.letters)
+    if until is None or batches < _FEWEST_BATCHES:
+        return False
+    if until.seconds is not None and loop.seconds > until.seconds:
+        return True
+    # A batch is a 32nd to a 16th of the run: every other batch is about a tenth.
+    if batches % 2:
+        return False
+    top = slice(loop.plan.rungs - 1, loop.plan.rungs)
+    return all(_judged(loop, _diagnosed(loop, a, top))[0] for a in range(loop.ensemble.anchors))
+
+
+def _diagnosed(loop: Loop, anchor: int, rungs: slice) -> Diagnosis:
+    movable = np.isin(np.arange(loop.ensemble.length), np.asarray(loop.ensemble.movable))
+    return diagnose(loop.record, anchor, slice(0, loop.settings.chains), rungs, movable)
+
+
+def _judged(loop: Loop, found: Diagnosis) -> tuple[bool, str]:
+    """Whether the last rung of a diagnosis is good enough, and why."""
+    names = ("energy", "distance in letters", *(f"{field.name} count" for field in loop.ensemble.fields))
+    return judge(found, loop.settings.wanted, loop.ensemble.alphabet.letters, names)
+
+
+def result(loop: Loop, compile_seconds: float) -> Run:
+    """The run of a loop that has come to its end."""
+    ensemble, settings, record = loop.ensemble, loop.settings, loop.record
+    anchors = [_of_anchor(loop, a) for a in range(ensemble.anchors)]
+    together: dict[str, Any] = {name: np.stack([one[name] for one in anchors]) for name in anchors[0]}
+    outcomes = tuple(str(text) for text in together.pop("outcome"))
+    fields = ensemble.fields
+    return Run(
+        names=settings.names,
+        letters=ensemble.alphabet.letters,
+        field_names=tuple(field.name for field in fields),
+        anchors=np.asarray(ensemble.anchor, np.uint8),
+        beta=np.asarray(loop.betas, float),
+        mu=np.stack([np.asarray(f.mu, float) for f in fields], -1) if fields else np.zeros((ensemble.anchors, 0)),
+        outcomes=outcomes,
+        last=_last(loop),
+        draws=_draws(loop),
+        steps=np.full(ensemble.anchors, record.counted * settings.thin),
+        burn_in=settings.burn_in,
+        thin=settings.thin,
+        seconds=loop.seconds,
+        compile_seconds=compile_seconds,
+        proposals_per_second=_proposals(loop) / max(loop.seconds, 1e-9),
+        device=device_name(),
+        **together,
+    )
+
+
+def _proposals(loop: Loop) -> int:
+    return loop.steps * loop.plan.chains * loop.plan.replicas * loop.ensemble.anchors
+
+
+def _of_anchor(loop: Loop, a: int) -> dict[str, Any]:
+    """The entries of a run that belong to one anchor."""
+    record, chains = loop.record, slice(0, loop.settings.chains)
+    found = _diagnosed(loop, a, slice(None))
+    frequencies = (record.sums["letters"][a, chains] / record.counted).mean(0)
+    means, variances = record.scalars.mean[a, chains], record.scalars.variance()[a, chains]
+    # Total variance: within chains plus between their means.
+    variance = variances.mean(0) + means.var(0)
+    accepted = record.sums["accepted"][a, chains].mean(0) / (record.counted * loop.plan.thin)
+    log_z, log_z_error, energies = _free_energy(loop, a)
+    start = _anchor_start(loop, a)
+    good, outcome = _outcome(loop, a, found, start, means[:, -1, 0].mean(), log_z[-1], log_z_error[-1])
+    return {
+        "frequencies": frequencies,
+        "frequency_errors": found.letter_mcse,
+        "frequency_rhat": found.letter_rhat,
+        "frequency_ess": found.letter_ess,
+        "energy": means[..., 0].mean(0),
+        "energy_error": found.scalar_mcse[:, 0],
+        "energy_rhat": found.scalar_rhat[:, 0],
+        "energy_ess": found.scalar_ess[:, 0],
+        "energy_tail_ess": found.scalar_tail_ess[:, 0],
+        "field_mean": means[..., SCALARS:].mean(0),
+        "field_error": found.scalar_mcse[:, SCALARS:],
+        "field_variance": variance[:, SCALARS:],
+        "field_rhat": found.scalar_rhat[:, SCALARS:],
+        "field_ess": found.scalar_ess[:, SCALARS:],
+        "acceptance": np.where(np.arange(loop.plan.rungs) < loop.plan.has_source, np.nan, accepted),
+        "exchange": record.sums["exchange"][a, chains].mean(0) / record.counted,
+        "arrivals": record.sums["arrivals"][a, chains].sum(),
+        "round_trips": record.sums["round_trips"][a, chains].sum(),
+        "log_z": log_z,
+        "log_z_error": log_z_error,
+        "energies": energies,
+        "anchor_start_energy": start.energy,
+        "anchor_start_error": start.error,
+        "drift": float(np.max(loop.carry.drift[a])),
+        "energy_noise": loop.noise[a],
+        "converged": good,
+        "outcome": outcome,
+    }
+
+
+def _outcome(
+    loop: Loop, a: int, found: Diagnosis, start: AnchorStart, energy: float, log_z: float, log_z_error: float
+) -> tuple[bool, str]:
+    good, why = _judged(loop, found)
+    if start.agrees.size and loop.settings.extra:
+        believed, remark = objection(start, loop.betas[a], energy, log_z, log_z_error)
+        good, why = good and believed, f"{why}; {remark}"
+    if loop.noise[a] > _NOISY:
+        good, why = False, f"{why}; energies are noisy: β times their noise is {loop.noise[a]:.2g}, above {_NOISY:g}"
+    steps = f"after {loop.record.counted * loop.plan.thin:,} steps"
+    return good, f"{'converged' if good else 'not converged'} {steps}: {why}"
+
+
+def _anchor_start(loop: Loop, a: int) -> AnchorStart:
+    if not loop.settings.extra:
+        unknown = np.full(loop.plan.rungs, np.nan)
+        return AnchorStart(unknown, unknown, np.isnan(unknown), np.nan)
+    one = loop.ensemble.take(a)
+    return compare(loop.record, a, loop.settings.chains, float(one.mu() @ one.counts(one.anchor)))
+
+
+def _free_energy(loop: Loop, a: int) -> tuple[np.ndarray, np.ndarray, Float[np.ndarray, "rungs chains draws"]]:
+    """log Z at every rung, its standard error, and the traced energies."""
+    rows = np.stack([row[a, : loop.settings.chains, :, 0] for row in loop.record.traces], axis=1)
+    energies = np.moveaxis(rows, 2, 0)
+    if not loop.plan.has_source:
+        unknown = np.full(1, np.nan)
+        return unknown, unknown, energies
+    first = float(background.log_partition(loop.ensemble.take(a)))
+    return *free_energy.along(loop.betas[a], rows, first), energies
+
+
+def _by_rung(loop: Loop, tokens: np.ndarray) -> np.ndarray:
+    """Tokens of replicas [anchors, ladders, replicas, length] in the order of the rungs they stand at."""
+    at = np.asarray(loop.carry.at)[..., None]
+    return np.take_along_axis(tokens, at, axis=2)
+
+
+def _last(loop: Loop) -> np.ndarray:
+    """The last sequence of every chain at every rung; at β = 0, where there is no chain, a fresh draw."""
+    walked = _by_rung(loop, np.asarray(loop.carry.states.tokens, np.uint8))[:, : loop.settings.chains].swapaxes(1, 2)
+    if not loop.plan.has_source:
+        return walked
+    fresh = np.asarray(loop.carry.source, np.uint8)[:, None, : loop.settings.chains]
+    return np.concatenate([fresh, walked], axis=1)
+
+
+def _draws(loop: Loop) -> np.ndarray | None:
+    """Stored draws, [anchors, rungs, draws, chains, length]."""
+    if not loop.draws:
+        return None
+    every = np.concatenate(loop.draws, axis=2)[:, : loop.settings.chains]
+    return np.ascontiguousarray(every.transpose(0, 3, 2, 1, 4))
+
+
+def device_name() -> str:
+    """What JAX computes on, for example "NVIDIA H200 (gpu)" or "cpu"."""
+    kind, backend = jax.devices()[0].device_kind, jax.default_backend()
+    return backend if kind == backend else f"{kind} ({backend})"

@@ -1,0 +1,171 @@
+"""`sample` and `resume`: what a user asks for, turned into a loop and its outcome."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Array, Key
+
+from jaxmaxent import checks
+from jaxmaxent.ensemble import Ensemble
+from jaxmaxent.evaluate import energy_noise
+from jaxmaxent.kernels import Rule, Site, SiteAdaptive
+from jaxmaxent.progress import Progress
+from jaxmaxent.run import block as blocks
+from jaxmaxent.run import plan as plans
+from jaxmaxent.run.interrupt import Interrupts
+from jaxmaxent.run.loop import Loop, NonFiniteEnergyError
+from jaxmaxent.run.result import enough, result
+from jaxmaxent.run.save import Saver
+from jaxmaxent.run.settings import Precision, Settings
+from jaxmaxent.run.sharding import placed
+from jaxmaxent.run.start import first_tokens, fresh_key
+from jaxmaxent.store import Run
+
+
+def sample(
+    key: Key[Array, ""],
+    ensemble: Ensemble,
+    *,
+    ladder: Any = "auto",
+    chains: int | None = None,
+    anchor_chains: int | None = None,
+    until: Precision | None = None,
+    steps: int | None = None,
+    burn_in: int | None = None,
+    thin: int = 10,
+    store_every: int | None = None,
+    start: str | Run = "background",
+    rule: Rule | None = None,
+    names: Sequence[str] | None = None,
+    mesh: jax.sharding.Mesh | None = None,
+    checkpoint: str | os.PathLike | None = None,
+    progress: bool = True,
+) -> Run:
+    """Sample an ensemble by replica exchange, until its letter frequencies are known well enough.
+
+    Each chain of each anchor is a ladder of replicas from β = 0, where sequences are drawn exactly, to the wanted β.
+    Ladders are independent of each other, so agreement between them is evidence. One compiled program serves every
+    later call with the same network and shapes, whatever β, μ, anchors or parameters.
+
+    Args:
+        key: a typed key, `jax.random.key(seed)`.
+        ensemble: what to sample, for one anchor or several.
+        ladder: "auto" for 14 rungs that are placed in the warm-up so that all exchange alike; another number of rungs;
+            the β's themselves, [rungs] or [anchors, rungs], from 0 to the ensemble's β; or None for the ensemble's β
+            alone, without exchanges: at a large β such chains mostly stay where they start.
+        chains: chains at every rung; 8, or 256 without a ladder, if None.
+        anchor_chains: chains that start at the anchor and run beside the others, at all rungs, as a diagnostic; no
+            estimate takes them in. 1, or none without a ladder, if None.
+        until: what has to be reached before the run ends, and when it gives up; `Precision()` if None.
+        steps: instead of `until`: exactly so many proposals of each replica, a multiple of `thin`.
+        burn_in: proposals of each replica before those that count, a multiple of `thin`. If None, a quarter of `steps`,
+            rounded up, or 40 × length where `until` decides.
+        thin: proposals between two exchanges, and two states that enter the statistics.
+        store_every: keep the sequences each time after so many proposals, a multiple of `thin`; None keeps none.
+            Stored draws take rungs × chains × length bytes each for an anchor.
+        start: "background" (exact draws at β = 0), "anchor" (every chain at x0), or a run whose chains go on.
+        rule: how replicas move; `kernels.SiteAdaptive()`, or `kernels.Site()` without a ladder, if None.
+        names: what the anchors are called; anchor_0, anchor_1, … if None.
+        mesh: devices to spread over, with axes named "anchors" or "chains"; those of this process if None. What comes
+            out depends on them in the last bits of energies only.
+        checkpoint: a folder, written from time to time and when the run is interrupted; `resume` goes on from there.
+        progress: show a progress bar.
+
+    Returns:
+        the run; its arrays have the shapes [anchors, rungs, …], and the wanted β is the last rung. `run.converged` and
+        `run.outcomes` say whether its numbers can be trusted.
+
+    Raises:
+        ValueError: for bad input, naming the argument.
+        NonFiniteEnergyError: if the network returns NaN or infinity, naming anchor, chain and sequence.
+        Interrupted: on Ctrl-C or SIGTERM, once a run with a `checkpoint` is saved.
+    """
+    if not isinstance(ensemble, Ensemble):
+        raise ValueError(f"ensemble must be an Ensemble, got {type(ensemble).__name__}")
+    key = fresh_key(checks.typed_key(key), start)
+    batch = ensemble.batched()
+    going_on = isinstance(start, Run)
+    betas, adapts = plans.first_ladder(ladder, batch, start if going_on else None)
+    settings = Settings.of(
+        batch, rungs=betas.shape[1], has_source=ladder is not None, adapts=adapts, going_on=going_on, chains=chains,
+        anchor_chains=anchor_chains, until=until, steps=steps, burn_in=burn_in, thin=thin, store_every=store_every,
+        names=names,
+    )  # fmt: skip
+    rule = (rule or _default_rule(settings)).prepare(batch, settings.rungs)
+    plan = plans.make(batch, settings, mesh, rule)
+    key_start, key_steps = jax.random.split(key)
+    with Progress(settings.burn_in + settings.counted * settings.thin, show=progress) as bar:
+        tokens = first_tokens(key_start, batch, plan, settings.extra, start)
+        carry = placed(plan.mesh, blocks.begin(plan, batch, rule, tokens))
+        _check_first_energies(batch, carry)
+        loop = Loop(plan, batch, rule, betas, blocks.Keys.of(key_steps), settings, carry, bar)
+        loop.noise = energy_noise(batch, tokens[:, 0], carry.states.energy[:, 0])
+        saver = None if checkpoint is None else Saver.begin(checkpoint, loop)
+        return _run(loop, saver)
+
+
+def resume(
+    checkpoint: str | os.PathLike,
+    ensemble: Ensemble,
+    *,
+    rule: Rule | None = None,
+    mesh: jax.sharding.Mesh | None = None,
+    progress: bool = True,
+) -> Run:
+    """Go on with a run that `sample` saved, to the result it would have had without the interruption.
+
+    Args:
+        checkpoint: the folder given to `sample`.
+        ensemble: the ensemble given to `sample`.
+        rule: the rule given to `sample`.
+        mesh: devices to spread over, not necessarily those of before.
+        progress: show a progress bar.
+
+    Raises:
+        ValueError: if the checkpoint is missing, damaged, or of another ensemble or rule.
+        NonFiniteEnergyError, Interrupted: as `sample`.
+    """
+    if not isinstance(ensemble, Ensemble):
+        raise ValueError(f"ensemble must be an Ensemble, got {type(ensemble).__name__}")
+    saver, saved = Saver.open(checkpoint)
+    batch = ensemble.batched()
+    settings = saved.settings
+    rule = (rule or _default_rule(settings)).prepare(batch, settings.rungs)
+    saved.check(batch, rule)
+    plan = plans.make(batch, settings, mesh, rule)
+    with Progress(settings.burn_in + settings.counted * settings.thin, show=progress) as bar:
+        loop = saved.restore(plan, batch, rule, bar)
+        return _run(loop, saver)
+
+
+def _default_rule(settings: Settings) -> Rule:
+    return SiteAdaptive() if settings.has_source else Site()
+
+
+def _run(loop: Loop, saver: Saver | None) -> Run:
+    """Compile, run to the end, and gather; saved from time to time and when interrupted."""
+    compile_seconds = loop.compile()
+    loop.bar.compiled(compile_seconds, done=loop.steps)
+    with Interrupts(active=saver is not None) as interrupts:
+        loop.run(enough, lambda: saver and saver.look_up(loop, interrupts))
+    found = result(loop, compile_seconds)
+    if saver is not None:
+        saver.remove()
+    return found
+
+
+def _check_first_energies(ensemble: Ensemble, carry: blocks.Carry) -> None:
+    energies, tokens = jax.device_get((carry.states.energy, carry.states.tokens))
+    wrong = np.argwhere(~np.isfinite(energies))
+    if wrong.size:
+        anchor, chain, replica = (int(i) for i in wrong[0])
+        raise NonFiniteEnergyError(
+            f"the network returned a NaN or infinite energy for {len(wrong)} of {energies.size} first sequences, for "
+            f"example {ensemble.alphabet.decode(tokens[anchor, chain, replica])}, where chain {chain} of anchor "
+            f"{anchor} starts; check its parameters"
+        )

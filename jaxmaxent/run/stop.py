@@ -1,0 +1,152 @@
+"""When a run has said enough: diagnostics of everything it estimates, and the verdict on them as a sentence."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from jaxmaxent import diagnostics
+from jaxmaxent.run.record import Record
+from jaxmaxent.run.settings import Precision
+
+
+class Diagnosis(NamedTuple):
+    """What is known of the estimates of one anchor at all its rungs.
+
+    R-hat is NaN and the standard error unknown where a letter was always or never seen. Then the effective sample size
+    is the number of sequences that came from β = 0 all the way up and said the same, 0 without a ladder. Positions
+    that are held fixed have no R-hat and an infinite effective sample size: nothing is estimated there.
+    """
+
+    letter_rhat: Float[np.ndarray, "rungs length letters"]
+    letter_ess: Float[np.ndarray, "rungs length letters"]
+    letter_mcse: Float[np.ndarray, "rungs length letters"]
+    scalar_rhat: Float[np.ndarray, "rungs scalars"]
+    scalar_ess: Float[np.ndarray, "rungs scalars"]
+    scalar_tail_ess: Float[np.ndarray, "rungs scalars"]
+    scalar_mcse: Float[np.ndarray, "rungs scalars"]
+
+    def max_rhat(self) -> Float[np.ndarray, " rungs"]:
+        """Largest R-hat of every rung, NaN where there is none."""
+        both = np.concatenate([self.letter_rhat.reshape(len(self.letter_rhat), -1), self.scalar_rhat], axis=1)
+        return np.where(np.isnan(both).all(1), np.nan, np.max(np.nan_to_num(both, nan=-np.inf, posinf=np.inf), axis=1))
+
+    def min_ess(self) -> Float[np.ndarray, " rungs"]:
+        """Smallest effective sample size of every rung."""
+        return np.minimum(self.letter_ess.min((1, 2)), self.scalar_ess.min(1))
+
+
+def diagnose(record: Record, anchor: int, chains: slice, rungs: slice, movable: np.ndarray) -> Diagnosis:
+    """Diagnostics of one anchor, from the chains and at the rungs that are named.
+
+    Args:
+        record: what was seen.
+        anchor: which anchor.
+        chains: which of its chains.
+        rungs: which of its rungs.
+        movable: which positions may change, a boolean mask.
+    """
+    arrivals = int(record.sums["arrivals"][anchor, chains].sum())
+    total = record.sums["letters"][anchor, chains, rungs]
+    counts = np.stack([batch[anchor, chains, rungs] for batch in record.letters])
+    means = np.stack([batch[anchor, chains, rungs] for batch in record.means])
+    traces = np.stack([row[anchor, chains, rungs] for row in record.traces], axis=1)
+    ess, mcse = diagnostics.batch_ess(counts, record.size), diagnostics.batch_mcse(counts, record.size).error
+    together = chains_together(counts.shape[1])
+    found = Diagnosis(
+        letter_rhat=diagnostics.indicator_rhat(*_joined_counts(counts, record.size, together)),
+        letter_ess=ess,
+        letter_mcse=mcse,
+        scalar_rhat=diagnostics.rhat(_joined_draws(traces, together)),
+        scalar_ess=_scalar_ess(traces, means, record.size, record.scalars.variance()[anchor, chains, rungs].mean(0)),
+        scalar_tail_ess=diagnostics.ess_tail(traces),
+        scalar_mcse=diagnostics.batch_means_mcse(means).error,
+    )
+    seen = total.sum(0)
+    constant = (seen == 0) | (seen == record.counted * len(total))
+    found.letter_ess[constant] = arrivals
+    # The standard deviation of what is left possible after so many agreeing sequences (Laplace's rule).
+    found.letter_mcse[constant] = 1 / (arrivals + 2) if arrivals else np.nan
+    found.scalar_ess[np.ptp(traces, axis=(0, 1)) == 0] = arrivals
+    found.letter_rhat[:, ~movable] = np.nan
+    found.letter_ess[:, ~movable] = np.inf
+    found.letter_mcse[:, ~movable] = 0
+    return found
+
+
+def _scalar_ess(
+    traces: np.ndarray, means: np.ndarray, size: int, variance: Float[np.ndarray, "rungs scalars"]
+) -> Float[np.ndarray, "rungs scalars"]:
+    """Bulk effective sample sizes of the traces [chains, states, …]; of all states where the traces are too thin.
+
+    A trace keeps a bounded number of states. Where these are hardly correlated there were more effective ones between
+    them, and the batch means of all states say how many.
+    """
+    bulk = diagnostics.ess_bulk(traces)
+    spread = variance + means.mean(0).var(0)
+    return np.where(
+        bulk > traces.shape[0] * traces.shape[1] / 4, diagnostics.batch_means_ess(means, spread, size), bulk
+    )
+
+
+def chains_together(chains: int) -> int:
+    """How many chains make one superchain of the nested R-hat (Margossian et al., Bayesian Analysis, 2024).
+
+    R-hat of single chains asks that each is long enough on its own; of superchains, that all of a superchain together
+    are. Up to four chains make one, so that chains which stay apart still show, and there are at least four of them.
+    """
+    return max(n for n in (1, 2, 4) if chains % n == 0 and (n == 1 or chains >= 4 * n))
+
+
+def _joined_counts(counts: np.ndarray, size: int, together: int) -> tuple[np.ndarray, int]:
+    """Counts [batches, chains, …] of superchains, and the states in a batch of one."""
+    shape = (counts.shape[0], counts.shape[1] // together, together, *counts.shape[2:])
+    return counts.reshape(shape).sum(2, dtype=np.int64), size * together
+
+
+def _joined_draws(draws: np.ndarray, together: int) -> np.ndarray:
+    """Draws [chains, draws, …] of superchains, whose halves are the halves of their chains."""
+    grouped = draws.reshape(draws.shape[0] // together, together, *draws.shape[1:]).swapaxes(1, 2)
+    return grouped.reshape(len(grouped), -1, *draws.shape[2:])
+
+
+def judge(
+    found: Diagnosis, wanted: Precision, letters: str, scalar_names: tuple[str, ...], rung: int = -1
+) -> tuple[bool, str]:
+    """Whether everything wanted is reached at a rung, and the sentence that says so or what is missing."""
+    rhat, ess = found.letter_rhat[rung], found.letter_ess[rung]
+    misses = []
+    if not (worst := _largest(rhat)) <= wanted.rhat:
+        misses.append(f"R-hat is {worst:.4g} {_where(rhat == worst, letters)}, wanted ≤ {wanted.rhat:g}")
+    if not (least := ess.min()) >= wanted.ess:
+        misses.append(
+            f"the effective sample size is {least:,.0f} {_where(ess == least, letters)}, wanted {wanted.ess:g}"
+        )
+    if wanted.mcse is not None:
+        error = np.nan_to_num(found.letter_mcse[rung], nan=np.inf)
+        if not (worst := error.max()) <= wanted.mcse:
+            misses.append(
+                f"a standard error is {worst:.2g} {_where(error == worst, letters)}, wanted ≤ {wanted.mcse:g}"
+            )
+    for name, its_rhat, its_ess in zip(scalar_names, found.scalar_rhat[rung], found.scalar_ess[rung], strict=True):
+        if its_rhat > wanted.rhat:
+            misses.append(f"R-hat of the {name} is {its_rhat:.4g}, wanted ≤ {wanted.rhat:g}")
+        if not its_ess >= wanted.ess:
+            misses.append(f"the effective sample size of the {name} is {its_ess:,.0f}, wanted {wanted.ess:g}")
+    if misses:
+        return False, "; ".join(misses)
+    return (
+        True,
+        f"largest R-hat {found.max_rhat()[rung]:.3f}, smallest effective sample size {found.min_ess()[rung]:,.0f}",
+    )
+
+
+def _largest(values: np.ndarray) -> float:
+    return float(np.max(np.nan_to_num(values, nan=-np.inf, posinf=np.inf), initial=-np.inf))
+
+
+def _where(mask: np.ndarray, letters: str) -> str:
+    position, letter = np.argwhere(mask)[0]
+    return f"at position {position}, letter {letters[letter]}"

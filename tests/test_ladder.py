@@ -1,0 +1,136 @@
+"""Exchanges against exact enumeration, and ladders of β's."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import stats
+
+import exact
+import jaxmaxent as jme
+from jaxmaxent import ladder
+from problems import PROBLEMS, Problem
+
+
+def test_exchanges_leave_every_rung_invariant(x64):
+    """For all pairs of states at two rungs: the flow of an exchange equals that of its reverse, to 1e-10."""
+    problem = Problem(length=3, mus=(0.4,))
+    betas = jnp.array([0.7, 2.5])
+    p = [exact.distribution(problem.log_weights() - (float(b) - problem.beta) * problem.energies) for b in betas]
+    low, high = np.meshgrid(problem.energies, problem.energies, indexing="ij")
+    pairs = jnp.asarray(np.stack([low.ravel(), high.ravel()], -1))
+    accept = jax.vmap(lambda e: ladder.exchange(jax.random.key(0), True, betas, e)[1][0])(pairs)
+    accept = np.asarray(accept).reshape(low.shape)
+    expected = np.minimum(1, np.exp((2.5 - 0.7) * (high - low)))
+    np.testing.assert_allclose(accept, expected, rtol=0, atol=1e-12)
+    flow = p[0][:, None] * p[1][None, :] * accept
+    np.testing.assert_allclose(flow, flow.T, rtol=0, atol=1e-10)
+
+
+def test_exchanges_are_made_as_often_as_their_probability_says_and_only_in_their_turn():
+    betas, energies = jnp.array([0.0, 1.0, 2.0, 4.0, 5.0]), jnp.array([1.0, 0.6, 0.9, 0.3, 0.1])
+    keys = jax.random.split(jax.random.key(1), 20_000)
+    for even in (True, False):
+        order, probability = jax.vmap(lambda key, e=even: ladder.exchange(key, e, betas, energies))(keys)
+        order = np.asarray(order)
+        np.testing.assert_array_equal(np.sort(order, axis=1), np.tile(np.arange(5), (len(keys), 1)))
+        for k in range(4):
+            swapped = (order[:, k] == k + 1) & (order[:, k + 1] == k)
+            if (k % 2 == 0) != even:
+                assert not swapped.any()
+                continue
+            expected = min(1.0, float(np.exp((betas[k + 1] - betas[k]) * (energies[k + 1] - energies[k]))))
+            assert float(probability[0, k]) == pytest.approx(expected, rel=1e-6)
+            assert stats.binomtest(int(swapped.sum()), len(keys), expected).pvalue > 1e-5
+
+
+@pytest.mark.parametrize("name", ["dna-fields", "dna-fixed", "binary", "zero-beta"])
+def test_every_rung_agrees_with_enumeration_within_its_own_errors(name):
+    problem = PROBLEMS[name]
+    settings = {"ladder": 4, "chains": 32, "steps": 4000, "anchor_chains": 2, "progress": False}
+    run = jme.sample(jax.random.key(0), problem.ensemble(), **settings)
+    assert run.converged.all(), run.outcomes
+    free = np.isin(np.arange(problem.length), problem.movable)
+    for k, beta in enumerate(run.beta[0]):
+        log_weights = problem.log_weights() - (beta - problem.beta) * problem.energies
+        p = exact.distribution(log_weights, problem.allowed)
+        gap = np.abs(run.frequencies[0, k] - exact.letter_frequencies(p, problem.states, problem.letters))
+        assert (run.frequency_errors[0, k][free] < 0.02).all()
+        assert (gap[free] < 5 * run.frequency_errors[0, k][free]).all()
+        assert gap[~free].max(initial=0) < 1e-12
+        energy, _ = exact.mean_and_variance(p, problem.energies)
+        assert abs(run.energy[0, k] - energy) < 5 * run.energy_error[0, k]
+        for f, count in enumerate(problem.counts):
+            mean, variance = exact.mean_and_variance(p, count(problem.states))
+            assert abs(run.field_mean[0, k, f] - mean) < 5 * run.field_error[0, k, f]
+            assert run.field_variance[0, k, f] == pytest.approx(variance, rel=0.1)
+        log_z = exact.log_partition(log_weights, problem.allowed)
+        assert abs(run.log_z[0, k] - log_z) <= 5 * run.log_z_error[0, k] + 1e-5
+    assert run.beta[0, 0] == 0
+    assert run.log_z_error[0, 0] == 0
+    assert np.isnan(run.acceptance[0, 0])
+    # A sequence that arrived in the warm-up may return after it.
+    assert 0 < run.round_trips[0] <= run.arrivals[0] + 32 * 3
+
+
+def test_rungs_at_beta_0_exchange_always_and_a_round_trip_takes_the_fewest_exchanges():
+    """Sequences are carried up and down by exchanges in turn: with 4 rungs 3 up and 3 down, and none is refused."""
+    problem = Problem(length=4, beta=0.0)
+    settings = {"ladder": 4, "chains": 4, "steps": 800, "burn_in": 0, "thin": 2, "anchor_chains": 0}
+    run = jme.sample(jax.random.key(0), problem.ensemble(), progress=False, **settings)
+    np.testing.assert_allclose(run.exchange, 1, rtol=1e-6)
+    # A fresh sequence comes in at every other exchange and leaves after 7; one arrival each, but for the first.
+    assert run.arrivals[0] == pytest.approx(4 * 400 / 2, abs=4 * 8)
+    assert run.round_trips[0] == pytest.approx(4 * 400 / 2, abs=4 * 8)
+
+
+def test_a_ladder_of_the_anchors_energies_exchanges_evenly_once_adapted():
+    problem = Problem(length=5, beta=12.0, seed=2)
+    settings = {"ladder": 5, "chains": 32, "steps": 1000, "burn_in": 2000, "anchor_chains": 0, "progress": False}
+    run = jme.sample(jax.random.key(0), problem.ensemble(), **settings)
+    fixed = jme.sample(
+        jax.random.key(0), problem.ensemble(), **settings | {"ladder": ladder.first_guess(run.beta[:, -1], 5)}
+    )
+    assert (np.diff(run.beta[0]) > 0).all()
+    assert run.beta[0, -1] == 12
+    assert np.ptp(run.exchange) < np.ptp(fixed.exchange) / 2
+    np.testing.assert_allclose(fixed.beta[0], 12 * np.linspace(0, 1, 5) ** 2)
+
+
+def test_evened_puts_rungs_at_equal_steps_of_the_barrier():
+    betas = np.array([0.0, 1.0, 2.0, 3.0])
+    np.testing.assert_allclose(ladder.evened(betas, np.array([0.2, 0.2, 0.2])), betas, atol=1e-12)
+    uneven = ladder.evened(betas, np.array([0.6, 0.1, 0.2]))
+    assert uneven[0] == 0
+    assert uneven[-1] == 3
+    assert (np.diff(uneven) > 0).all()
+    assert uneven[1] < 0.7  # a third of 0.9 lies within the first pair
+    np.testing.assert_array_equal(ladder.evened(np.zeros(4), np.zeros(3)), np.zeros(4))
+    never_refused = ladder.evened(betas, np.array([0.5, 0.0, 0.0]))
+    assert (np.diff(never_refused) > 0).all()
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ([0.0], "ladder must hold at least 2 β's"),
+        ([[0.0, 2.0], [0.0, 2.0]], r"ladder must hold at least 2 β's, \[rungs\] or \[1 anchors, rungs\]"),
+        ([0.5, 2.0], "ladder must begin with 0 and increase"),
+        ([0.0, 3.0, 2.0], "ladder must begin with 0 and increase"),
+        ([0.0, 1.0], "ladder must end with the β of the ensemble"),
+        (1, "ladder must be a whole number of at least 2, got 1"),
+        ("geometric", 'ladder must be "auto"'),
+    ],
+)
+def test_bad_ladders_are_named(given, message):
+    with pytest.raises(ValueError, match=message):
+        jme.sample(jax.random.key(0), Problem().ensemble(), ladder=given, progress=False)
+
+
+def test_a_run_goes_on_with_its_ladder():
+    problem = Problem(length=4, mus=(0.3,))
+    settings = {"chains": 4, "steps": 200, "anchor_chains": 0, "progress": False}
+    first = jme.sample(jax.random.key(0), problem.ensemble(), ladder=3, **settings)
+    onward = jme.sample(jax.random.key(0), problem.ensemble(), start=first, burn_in=0, **settings)
+    np.testing.assert_array_equal(onward.beta, first.beta)
+    assert (onward.last[:, 1:] != first.last[:, 1:]).any()

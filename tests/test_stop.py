@@ -1,0 +1,128 @@
+"""When a run ends, and what it says of itself."""
+
+import jax
+import numpy as np
+import pytest
+
+import jaxmaxent as jme
+from jaxmaxent.run.starts import AnchorStart, objection
+from jaxmaxent.run.stop import chains_together
+from problems import Problem
+
+PROBLEM = Problem(length=4, mus=(0.3,), seed=3)
+QUICK = {"ladder": 3, "chains": 8, "progress": False}
+
+
+def sample(until, **settings):
+    return jme.sample(jax.random.key(0), PROBLEM.ensemble(), until=until, **QUICK | settings)
+
+
+def test_a_run_ends_when_it_knows_enough_and_says_so():
+    few, many = sample(jme.Precision(rhat=1.05, ess=200)), sample(jme.Precision(rhat=1.01, ess=4000))
+    assert 0 < few.steps[0] < many.steps[0] < 200_000
+    for run, rhat, ess in ((few, 1.05, 200), (many, 1.01, 4000)):
+        assert run.converged[0]
+        assert run.max_rhat[0, -1] <= rhat
+        assert run.min_ess[0, -1] >= ess
+        assert run.outcomes[0].startswith(f"converged after {run.steps[0]:,} steps: largest R-hat ")
+
+
+def test_a_run_ends_at_a_standard_error():
+    run = sample(jme.Precision(rhat=1.5, ess=10, mcse=0.005))
+    assert run.frequency_errors[0, -1].max() <= 0.005
+    coarse = sample(jme.Precision(rhat=1.5, ess=10, mcse=0.02))
+    assert coarse.steps[0] < run.steps[0]
+
+
+def test_a_run_that_gives_up_says_what_is_missing_and_where():
+    run = sample(jme.Precision(ess=1e9, steps=2000))
+    assert run.steps[0] == 2000
+    assert not run.converged[0]
+    assert "not converged after 2,000 steps: the effective sample size is" in run.outcomes[0]
+    assert "wanted 1e+09" in run.outcomes[0]
+    soon = sample(jme.Precision(ess=1e9, seconds=1e-9))
+    assert soon.steps[0] < 2000
+
+
+def test_a_run_of_a_number_of_steps_is_judged_too():
+    short = jme.sample(jax.random.key(0), PROBLEM.ensemble(), steps=50, burn_in=0, **QUICK)
+    assert short.steps[0] == 50
+    assert not short.converged[0]
+
+
+def test_chains_that_stay_where_they_are_have_not_converged():
+    """At this β only proposals that lower the energy are taken: soon every chain is where it will stay."""
+    problem = Problem(length=4, beta=1e30)
+    settings = {"ladder": None, "chains": 16, "steps": 2000, "burn_in": 500, "thin": 10, "progress": False}
+    apart = jme.sample(jax.random.key(0), problem.ensemble(), **settings)
+    assert not apart.converged[0]
+    assert apart.frequency_ess.max() <= 16
+    # Superchains of 4 that each stay somewhere else: their means vary a quarter as much as the chains.
+    assert apart.max_rhat[0, 0] > 1.1
+    together = jme.sample(jax.random.key(0), problem.ensemble(), start="anchor", **settings)
+    assert not together.converged[0]
+    assert (together.frequency_ess == 0).all()
+    assert np.isnan(together.frequency_rhat).all()
+    assert np.isnan(together.frequency_errors).all()
+
+
+def test_held_positions_ask_for_nothing():
+    problem = Problem(length=4, fixed=(1,), beta=1.0)
+    run = jme.sample(jax.random.key(0), problem.ensemble(), until=jme.Precision(ess=200), **QUICK)
+    assert run.converged[0]
+    assert np.isnan(run.frequency_rhat[0, :, 1]).all()
+    assert (run.frequency_errors[0, :, 1] == 0).all()
+
+
+def test_several_anchors_end_together_and_are_judged_one_by_one():
+    ensemble = PROBLEM.ensemble(anchor=PROBLEM.states[[5, 40]], beta=[1.0, 3.0])
+    run = jme.sample(jax.random.key(0), ensemble, until=jme.Precision(ess=500), **QUICK)
+    assert run.steps[0] == run.steps[1]
+    assert run.converged.all()
+    assert len(run.outcomes) == 2
+
+
+@pytest.mark.parametrize(("chains", "expected"), [(1, 1), (4, 1), (7, 1), (8, 2), (12, 2), (16, 4), (18, 2), (256, 4)])
+def test_superchains_are_at_least_four(chains, expected):
+    assert chains_together(chains) == expected
+
+
+def anchor_start(agrees, log_z):
+    return AnchorStart(np.array([1.0, 0.5, 0.01]), np.full(3, 0.001), np.array(agrees), log_z)
+
+
+def test_the_start_with_the_larger_log_z_is_believed():
+    betas = np.array([0.0, 10.0, 50.0])
+    agree = objection(anchor_start([True, True, True], 0.0), betas, 0.1, 60.0, 0.2)
+    assert agree == (True, "chains started at the anchor agree")
+    believed, why = objection(anchor_start([True, True, False], 3.2), betas, 0.1, 60.0, 0.2)
+    assert believed
+    assert "agree up to β = 10 and not above (⟨E⟩ 0.01 against 0.1); they are stuck, by log Z 60.0 ± 0.2" in why
+    believed, why = objection(anchor_start([True, False, False], 80.0), betas, 0.1, 60.0, 0.2)
+    assert not believed
+    assert "agree up to β = 0 and not above" in why
+    assert "neither start can be preferred" in why
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"rhat": 1.0}, "rhat must be a finite number above 1"),
+        ({"ess": 0}, "ess must be a finite number above 0"),
+        ({"mcse": -0.1}, "mcse must be a finite number above 0"),
+        ({"steps": 0}, "steps must be a whole number of at least 1"),
+        ({"seconds": "soon"}, "seconds must be a finite number above 0"),
+    ],
+)
+def test_bad_precision_is_named(settings, message):
+    with pytest.raises(ValueError, match=message):
+        jme.Precision(**settings)
+
+
+def test_bad_settings_are_named():
+    with pytest.raises(ValueError, match="give until or steps, not both"):
+        sample(jme.Precision(), steps=100)
+    with pytest.raises(ValueError, match="until must be a Precision, got float"):
+        sample(1.01)
+    with pytest.raises(ValueError, match="anchor_chains must be a whole number of at least 0, got -1"):
+        sample(None, anchor_chains=-1)
