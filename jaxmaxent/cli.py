@@ -1,7 +1,7 @@
 """The command line: parse, call, and turn errors into one sentence and an exit code.
 
 Exit codes: 0 done, 1 the network failed while running, 2 bad input, 3 done but not reached or not converged,
-130 interrupted.
+130 interrupted, 143 ended by SIGTERM.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-EXIT_FAILED, EXIT_BAD_INPUT, EXIT_NOT_REACHED, EXIT_INTERRUPTED = 1, 2, 3, 130
+EXIT_FAILED, EXIT_BAD_INPUT, EXIT_NOT_REACHED = 1, 2, 3
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,12 +34,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         what = f"{error.filename}: {error.strerror}" if error.filename else error
         return _complain(what, EXIT_BAD_INPUT)
-    except KeyboardInterrupt:
-        return _complain("interrupted; nothing was written under its final name", EXIT_INTERRUPTED)
+    except KeyboardInterrupt as stop:
+        number = getattr(stop, "signal", None)  # of Interrupted, which says what is kept
+        what = "interrupted; nothing was written under its final name" if number is None else stop
+        return _complain(what, 128 + (number or signal.SIGINT))
 
 
 def _complain(what: Any, code: int) -> int:
-    print(f"jaxmaxent: {what}", file=sys.stderr)
+    print("; ".join([f"jaxmaxent: {what}", *getattr(what, "__notes__", ())]), file=sys.stderr)
     return code
 
 
@@ -54,9 +56,19 @@ def _train(options: dict[str, Any]) -> int:
 def _interpret(options: dict[str, Any]) -> int:
     from jaxmaxent.commands import interpret
 
-    interpret.run(options.pop("model"), options.pop("sequences"), out := options.pop("out"), **options)
+    run = interpret.run(options.pop("model"), options.pop("sequences"), out := options.pop("out"), **options)
+    return _interpreted(run, out)
+
+
+def _resume(options: dict[str, Any]) -> int:
+    from jaxmaxent.commands import resume
+
+    return _interpreted(resume.run(out := options.pop("out"), **options), out)
+
+
+def _interpreted(run: Any, out: str) -> int:
     print(f"open {Path(out) / 'report.html'}")
-    return 0
+    return 0 if run.converged.all() else EXIT_NOT_REACHED
 
 
 def _potential(options: dict[str, Any]) -> int:
@@ -70,8 +82,8 @@ def _potential(options: dict[str, Any]) -> int:
 def _demo(options: dict[str, Any]) -> int:
     from jaxmaxent.commands import demo
 
-    demo.run(options.pop("out"), **options)
-    return 0
+    run = demo.run(options.pop("out"), **options)
+    return 0 if run.converged.all() else EXIT_NOT_REACHED
 
 
 def _unit(text: str) -> int | tuple[int, int]:
@@ -94,14 +106,16 @@ def _parser() -> argparse.ArgumentParser:
     _add_demo(_command(commands, "demo", _demo, "train on sequences made on the spot and do all of it"))
     _add_train(_command(commands, "train", _train, "train a network on a table of labelled sequences"))
     _add_interpret(_command(commands, "interpret", _interpret, "sample around sequences: logos and a report"))
+    _add_resume(_command(commands, "resume", _resume, "go on with an interpret that was interrupted", seeded=False))
     _add_potential(_command(commands, "potential", _potential, "solve for the μ of a wanted GC content"))
     return parser
 
 
-def _command(commands: Any, name: str, function: Any, summary: str) -> argparse.ArgumentParser:
+def _command(commands: Any, name: str, function: Any, summary: str, *, seeded: bool = True) -> argparse.ArgumentParser:
     parser = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
     parser.set_defaults(command=function)
-    parser.add_argument("--seed", type=int, default=0, help="random seed (default %(default)s)")
+    if seeded:
+        parser.add_argument("--seed", type=int, default=0, help="random seed (default %(default)s)")
     parser.add_argument("--force", action="store_true", help="overwrite what this command wrote there before")
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
     return parser
@@ -124,10 +138,23 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
 
 def _add_interpret(parser: argparse.ArgumentParser) -> None:
     _add_anchors(parser)
-    parser.add_argument("--out", required=True, metavar="RUN", help="folder to write")
+    parser.add_argument("--out", required=True, metavar="RUN", help="folder to write; RUN.checkpoint keeps the work")
     parser.add_argument("--mu", type=float, default=0.0, help="chemical potential of GC (default %(default)s)")
-    parser.add_argument("--steps", type=int, default=10_000, help="proposals of each chain (default %(default)s)")
-    parser.add_argument("--burn-in", type=int, help="proposals of each chain before these (default steps / 4)")
+    parser.add_argument("--rungs", type=int, help="β's of the ladder, 1 for β alone (default 14)")
+    parser.add_argument("--chains", type=int, help="chains of each sequence (default 8, or 256 without a ladder)")
+    parser.add_argument("--anchor-chains", type=int, help="chains started at it to compare with (default 1, or 0)")
+    parser.add_argument("--burn-in", type=int, help="steps before those that count (default 40 × length, or steps / 4)")
+    parser.add_argument("--steps", type=int, help="exactly so many steps of each replica, instead of what follows")
+    until = parser.add_argument_group("when to stop, at each sequence")
+    until.add_argument("--rhat", type=float, help="at this R-hat of everything reported (default 1.01)")
+    until.add_argument("--ess", type=float, help="and this effective sample size (default 400)")
+    until.add_argument("--mcse", type=float, help="and this standard error of every letter's frequency (default any)")
+    until.add_argument("--max-steps", type=int, help="or give up after so many steps (default 200000)")
+    until.add_argument("--max-seconds", type=float, help="or after so many seconds of sampling (default never)")
+
+
+def _add_resume(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("out", metavar="RUN", help="the folder that interpret was to write")
 
 
 def _add_potential(parser: argparse.ArgumentParser) -> None:
@@ -138,6 +165,7 @@ def _add_potential(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=int, default=1000, help="proposals for a first look (default %(default)s)")
     parser.add_argument("--burn-in", type=int, help="proposals of each chain before a look (default as many as in it)")
     parser.add_argument("--max-steps", type=int, default=64_000, help="proposals for a last (default %(default)s)")
+    parser.add_argument("--chains", type=int, default=256, help="chains of each sequence (default %(default)s)")
 
 
 def _add_anchors(parser: argparse.ArgumentParser) -> None:
@@ -145,6 +173,5 @@ def _add_anchors(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("sequences", metavar="SEQUENCES", help="FASTA, table or one-hot .npy (also .gz but .npy)")
     parser.add_argument("--beta", type=float, required=True, help="β ≥ 0, the sharper the larger")
     parser.add_argument("--unit", type=_unit, help="output unit, or a pair A,B for their log-ratio (default 1,0)")
-    parser.add_argument("--chains", type=int, default=256, help="chains of each sequence (default %(default)s)")
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N sequences")
     parser.add_argument("--letters", help="letter order of a one-hot .npy, for example GCAT")

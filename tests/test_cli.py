@@ -4,6 +4,7 @@ import gzip
 import html
 import json
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,21 +14,25 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from jaxmaxent import DNA, Run
+from jaxmaxent import DNA, Precision, Run
 from jaxmaxent.analysis import consensus, information_bits, informative_window
 from jaxmaxent.cli import main
-from jaxmaxent.commands import interpret, potential, train
+from jaxmaxent.commands import demo, interpret, job, potential, train, write
 from jaxmaxent.data import read_fasta, read_motifs
 from jaxmaxent.data.example import ctcf_example
 from jaxmaxent.models import load
+from jaxmaxent.progress import Progress
 from jaxmaxent.report.page import PNG_SIGNATURE
-from jaxmaxent.run import NonFiniteEnergyError
+from jaxmaxent.run import Interrupted, NonFiniteEnergyError, plan
+from jaxmaxent.run import settings as run_settings
 
 LENGTH = 35  # the shortest in which the example's sites, up to 10 positions off the middle, fit
 NAMES = ["a&b<script>", "two", "two"]
 BETA = 500  # so large, for a network that has learned nothing, that some positions stand out
-# Three sequences or one, always of 32 chains: two shapes, so the sampler is compiled twice in this file.
-TINY = ["--chains", "32", "--steps", "50", "--burn-in", "10", "--quiet"]
+# The sampler is compiled for few shapes in this file.
+LADDER = ["--rungs", "4", "--chains", "6", "--quiet"]
+# Too short to converge: exit code 3.
+TINY = [*LADDER, "--steps", "60", "--burn-in", "20"]
 
 
 def call(*arguments):
@@ -60,7 +65,7 @@ def work(tmp_path_factory):
 def done(work):
     """The folder that interpret wrote."""
     out = work.folder / "run"
-    assert call("interpret", work.model, work.fasta, "--out", out, "--beta", BETA, *TINY) == 0
+    assert call("interpret", work.model, work.fasta, "--out", out, "--beta", BETA, *TINY) == 3
     return out
 
 
@@ -83,32 +88,68 @@ def test_train_writes_a_network_and_its_figures(work):
 
 def test_interpret_writes_a_summary_of_every_anchor(done):
     summary = json.loads((done / "summary.json").read_text())
-    assert (summary["chains"], summary["steps"], summary["burn_in"], summary["seed"]) == (32, 50, 10, 0)
+    assert summary["settings"] == {
+        "beta": BETA, "mu": 0, "unit": None, "rungs": 4, "chains": 6, "anchor_chains": 1, "burn_in": 20, "steps": 60,
+        "until": None, "seed": 0, "thin": 10,
+    }  # fmt: skip
+    assert summary["converged"] is False
+    assert summary["outcome"] == f"not converged: 3 of 3 sequences ({', '.join(NAMES)})"
     assert [row["name"] for row in summary["anchors"]] == NAMES
-    with np.load(done / "frequencies.npz") as archive:
-        frequencies = archive["frequencies"]
-    for row, table in zip(summary["anchors"], frequencies[:, 0], strict=True):
-        assert (row["beta"], row["mu"]) == (BETA, 0)
+    run = Run.load(done / "run.npz")
+    for a, row in enumerate(summary["anchors"]):
+        table = run.frequencies[a, -1]
+        assert (row["beta"], row["mu"], row["steps"]) == (BETA, 0, 60)
+        assert (row["converged"], row["outcome"]) == (False, run.outcomes[a])
+        assert row["outcome"].startswith("not converged after 60 steps")
         assert row["mean_energy"] > 0
         assert 0 < row["acceptance"] < 1
         assert row["consensus"] == consensus(table, "ACGT")
         np.testing.assert_allclose(row["information_bits"], information_bits(table), rtol=1e-9)
         assert len(row["information_bits"]) == len(row["information_bits_error"]) == LENGTH
         assert row["gc"] == pytest.approx(table[:, 1:3].sum(1).mean(), rel=1e-5)
+        assert (row["arrivals"], row["round_trips"]) == (run.arrivals[a], run.round_trips[a])
         assert row["proposals_per_second"] > 0
         assert row["compile_seconds"] >= 0
+
+
+def test_the_summary_tells_every_rung(done):
+    summary = json.loads((done / "summary.json").read_text())
+    run = Run.load(done / "run.npz")
+
+    def known(values):
+        return [float(value) if np.isfinite(value) else None for value in values]
+
+    for a, row in enumerate(summary["anchors"]):
+        columns = {name: [rung[name] for rung in row["ladder"]] for name in row["ladder"][0]}
+        assert columns["beta"] == run.beta[a].tolist()
+        assert (columns["beta"][0], columns["beta"][-1]) == (0, BETA)
+        assert columns["exchange_with_next"] == [*run.exchange[a].tolist(), None]
+        assert columns["acceptance"][0] is None
+        for name, values in (
+            ("mean_energy", run.energy), ("mean_energy_error", run.energy_error), ("acceptance", run.acceptance),
+            ("max_rhat", run.max_rhat), ("min_ess", run.min_ess), ("log_z", run.log_z),
+            ("log_z_error", run.log_z_error), ("anchor_start_energy", run.anchor_start_energy),
+            ("anchor_start_error", run.anchor_start_error),
+        ):  # fmt: skip
+            assert columns[name] == known(values[a]), name
+        bits = information_bits(run.frequencies[a]).sum(-1)
+        np.testing.assert_allclose(columns["information_bits"], bits, rtol=1e-9)
+        assert columns["information_bits"][-1] == pytest.approx(sum(row["information_bits"]))
+        errors = [error or np.nan for error in row["information_bits_error"]]
+        assert columns["information_bits_error"][-1] in (None, pytest.approx(sum(errors)))
+        assert (row["max_rhat"], row["min_ess"]) == (columns["max_rhat"][-1], columns["min_ess"][-1])
 
 
 def test_interpret_writes_frequencies_and_the_run(done, work):
     with np.load(done / "frequencies.npz", allow_pickle=False) as archive:
         found = dict(archive)
-    assert found["frequencies"].shape == found["frequency_errors"].shape == (3, 1, LENGTH, 4)
+    assert found["frequencies"].shape == (3, 4, LENGTH, 4)
     np.testing.assert_allclose(found["frequencies"].sum(-1), 1, atol=1e-12)
     assert str(found["letters"]) == "ACGT"
-    np.testing.assert_array_equal(found["beta"], [[BETA]] * 3)
     assert found["names"].tolist() == NAMES
     run = Run.load(done / "run.npz")
-    np.testing.assert_array_equal(run.frequencies, found["frequencies"])
+    for name in ("frequencies", "frequency_errors", "frequency_rhat", "frequency_ess", "beta"):
+        np.testing.assert_array_equal(getattr(run, name), found[name])
     assert DNA.decode(run.anchors) == work.spelled[:3]
     assert run.names == tuple(NAMES)
 
@@ -122,7 +163,7 @@ def test_interpret_draws_a_logo_of_every_anchor(done):
 def test_interpret_writes_the_motifs_it_finds(done):
     motifs = read_motifs(done / "motifs.meme")
     with np.load(done / "frequencies.npz") as archive:
-        frequencies = archive["frequencies"][:, 0]
+        frequencies = archive["frequencies"][:, -1]
     assert motifs
     for motif in motifs:
         found = frequencies[int(motif.identifier)]
@@ -133,9 +174,12 @@ def test_interpret_writes_the_motifs_it_finds(done):
 
 def test_interpret_without_motifs_is_no_error(work, tmp_path, capsys):
     """At β = 0 no position tells anything, as long as the run is long enough."""
-    settings = ["--beta", 0, "--chains", 32, "--steps", 2000, "--limit", 1, "--quiet"]
+    settings = ["--beta", 0, "--rungs", 1, "--chains", 32, "--rhat", 1.1, "--max-steps", 4000, "--limit", 1, "--quiet"]
     assert call("interpret", work.model, work.fasta, "--out", tmp_path / "out", *settings) == 0
     assert capsys.readouterr().err == ""
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "All chains ran at one β." in page and "Along β" not in page
+    assert json.loads((tmp_path / "out" / "summary.json").read_text())["settings"]["anchor_chains"] == 0
     motifs = tmp_path / "out" / "motifs.meme"
     assert not motifs.exists() or "MOTIF" not in motifs.read_text()
 
@@ -144,7 +188,10 @@ def test_the_report_shows_every_anchor_under_its_escaped_name(done):
     page = (done / "report.html").read_text()
     assert "<script" not in page
     assert html.escape(NAMES[0]) in page
-    assert page.count("data:image/png;base64,") == 3
+    assert page.count("data:image/png;base64,") == 3 * 3
+    assert page.count("<strong>Not converged after 60 steps</strong>") == 3
+    assert page.count("Take more --") == 3  # steps, or rungs where neighbours hardly exchange
+    assert "3 of 3 sequences" in page and "All chains ran at one β." not in page
 
 
 def test_what_is_left_behind_is_only_what_was_asked_for(done):
@@ -157,7 +204,7 @@ def test_what_is_left_behind_is_only_what_was_asked_for(done):
 def test_one_hot_of_another_letter_order_gives_the_same_run(work, done, tmp_path):
     out = tmp_path / "out"
     settings = ["--letters", "GCAT", "--out", out, "--beta", BETA, *TINY]
-    assert call("interpret", work.model, work.npy, *settings) == 0
+    assert call("interpret", work.model, work.npy, *settings) == 3
     one, other = Run.load(done / "run.npz"), Run.load(out / "run.npz")
     for name in ("anchors", "frequencies", "energy", "last"):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
@@ -168,7 +215,7 @@ def test_seed_unit_and_mu_mean_what_they_say(work, done, tmp_path):
 
     def again(name, *settings):
         out = tmp_path / name
-        assert call("interpret", work.model, work.fasta, "--out", out, "--beta", BETA, *TINY, *settings) == 0
+        assert call("interpret", work.model, work.fasta, "--out", out, "--beta", BETA, *TINY, *settings) == 3
         return Run.load(out / "run.npz")
 
     np.testing.assert_array_equal(again("pair", "--unit", "1,0").last, first.last)
@@ -181,9 +228,9 @@ def test_force_replaces_a_run(work, done, tmp_path):
     shutil.copytree(done, tmp_path / "out")
     (tmp_path / "out" / "old").touch()
     settings = ["--out", tmp_path / "out", "--beta", 2, *TINY, "--force"]
-    assert call("interpret", work.model, work.fasta, *settings) == 0
+    assert call("interpret", work.model, work.fasta, *settings) == 3
     assert not (tmp_path / "out" / "old").exists()
-    assert Run.load(tmp_path / "out" / "run.npz").beta[0, 0] == 2
+    assert Run.load(tmp_path / "out" / "run.npz").beta[0, -1] == 2
 
 
 ZERO = ["--beta", "0", "--chains", "32", "--steps", "500", "--quiet"]
@@ -223,8 +270,22 @@ def test_help_answers_without_a_network():
     done = subprocess.run([sys.executable, "-m", "jaxmaxent", "--help"], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0
     assert done.stderr == ""
-    for command in ("demo", "train", "interpret", "potential"):
+    for command in ("demo", "train", "interpret", "resume", "potential"):
         assert command in done.stdout
+
+
+def test_the_defaults_that_help_tells_are_those_of_the_library(capsys):
+    with pytest.raises(SystemExit):
+        main(["interpret", "--help"])
+    told = " ".join(capsys.readouterr().out.split())
+    until, chains = Precision(), (run_settings._CHAINS, run_settings._CHAINS_AT_ONE_BETA)
+    for default in (
+        f"(default {plan.DEFAULT_RUNGS})", f"(default {chains[0]}, or {chains[1]} without a ladder)",
+        f"(default {run_settings._ANCHOR_CHAINS}, or 0)", f"(default {run_settings._WARM_UP_SWEEPS} × length",
+        f"(default {until.rhat:g})", f"(default {until.ess:g})", f"(default {until.steps})",
+    ):  # fmt: skip
+        assert default in told
+    assert until.mcse is None and until.seconds is None
 
 
 # --- what is refused
@@ -340,6 +401,18 @@ def test_a_truncated_one_hot_array_is_named(work, tmp_path, out, capsys):
         (["--mu", "nan"], "mu must be"),
         (["--chains", "0"], "chains must be a whole number of at least 1, got 0"),
         (["--chains", "-3"], "chains must be a whole number of at least 1, got -3"),
+        (["--anchor-chains", "-1"], "anchor_chains must be a whole number of at least 0, got -1"),
+        (["--rungs", "0"], "rungs must be a whole number of at least 1, got 0"),
+        (["--rhat", "1"], "rhat must be a finite number above 1, got 1"),
+        (["--ess", "0"], "ess must be a finite number above 0, got 0"),
+        (["--mcse", "0"], "mcse must be a finite number above 0, got 0"),
+        (["--max-steps", "0"], "max_steps must be a whole number of at least 1, got 0"),
+        (["--max-seconds", "0"], "max_seconds must be a finite number above 0, got 0"),
+        (["--steps", "50", "--ess", "100"], "give steps or ess, not both, got steps=50 and ess=100"),
+        (
+            ["--steps", "50", "--max-seconds", "1"],
+            "give steps or max_seconds, not both, got steps=50 and max_seconds=1",
+        ),
         (["--steps", "0"], "steps must be a whole number of at least 1, got 0"),
         (["--steps", "55"], "steps must be a multiple of thin = 10, got 55"),
         (["--burn-in", "-10"], "burn_in must be a whole number of at least 0, got -10"),
@@ -522,9 +595,8 @@ def raising(error):
     [
         (train, "train", "train"),
         (train, "write_json", "train"),
-        (interpret, "load_ensemble", "interpret"),
-        (interpret, "sample", "interpret"),
-        (interpret, "write_report", "interpret"),
+        (interpret, "read_for", "interpret"),
+        (job, "sample", "interpret"),
         (potential, "solve_chemical_potential", "potential"),
         (train, "train", "demo"),
     ],
@@ -548,14 +620,278 @@ def trained(work):
 
 def test_a_network_that_fails_while_running_exits_with_1(work, out, monkeypatch, capsys):
     error = NonFiniteEnergyError("the network returned a NaN or infinite energy")
-    monkeypatch.setattr(interpret, "sample", raising(error))
+    monkeypatch.setattr(job, "sample", raising(error))
     refused(capsys, commands(work)["interpret"], out, ["NaN or infinite energy"], code=1)
 
 
 def test_a_fault_of_the_program_itself_is_not_taken_for_bad_input(work, out, monkeypatch):
-    monkeypatch.setattr(interpret, "sample", raising(AssertionError("a bug")))
+    monkeypatch.setattr(job, "sample", raising(AssertionError("a bug")))
     with pytest.raises(AssertionError, match="a bug"):
         call(*commands(work)["interpret"], "--out", out)
+    assert not list(out.parent.iterdir())
+
+
+# --- what goes on until enough is known
+
+
+EASY = ["--beta", 2, *LADDER, "--rhat", 1.2, "--ess", 40, "--burn-in", 200]
+
+
+def test_a_run_that_converges_exits_with_0(work, tmp_path, capsys):
+    settings = [*EASY, "--mcse", 0.2, "--max-steps", 20000]
+    assert call("interpret", work.model, work.fasta, "--out", tmp_path / "out", *settings) == 0
+    said = capsys.readouterr()
+    assert said.err == ""
+    assert [line.split(":")[0] for line in said.out.splitlines()[:3]] == NAMES
+    assert said.out.count(": converged after") == 3
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert (summary["converged"], summary["outcome"]) == (True, "converged: 3 of 3 sequences")
+    until = {"rhat": 1.2, "ess": 40, "mcse": 0.2, "steps": 20000, "seconds": None}
+    assert (summary["settings"]["until"], summary["settings"]["steps"]) == (until, None)
+    for row in summary["anchors"]:
+        assert row["max_rhat"] <= 1.2 and row["min_ess"] >= 40 and row["steps"] < 20000
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert page.count('<p class="outcome soft">Converged after') == 3
+    assert "Please note" not in page
+
+
+@pytest.mark.parametrize(
+    ("limit", "advice"),
+    [(["--max-steps", 320], "(it was 320)"), (["--max-seconds", 1e-6], "--max-seconds (it was 1e-06)")],
+)
+def test_a_run_that_gives_up_exits_with_3_and_is_written(work, tmp_path, capsys, limit, advice):
+    settings = [*EASY, "--ess", 1e6, *limit]
+    assert call("interpret", work.model, work.fasta, "--out", tmp_path / "out", *settings) == 3
+    assert capsys.readouterr().out.count(": not converged after") == 3
+    assert json.loads((tmp_path / "out" / "summary.json").read_text())["converged"] is False
+    assert (tmp_path / "out" / "report.html").read_text().count(advice) == 3
+
+
+def test_anchors_that_are_taken_in_turn_end_when_each_has_converged(work, tmp_path, monkeypatch):
+    monkeypatch.setattr(interpret, "_REPLICAS_AT_ONCE", 1)
+    settings = [*EASY, "--beta", 100, "--max-steps", 20000]
+    call("interpret", work.model, work.fasta, "--out", tmp_path / "out", *settings)
+    run = Run.load(tmp_path / "out" / "run.npz")
+    assert len(set(run.steps)) > 1
+    states = np.isfinite(run.energies[:, 0, 0]).sum(-1)
+    assert len(set(states)) > 1 and states.max() == run.energies.shape[-1]
+
+
+# --- what is kept when it is broken off
+
+# Two sequences in turn, each of a second or so.
+LONG = ["--beta", 5, *LADDER, "--steps", 2000, "--burn-in", 100, "--limit", 2]
+IN_TURN = """
+import sys
+from jaxmaxent.cli import main
+from jaxmaxent.commands import interpret
+from jaxmaxent.progress import Progress
+interpret._REPLICAS_AT_ONCE = 1
+Progress.advance = lambda *arguments, **numbers: print("block", flush=True)
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.fixture
+def kept(out):
+    return out.with_name("out.checkpoint")
+
+
+def assert_same_but_for_times(out, expected):
+    found = Run.load(out / "run.npz")
+    for name, array in expected._arrays().items():
+        other = getattr(found, name)
+        assert (other.dtype, other.shape, other.tobytes()) == (array.dtype, array.shape, array.tobytes()), name
+    assert (found.names, found.outcomes, found.burn_in) == (expected.names, expected.outcomes, expected.burn_in)
+
+
+def stop(arguments, kept, group, number):
+    """Start a process, send it a signal while it samples the group, and return its exit code and stderr."""
+    command = [sys.executable, "-c", IN_TURN, *map(str, arguments)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    for line in process.stdout:
+        if line == "block\n" and (kept / f"group-{group:06d}").exists():
+            break
+    process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    return process.returncode, said
+
+
+def test_a_process_that_was_stopped_and_killed_is_gone_on_with(work, out, kept, monkeypatch):
+    command = ["interpret", work.model, work.fasta, *LONG, "--out"]
+    code, said = stop([*command, out], kept, 0, signal.SIGINT)
+    assert said.splitlines() == [
+        f"jaxmaxent: interrupted; what was sampled is kept in {kept} (0 of 2 sequences are done), "
+        f"go on with: jaxmaxent resume {out}"
+    ]
+    assert code == 130
+    assert stop(["resume", out, "--quiet"], kept, 1, signal.SIGKILL)[0] == -signal.SIGKILL
+    assert not out.exists()
+    assert call("resume", out, "--quiet") in (0, 3)
+    assert not kept.exists()
+    assert (out / "report.html").is_file()
+    monkeypatch.setattr(interpret, "_REPLICAS_AT_ONCE", 1)
+    assert call(*command, work.folder / "whole") in (0, 3)
+    assert_same_but_for_times(out, Run.load(work.folder / "whole" / "run.npz"))
+
+
+def after_blocks(monkeypatch, count, act):
+    """Call `act` in the middle of the sampling, after so many blocks."""
+    advance, blocks = Progress.advance, []
+
+    def advanced(self, *arguments, **numbers):
+        advance(self, *arguments, **numbers)
+        blocks.append(0)
+        if len(blocks) == count:
+            act()
+
+    monkeypatch.setattr(Progress, "advance", advanced)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_is_heard_and_the_command_to_go_on_works(work, out, kept, done, monkeypatch, capsys, number, code):
+    after_blocks(monkeypatch, 3, lambda: signal.raise_signal(number))
+    assert call(*commands(work)["interpret"], "--beta", BETA, "--out", out) == code
+    said = capsys.readouterr().err
+    assert said == (
+        f"jaxmaxent: interrupted; what was sampled is kept in {kept} (0 of 3 sequences are done), "
+        f"go on with: jaxmaxent resume {out}\n"
+    )
+    assert not out.exists()
+    assert call(*said.split("jaxmaxent ")[-1].split(), "--quiet") == 3
+    assert_same_but_for_times(out, Run.load(done / "run.npz"))
+    assert [path.name for path in out.parent.iterdir()] == ["out"]
+
+
+def test_what_is_sampled_is_kept_when_the_output_cannot_be_written(work, out, kept, done, monkeypatch, capsys):
+    monkeypatch.setattr(write, "write_report", raising(OSError(28, "No space left on device")))
+    assert call(*commands(work)["interpret"], "--beta", BETA, "--out", out) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("jaxmaxent: ") and said.count("\n") == 1
+    assert "No space left on device" in said and f"jaxmaxent resume {out}" in said
+    assert not out.exists()
+    monkeypatch.undo()
+    monkeypatch.setattr(job, "sample", raising(AssertionError("sampled again")))
+    assert call("resume", out, "--quiet") == 3
+    assert_same_but_for_times(out, Run.load(done / "run.npz"))
+
+
+def interrupted(work, out, monkeypatch):
+    with monkeypatch.context() as patch:
+        after_blocks(patch, 3, lambda: signal.raise_signal(signal.SIGINT))
+        assert call(*commands(work)["interpret"], "--out", out) == 130
+
+
+def test_an_interrupted_run_is_only_discarded_when_asked_for(work, out, kept, monkeypatch, capsys):
+    interrupted(work, out, monkeypatch)
+    words = [kept, f"jaxmaxent resume {out}", "--force"]
+    refused(capsys, commands(work)["interpret"], out, words)
+    assert call(*commands(work)["interpret"], "--force", "--out", out) == 3
+    assert [path.name for path in out.parent.iterdir()] == ["out"]
+
+
+def test_the_files_it_was_begun_with_are_no_longer_needed(work, out, tmp_path, monkeypatch):
+    (tmp_path / "inputs").mkdir()
+    here = SimpleNamespace(model=tmp_path / "inputs" / "model", fasta=tmp_path / "inputs" / "s.fa", table=None)
+    shutil.copytree(work.model, here.model)
+    shutil.copy(work.fasta, here.fasta)
+    interrupted(here, out, monkeypatch)
+    shutil.rmtree(tmp_path / "inputs")
+    moved = out.parent.parent / "moved"
+    out.parent.rename(moved)
+    assert call("resume", moved / "out", "--quiet") == 3
+    assert Run.load(moved / "out" / "run.npz").names == tuple(NAMES)
+
+
+def test_resume_does_not_replace_what_has_come_meanwhile(work, out, monkeypatch, capsys):
+    interrupted(work, out, monkeypatch)
+    out.mkdir()
+    (out / "summary.json").write_text("{}")
+    assert call("resume", out, "--quiet") == 2
+    assert "exists already" in capsys.readouterr().err
+    assert call("resume", out, "--quiet", "--force") == 3
+    assert [path.name for path in out.parent.iterdir()] == ["out"]
+
+
+def rewritten(file, change):
+    about = json.loads(file.read_text())
+    change(about)
+    file.write_text(json.dumps(about))
+
+
+def flip(file):
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(data)
+
+
+def each_array(folder):
+    for file in folder.glob("group-000000/*-step-*/**/*"):
+        if file.is_file():
+            file.write_bytes(b"")
+
+
+KEPT = {
+    "missing": (shutil.rmtree, ["does not exist"]),
+    "no description": (lambda k: (k / "settings.json").unlink(), ["no sound settings.json"]),
+    "no JSON": (lambda k: (k / "settings.json").write_text("{"), ["no sound settings.json"]),
+    "a list": (lambda k: (k / "settings.json").write_text("[]"), ["no sound settings.json"]),
+    "foreign": (lambda k: rewritten(k / "settings.json", lambda a: a.update(format="x")), ["has format 'x'"]),
+    "newer": (lambda k: rewritten(k / "settings.json", lambda a: a.update(format_version=9)), ["version 9"]),
+    "another seed": (
+        lambda k: rewritten(k / "settings.json", lambda a: a["settings"].update(seed=1)),
+        ["settings.json does not have its checksum"],
+    ),
+    "weights": (
+        lambda k: flip(k / "model" / "weights.safetensors"),
+        ["weights.safetensors does not have its checksum"],
+    ),
+    "no weights": (lambda k: (k / "model" / "weights.safetensors").unlink(), ["weights.safetensors is missing"]),
+    "anchors": (lambda k: flip(k / "anchors.npz"), ["anchors.npz does not have its checksum"]),
+    "no anchors": (lambda k: (k / "anchors.npz").unlink(), ["anchors.npz is missing"]),
+    "checkpoint": (each_array, ["group-000000", "damaged"]),
+    "group": (lambda k: (k / "group-000000.npz").write_bytes(b"PK"), ["group-000000.npz is damaged"]),
+}
+
+
+@pytest.fixture(scope="module")
+def broken_off(work, tmp_path_factory):
+    out = tmp_path_factory.mktemp("broken") / "out"
+    with pytest.MonkeyPatch.context() as patch:
+        interrupted(work, out, patch)
+    return out.with_name("out.checkpoint")
+
+
+@pytest.mark.parametrize("case", KEPT)
+def test_what_cannot_be_gone_on_with_is_named_and_left(broken_off, out, kept, capsys, case):
+    change, words = KEPT[case]
+    shutil.copytree(broken_off, kept)
+    change(kept)
+    before = snapshot(out.parent)
+    assert call("resume", out, "--quiet") == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("jaxmaxent: ") and said.err.count("\n") == 1, said.err
+    for word in [kept, *words]:
+        assert str(word) in said.err
+    assert snapshot(out.parent) == before
+
+
+def test_a_group_killed_before_its_first_save_begins_anew(broken_off, out, kept):
+    shutil.copytree(broken_off, kept)
+    for state in kept.glob("group-000000/*-step-*"):
+        state.rename(f"{state}.orbax-checkpoint-tmp")
+    assert call("resume", out, "--quiet") == 3
+    assert not kept.exists()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_demo_that_is_interrupted_gives_no_advice_that_cannot_be_followed(out, monkeypatch, capsys, number, code):
+    monkeypatch.setattr(demo.train, "run", lambda *a, **k: None)
+    monkeypatch.setattr(demo, "write_example", lambda *a, **k: None)
+    monkeypatch.setattr(demo.interpret, "run", raising(Interrupted("go on with: jaxmaxent resume gone/run", number)))
+    assert call("demo", "--out", out, "--quiet") == code
+    assert capsys.readouterr().err == "jaxmaxent: interrupted; nothing was written under its final name\n"
     assert not list(out.parent.iterdir())
 
 

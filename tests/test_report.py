@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jaxmaxent import plot
-from jaxmaxent.report import write_report
+from jaxmaxent.report import Picture, write_report
 from jaxmaxent.report.page import _format
 
 HOSTILE = "<script>alert(1)</script>"
@@ -71,6 +71,9 @@ def entry(name="chr1:1-4", **change):
         "information_bits": [0.5, 1.25, 2.0],
         "proposals_per_second": 398765.4,
         "compile_seconds": 3.21987,
+        "converged": True,
+        "max_rhat": 1.00321,
+        "min_ess": np.float64(1234.56),
     } | change
 
 
@@ -88,9 +91,11 @@ def test_a_row_an_anchor_that_leads_to_its_logo(tmp_path, picture):
     write_report(path, title="CTCF", summary=summary, logos=[picture, other], facts={}, notes=[])
     page = Page(path.read_text("utf-8"))
     head, first, second = page.cells
-    assert head == ["anchor", "β", "μ", "mean energy", "acceptance", "information (bits)", "consensus"]
-    assert first == ["chr1:1-4", "100", "−0.1235", "0.09012", "0.25", "3.75", "ACGN" * 25]
-    assert second == ["two", "1", "0.5, −2", "0.09012", "0.25", "0", "ACGN" * 25]
+    assert head == [
+        "anchor", "β", "μ", "mean energy", "acceptance", "information (bits)", "R-hat", "ESS", "converged", "consensus",
+    ]  # fmt: skip
+    assert first == ["chr1:1-4", "100", "−0.1235", "0.09012", "0.25", "3.75", "1.003", "1,235", "yes", "ACGN" * 25]
+    assert second == ["two", "1", "0.5, −2", "0.09012", "0.25", "0", "1.003", "1,235", "yes", "ACGN" * 25]
 
     links = [a["href"] for a in page.all("a") if a["href"] != "#anchors"]
     assert links == [f"#{section['id']}" for section in page.all("section")]
@@ -160,8 +165,38 @@ def test_absent_and_unknown_values_are_dashes_and_further_keys_ignored(tmp_path,
         entry("b", mean_energy=np.nan, information_bits=[1, np.nan]),
     ]
     page = Page(written(tmp_path, picture, summary))
-    assert page.cells[1] == ["a"] + 6 * ["–"]
+    assert page.cells[1] == ["a"] + 9 * ["–"]
     assert page.cells[2][3] == page.cells[2][5] == "–"
+    assert not [tag for tag, attributes in page.elements if "warning" in attributes.get("class", "")]
+
+
+def test_what_converged_is_said_quietly_and_what_did_not_with_what_to_do(tmp_path, picture):
+    good = entry(outcome="converged after 640 steps: largest R-hat 1.004")
+    bad = entry(
+        "bad", converged=np.bool_(False), max_rhat=np.inf, min_ess=np.nan,
+        outcome=f"not converged after 20 steps: R-hat is {HOSTILE}", advice=f"Take more steps {QUOTES}",
+    )  # fmt: skip
+    page = Page(written(tmp_path, picture, [good, bad]))
+    warned = [tag for tag, attributes in page.elements if "warning" in attributes.get("class", "").split()]
+    assert warned == ["tr", "p"]  # its row and its sentence
+    assert page.cells[2][6:9] == ["∞", "–", "no"]
+    lines = page.lines()
+    assert "Converged after 640 steps: largest R-hat 1.004." in lines
+    where = lines.index("Not converged after 20 steps")
+    assert page.all("strong") and lines[where + 1] == f": R-hat is {HOSTILE}. Take more steps {QUOTES}."
+
+
+def test_further_pictures_stand_below_the_logo_with_their_captions(tmp_path, picture):
+    other = plot.png(plot.exchange_along([0, 1], [0.5]))
+    more = [[Picture("Along β", f"how to read it {HOSTILE}", other)], []]
+    page = Page(written(tmp_path, picture, [entry(), entry(HOSTILE)], pictures=more))
+    sources = [image["src"].removeprefix("data:image/png;base64,") for image in page.all("img")]
+    assert [base64.b64decode(source, validate=True) for source in sources] == [picture, other, picture]
+    assert [image["alt"].split(":")[0] for image in page.all("img")][1] == "Along β"
+    lines = page.lines()
+    where = lines.index("Along β")
+    assert lines[where + 1] == f"how to read it {HOSTILE}"
+    assert len(page.all("h4")) == 1
 
 
 def test_notes_are_in_a_box_that_is_absent_without_any(tmp_path, picture):
@@ -223,6 +258,10 @@ def test_bad_input(tmp_path, picture):
         write_report(path, summary=[entry(), entry()], logos=[picture], **given)
     with pytest.raises(ValueError, match="logos must hold the bytes of PNG files, but entry 1 is none"):
         write_report(path, summary=[entry(), entry()], logos=[picture, b"GIF89a"], **given)
+    with pytest.raises(ValueError, match="pictures must have an entry an anchor, got 1 for the 2 of summary"):
+        write_report(path, summary=[entry(), entry()], logos=[picture, picture], pictures=[[]], **given)
+    with pytest.raises(ValueError, match="pictures must hold the bytes of PNG files, but 'h' of entry 0 is none"):
+        write_report(path, summary=[entry()], logos=[picture], pictures=[[Picture("h", "c", b"GIF89a")]], **given)
     with pytest.raises(ValueError, match="notes must be a list of sentences, got the string 'careful'"):
         write_report(path, summary=[], logos=[], **given | {"notes": "careful"})
     assert not path.exists()

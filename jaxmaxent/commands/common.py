@@ -1,4 +1,4 @@
-"""What the commands share: reading sequences for a network, and writing JSON."""
+"""What the commands share: reading sequences for a network, refusing a place that is taken, and writing JSON."""
 
 from __future__ import annotations
 
@@ -35,18 +35,22 @@ def read_for(network: Network, path: str, *, letters: str | None, limit: int | N
 def load_ensemble(
     model: str, path: str, *, beta: float, mu: float, unit: Any, letters: str | None, limit: int | None
 ) -> tuple[Ensemble, Sequences]:
-    """The ensemble of every sequence in a file under a saved network, with a GC field where there is G and C."""
+    """The ensemble of every sequence in a file under a saved network, and the sequences."""
     network = load(model)
     sequences = read_for(network, path, letters=letters, limit=limit)
+    return ensemble_of(network, sequences, beta=beta, mu=mu, unit=unit), sequences
+
+
+def ensemble_of(network: Network, sequences: Sequences, *, beta: float, mu: float, unit: Any) -> Ensemble:
+    """The ensemble of sequences under a network, with a GC field where there is G and C."""
     alphabet = network.architecture.alphabet
     has_gc = {"G", "C"} <= set(alphabet.letters)
     if mu and not has_gc:
         raise ValueError(f"mu acts on G and C, which the alphabet {alphabet.letters!r} does not have; got {mu:g}")
     fields = [composition("GC", mu, alphabet=alphabet)] if has_gc else []
-    ensemble = Ensemble.create(
+    return Ensemble.create(
         representation(network), sequences.tokens, beta=beta, unit=unit, fields=fields, alphabet=alphabet
     )
-    return ensemble, sequences
 
 
 def write_json(path: Path, value: Any) -> None:

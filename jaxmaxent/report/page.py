@@ -14,7 +14,7 @@ import os
 import string
 import struct
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -30,7 +30,24 @@ COLUMNS = (
     ("mean_energy", "mean energy"),
     ("acceptance", "acceptance"),
     ("information_bits", "information (bits)"),
+    ("max_rhat", "R-hat"),
+    ("min_ess", "ESS"),
+    ("converged", "converged"),
 )
+
+
+class Picture(NamedTuple):
+    """A picture under an anchor's logo.
+
+    Attributes:
+        heading: what it is.
+        caption: how to read it.
+        png: the bytes of a PNG file.
+    """
+
+    heading: str
+    caption: str
+    png: bytes
 
 
 def write_report(
@@ -41,6 +58,7 @@ def write_report(
     logos: Sequence[bytes],
     facts: Mapping[str, Any],
     notes: Sequence[str],
+    pictures: Sequence[Sequence[Picture]] | None = None,
     force: bool = False,
 ) -> None:
     """Write the report of a run as one self-contained HTML file.
@@ -49,19 +67,26 @@ def write_report(
         path: the file to write.
         title: heading of the page.
         summary: one mapping an anchor with the keys name, beta, mu, mean_energy, acceptance, consensus,
-            information_bits (bits, one number a position), proposals_per_second and compile_seconds.
-            Absent values and NaN are shown as "–"; further keys are ignored.
+            information_bits (bits, one number a position), max_rhat, min_ess, converged (whether its numbers can be
+            trusted), outcome (a sentence on that), advice (what to do where they cannot), steps,
+            proposals_per_second and compile_seconds. Absent values and NaN are shown as "–"; further keys are ignored.
         logos: one PNG file an anchor, as bytes, in the order of `summary`.
         facts: settings and speeds of the whole run, shown as a table of names and values.
         notes: warnings, one sentence each, shown in a box at the top.
+        pictures: further pictures of each anchor, shown below its logo.
         force: replace a file of that name.
 
     Raises:
-        ValueError: if there are not as many logos as anchors, a logo is no PNG file, or the file cannot be
-            written or may not be replaced.
+        ValueError: if there are not as many logos or entries of pictures as anchors, one of them is no PNG file, or
+            the file cannot be written or may not be replaced.
     """
     if len(summary) != len(logos):
         raise ValueError(f"logos must hold one picture an anchor, got {len(logos)} for the {len(summary)} of summary")
+    pictures = [()] * len(summary) if pictures is None else pictures
+    if len(summary) != len(pictures):
+        raise ValueError(
+            f"pictures must have an entry an anchor, got {len(pictures)} for the {len(summary)} of summary"
+        )
     if isinstance(notes, str):
         raise ValueError(f"notes must be a list of sentences, got the string {notes!r}")
     template = importlib.resources.files("jaxmaxent.report").joinpath("page.html").read_text("utf-8")
@@ -72,8 +97,8 @@ def write_report(
         facts=_facts(facts),
         table=_table(names, summary),
         sections="".join(
-            _section(index, names[index], row, logo)
-            for index, (row, logo) in enumerate(zip(summary, logos, strict=True))
+            _section(index, names[index], row, logo, more)
+            for index, (row, logo, more) in enumerate(zip(summary, logos, pictures, strict=True))
         ),
     )
     with new_file(path, force=force) as scratch:
@@ -128,7 +153,14 @@ def _total_bits(row: Mapping[str, Any]) -> float:
 
 
 def _cell(row: Mapping[str, Any], key: str) -> str:
-    return _text(_format(_total_bits(row) if key == "information_bits" else row.get(key)))
+    if key == "information_bits":
+        return _text(_format(_total_bits(row)))
+    return _text(_whole(row.get(key)) if key == "min_ess" else _format(row.get(key)))
+
+
+def _whole(value: Any) -> str:
+    """A number of draws, of which no part is worth telling."""
+    return f"{value:,.0f}" if isinstance(value, float | np.floating) and math.isfinite(value) else _format(value)
 
 
 # Parts of the page
@@ -156,9 +188,10 @@ def _table(names: Sequence[str], summary: Sequence[Mapping[str, Any]]) -> str:
     heads = "".join(f'<th scope="col" class="number">{label}</th>' for _, label in COLUMNS)
     rows = []
     for index, row in enumerate(summary):
+        kind = "" if row.get("converged", True) else ' class="warning"'
         numbers = "".join(f'<td class="number" data-label="{label}">{_cell(row, key)}</td>' for key, label in COLUMNS)
         rows.append(
-            f'<tr><th scope="row"><a href="#anchor-{index}">{_text(names[index])}</a></th>{numbers}'
+            f'<tr{kind}><th scope="row"><a href="#anchor-{index}">{_text(names[index])}</a></th>{numbers}'
             f'<td class="letters" data-label="consensus">{_cell(row, "consensus")}</td></tr>\n'
         )
     return (
@@ -167,37 +200,68 @@ def _table(names: Sequence[str], summary: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
-def _section(index: int, name: str, row: Mapping[str, Any], logo: bytes) -> str:
+def _section(index: int, name: str, row: Mapping[str, Any], logo: bytes, pictures: Sequence[Picture]) -> str:
     about = [
         ("β", "beta", ""),
+        ("steps", "steps", ""),
         ("speed", "proposals_per_second", " proposals/s"),
         ("compiled in", "compile_seconds", " s"),
     ]
     spans = "".join(
         f"<span>{label} {_cell(row, key)}{unit}</span> " for label, key, unit in about if row.get(key) is not None
     )
+    alt = f"Sequence logo of {name}: {_format(_total_bits(row))} bits in all"
     return (
-        f'<section class="anchor" id="anchor-{index}">\n<h3>{_text(name)}</h3>\n'
+        f'<section class="anchor" id="anchor-{index}">\n<h3>{_text(name)}</h3>\n{_outcome(row)}'
         f'<p class="about soft">{spans}<a class="back" href="#anchors">back to the table</a></p>\n'
-        f'<div class="card" tabindex="0">{_image(index, name, row, logo)}</div>\n</section>\n'
+        f"{_card(f'logos must hold the bytes of PNG files, but entry {index} is none', alt, logo)}"
+        f"{''.join(_picture(index, name, picture) for picture in pictures)}</section>\n"
     )
 
 
-def _image(index: int, name: str, row: Mapping[str, Any], logo: bytes) -> str:
-    width, height = _png_size(index, logo)
+def _outcome(row: Mapping[str, Any]) -> str:
+    """Quiet where all is well; in a box, with what to do, where it is not."""
+    text, advice = row.get("outcome"), row.get("advice")
+    if text is None and advice is None:
+        return ""
+    told = _text(_sentence(text or ""))
+    if row.get("converged", True):
+        return f'<p class="outcome soft">{told}</p>\n'
+    verdict, colon, why = told.partition(":")
+    more = f" {_text(_sentence(advice))}" if advice else ""
+    return f'<p class="outcome warning" role="note"><strong>{verdict}</strong>{colon}{why}{more}</p>\n'
+
+
+def _sentence(text: Any) -> str:
+    text = str(text).strip()
+    return text[:1].upper() + text[1:] + ("" if not text or text.endswith((".", "!", "?")) else ".")
+
+
+def _picture(index: int, name: str, picture: Picture) -> str:
+    alt = f"{picture.heading}: {name}"
+    trouble = f"pictures must hold the bytes of PNG files, but {picture.heading!r} of entry {index} is none"
+    return (
+        f'<h4>{_text(picture.heading)}</h4>\n<p class="soft">{_text(picture.caption)}</p>\n'
+        f"{_card(trouble, alt, picture.png)}"
+    )
+
+
+def _card(trouble: str, alt: str, png: bytes) -> str:
+    """A picture on white, that can be scrolled; ValueError(trouble) if it is none."""
+    width, height = _png_size(trouble, png)
     # At its natural size (96 CSS pixels an inch) a logo is never enlarged; at 55 % letters are still legible,
     # and a narrower window scrolls inside the card.
     natural = width * 96 // PNG_DPI
-    alt = f"Sequence logo of {name}: {_format(_total_bits(row))} bits in all"
-    data = base64.b64encode(logo).decode("ascii")
+    data = base64.b64encode(png).decode("ascii")
     style = f"min-width: {natural * 55 // 100}px; max-width: {natural}px"
-    return (
+    image = (
         f'<img alt="{_text(alt)}" width="{width}" height="{height}" style="{style}" src="data:image/png;base64,{data}">'
     )
+    return f'<div class="card" tabindex="0">{image}</div>\n'
 
 
-def _png_size(index: int, logo: bytes) -> tuple[int, int]:
+def _png_size(trouble: str, png: bytes) -> tuple[int, int]:
     """Width and height in pixels from the header chunk, which PNG (ISO/IEC 15948) puts first."""
-    if not isinstance(logo, bytes) or not logo.startswith(PNG_SIGNATURE) or logo[12:16] != b"IHDR":
-        raise ValueError(f"logos must hold the bytes of PNG files, but entry {index} is none")
-    return struct.unpack(">II", logo[16:24])
+    if not isinstance(png, bytes) or not png.startswith(PNG_SIGNATURE) or png[12:16] != b"IHDR":
+        raise ValueError(trouble)
+    return struct.unpack(">II", png[16:24])

@@ -1,0 +1,256 @@
+"""What `interpret` has to do, kept beside its output until that is written, so that nothing is lost on the way.
+
+The folder RUN.checkpoint holds all that is needed to go on, on another machine too: the network and the sequences
+(copies, as files may change), the settings with every default filled in, each finished group of sequences as a run,
+and the checkpoint of the group that is being sampled. Every group's result follows from these alone, so a job that was
+killed at any moment ends as it would have otherwise.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+import shlex
+import shutil
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxmaxent.checks import random_key
+from jaxmaxent.commands.common import ensemble_of, say, versions
+from jaxmaxent.data import Sequences
+from jaxmaxent.ensemble import Ensemble
+from jaxmaxent.files import new_folder
+from jaxmaxent.models import Network, load, save
+from jaxmaxent.run import Interrupted, Precision, resume, sample
+from jaxmaxent.store import Run, join
+
+FORMAT = "jaxmaxent-interpretation"
+FORMAT_VERSION = 1
+SETTINGS, MODEL, ANCHORS = "settings.json", "model", "anchors.npz"
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What decides the result besides the network and the sequences; plain values.
+
+    Attributes:
+        beta, mu, unit: of the ensemble.
+        rungs: rungs of the ladder; 1 for β alone.
+        chains: chains at every rung.
+        anchor_chains: chains beside them that start at the anchor.
+        burn_in: steps of the warm-up.
+        steps: steps after it, or None where `until` decides.
+        until: what ends a run, and after how much time for each sequence it gives up; or None.
+        seed: of the random numbers.
+        group: so many sequences are sampled side by side.
+        force: whether the output may replace an older one.
+    """
+
+    beta: float
+    mu: float
+    unit: int | tuple[int, int] | None
+    rungs: int
+    chains: int
+    anchor_chains: int
+    burn_in: int
+    steps: int | None
+    until: Precision | None
+    seed: int
+    group: int
+    force: bool
+
+    @classmethod
+    def from_json(cls, saved: dict[str, Any]) -> Settings:
+        """The settings that `dataclasses.asdict` made, out of JSON."""
+        until = None if saved["until"] is None else Precision(**saved["until"])
+        unit = tuple(saved["unit"]) if isinstance(saved["unit"], list) else saved["unit"]
+        return cls(**saved | {"until": until, "unit": unit})
+
+    def sampling(self, anchors: int) -> dict[str, Any]:
+        """Arguments of `sample` for a group of so many anchors, whose times add up."""
+        until = self.until
+        if until is not None and until.seconds is not None:
+            until = dataclasses.replace(until, seconds=until.seconds * anchors)
+        return {
+            "ladder": None if self.rungs == 1 else self.rungs,
+            "chains": self.chains,
+            "anchor_chains": self.anchor_chains,
+            "burn_in": self.burn_in,
+            "steps": self.steps,
+            "until": until,
+        }
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """A network, sequences and settings, and the folder that keeps them and what has been sampled.
+
+    Attributes:
+        out: where the result will be.
+        folder: where everything is kept until then.
+        network: the network.
+        anchors: the sequences.
+        settings: the settings.
+    """
+
+    out: Path
+    folder: Path
+    network: Network
+    anchors: Sequences
+    settings: Settings
+
+    @classmethod
+    def begin(cls, out: str, network: Network, anchors: Sequences, settings: Settings) -> Job:
+        """Make the folder; one of the same kind that is in its place is discarded if `settings.force`."""
+        folder = folder_of(out)
+        with new_folder(folder, marker=SETTINGS, force=settings.force) as scratch:
+            save(network, scratch / MODEL)
+            np.savez_compressed(scratch / ANCHORS, tokens=anchors.tokens)
+            about: dict[str, Any] = {"settings": dataclasses.asdict(settings), "names": list(anchors.names)}
+            about |= {"versions": versions(), "files": _checksums(scratch)}
+            about |= {"format": FORMAT, "format_version": FORMAT_VERSION, "checksum": _checksum(_canonical(about))}
+            (scratch / SETTINGS).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+        return cls(Path(out), folder, network, anchors, settings)
+
+    @classmethod
+    def open(cls, out: str) -> Job:
+        """What `begin` made.
+
+        Raises:
+            ValueError: if the folder is missing, damaged or of another kind.
+        """
+        folder = folder_of(out)
+        about = _read(folder)
+        network = load(folder / MODEL)
+        with np.load(folder / ANCHORS, allow_pickle=False) as archive:
+            tokens = archive["tokens"]
+        alphabet = network.architecture.alphabet
+        anchors = Sequences(tokens, tuple(about["names"]), alphabet=alphabet)
+        return cls(Path(out), folder, network, anchors, Settings.from_json(about["settings"]))
+
+    def sampled(self, *, progress: bool) -> Run:
+        """Sample all groups, or what is left of them, and tell how each sequence ended."""
+        given = self.settings
+        ensemble = ensemble_of(self.network, self.anchors, beta=given.beta, mu=given.mu, unit=given.unit)
+        parts = []
+        for first in range(0, len(self.anchors), given.group):
+            parts.append(self._group(first, ensemble, progress))
+            for name, outcome in zip(parts[-1].names, parts[-1].outcomes, strict=True):
+                say(f"{name}: {outcome}")
+        return join(parts)
+
+    def _group(self, first: int, ensemble: Ensemble, progress: bool) -> Run:
+        """One group, all of one size so that one program serves them: the last is filled up with its last anchor."""
+        done = self.folder / f"group-{first:06d}.npz"
+        if done.is_file():
+            return Run.load(done)
+        count = len(self.anchors)
+        indices = np.minimum(np.arange(first, first + self.settings.group), count - 1)
+        mine, checkpoint = ensemble.take(indices), done.with_suffix("")
+        if _was_saved(checkpoint):
+            part = resume(checkpoint, mine, progress=progress)
+        else:
+            shutil.rmtree(checkpoint, ignore_errors=True)  # of a process killed before its first save
+            key = jax.random.fold_in(random_key(self.settings.seed), first)
+            part = sample(
+                key, mine, names=[self.anchors.names[i] for i in indices], checkpoint=checkpoint, progress=progress,
+                **self.settings.sampling(len(indices)),
+            )  # fmt: skip
+        part = part.take(np.arange(min(self.settings.group, count - first)))
+        part.save(done)
+        return part
+
+    @contextlib.contextmanager
+    def kept(self, *, fresh: bool) -> Iterator[None]:
+        """Say where things are kept if the block does not end well.
+
+        A fresh job in which nothing was sampled yet takes its folder away instead.
+        """
+        try:
+            yield
+        except (KeyboardInterrupt, SystemExit) as stop:
+            if fresh and not self._has_begun():
+                self.remove()
+                raise
+            number = signal.SIGINT if isinstance(stop, KeyboardInterrupt) else signal.SIGTERM
+            raise Interrupted(f"interrupted; {self._told()}", getattr(stop, "signal", number)) from None
+        except Exception as error:
+            if fresh and not self._has_begun():
+                self.remove()
+            elif fresh and not isinstance(error, ArithmeticError):  # a network that fails will fail there again
+                error.add_note(self._told())
+            raise
+
+    def _has_begun(self) -> bool:
+        return any(self.folder.glob("group-*"))
+
+    def _told(self) -> str:
+        done = min(len(list(self.folder.glob("group-*.npz"))) * self.settings.group, len(self.anchors))
+        return (
+            f"what was sampled is kept in {self.folder} ({done} of {len(self.anchors)} sequences are done), "
+            f"go on with: jaxmaxent resume {shlex.quote(str(self.out))}"
+        )
+
+    def remove(self) -> None:
+        """Delete the folder, which loses its name first, so that it is never seen in part."""
+        gone = self.folder.with_name(f".{self.folder.name}.deleted-{os.getpid()}")
+        os.replace(self.folder, gone)
+        shutil.rmtree(gone, ignore_errors=True)
+
+
+def folder_of(out: str) -> Path:
+    """Where the job whose output goes to `out` is kept."""
+    return Path(f"{Path(out)}.checkpoint")
+
+
+def _was_saved(checkpoint: Path) -> bool:
+    """Whether there is a state in a folder of checkpoints; those not written to their end have a longer name."""
+    return any("." not in state.name for state in checkpoint.glob("*-step-*"))
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    """The description of a job, once all files in its folder are known to be those it was begun with."""
+    if not folder.is_dir():
+        raise ValueError(
+            f"{folder} does not exist, expected the folder that an interrupted `jaxmaxent interpret` keeps"
+        )
+    try:
+        about = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+        kind, version, checksum = (about.pop(key) for key in ("format", "format_version", "checksum"))
+    except (OSError, ValueError, AttributeError, KeyError, TypeError, RecursionError) as error:
+        raise ValueError(
+            f"{folder} is damaged or was not made by `jaxmaxent interpret`: no sound {SETTINGS}"
+        ) from error
+    if kind != FORMAT or not isinstance(version, int) or version > FORMAT_VERSION:
+        raise ValueError(
+            f"{folder} has format {kind!r} version {version!r}, expected {FORMAT!r} up to {FORMAT_VERSION}"
+        )
+    if checksum != _checksum(_canonical(about)):
+        raise ValueError(f"{folder} is damaged: {SETTINGS} does not have its checksum")
+    found = _checksums(folder)
+    for name, expected in about["files"].items():
+        if found.get(name) != expected:
+            state = "does not have its checksum" if name in found else "is missing"
+            raise ValueError(f"{folder} is damaged: {name} {state}")
+    return about
+
+
+def _checksums(folder: Path) -> dict[str, str]:
+    files = [folder / ANCHORS, *sorted((folder / MODEL).glob("*"))]
+    return {str(file.relative_to(folder)): _checksum(file.read_bytes()) for file in files if file.is_file()}
+
+
+def _checksum(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _canonical(about: dict[str, Any]) -> bytes:
+    return json.dumps(about, sort_keys=True).encode()

@@ -1,0 +1,197 @@
+"""What `interpret` writes about a run."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxmaxent.analysis import Profile, informative_window, profile
+from jaxmaxent.commands.common import file_name, versions, write_json
+from jaxmaxent.commands.job import Settings
+from jaxmaxent.commands.pictures import along_ladder, profile_logo
+from jaxmaxent.data import Motif, Sequences, write_meme
+from jaxmaxent.report import write_report
+from jaxmaxent.store import Run
+
+SUMMARY = "summary.json"
+_NOTE = (
+    "All chains ran at one β. At a large β they may not have mixed: the standard errors tell how far chains "
+    "agree with each other, not whether they have all seen the same part of sequence space."
+)
+_RARE = 0.2  # neighbours that exchange less often than this cut a ladder in two
+_NAMED = 5
+
+
+def write(result: Run, anchors: Sequences, folder: Path, settings: Settings) -> None:
+    """Everything that is told about a run, into an existing folder."""
+    rungs = range(result.beta.shape[1])
+    any_letter = anchors.alphabet.any_letter
+    profiles = [[profile(result, a, k, any_letter=any_letter) for k in rungs] for a in range(len(anchors))]
+    summary = [_summary(result, profiles[a], a) for a in range(len(anchors))]
+    about = {
+        "converged": result.converged.all(),
+        "outcome": outcome(result),
+        "settings": _settings(result, settings),
+        "anchors": summary,
+        "seconds": result.seconds,
+        "compile_seconds": result.compile_seconds,
+        "proposals_per_second": result.proposals_per_second,
+        "versions": versions(),
+    }
+    write_json(folder / SUMMARY, about)
+    _write_frequencies(result, folder / "frequencies.npz")
+    result.save(folder / "run.npz")
+    wanted = [every[-1] for every in profiles]
+    _write_motifs(wanted, anchors, folder / "motifs.meme")
+    logos = [profile_logo(result, a, wanted[a], anchors) for a in range(len(anchors))]
+    _write_logos(logos, anchors, folder / "logos")
+    write_report(
+        folder / "report.html",
+        title=f"Maximum entropy profiles at β = {settings.beta:g}",
+        summary=[row | {"advice": _advice(result, a, settings)} for a, row in enumerate(summary)],
+        logos=logos,
+        pictures=[along_ladder(result, a, profiles[a]) for a in range(len(anchors))],
+        facts=_facts(result, settings),
+        notes=_notes(result, settings),
+    )
+
+
+def outcome(result: Run) -> str:
+    """Whether all sequences converged, and which did not."""
+    missing = [name for name, good in zip(result.names, result.converged, strict=True) if not good]
+    count = len(result.names)
+    if not missing:
+        return f"converged: {count} of {count} sequences"
+    more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
+    return f"not converged: {len(missing)} of {count} sequences ({', '.join(missing[:_NAMED])}{more})"
+
+
+def _settings(result: Run, settings: Settings) -> dict[str, Any]:
+    """What was asked for, in the words of the command line's options."""
+    plain = dataclasses.asdict(settings) | {"thin": result.thin}
+    del plain["group"], plain["force"]
+    return plain
+
+
+def _summary(result: Run, profiles: list[Profile], a: int) -> dict[str, Any]:
+    found = profiles[-1]
+    row = {
+        "name": result.names[a],
+        "converged": result.converged[a],
+        "outcome": result.outcomes[a],
+        "beta": result.beta[a, -1],
+        "mu": result.mu[a, 0] if result.field_names else 0.0,
+        "steps": result.steps[a],
+        "max_rhat": result.max_rhat[a, -1],
+        "min_ess": result.min_ess[a, -1],
+        "mean_energy": result.energy[a, -1],
+        "mean_energy_error": result.energy_error[a, -1],
+        "acceptance": result.acceptance[a, -1],
+        "consensus": found.consensus,
+        "information_bits": found.information,
+        "information_bits_error": found.information_errors,
+        "arrivals": result.arrivals[a],
+        "round_trips": result.round_trips[a],
+        "proposals_per_second": result.proposals_per_second,
+        "compile_seconds": result.compile_seconds,
+    }
+    if "GC" in result.field_names:
+        k, length = result.field_names.index("GC"), result.anchors.shape[1]
+        row |= {"gc": result.field_mean[a, -1, k] / length, "gc_error": result.field_error[a, -1, k] / length}
+    return row | {"ladder": [_rung(result, found, a, k) for k, found in enumerate(profiles)]}
+
+
+def _rung(result: Run, found: Profile, a: int, k: int) -> dict[str, Any]:
+    """One rung of an anchor; the error of the information is at most that, as if the positions' errors added up."""
+    return {
+        "beta": result.beta[a, k],
+        "mean_energy": result.energy[a, k],
+        "mean_energy_error": result.energy_error[a, k],
+        "acceptance": result.acceptance[a, k],
+        "information_bits": found.information.sum(),
+        "information_bits_error": found.information_errors.sum(),
+        "exchange_with_next": result.exchange[a, k] if k < result.exchange.shape[1] else None,
+        "max_rhat": result.max_rhat[a, k],
+        "min_ess": result.min_ess[a, k],
+        "log_z": result.log_z[a, k],
+        "log_z_error": result.log_z_error[a, k],
+        "anchor_start_energy": result.anchor_start_energy[a, k],
+        "anchor_start_error": result.anchor_start_error[a, k],
+    }
+
+
+def _write_frequencies(result: Run, path: Path) -> None:
+    """All rungs, the wanted β last, for readers who want nothing else."""
+    names = ("frequencies", "frequency_errors", "frequency_rhat", "frequency_ess", "beta")
+    arrays = {name: getattr(result, name) for name in names}
+    np.savez_compressed(path, letters=np.array(result.letters), names=np.array(result.names), **arrays)
+
+
+def _write_motifs(profiles: list[Profile], anchors: Sequences, path: Path) -> None:
+    """The informative stretch of every profile that has one; no file where none has."""
+    motifs = []
+    for index, (name, found) in enumerate(zip(anchors.names, profiles, strict=True)):
+        start, stop = informative_window(found.information)
+        if stop > start:
+            rows = found.frequencies[start:stop]
+            rows = rows / rows.sum(1, keepdims=True)
+            motifs.append(Motif(f"{name}_{start}-{stop}", f"{index}", rows))
+    if motifs:
+        write_meme(path, motifs, alphabet=anchors.alphabet)
+
+
+def _write_logos(logos: list[bytes], anchors: Sequences, folder: Path) -> None:
+    folder.mkdir()
+    for index, picture in enumerate(logos):
+        (folder / f"{file_name(anchors.names[index], index)}.png").write_bytes(picture)
+
+
+def _advice(result: Run, a: int, settings: Settings) -> str | None:
+    """What to do where an anchor did not converge."""
+    if result.converged[a]:
+        return None
+    if settings.rungs == 1:
+        return "Leave --rungs at its default: chains at one β seldom mix where it is large. Or take a smaller --beta."
+    rare = result.exchange[a].min()
+    if rare < _RARE:
+        return (
+            f"Take more --rungs, as two neighbours exchange only {100 * rare:.0f} % of the time; or a smaller --beta."
+        )
+    if settings.until is None:
+        return "Take more --steps, or none, so that sampling goes on until it has converged; or a smaller --beta."
+    limits = f"--max-steps (it was {settings.until.steps:,})"
+    if settings.until.seconds is not None:
+        limits += f" and --max-seconds (it was {settings.until.seconds:g})"
+    return f"Allow larger {limits}, or take a smaller --beta."
+
+
+def _notes(result: Run, settings: Settings) -> list[str]:
+    told = outcome(result)
+    missing = f"{told[0].upper()}{told[1:]}. What is missing and what to do is said at each of them."
+    return ([] if result.converged.all() else [missing]) + ([_NOTE] if settings.rungs == 1 else [])
+
+
+def _facts(result: Run, settings: Settings) -> dict[str, Any]:
+    fewest, most = int(result.steps.min()), int(result.steps.max())
+    until = settings.until
+    asked = {} if until is None else {
+        "R-hat at most": until.rhat, "effective sample size at least": until.ess,
+        "standard error at most": until.mcse, "steps at most": until.steps, "seconds at most": until.seconds,
+    }  # fmt: skip
+    return {
+        "rungs of the ladder": settings.rungs,
+        "chains of each sequence": settings.chains,
+        "chains started at the anchor": settings.anchor_chains,
+        **{name: value for name, value in asked.items() if value is not None},
+        "steps of each replica": fewest if fewest == most else f"{fewest} to {most}",
+        "burn-in": result.burn_in,
+        "every … step counted": result.thin,
+        "seed": settings.seed,
+        "proposals a second": f"{result.proposals_per_second:,.0f}",
+        "seconds sampling": f"{result.seconds:.1f}",
+        "seconds compiling": f"{result.compile_seconds:.1f}",
+        **versions(),
+    }
