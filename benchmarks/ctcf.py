@@ -10,6 +10,7 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -44,6 +45,7 @@ def main() -> None:
     anchors = data / "published_anchors_gcat.npy"
     time_published_job(model, anchors, options.beta)
     settings = {"beta": options.beta, "chains": options.chains, "steps": options.steps, "seed": options.seed}
+    settings["rungs"] = 1
     run = interpret.run(
         str(model), str(anchors), str(options.out / f"beta_{options.beta:g}"), letters="GCAT", **settings
     )
@@ -55,7 +57,8 @@ def time_published_job(model: Path, anchors: Path, beta: float) -> None:
     tokens = read_one_hot(anchors, "GCAT").tokens[0]
     network = models.representation(models.load(model))
     ensemble = jme.Ensemble.create(network, tokens, beta=beta)
-    settings = {"chains": 50, "steps": 10_000, "burn_in": 0, "thin": 100, "store_every": 100, "start": "anchor"}
+    settings: dict[str, Any] = {"ladder": None, "chains": 50, "steps": 10_000, "burn_in": 0}
+    settings |= {"thin": 100, "store_every": 100, "start": "anchor"}
     run = jme.sample(jax.random.key(0), ensemble, **settings)
     print(f"published job, 50 chains × 10,000 steps: {run.seconds:.2f} s, {run.proposals_per_second:,.0f} proposals/s,")
     print(f"  compiled in {run.compile_seconds:.2f} s, on {run.device}")

@@ -68,7 +68,8 @@ def resolution(energies: np.ndarray) -> np.ndarray:
 def sample_pairs(network: models.Network, betas: np.ndarray, seed: int) -> tuple[jme.Run, np.ndarray, np.ndarray]:
     """A run of all 16 anchors, and its pair frequencies with standard errors, shape [16, 16]."""
     ensemble = jme.Ensemble.create(models.representation(network), PAIRS, beta=betas)
-    settings = {"chains": 256, "steps": 2000, "burn_in": 200, "thin": 5, "store_every": 5, "progress": False}
+    settings: dict[str, Any] = {"ladder": None, "chains": 256, "steps": 2000, "burn_in": 200, "thin": 5}
+    settings |= {"store_every": 5, "progress": False}
     run = jme.sample(jax.random.key(seed), ensemble, **settings)
     draws = run.draws[:, 0] @ np.array([4, 1])  # pyright: ignore[reportOptionalSubscript]
     by_chain = np.stack([(draws == pair).mean(1) for pair in range(16)], -1)
@@ -112,7 +113,7 @@ def main() -> None:
         exact, _ = enumerate_exactly(network, betas)
         run, pairs, errors = sample_pairs(network, betas, index)
         letters = np.einsum("ap,pil->ail", exact, np.eye(4)[PAIRS])
-        draws = run.chains * run.steps // run.thin
+        draws = run.chains * int(run.steps[0]) // run.thin
         gradient = attribution.saliency(models.representation(network), PAIRS)
         steps = np.eye(4)[PAIRS][None] - np.eye(4)[PAIRS][:, None]
         row = (

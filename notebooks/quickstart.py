@@ -24,7 +24,7 @@ import jaxmaxent as jme
 from jaxmaxent import models, plot
 from jaxmaxent.data.example import ctcf_example
 
-SEQUENCES, EPOCHS, CHAINS, STEPS = 3000, 8, 128, 2000
+SEQUENCES, EPOCHS, CHAINS, STEPS = 3000, 8, 128, 20000
 
 # %% [markdown]
 # ## Sequences and a network
@@ -39,17 +39,20 @@ print(f"validation AUROC {trained.history[trained.best_epoch].validation_auroc:.
 # %% [markdown]
 # ## Draws around one sequence, at two resolutions
 #
-# The larger β, the closer to the anchor the network must place a draw. Another β does not compile again.
+# The larger β, the closer to the anchor the network must place a draw. Another β does not compile again. A run ends
+# when its numbers can be trusted, here to no more than a look, and says so.
 
 # %%
 ensemble = jme.Ensemble.create(models.representation(trained.network), example.tokens[0], beta=10.0)
 anchor = jme.DNA.decode(example.tokens[0])
 for beta in (10.0, 40.0):
-    run = jme.sample(jax.random.key(1), ensemble.with_beta(beta), chains=CHAINS, steps=STEPS)
+    enough = jme.Precision(rhat=1.05, ess=100, steps=STEPS)
+    run = jme.sample(jax.random.key(1), ensemble.with_beta(beta), until=enough, burn_in=STEPS // 10)
     profile = jme.analysis.profile(run)
     logo = plot.logo(profile.frequencies, standard_error=profile.frequency_errors, anchor=anchor, title=f"β = {beta:g}")
     plot.save(logo, f"quickstart_beta_{beta:g}.png")
-    print(f"β = {beta:g}: ⟨E⟩ = {run.energy[0, 0]:.3f} ± {run.energy_error[0, 0]:.3f}, {profile.consensus}")
+    print(f"β = {beta:g}: ⟨E⟩ = {run.energy[0, -1]:.3f} ± {run.energy_error[0, -1]:.3f}, {profile.consensus}")
+    print(run.outcomes[0])
 
 # %% [markdown]
 # ## The chemical potential of a wanted GC content
@@ -58,6 +61,6 @@ for beta in (10.0, 40.0):
 
 # %%
 solved = jme.analysis.solve_chemical_potential(
-    jax.random.key(2), ensemble, 0.41, chains=CHAINS, steps=STEPS // 4, tolerance=0.05
+    jax.random.key(2), ensemble, 0.41, chains=CHAINS, steps=500, tolerance=0.05
 )
 print(f"μ = {solved.mu[0]:.3f} ± {solved.standard_error[0]:.3f}: {solved.outcomes[0]}")

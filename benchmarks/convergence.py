@@ -1,0 +1,143 @@
+"""How soon a network's draws can be trusted: replica exchange beside the published protocol, on the CTCF anchors.
+
+    JAXMAXENT_DATA=... python benchmarks/convergence.py --model MODEL [--anchors 0 1 2] [--beta 100] [--out FOLDER]
+
+MODEL is a folder that `jaxmaxent train` wrote, for example by benchmarks/ctcf.py. For each anchor: a run until every
+letter frequency, the energy and the GC count have R-hat ≤ 1.01 and an effective sample size ≥ 400; with --second,
+another seed on the same ladder, and how many of all frequencies agree; with --published, the published protocol (one β,
+50 chains at the anchor, 10,000 steps, no burn-in), what it claims and how far it is off; with --overhead, what
+statistics and exchanges cost beside the bare kernel. Each run is saved below --out.
+"""
+
+import argparse
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import jaxmaxent as jme
+from jaxmaxent import models
+from jaxmaxent.data import read_one_hot
+from jaxmaxent.evaluate import FullEvaluator
+from jaxmaxent.kernels import Site, build
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--anchors", type=int, nargs="+", default=list(range(10)))
+    parser.add_argument("--beta", type=float, default=100.0)
+    parser.add_argument("--steps", type=int, default=200_000, help="give up after so many (default %(default)s)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--second", action="store_true", help="another seed on the same ladder")
+    parser.add_argument("--published", action="store_true", help="the published protocol beside it")
+    parser.add_argument("--overhead", action="store_true", help="time the kernel alone")
+    parser.add_argument("--out", type=Path, default=Path("convergence"))
+    options = parser.parse_args()
+    if "JAXMAXENT_DATA" not in os.environ:
+        sys.exit("set JAXMAXENT_DATA to the folder that holds ctcf/")
+    tokens = read_one_hot(Path(os.environ["JAXMAXENT_DATA"]) / "ctcf" / "published_anchors_gcat.npy", "GCAT").tokens
+    network = models.representation(models.load(options.model))
+    options.out.mkdir(parents=True, exist_ok=True)
+    for anchor in options.anchors:
+        ensemble = jme.Ensemble.create(network, tokens[anchor], beta=options.beta, fields=[jme.composition("GC", 0.0)])
+        if options.overhead:
+            print_overhead(ensemble)
+        first = until_converged(f"anchor {anchor}", options.seed, ensemble, options)
+        first.save(options.out / f"anchor_{anchor}_beta_{options.beta:g}_seed_{options.seed}.npz", force=True)
+        if options.second:
+            again = until_converged("  second seed", options.seed + 1, ensemble, options, ladder=first.beta)
+            print_agreement(first, again)
+        if options.published:
+            print_published(ensemble, first, options.seed)
+
+
+def until_converged(what: str, seed: int, ensemble: jme.Ensemble, options: Any, **settings: Any) -> jme.Run:
+    """Sample until converged, and print the figures."""
+    began = time.perf_counter()
+    run = jme.sample(
+        jax.random.key(seed), ensemble, until=jme.Precision(steps=options.steps), progress=False, **settings
+    )
+    took = time.perf_counter() - began
+    print(
+        f"{what}: β = {options.beta:g}, {took:.0f} s in all, {run.seconds:.0f} s sampling after "
+        f"{run.compile_seconds:.1f} s compiling, {run.proposals_per_second:,.0f} proposals/s\n    {run.outcomes[0]}"
+    )
+    with np.printoptions(precision=3, suppress=True, linewidth=140):
+        slopes = np.diff(run.energy[0]) / np.diff(run.beta[0])
+        steepest = int(np.argmin(slopes[1:])) + 2
+        for name in ("beta", "energy", "exchange", "max_rhat", "min_ess", "log_z"):
+            print(f"    {name:9s}", getattr(run, name)[0])
+    print(
+        f"    {run.round_trips[0]} round trips, {run.arrivals[0]} arrivals; steepest ⟨E⟩(β) at "
+        f"{run.beta[0, steepest - 1]:.3g}–{run.beta[0, steepest]:.3g}: R-hat {run.max_rhat[0, steepest]:.3f}, "
+        f"effective sample size {run.min_ess[0, steepest]:,.0f}",
+        flush=True,
+    )
+    return run
+
+
+def print_agreement(one: jme.Run, other: jme.Run) -> None:
+    """The share of all frequencies at every rung that two seeds give within 4 combined standard errors."""
+    gap = np.abs(one.frequencies - other.frequencies)[0]
+    error = np.hypot(one.frequency_errors, other.frequency_errors)[0]
+    agree = gap <= 4 * error
+    print(
+        f"    two seeds agree within 4 standard errors at {100 * agree.mean():.2f} % of {agree.size} frequencies, "
+        f"least at one rung {100 * agree.mean((1, 2)).min():.2f} %; largest difference {gap[-1].max():.3f} at the last",
+        flush=True,
+    )
+
+
+def print_published(ensemble: jme.Ensemble, truth: jme.Run, seed: int) -> None:
+    """What the published protocol says of itself, and how far it is from the converged frequencies."""
+    settings: dict[str, Any] = {"ladder": None, "chains": 50, "steps": 10_000, "burn_in": 0, "start": "anchor"}
+    run = jme.sample(jax.random.key(seed), ensemble, progress=False, **settings)
+    gap = np.abs(run.frequencies[0, -1] - truth.frequencies[0, -1]).max(-1)
+    by_energy = f"R-hat of its energy {run.energy_rhat[0, -1]:.3f}, ⟨E⟩ {run.energy[0, -1]:.4f}"
+    print(
+        f"    published protocol: {by_energy} against {truth.energy[0, -1]:.4f}; largest R-hat of a letter "
+        f"{run.max_rhat[0, -1]:.2f}; {int((gap > 0.1).sum())} positions off by more than 0.1, the furthest by "
+        f"{gap.max():.2f}",
+        flush=True,
+    )
+
+
+def print_overhead(ensemble: jme.Ensemble, replicas: int = 117, steps: int = 1000) -> None:
+    """Seconds a proposal costs in the whole sampler, beside the kernel in a loop with nothing around it."""
+    alone = _kernel_alone(ensemble, replicas, steps)
+    settings: dict[str, Any] = {"steps": steps, "burn_in": 0, "rule": Site(), "progress": True}
+    jme.sample(jax.random.key(0), ensemble, **settings)
+    run = jme.sample(jax.random.key(1), ensemble, **settings)
+    whole = 1 / run.proposals_per_second
+    more = 100 * (whole / alone - 1)
+    print(f"kernel alone {alone * 1e6:.2f} µs a proposal, in the sampler {whole * 1e6:.2f}: {more:.0f} % more")
+
+
+def _kernel_alone(ensemble: jme.Ensemble, replicas: int, steps: int) -> float:
+    kernel = build(Site(), ensemble, FullEvaluator(ensemble))
+    keys = jax.random.split(jax.random.key(0), replicas)
+
+    @jax.jit
+    def walk(states: Any) -> Any:
+        def step(number: Any, states: Any) -> Any:
+            where = kernel.where(jax.random.fold_in(keys[0], number))
+            move = jax.vmap(lambda key, state: kernel.move(jax.random.fold_in(key, number), state, where)[0])
+            return move(keys, states)
+
+        return jax.lax.fori_loop(0, steps, step, states)
+
+    states = jax.vmap(kernel.init)(jnp.broadcast_to(ensemble.anchor, (replicas, ensemble.length)))
+    states = jax.block_until_ready(walk(states))
+    began = time.perf_counter()
+    jax.block_until_ready(walk(states))
+    return (time.perf_counter() - began) / (steps * replicas)
+
+
+if __name__ == "__main__":
+    main()
