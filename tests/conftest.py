@@ -3,12 +3,13 @@
 import os
 from pathlib import Path
 
+# Compiling takes most of the time, and no test is about the speed of what is compiled; also in processes of tests.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+
 import jax
 import pytest
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
-# Compiling takes most of the time, and no test is about the speed of what is compiled.
-jax.config.update("jax_disable_most_optimizations", True)
 
 
 @pytest.fixture

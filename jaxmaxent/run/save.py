@@ -143,6 +143,7 @@ def _fingerprint(ensemble: Ensemble, rule: Any) -> dict[str, Any]:
             mark = zlib.crc32(array.tobytes(), zlib.crc32(about.encode(), mark))
         return f"{mark:08x}"
 
-    parts = ("params", "anchor", "reference", "weights", "beta", "fields", "movable")
+    # Not the reference, which follows from these and has other last bits on another machine.
+    parts = ("params", "anchor", "weights", "beta", "fields", "movable")
     found = {name: checksum(getattr(ensemble, name)) for name in parts}
     return found | {"alphabet": ensemble.alphabet.letters, "rule": str(jax.tree.structure(rule))}
