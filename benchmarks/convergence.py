@@ -108,10 +108,10 @@ def print_published(ensemble: jme.Ensemble, truth: jme.Run, seed: int) -> None:
     )
 
 
-def print_overhead(ensemble: jme.Ensemble, replicas: int = 117, steps: int = 1000) -> None:
+def print_overhead(ensemble: jme.Ensemble, replicas: int = 117, steps: int = 2000) -> None:
     """Seconds a proposal costs in the whole sampler, beside the kernel in a loop with nothing around it."""
     alone = _kernel_alone(ensemble, replicas, steps)
-    settings: dict[str, Any] = {"steps": steps, "burn_in": 0, "rule": Site(), "progress": True}
+    settings: dict[str, Any] = {"steps": steps, "burn_in": 0, "rule": Site(), "progress": False}
     jme.sample(jax.random.key(0), ensemble, **settings)
     run = jme.sample(jax.random.key(1), ensemble, **settings)
     whole = 1 / run.proposals_per_second
