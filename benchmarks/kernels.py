@@ -22,17 +22,18 @@ import jaxmaxent as jme
 from jaxmaxent import models
 from jaxmaxent.data import read_one_hot
 from jaxmaxent.data.example import ctcf_example
-from jaxmaxent.kernels import Block, Informed, Mixture, Site, SiteAdaptive, Swap
+from jaxmaxent.kernels import Block, Informed, Mixture, SegmentAdaptive, Site, SiteAdaptive, Swap
 
 RULES: dict[str, Any] = {
     "site": Site(),
     "adaptive": SiteAdaptive(),
+    "adaptive + segment 24": Mixture.create([SiteAdaptive(), SegmentAdaptive(24)], [4, 1]),
+    "adaptive + segment 12": Mixture.create([SiteAdaptive(), SegmentAdaptive(12)], [4, 1]),
     "block 2": Block(2),
     "block 3": Block(3),
     "informed": Informed(),
     "site + swap": Mixture.create([Site(), Swap()]),
     "adaptive + block 2": Mixture.create([SiteAdaptive(), Block(2)]),
-    "adaptive + swap": Mixture.create([SiteAdaptive(), Swap()], [3, 1]),
     "adaptive + informed": Mixture.create([SiteAdaptive(), Informed()]),
 }
 

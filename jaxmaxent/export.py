@@ -38,7 +38,7 @@ VARIABLES = {
     "anchors": Variable("anchor position", "tokens of the anchor", "token"),
     "beta": Variable("anchor rung", "β", "1/E"),
     "mu": Variable("anchor field", "μ"),
-    "converged": Variable("anchor", "whether everything wanted was reached at the last rung"),
+    "converged": Variable("anchor", "whether everything wanted was reached, at every rung"),
     "frequencies": Variable("anchor rung position letter", "frequency of the letter"),
     "frequency_errors": Variable("anchor rung position letter", "standard error of the frequency"),
     "frequency_rhat": Variable("anchor rung position letter", "R-hat of the frequency"),
@@ -60,6 +60,7 @@ VARIABLES = {
     "log_z": Variable("anchor rung", "log Z"),
     "log_z_error": Variable("anchor rung", "standard error of log Z"),
     "energies": Variable("anchor rung chain state", "energy of single states, evenly spaced", "E"),
+    "counts": Variable("anchor rung chain state field", "count of single states, those of energies"),
     "anchor_start_energy": Variable("anchor rung", "mean energy of the chains started at the anchor", "E"),
     "anchor_start_error": Variable("anchor rung", "standard error of the mean energy of these chains", "E"),
     "drift": Variable("anchor", "largest change of an energy when caches were recomputed", "E"),
@@ -108,13 +109,16 @@ def to_arviz(words: Words, arrays: Arrays, anchor: int, rung: int) -> Any:
         found = xr.Dataset({name: (dims.split(), *rest) for name, (dims, *rest) in variables.items()}, attrs=about)
         return found.assign_coords({str(dim): np.arange(size) for dim, size in found.sizes.items()})
 
-    energy = arrays["energies"][here]
-    energy = energy[:, ~np.isnan(energy).all(0)]  # of the shorter of two joined runs
+    traced = ~np.isnan(arrays["energies"][here]).all(0)  # the shorter of two joined runs ends in NaN
+    traces = {"energy": ("chain draw", arrays["energies"][here][:, traced], {"long_name": "energy", "units": "E"})}
+    for index, name in enumerate(words["field_names"]):
+        count = arrays["counts"][here][:, traced, index]
+        traces[f"{name} count"] = ("chain draw", count, {"long_name": f"count of {name}", "units": "1"})
     original = arrays["anchors"][anchor]
     token = {"long_name": f"index of the letter in {words['letters']}", "units": "token"}
     # Groups of their own, as energies are traced at other states than those whose letters are stored.
     groups = {
-        "posterior": group(energy=("chain draw", energy, {"long_name": "energy", "units": "E"})),
+        "posterior": group(**traces),
         "constant_data": group(anchor=("position", original, token)),
     }
     if "draws" in arrays:

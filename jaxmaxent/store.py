@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import xarray
 
 FORMAT = "jaxmaxent-run"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Run:
         anchors: tokens of the anchors, shape [anchors, length].
         beta: β, increasing, shape [anchors, rungs].
         mu: μ of every field, shape [anchors, fields].
-        converged: whether everything wanted was reached at the last rung, shape [anchors].
+        converged: whether everything wanted was reached, at every rung, shape [anchors].
         outcomes: a sentence for each anchor that says so, or what is missing and where.
         frequencies: how often each letter stands at each position, shape [anchors, rungs, length, letters].
         frequency_errors: their standard errors, the same shape.
@@ -64,6 +64,7 @@ class Run:
         log_z: log Z, exact at the first rung, shape [anchors, rungs]; NaN without a ladder.
         log_z_error: its standard error, the same shape.
         energies: energies of single states, evenly spaced, shape [anchors, rungs, chains, states].
+        counts: counts N_k of the same states, shape [anchors, rungs, chains, states, fields].
         anchor_start_energy: mean energy of the chains started at the anchor, shape [anchors, rungs]; NaN without.
         anchor_start_error: its standard error, the same shape.
         drift: the largest change of an energy when caches were recomputed, shape [anchors].
@@ -108,6 +109,7 @@ class Run:
     log_z: Float[np.ndarray, "anchors rungs"]
     log_z_error: Float[np.ndarray, "anchors rungs"]
     energies: Float[np.ndarray, "anchors rungs chains states"]
+    counts: Float[np.ndarray, "anchors rungs chains states fields"]
     anchor_start_energy: Float[np.ndarray, "anchors rungs"]
     anchor_start_error: Float[np.ndarray, "anchors rungs"]
     drift: Float[np.ndarray, " anchors"]
@@ -173,12 +175,12 @@ class Run:
     def to_arviz(self, anchor: int = 0, rung: int = -1) -> Any:
         """The chains of one anchor, at its last (largest) β unless another rung is named, for ArviZ.
 
-        The group `posterior` has the traced `energy`, shape [chain, draw]: what `arviz.summary`, `arviz.ess` or
-        `arviz.plot_trace` look at. Where draws were stored, the group `draws` has `token`, shape [chain, draw,
-        position], the index of each letter in `letters`, and `distance`, shape [chain, draw], the number of positions
-        that differ from the anchor. Its draws are not those of `energy`: letters and energies are kept at different
-        states. A token is the name of a letter, no number: ask for R-hat of `distance` or of `token == k`. Counts of
-        the fields are not kept state by state; see `field_mean`. The group `constant_data` has the anchor's tokens.
+        The group `posterior` has the traced `energy` and the count of every field (`"GC count"`), shape [chain, draw]:
+        what `arviz.summary`, `arviz.ess` or `arviz.plot_trace` look at. Where draws were stored, the group `draws` has
+        `token`, shape [chain, draw, position], the index of each letter in `letters`, and `distance`, shape [chain,
+        draw], the number of positions that differ from the anchor. Its draws are not those of `energy`: letters and
+        energies are kept at different states. A token is the name of a letter, no number: ask for R-hat of `distance`
+        or of `token == k`. The group `constant_data` has the anchor's tokens.
 
         Returns:
             a `DataTree` of xarray with ArviZ 1, an `InferenceData` with ArviZ 0.
@@ -228,7 +230,7 @@ class Run:
 def join(runs: Sequence[Run]) -> Run:
     """The runs of different anchors, sampled in the same way, as one.
 
-    They may be of different length: `energies` of a shorter run end in NaN.
+    They may be of different length: `energies` and `counts` of a shorter run end in NaN.
 
     Raises:
         ValueError: if they have stored draws, and not equally many.
@@ -237,7 +239,8 @@ def join(runs: Sequence[Run]) -> Run:
         raise ValueError("runs must have equally many stored draws to be joined")
     seconds = sum(run.seconds for run in runs)
     arrays = {name: [getattr(run, name) for run in runs] for name in runs[0]._arrays()}
-    arrays["energies"] = _of_one_length(arrays["energies"])
+    for name in ("energies", "counts"):
+        arrays[name] = _of_one_length(arrays[name])
     return dataclasses.replace(
         runs[0],
         names=tuple(name for run in runs for name in run.names),
@@ -249,11 +252,11 @@ def join(runs: Sequence[Run]) -> Run:
     )
 
 
-def _of_one_length(energies: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Traces [anchors, rungs, chains, states] of equally many states, filled up with NaN."""
-    longest = max(trace.shape[-1] for trace in energies)
-    filling = [[(0, 0)] * 3 + [(0, longest - trace.shape[-1])] for trace in energies]
-    return [np.pad(trace, pad, constant_values=np.nan) for trace, pad in zip(energies, filling, strict=True)]
+def _of_one_length(traces: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Traces [anchors, rungs, chains, states, …] of equally many states, filled up with NaN."""
+    longest = max(trace.shape[3] for trace in traces)
+    filling = [[(0, 0)] * 3 + [(0, longest - trace.shape[3])] + [(0, 0)] * (trace.ndim - 4) for trace in traces]
+    return [np.pad(trace, pad, constant_values=np.nan) for trace, pad in zip(traces, filling, strict=True)]
 
 
 def _checked_path(path: str | os.PathLike) -> Path:

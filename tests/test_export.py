@@ -360,7 +360,10 @@ def test_arviz_computes_what_is_computed_here(arviz):
     energies = run.energies[0, -1].astype(float)
     assert float(arviz.ess(data)["energy"]) == pytest.approx(diagnostics.ess_bulk(energies))
     summary = arviz.summary(data)
-    assert list(summary.index) == ["energy"]
+    assert list(summary.index) == ["energy", *(f"{name} count" for name in run.field_names)]
+    for index, name in enumerate(run.field_names):
+        counts = run.counts[0, -1, ..., index]
+        assert float(arviz.ess(data)[f"{name} count"]) == pytest.approx(diagnostics.ess_bulk(counts))
     distance = np.asarray(data["draws"]["distance"].values, float)
     assert float(arviz.rhat(distance)) == pytest.approx(diagnostics.rhat(distance))
 

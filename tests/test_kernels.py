@@ -28,6 +28,7 @@ from jaxmaxent.kernels import (
     Metropolis,
     Mixture,
     MixtureKernel,
+    SegmentAdaptive,
     Site,
     SiteAdaptive,
     Swap,
@@ -107,19 +108,40 @@ def warm_up(problem, anchors=1, rungs=2):
     return frequencies
 
 
-def adaptive(problem):
-    """By the tables of the second rung: positions as they depart from the first rung, letters as often as seen."""
+def learned_weights(problem):
+    """Of every movable position: as much as its letters depart from the first rung, and a share for all alike."""
     seen = warm_up(problem)[0]
     departure = np.mean([(f * np.log((f + TINY) / (seen[0] + TINY))).sum(-1) for f in seen], axis=0)[problem.movable]
     departure = np.maximum(departure, 0)
-    weights = (1 - INFORMED_SHARE) / len(departure) + INFORMED_SHARE * departure / departure.sum()
-    letters = (1 - UNIFORM_SHARE) * seen[1] + UNIFORM_SHARE / problem.letters
+    return (1 - INFORMED_SHARE) / len(departure) + INFORMED_SHARE * departure / departure.sum()
+
+
+def learned_letters(problem):
+    """Probabilities of the letters, [rungs, length, letters]."""
+    return (1 - UNIFORM_SHARE) * warm_up(problem)[0] + UNIFORM_SHARE / problem.letters
+
+
+def adaptive(problem):
+    """By the tables of the second rung: positions as they depart from the first rung, letters as often as seen."""
+    weights, letters = learned_weights(problem), learned_letters(problem)[1]
     lazy = BINARY_LAZINESS if problem.letters == 2 else 0.0
     stay = np.eye(len(problem.states))
     for i, weight in zip(problem.movable, weights / weights.sum(), strict=True):
         row = letters[i][problem.states[:, i]]
         others = (same_outside(problem.states, [i]) - stay) * row[None, :] / (1 - row)[:, None]
         yield Given(weight, (i,), 1, lazy * stay + (1 - lazy) * others)
+
+
+def segment(width, problem):
+    """Windows by the weights in them; in each, letters as they are drawn independently at a rung, any rung alike."""
+    weights = np.zeros(problem.length)
+    weights[problem.movable] = learned_weights(problem)
+    starts = np.array([weights[i : i + width].sum() for i in range(problem.length - width + 1)])
+    for start in np.flatnonzero(starts):
+        free = [i for i in problem.movable if start <= i < start + width]
+        drawn = [np.prod([rung[i][problem.states[:, i]] for i in free], axis=0) for rung in learned_letters(problem)]
+        proposal = same_outside(problem.states, free) * np.mean(drawn, axis=0)[None]
+        yield Given(starts[start] / starts.sum(), (int(start),), width, proposal)
 
 
 def informed(problem):
@@ -139,10 +161,10 @@ def informed(problem):
     yield Given(1.0, None, 1, proposal)
 
 
-def learned(problem, ensemble):
-    """The adaptive rule as `adaptive` states it."""
+def learned(problem, ensemble, rule=None):
+    """An adaptive rule after the made-up warm-up, for the second rung."""
     batch = ensemble.batched()
-    return SiteAdaptive().prepare(batch, 2).learn(jnp.asarray(warm_up(problem)), batch).at(0, 1)
+    return (rule or SiteAdaptive()).prepare(batch, 2).learn(jnp.asarray(warm_up(problem)), batch).at(0, 1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -161,11 +183,13 @@ RULES = {
     "block-3": Case(lambda *_: Block(3), functools.partial(block, 3)),
     "swap": Case(lambda *_: Swap(), swap, reaches_all=False),
     "adaptive": Case(learned, adaptive),
+    "segment-2": Case(functools.partial(learned, rule=SegmentAdaptive(2)), functools.partial(segment, 2)),
     "informed": Case(lambda *_: Informed(), informed, needs_gradient=True),
 }
 MIXTURES = {
     "site + swap + block-2": {"site": 1.0, "swap": 2.0, "block-2": 0.5},
     "swap + informed": {"swap": 1.0, "informed": 1.0},
+    "adaptive + segment-2": {"adaptive": 4.0, "segment-2": 1.0},
 }
 EVALUATORS = {"full": FullEvaluator, "gradient": GradientEvaluator}
 
@@ -502,6 +526,7 @@ def test_no_two_rules_have_the_same_structure():
     """JAX would take the program that it has compiled for one of them when it is given the other."""
     prepared = SiteAdaptive().prepare(Problem().ensemble(), 1)
     rules = [Site(), Swap(), Informed(), Block(1), Block(2), SiteAdaptive(), prepared]
+    rules += [SegmentAdaptive(1), SegmentAdaptive(2), SegmentAdaptive(2).prepare(Problem().ensemble(), 1)]
     rules += [Mixture.create([Site()]), Mixture.create([Swap()]), Mixture.create([Site(), Swap()])]
     structures = [jax.tree.structure(rule) for rule in rules]
     for one, other in itertools.combinations(structures, 2):
@@ -593,6 +618,39 @@ def test_adaptive_says_what_it_misses():
     prepared = SiteAdaptive().prepare(ensemble.batched(), 2)
     with pytest.raises(ValueError, match=r"\[1, 2, 3, 4\], got \[1, 1, 3, 4\]"):
         prepared.learn(jnp.zeros((1, 1, 3, 4)), ensemble)
+    with pytest.raises(ValueError, match="at.anchor, rung"):
+        prepared.what(jax.random.key(0), state, jnp.array([1]), ensemble)
+
+
+def test_segments_are_learned_at_every_rung_and_no_longer_than_the_sequence():
+    problem = Problem(length=4, fixed=(2,))
+    batch = problem.ensemble(anchor=np.stack([problem.anchor] * 2))
+    prepared = SegmentAdaptive(24).prepare(batch, 3)
+    assert prepared.width == 4
+    np.testing.assert_allclose(np.exp(prepared.log_starts), [1])
+    prepared = SegmentAdaptive(2).prepare(batch, 3)
+    np.testing.assert_allclose(np.exp(prepared.log_starts), np.array([2, 1, 1]) / 4, rtol=1e-6)
+    frequencies = warm_up(problem, anchors=2, rungs=3)
+    frequencies[:, :, 2:] = 0.25
+    rule = prepared.learn(jnp.asarray(frequencies), batch)
+    expected = np.log((1 - UNIFORM_SHARE) * frequencies + UNIFORM_SHARE / 4)
+    np.testing.assert_allclose(rule.at(1, 0).log_letters, expected[1], rtol=1e-4)
+    np.testing.assert_array_equal(rule.at(1, 0).log_letters, rule.at(1, 2).log_letters)
+    starts = np.exp(np.asarray(rule.log_starts))
+    assert starts.sum() == pytest.approx(1, abs=1e-6)
+    assert starts[0] > starts[1] > starts[2]
+
+
+def test_segment_says_what_it_misses():
+    ensemble = Problem().ensemble()
+    with pytest.raises(ValueError, match="width must be a whole number of at least 1"):
+        SegmentAdaptive(0)
+    with pytest.raises(ValueError, match="before prepare"):
+        SegmentAdaptive().where(jax.random.key(0), ensemble)
+    prepared = SegmentAdaptive(2).prepare(ensemble.batched(), 2)
+    with pytest.raises(ValueError, match=r"\[1, 2, 3, 4\], got \[1, 1, 3, 4\]"):
+        prepared.learn(jnp.zeros((1, 1, 3, 4)), ensemble)
+    state = Metropolis(ensemble, FullEvaluator(ensemble), Site()).init(ensemble.anchor)
     with pytest.raises(ValueError, match="at.anchor, rung"):
         prepared.what(jax.random.key(0), state, jnp.array([1]), ensemble)
 

@@ -6,7 +6,7 @@ import pytest
 
 import jaxmaxent as jme
 from jaxmaxent.run.starts import AnchorStart, objection
-from jaxmaxent.run.stop import chains_together
+from jaxmaxent.run.stop import Diagnosis, chains_together, judge
 from problems import Problem
 
 PROBLEM = Problem(length=4, mus=(0.3,), seed=3)
@@ -22,8 +22,8 @@ def test_a_run_ends_when_it_knows_enough_and_says_so():
     assert 0 < few.steps[0] < many.steps[0] < 200_000
     for run, rhat, ess in ((few, 1.05, 200), (many, 1.01, 4000)):
         assert run.converged[0]
-        assert run.max_rhat[0, -1] <= rhat
-        assert run.min_ess[0, -1] >= ess
+        assert (run.max_rhat[0] <= rhat).all()
+        assert (run.min_ess[0] >= ess).all()
         assert run.outcomes[0].startswith(f"converged after {run.steps[0]:,} steps: largest R-hat ")
 
 
@@ -126,3 +126,22 @@ def test_bad_settings_are_named():
         sample(1.01)
     with pytest.raises(ValueError, match="anchor_chains must be a whole number of at least 0, got -1"):
         sample(None, anchor_chains=-1)
+
+
+def test_what_is_missing_is_told_with_its_rung():
+    """Every rung is judged, not the last alone."""
+    shape, betas = (3, 4, 4), np.array([0.0, 1.5, 3.0])
+    found = Diagnosis(
+        letter_rhat=np.full(shape, 1.001), letter_ess=np.full(shape, 900.0), letter_mcse=np.full(shape, 0.01),
+        scalar_rhat=np.full((3, 2), 1.001), scalar_ess=np.full((3, 2), 900.0), scalar_tail_ess=np.full((3, 2), 900.0),
+        scalar_mcse=np.full((3, 2), 0.01),
+    )  # fmt: skip
+    wanted = jme.Precision(rhat=1.01, ess=400, mcse=0.02)
+    assert judge(found, wanted, "ACGT", (), betas)[0]
+    found.letter_rhat[1, 2, 3], found.scalar_ess[0, 1] = 1.2, 300
+    good, why = judge(found, wanted, "ACGT", (), betas)
+    assert not good
+    assert "R-hat is 1.2 at position 2, letter T, β = 1.5, wanted ≤ 1.01" in why
+    assert "the effective sample size of the distance in letters is 300, β = 0, wanted 400" in why
+    found.letter_mcse[2, 0, 0] = np.nan
+    assert "a standard error is inf at position 0, letter A, β = 3" in judge(found, wanted, "ACGT", (), betas)[1]

@@ -20,7 +20,6 @@ from jaxmaxent.store import Run
 
 # So many replicas of all anchors advance together; more anchors wait for their turn, so memory stays bounded.
 _REPLICAS_AT_ONCE = 4096
-_THIN = 10
 
 
 def run(
@@ -107,7 +106,7 @@ def _settings(ensemble: Ensemble, *, rungs: int | None, until: Any, steps: Any, 
     batch, laddered = ensemble.batched(), rungs > 1
     filled = runs.Settings.of(
         batch, rungs=rungs, has_source=laddered, adapts=laddered, going_on=False, chains=asked["chains"],
-        anchor_chains=asked["anchor_chains"], until=until, steps=steps, burn_in=asked["burn_in"], thin=_THIN,
+        anchor_chains=asked["anchor_chains"], until=until, steps=steps, burn_in=asked["burn_in"], thin=runs.THIN,
         store_every=None, names=None,
     )  # fmt: skip
     asked |= {"chains": filled.chains, "anchor_chains": filled.extra, "burn_in": filled.burn_in}

@@ -14,5 +14,6 @@ from jaxmaxent.kernels.mixture import Mixture as Mixture
 from jaxmaxent.kernels.mixture import MixtureKernel as MixtureKernel
 from jaxmaxent.kernels.mixture import build as build
 from jaxmaxent.kernels.mixture import evaluator_for as evaluator_for
+from jaxmaxent.kernels.segment import SegmentAdaptive as SegmentAdaptive
 from jaxmaxent.kernels.site import Site as Site
 from jaxmaxent.kernels.swap import Swap as Swap

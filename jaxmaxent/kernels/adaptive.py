@@ -54,24 +54,10 @@ class SiteAdaptive:
         Raises:
             ValueError: if their shape is not that of the tables.
         """
-        if self.log_letters is None or frequencies.shape != self.log_letters.shape:
-            tables = None if self.log_letters is None else list(self.log_letters.shape)
-            raise ValueError(
-                f"frequencies must have the shape of the prepared tables, {tables}, got {list(frequencies.shape)}"
-            )
-        letters = frequencies.shape[-1]
+        check_tables(self.log_letters, frequencies)
         seen = jnp.asarray(frequencies, float)
-        proposed = (1 - UNIFORM_SHARE) * seen + UNIFORM_SHARE / letters
-        # Where letters stand as at the first rung, the network does not care, and one change renews a position. Where
-        # they do not, positions are tied together and need many.
-        first = seen[:, :1] if seen.shape[1] > 1 else seen.mean(2, keepdims=True)
-        information = jnp.sum(seen * (jnp.log(seen + TINY) - jnp.log(first + TINY)), -1).mean((0, 1))
-        information = jnp.maximum(
-            jnp.zeros_like(information).at[ensemble.movable].set(information[ensemble.movable]), 0
-        )
-        movable = ensemble.movable.shape[0]
-        share = jnp.where(information.sum() > 0, information / jnp.maximum(information.sum(), TINY), 1 / movable)
-        weights = (1 - INFORMED_SHARE) / movable + INFORMED_SHARE * share
+        proposed = (1 - UNIFORM_SHARE) * seen + UNIFORM_SHARE / seen.shape[-1]
+        weights = position_weights(learned_information(seen, ensemble), ensemble)
         return SiteAdaptive(jnp.log(proposed), _log_positions(weights, ensemble))
 
     def at(self, anchor: Any, rung: Any) -> SiteAdaptive:
@@ -122,6 +108,35 @@ class SiteAdaptive:
         if self.log_letters is None or self.log_positions is None:
             raise ValueError("a SiteAdaptive has no tables before prepare(ensemble, rungs), got one without")
         return self.log_letters, self.log_positions
+
+
+def check_tables(prepared: Array | None, frequencies: Array) -> None:
+    """ValueError if frequencies do not fit the tables that `prepare` made."""
+    if prepared is None or frequencies.shape != prepared.shape:
+        raise ValueError(
+            f"frequencies must have the shape of the prepared tables, {None if prepared is None else list(prepared.shape)}"
+            f", got {list(frequencies.shape)}"
+        )
+
+
+def learned_information(
+    seen: Float[Array, "anchors rungs length letters"], ensemble: Ensemble
+) -> Float[Array, " length"]:
+    """What letter frequencies tell of the anchors, in nats a position, on average over anchors and rungs.
+
+    Where letters stand as at the first rung, the network does not care, and one change renews a position. Where they
+    do not, positions are tied together and need many. Without a ladder they are compared with the mean of all positions.
+    """
+    first = seen[:, :1] if seen.shape[1] > 1 else seen.mean(2, keepdims=True)
+    information = jnp.sum(seen * (jnp.log(seen + TINY) - jnp.log(first + TINY)), -1).mean((0, 1))
+    return jnp.maximum(jnp.zeros_like(information).at[ensemble.movable].set(information[ensemble.movable]), 0)
+
+
+def position_weights(information: Float[Array, " length"], ensemble: Ensemble) -> Float[Array, " length"]:
+    """How often to propose at each position: mostly in proportion to the information, for the rest all alike."""
+    movable = ensemble.movable.shape[0]
+    share = jnp.where(information.sum() > 0, information / jnp.maximum(information.sum(), TINY), 1 / movable)
+    return (1 - INFORMED_SHARE) / movable + INFORMED_SHARE * share
 
 
 def _log_positions(weights: Float[Array, " length"], ensemble: Ensemble) -> Float[Array, " length"]:

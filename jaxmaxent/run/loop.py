@@ -141,15 +141,16 @@ class Loop:
             self.draws.append(draws[:, :, : (drawn + count) // every - drawn // every])
 
     def _adapt(self, tally: blocks.Tally) -> None:
-        """Even the ladder after a round of the warm-up; let the rule learn from the last."""
+        """After a round of the warm-up let the rule learn from it, and even the ladder unless it was the last.
+
+        What the rule has learned helps the next rounds to get where the last is to be learned from.
+        """
         estimating = slice(0, self.plan.chains - self.plan.extra)
-        if self.round < len(self.settings.rounds) - 1:
-            if self.settings.adapts:
-                refused = 1 - tally.exchange[:, estimating].mean(1) / self.settings.rounds[self.round]
-                self.betas = np.stack([ladder.evened(*row) for row in zip(self.betas, refused, strict=True)])
-            return
         letters = tally.letters[:, estimating].sum(1)
         self.rule = self.rule.learn(letters / letters.sum(-1, keepdims=True), self.ensemble)
+        if self.settings.adapts and self.round < len(self.settings.rounds) - 1:
+            refused = 1 - tally.exchange[:, estimating].mean(1) / self.settings.rounds[self.round]
+            self.betas = np.stack([ladder.evened(*row) for row in zip(self.betas, refused, strict=True)])
 
     def _check_energies(self, bad: np.ndarray) -> None:
         if not bad.any():

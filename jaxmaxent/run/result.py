@@ -32,19 +32,18 @@ def enough(loop: Loop) -> bool:
     # A batch is a 32nd to a 16th of the run: every other batch is about a tenth.
     if batches % 2:
         return False
-    top = slice(loop.plan.rungs - 1, loop.plan.rungs)
-    return all(_judged(loop, _diagnosed(loop, a, top))[0] for a in range(loop.ensemble.anchors))
+    return all(_judged(loop, a, _diagnosed(loop, a))[0] for a in range(loop.ensemble.anchors))
 
 
-def _diagnosed(loop: Loop, anchor: int, rungs: slice) -> Diagnosis:
+def _diagnosed(loop: Loop, anchor: int) -> Diagnosis:
     movable = np.isin(np.arange(loop.ensemble.length), np.asarray(loop.ensemble.movable))
-    return diagnose(loop.record, anchor, slice(0, loop.settings.chains), rungs, movable)
+    return diagnose(loop.record, anchor, slice(0, loop.settings.chains), movable)
 
 
-def _judged(loop: Loop, found: Diagnosis) -> tuple[bool, str]:
-    """Whether the last rung of a diagnosis is good enough, and why."""
-    names = ("energy", "distance in letters", *(f"{field.name} count" for field in loop.ensemble.fields))
-    return judge(found, loop.settings.wanted, loop.ensemble.alphabet.letters, names)
+def _judged(loop: Loop, anchor: int, found: Diagnosis) -> tuple[bool, str]:
+    """Whether the estimates of an anchor are good enough, and why."""
+    fields = tuple(f"{field.name} count" for field in loop.ensemble.fields)
+    return judge(found, loop.settings.wanted, loop.ensemble.alphabet.letters, fields, loop.betas[anchor])
 
 
 def result(loop: Loop, compile_seconds: float) -> Run:
@@ -82,13 +81,14 @@ def _proposals(loop: Loop) -> int:
 def _of_anchor(loop: Loop, a: int) -> dict[str, Any]:
     """The entries of a run that belong to one anchor."""
     record, chains = loop.record, slice(0, loop.settings.chains)
-    found = _diagnosed(loop, a, slice(None))
+    found = _diagnosed(loop, a)
     frequencies = (record.sums["letters"][a, chains] / record.counted).mean(0)
     means, variances = record.scalars.mean[a, chains], record.scalars.variance()[a, chains]
     # Total variance: within chains plus between their means.
     variance = variances.mean(0) + means.var(0)
     accepted = record.sums["accepted"][a, chains].mean(0) / (record.counted * loop.plan.thin)
-    log_z, log_z_error, energies = _free_energy(loop, a)
+    traces = _traces(loop, a)
+    log_z, log_z_error = _free_energy(loop, a, traces[..., 0])
     start = _anchor_start(loop, a)
     good, outcome = _outcome(loop, a, found, start, means[:, -1, 0].mean(), log_z[-1], log_z_error[-1])
     return {
@@ -112,7 +112,8 @@ def _of_anchor(loop: Loop, a: int) -> dict[str, Any]:
         "round_trips": record.sums["round_trips"][a, chains].sum(),
         "log_z": log_z,
         "log_z_error": log_z_error,
-        "energies": energies,
+        "energies": np.moveaxis(traces[..., 0], 2, 0),
+        "counts": np.moveaxis(traces[..., SCALARS:], 2, 0),
         "anchor_start_energy": start.energy,
         "anchor_start_error": start.error,
         "drift": float(np.max(loop.carry.drift[a])),
@@ -125,7 +126,7 @@ def _of_anchor(loop: Loop, a: int) -> dict[str, Any]:
 def _outcome(
     loop: Loop, a: int, found: Diagnosis, start: AnchorStart, energy: float, log_z: float, log_z_error: float
 ) -> tuple[bool, str]:
-    good, why = _judged(loop, found)
+    good, why = _judged(loop, a, found)
     if start.agrees.size and loop.settings.extra:
         believed, remark = objection(start, loop.betas[a], energy, log_z, log_z_error)
         good, why = good and believed, f"{why}; {remark}"
@@ -143,15 +144,20 @@ def _anchor_start(loop: Loop, a: int) -> AnchorStart:
     return compare(loop.record, a, loop.settings.chains, float(one.mu() @ one.counts(one.anchor)))
 
 
-def _free_energy(loop: Loop, a: int) -> tuple[np.ndarray, np.ndarray, Float[np.ndarray, "rungs chains draws"]]:
-    """log Z at every rung, its standard error, and the traced energies."""
-    rows = np.stack([row[a, : loop.settings.chains, :, 0] for row in loop.record.traces], axis=1)
-    energies = np.moveaxis(rows, 2, 0)
+def _traces(loop: Loop, a: int) -> Float[np.ndarray, "chains states rungs scalars"]:
+    """Energies, distances and counts of the traced states of one anchor."""
+    return np.stack([row[a, : loop.settings.chains] for row in loop.record.traces], axis=1)
+
+
+def _free_energy(
+    loop: Loop, a: int, energies: Float[np.ndarray, "chains states rungs"]
+) -> tuple[Float[np.ndarray, " rungs"], Float[np.ndarray, " rungs"]]:
+    """log Z at every rung and its standard error."""
     if not loop.plan.has_source:
         unknown = np.full(1, np.nan)
-        return unknown, unknown, energies
+        return unknown, unknown
     first = float(background.log_partition(loop.ensemble.take(a)))
-    return *free_energy.along(loop.betas[a], rows, first), energies
+    return free_energy.along(loop.betas[a], energies, first)
 
 
 def _by_rung(loop: Loop, tokens: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ from jaxtyping import Array, Key
 from jaxmaxent import checks
 from jaxmaxent.ensemble import Ensemble
 from jaxmaxent.evaluate import energy_noise
-from jaxmaxent.kernels import Rule, Site, SiteAdaptive
+from jaxmaxent.kernels import Mixture, Rule, SegmentAdaptive, Site, SiteAdaptive
 from jaxmaxent.progress import Progress
 from jaxmaxent.run import block as blocks
 from jaxmaxent.run import plan as plans
@@ -21,7 +21,7 @@ from jaxmaxent.run.interrupt import Interrupts
 from jaxmaxent.run.loop import Loop, NonFiniteEnergyError
 from jaxmaxent.run.result import enough, result
 from jaxmaxent.run.save import Saver
-from jaxmaxent.run.settings import Precision, Settings
+from jaxmaxent.run.settings import THIN, Precision, Settings
 from jaxmaxent.run.sharding import placed
 from jaxmaxent.run.start import first_tokens, fresh_key
 from jaxmaxent.store import Run
@@ -37,7 +37,7 @@ def sample(
     until: Precision | None = None,
     steps: int | None = None,
     burn_in: int | None = None,
-    thin: int = 10,
+    thin: int = THIN,
     store_every: int | None = None,
     start: str | Run = "background",
     rule: Rule | None = None,
@@ -69,7 +69,8 @@ def sample(
         store_every: keep the sequences each time after so many proposals, a multiple of `thin`; None keeps none.
             Stored draws take rungs × chains × length bytes each for an anchor.
         start: "background" (exact draws at β = 0), "anchor" (every chain at x0), or a run whose chains go on.
-        rule: how replicas move; `kernels.SiteAdaptive()`, or `kernels.Site()` without a ladder, if None.
+        rule: how replicas move; if None, adaptive sites and, one step in five, adaptive segments (see `kernels`), or
+            `kernels.Site()` without a ladder.
         names: what the anchors are called; anchor_0, anchor_1, … if None.
         mesh: devices to spread over, with axes named "anchors" or "chains"; those of this process if None. What comes
             out depends on them in the last bits of energies only.
@@ -144,7 +145,7 @@ def resume(
 
 
 def _default_rule(settings: Settings) -> Rule:
-    return SiteAdaptive() if settings.has_source else Site()
+    return Mixture.create([SiteAdaptive(), SegmentAdaptive()], [4, 1]) if settings.has_source else Site()
 
 
 def _run(loop: Loop, saver: Saver | None) -> Run:

@@ -13,6 +13,8 @@ from jaxmaxent.ensemble import Ensemble
 _WARM_UP_SWEEPS = 40
 # Shares of the warm-up after which the ladder is adapted; it is left alone in the rest, so that chains settle.
 _ADAPTED_AFTER = (1 / 16, 1 / 16, 1 / 8, 1 / 4, 1 / 4)
+# Steps between two exchanges: sequences travel along a ladder as fast as it exchanges.
+THIN = 5
 _CHAINS, _CHAINS_AT_ONE_BETA, _ANCHOR_CHAINS = 8, 256, 1
 
 
@@ -20,7 +22,7 @@ _CHAINS, _CHAINS_AT_ONE_BETA, _ANCHOR_CHAINS = 8, 256, 1
 class Precision:
     """What has to be reached before a run ends, and when it gives up.
 
-    Everything is asked of every letter's frequency at every position, of the energy and of every field, at the wanted
+    Everything is asked of every letter's frequency at every position, of the energy and of every field, at every
     β. Bulk effective sample sizes and rank-normalised split R-hat are those of Vehtari et al. (Bayesian Analysis 16,
     2021).
 

@@ -38,21 +38,19 @@ class Diagnosis(NamedTuple):
         return np.minimum(self.letter_ess.min((1, 2)), self.scalar_ess.min(1))
 
 
-def diagnose(record: Record, anchor: int, chains: slice, rungs: slice, movable: np.ndarray) -> Diagnosis:
-    """Diagnostics of one anchor, from the chains and at the rungs that are named.
+def diagnose(record: Record, anchor: int, chains: slice, movable: np.ndarray) -> Diagnosis:
+    """Diagnostics of one anchor at all its rungs, from the chains that are named.
 
     Args:
         record: what was seen.
         anchor: which anchor.
         chains: which of its chains.
-        rungs: which of its rungs.
         movable: which positions may change, a boolean mask.
     """
     arrivals = int(record.sums["arrivals"][anchor, chains].sum())
-    total = record.sums["letters"][anchor, chains, rungs]
-    counts = np.stack([batch[anchor, chains, rungs] for batch in record.letters])
-    means = np.stack([batch[anchor, chains, rungs] for batch in record.means])
-    traces = np.stack([row[anchor, chains, rungs] for row in record.traces], axis=1)
+    counts = np.stack([batch[anchor, chains] for batch in record.letters])
+    means = np.stack([batch[anchor, chains] for batch in record.means])
+    traces = np.stack([row[anchor, chains] for row in record.traces], axis=1)
     ess, mcse = diagnostics.batch_ess(counts, record.size), diagnostics.batch_mcse(counts, record.size).error
     together = chains_together(counts.shape[1])
     found = Diagnosis(
@@ -60,12 +58,12 @@ def diagnose(record: Record, anchor: int, chains: slice, rungs: slice, movable: 
         letter_ess=ess,
         letter_mcse=mcse,
         scalar_rhat=diagnostics.rhat(_joined_draws(traces, together)),
-        scalar_ess=_scalar_ess(traces, means, record.size, record.scalars.variance()[anchor, chains, rungs].mean(0)),
+        scalar_ess=_scalar_ess(traces, means, record.size, record.scalars.variance()[anchor, chains].mean(0)),
         scalar_tail_ess=diagnostics.ess_tail(traces),
         scalar_mcse=diagnostics.batch_means_mcse(means).error,
     )
-    seen = total.sum(0)
-    constant = (seen == 0) | (seen == record.counted * len(total))
+    seen = counts.sum((0, 1), dtype=np.int64)
+    constant = (seen == 0) | (seen == record.size * counts.shape[0] * counts.shape[1])
     found.letter_ess[constant] = arrivals
     # The standard deviation of what is left possible after so many agreeing sequences (Laplace's rule).
     found.letter_mcse[constant] = 1 / (arrivals + 2) if arrivals else np.nan
@@ -113,40 +111,44 @@ def _joined_draws(draws: np.ndarray, together: int) -> np.ndarray:
 
 
 def judge(
-    found: Diagnosis, wanted: Precision, letters: str, scalar_names: tuple[str, ...], rung: int = -1
+    found: Diagnosis, wanted: Precision, letters: str, scalar_names: tuple[str, ...], betas: Float[np.ndarray, " rungs"]
 ) -> tuple[bool, str]:
-    """Whether everything wanted is reached at a rung, and the sentence that says so or what is missing."""
-    rhat, ess = found.letter_rhat[rung], found.letter_ess[rung]
+    """Whether everything wanted is reached at every rung, and the sentence that says so or what is missing."""
+    names = ("energy", "distance in letters", *scalar_names)
+
+    def where(mask: np.ndarray) -> str:
+        rung, position, letter = np.argwhere(mask)[0]
+        return f"at position {position}, letter {letters[letter]}{_at(betas, rung)}"
+
     misses = []
-    if not (worst := _largest(rhat)) <= wanted.rhat:
-        misses.append(f"R-hat is {worst:.4g} {_where(rhat == worst, letters)}, wanted ≤ {wanted.rhat:g}")
-    if not (least := ess.min()) >= wanted.ess:
-        misses.append(
-            f"the effective sample size is {least:,.0f} {_where(ess == least, letters)}, wanted {wanted.ess:g}"
-        )
+    rhat = _known(found.letter_rhat, -np.inf)
+    if not (worst := rhat.max()) <= wanted.rhat:
+        misses.append(f"R-hat is {worst:.4g} {where(rhat == worst)}, wanted ≤ {wanted.rhat:g}")
+    if not (least := found.letter_ess.min()) >= wanted.ess:
+        place = where(found.letter_ess == least)
+        misses.append(f"the effective sample size is {least:,.0f} {place}, wanted {wanted.ess:g}")
     if wanted.mcse is not None:
-        error = np.nan_to_num(found.letter_mcse[rung], nan=np.inf)
+        error = _known(found.letter_mcse, np.inf)
         if not (worst := error.max()) <= wanted.mcse:
-            misses.append(
-                f"a standard error is {worst:.2g} {_where(error == worst, letters)}, wanted ≤ {wanted.mcse:g}"
-            )
-    for name, its_rhat, its_ess in zip(scalar_names, found.scalar_rhat[rung], found.scalar_ess[rung], strict=True):
-        if its_rhat > wanted.rhat:
-            misses.append(f"R-hat of the {name} is {its_rhat:.4g}, wanted ≤ {wanted.rhat:g}")
-        if not its_ess >= wanted.ess:
-            misses.append(f"the effective sample size of the {name} is {its_ess:,.0f}, wanted {wanted.ess:g}")
+            misses.append(f"a standard error is {worst:.2g} {where(error == worst)}, wanted ≤ {wanted.mcse:g}")
+    for name, rhats, sizes in zip(names, found.scalar_rhat.T, found.scalar_ess.T, strict=True):
+        rhats = _known(rhats, -np.inf)
+        if (worst := rhats.max()) > wanted.rhat:
+            at = _at(betas, int(rhats.argmax()))
+            misses.append(f"R-hat of the {name} is {worst:.4g}{at}, wanted ≤ {wanted.rhat:g}")
+        if not (least := sizes.min()) >= wanted.ess:
+            at = _at(betas, int(sizes.argmin()))
+            misses.append(f"the effective sample size of the {name} is {least:,.0f}{at}, wanted {wanted.ess:g}")
     if misses:
         return False, "; ".join(misses)
-    return (
-        True,
-        f"largest R-hat {found.max_rhat()[rung]:.3f}, smallest effective sample size {found.min_ess()[rung]:,.0f}",
-    )
+    largest, smallest = np.fmax.reduce(found.max_rhat()), found.min_ess().min()
+    return True, f"largest R-hat {largest:.3f}, smallest effective sample size {smallest:,.0f}"
 
 
-def _largest(values: np.ndarray) -> float:
-    return float(np.max(np.nan_to_num(values, nan=-np.inf, posinf=np.inf), initial=-np.inf))
+def _known(values: np.ndarray, unknown: float) -> np.ndarray:
+    return np.nan_to_num(values, nan=unknown, posinf=np.inf)
 
 
-def _where(mask: np.ndarray, letters: str) -> str:
-    position, letter = np.argwhere(mask)[0]
-    return f"at position {position}, letter {letters[letter]}"
+def _at(betas: Float[np.ndarray, " rungs"], rung: int) -> str:
+    """Where a rung is, in words; nothing where there is only one."""
+    return f", β = {betas[rung]:.3g}" if len(betas) > 1 else ""

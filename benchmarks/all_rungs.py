@@ -1,0 +1,87 @@
+"""Whether counting every draw at every rung is worth it: its error beside that of counting each at its own rung.
+
+    JAXMAXENT_DATA=... python benchmarks/all_rungs.py --model MODEL [--anchor 0] [--beta 100]
+
+A draw x seen at any rung tells of rung k with the weight exp(−β_k E(x)) / Z_k over the mean of the same at all rungs
+(Shirts & Chodera, J. Chem. Phys. 129, 2008, with log Z fixed by a first run, so that counts could stay streaming).
+Both estimates are made of each chain of one run, and their variances between the chains compared.
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import jaxmaxent as jme
+from jaxmaxent import models
+from jaxmaxent.data import read_one_hot
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--anchor", type=int, default=0)
+    parser.add_argument("--beta", type=float, default=100.0)
+    parser.add_argument("--chains", type=int, default=16)
+    parser.add_argument("--steps", type=int, default=12_000)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    if "JAXMAXENT_DATA" not in os.environ:
+        sys.exit("set JAXMAXENT_DATA to the folder that holds ctcf/")
+    anchors = Path(os.environ["JAXMAXENT_DATA"]) / "ctcf" / "published_anchors_gcat.npy"
+    tokens = read_one_hot(anchors, "GCAT").tokens[options.anchor]
+    ensemble = jme.Ensemble.create(models.representation(models.load(options.model)), tokens, beta=options.beta)
+    settings: dict[str, Any] = {"chains": options.chains, "anchor_chains": 0, "progress": False}
+    first = jme.sample(jax.random.key(options.seed + 1), ensemble, steps=options.steps // 3, **settings)
+    run = jme.sample(
+        jax.random.key(options.seed), ensemble, ladder=first.beta, steps=options.steps, store_every=20, **settings
+    )
+    draws = np.moveaxis(run.draws[0], 2, 0)  # [chains, rungs, draws, length]
+    energies = energies_of(ensemble, draws)
+    own = np.stack([(draws == a).mean(2) for a in range(4)], axis=-1)
+    every = counted_at_all(draws, energies, run.beta[0], first.log_z[0])
+    report(own, every, run.beta[0])
+
+
+def energies_of(ensemble: jme.Ensemble, draws: np.ndarray) -> np.ndarray:
+    """Energies of draws [chains, rungs, draws, length], without the last axis."""
+    flat = jnp.asarray(draws.reshape(-1, draws.shape[-1]), jnp.int32)
+    found = jax.jit(lambda rows: jax.lax.map(ensemble.energy, rows, batch_size=512))(flat)
+    return np.asarray(found, np.float64).reshape(draws.shape[:-1])
+
+
+def counted_at_all(draws: np.ndarray, energies: np.ndarray, betas: np.ndarray, log_z: np.ndarray) -> np.ndarray:
+    """Each chain's frequencies at every rung from its draws at all rungs, [chains, rungs, length, letters]."""
+    log_p = -betas * energies[..., None] - log_z  # of every draw at every rung
+    log_p -= log_p.max(-1, keepdims=True)
+    weights = np.exp(log_p)
+    weights /= weights.sum(-1, keepdims=True)
+    total = weights.sum((1, 2))
+    counts = [np.einsum("crdk,crdl->ckl", weights, draws == a, optimize=True) for a in range(4)]
+    return np.stack(counts, axis=-1) / total[:, :, None, None]
+
+
+def report(own: np.ndarray, every: np.ndarray, betas: np.ndarray) -> None:
+    """The variances between chains side by side."""
+    print("β       letters  variance of the mean, all rungs / own rung: median, slowest tenth   furthest apart (s.e.)")
+    variances = own.var(0, ddof=1), every.var(0, ddof=1)
+    bound = own.mean(0) * (1 - own.mean(0))
+    apart = (every.mean(0) - own.mean(0)) / np.sqrt((variances[0] + variances[1]) / len(own))
+    for k, beta in enumerate(betas):
+        common = bound[k] > 0.02
+        mine, theirs = variances[0][k][common], variances[1][k][common]
+        slow = mine / bound[k][common]
+        slow = slow >= np.quantile(slow, 0.9)
+        print(
+            f"{beta:7.2f} {common.sum():7d} {np.median(theirs / mine):12.2f} "
+            f"{theirs[slow].sum() / mine[slow].sum():12.2f} {np.abs(apart[k][common]).max():45.1f}"
+        )
+
+
+if __name__ == "__main__":
+    main()
