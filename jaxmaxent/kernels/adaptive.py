@@ -113,9 +113,9 @@ class SiteAdaptive:
 def check_tables(prepared: Array | None, frequencies: Array) -> None:
     """ValueError if frequencies do not fit the tables that `prepare` made."""
     if prepared is None or frequencies.shape != prepared.shape:
+        tables = None if prepared is None else list(prepared.shape)
         raise ValueError(
-            f"frequencies must have the shape of the prepared tables, {None if prepared is None else list(prepared.shape)}"
-            f", got {list(frequencies.shape)}"
+            f"frequencies must have the shape of the prepared tables, {tables}, got {list(frequencies.shape)}"
         )
 
 
@@ -125,7 +125,7 @@ def learned_information(
     """What letter frequencies tell of the anchors, in nats a position, on average over anchors and rungs.
 
     Where letters stand as at the first rung, the network does not care, and one change renews a position. Where they
-    do not, positions are tied together and need many. Without a ladder they are compared with the mean of all positions.
+    do not, positions are tied together and need many. Without a ladder they are compared with all positions' mean.
     """
     first = seen[:, :1] if seen.shape[1] > 1 else seen.mean(2, keepdims=True)
     information = jnp.sum(seen * (jnp.log(seen + TINY) - jnp.log(first + TINY)), -1).mean((0, 1))

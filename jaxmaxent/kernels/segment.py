@@ -23,8 +23,8 @@ class SegmentAdaptive:
 
     On the way from β = 0 to the wanted β a motif forms all at once or not at all: with some of its letters in place the
     energy is still high, so single letters hardly lead there. Each rung's letter frequencies are a product
-    distribution; one of them is chosen uniformly and a whole segment drawn from it, so a replica can gain or lose a motif
-    in one step, at any rung. The proposal is the mixture Σ_k Π_i f_k[i, y_i] / rungs, which does not look at the
+    distribution; one of them is chosen uniformly and a whole segment drawn from it, so a replica can gain or lose a
+    motif in one step, at any rung. The proposal is the mixture Σ_k Π_i f_k[i, y_i] / rungs, which does not look at the
     current letters; the tables do not change while draws count, and the correction makes it exact.
 
     Attributes:
