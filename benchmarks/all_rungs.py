@@ -41,6 +41,7 @@ def main() -> None:
     run = jme.sample(
         jax.random.key(options.seed), ensemble, ladder=first.beta, steps=options.steps, store_every=20, **settings
     )
+    assert run.draws is not None
     draws = np.moveaxis(run.draws[0], 2, 0)  # [chains, rungs, draws, length]
     energies = energies_of(ensemble, draws)
     own = np.stack([(draws == a).mean(2) for a in range(4)], axis=-1)

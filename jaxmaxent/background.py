@@ -7,6 +7,8 @@ sampling, here in mirror order). Fixed positions are letters with probability on
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
@@ -17,23 +19,45 @@ from jaxmaxent.ensemble import Ensemble
 _NEVER = -1e9
 
 
-def draw(key: Key[Array, ""], ensemble: Ensemble, count: int) -> Int[Array, "count length"]:
-    """`count` independent exact draws at β = 0, int32, for an ensemble of one anchor."""
-    unary, pair = _potentials(ensemble, ensemble.mu())
-    messages = _messages(unary, pair)
+class Background(NamedTuple):
+    """What exact draws at β = 0 need, worked out once for many of them; make it with `background_of`.
 
-    def one(chain_key: Key[Array, ""]) -> Int[Array, " length"]:
-        def letter(previous: Array, site: tuple[Array, Array, Array]) -> tuple[Array, Array]:
-            site_key, site_unary, message = site
-            token = jax.random.categorical(site_key, previous + site_unary + message)
+    Attributes:
+        unary: log-weight of each letter and of everything to its right, shape [length, letters].
+        pair: log-weight of two neighbours, shape [letters, letters], or None where letters are independent.
+    """
+
+    unary: Float[Array, "length letters"]
+    pair: Float[Array, "letters letters"] | None
+
+    def draw(self, key: Key[Array, ""]) -> Int[Array, " length"]:
+        """One exact draw, int32."""
+        if self.pair is None:
+            return jax.random.categorical(key, self.unary, axis=-1).astype(jnp.int32)
+        pair = self.pair
+        # The largest of log-weights with Gumbel noise is a draw; the noise of all positions is made at once.
+        noise = jax.random.gumbel(key, self.unary.shape, self.unary.dtype)
+
+        def letter(previous: Array, site: Array) -> tuple[Array, Array]:
+            token = jnp.argmax(previous + site)
             return pair[token], token
 
-        keys = jax.random.split(chain_key, ensemble.length)
-        nothing_before = jnp.zeros(unary.shape[1], unary.dtype)
-        return jax.lax.scan(letter, nothing_before, (keys, unary, messages))[1]
+        nothing_before = jnp.zeros(self.unary.shape[1], self.unary.dtype)
+        return jax.lax.scan(letter, nothing_before, self.unary + noise)[1].astype(jnp.int32)
 
-    keys = jax.vmap(lambda chain: jax.random.fold_in(key, chain))(jnp.arange(count))
-    return jax.vmap(one)(keys).astype(jnp.int32)
+
+def background_of(ensemble: Ensemble) -> Background:
+    """The background of an ensemble of one anchor."""
+    unary, pair = _potentials(ensemble, ensemble.mu())
+    if all(field.pair is None for field in ensemble.fields):
+        return Background(unary, None)
+    return Background(unary + _messages(unary, pair), pair)
+
+
+def draw(key: Key[Array, ""], ensemble: Ensemble, count: int) -> Int[Array, "count length"]:
+    """`count` independent exact draws at β = 0, int32, for an ensemble of one anchor."""
+    source = background_of(ensemble)
+    return jax.vmap(lambda chain: source.draw(jax.random.fold_in(key, chain)))(jnp.arange(count))
 
 
 def log_partition(ensemble: Ensemble, mu: Float[Array, " fields"] | None = None) -> Float[Array, ""]:

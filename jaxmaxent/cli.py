@@ -97,6 +97,14 @@ def _unit(text: str) -> int | tuple[int, int]:
     return units[0] if len(units) == 1 else units  # pyright: ignore[reportReturnType]
 
 
+def _beta(text: str) -> float | str:
+    """A number, or "auto"."""
+    try:
+        return text if text == "auto" else float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f'expected a number or "auto", got {text!r}') from None
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="jaxmaxent",
@@ -138,6 +146,9 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
 
 def _add_interpret(parser: argparse.ArgumentParser) -> None:
     _add_anchors(parser)
+    parser.add_argument(
+        "--beta", type=_beta, required=True, help='β ≥ 0, the sharper the larger; "auto" for one for each sequence'
+    )
     parser.add_argument("--out", required=True, metavar="RUN", help="folder to write; RUN.checkpoint keeps the work")
     parser.add_argument("--mu", type=float, default=0.0, help="chemical potential of GC (default %(default)s)")
     parser.add_argument("--rungs", type=int, help="β's of the ladder, 1 for β alone (default 14)")
@@ -145,6 +156,10 @@ def _add_interpret(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--anchor-chains", type=int, help="chains started at it to compare with (default 1, or 0)")
     parser.add_argument("--burn-in", type=int, help="steps before those that count (default 40 × length, or steps / 4)")
     parser.add_argument("--steps", type=int, help="exactly so many steps of each replica, instead of what follows")
+    parser.add_argument(
+        "--evaluation", choices=["auto", "full", "incremental"], default="auto",
+        help="whole forward passes, or only what a proposal can reach (default the faster)",
+    )  # fmt: skip
     until = parser.add_argument_group("when to stop, at each sequence")
     until.add_argument("--rhat", type=float, help="at this R-hat of everything reported (default 1.01)")
     until.add_argument("--ess", type=float, help="and this effective sample size (default 400)")
@@ -160,6 +175,7 @@ def _add_resume(parser: argparse.ArgumentParser) -> None:
 def _add_potential(parser: argparse.ArgumentParser) -> None:
     _add_anchors(parser)
     parser.add_argument("--out", required=True, metavar="FILE", help="JSON file to write")
+    parser.add_argument("--beta", type=float, required=True, help="β ≥ 0, the sharper the larger")
     parser.add_argument("--gc", type=float, required=True, help="wanted mean GC content, between 0 and 1")
     parser.add_argument("--tolerance", type=float, default=0.02, help="wanted error of μ (default %(default)s)")
     parser.add_argument("--steps", type=int, default=1000, help="proposals for a first look (default %(default)s)")
@@ -171,7 +187,6 @@ def _add_potential(parser: argparse.ArgumentParser) -> None:
 def _add_anchors(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="folder that train wrote")
     parser.add_argument("sequences", metavar="SEQUENCES", help="FASTA, table or one-hot .npy (also .gz but .npy)")
-    parser.add_argument("--beta", type=float, required=True, help="β ≥ 0, the sharper the larger")
     parser.add_argument("--unit", type=_unit, help="output unit, or a pair A,B for their log-ratio (default 1,0)")
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N sequences")
     parser.add_argument("--letters", help="letter order of a one-hot .npy, for example GCAT")

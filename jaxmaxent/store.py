@@ -78,6 +78,7 @@ class Run:
         compile_seconds: time it took to compile (0 if the program was compiled before).
         proposals_per_second: of all replicas together, while blocks ran.
         device: what it ran on.
+        evaluation: how proposals were evaluated, "full" or "incremental".
     """
 
     names: tuple[str, ...]
@@ -123,6 +124,7 @@ class Run:
     compile_seconds: float
     proposals_per_second: float
     device: str
+    evaluation: str
 
     @property
     def chains(self) -> int:

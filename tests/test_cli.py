@@ -90,7 +90,7 @@ def test_interpret_writes_a_summary_of_every_anchor(done):
     summary = json.loads((done / "summary.json").read_text())
     assert summary["settings"] == {
         "beta": BETA, "mu": 0, "unit": None, "rungs": 4, "chains": 6, "anchor_chains": 1, "burn_in": 20, "steps": 60,
-        "until": None, "seed": 0, "thin": 10,
+        "until": None, "seed": 0, "thin": 5, "evaluation": "full",
     }  # fmt: skip
     assert summary["converged"] is False
     assert summary["outcome"] == f"not converged: 3 of 3 sequences ({', '.join(NAMES)})"
@@ -414,7 +414,7 @@ def test_a_truncated_one_hot_array_is_named(work, tmp_path, out, capsys):
             "give steps or max_seconds, not both, got steps=50 and max_seconds=1",
         ),
         (["--steps", "0"], "steps must be a whole number of at least 1, got 0"),
-        (["--steps", "55"], "steps must be a multiple of thin = 10, got 55"),
+        (["--steps", "57"], "steps must be a multiple of thin = 5, got 57"),
         (["--burn-in", "-10"], "burn_in must be a whole number of at least 0, got -10"),
         (["--limit", "0"], "limit must be a whole number of at least 1, got 0"),
         (["--unit", "2"], "unit must be one of 0 to 1 or a pair of two of them, got 2"),

@@ -57,6 +57,7 @@ def made_up(seed=0, *, fields=FIELDS, draws=True, **sizes):
         compile_seconds=0.0,
         proposals_per_second=1e6 / 3,
         device="cpu",
+        evaluation="full",
         **arrays | ({} if draws else {"draws": None}),
     )
 

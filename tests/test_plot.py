@@ -397,7 +397,7 @@ def test_global_state_is_left_alone():
     import matplotlib.pyplot as pyplot
 
     before, figures = dict(matplotlib.rcParams), pyplot.get_fignums()
-    stacks._outlines.cache_clear()
+    stacks.letter_outlines.cache_clear()
     plot.png(plot.logo(draw_frequencies(5, 4), anchor="ACGTA", title="t"))
     plot.png(plot.training_curve([{"train_loss": 1.0, "validation_auroc": 0.5}]))
     assert dict(matplotlib.rcParams) == before

@@ -1,5 +1,19 @@
 """What the draws say: each function takes arrays or a run and returns a small named result with standard errors."""
 
+from jaxmaxent.analysis.composition import CompositionShift as CompositionShift
+from jaxmaxent.analysis.composition import composition_shift as composition_shift
+from jaxmaxent.analysis.composition import shift_over_anchors as shift_over_anchors
+from jaxmaxent.analysis.couplings import Couplings as Couplings
+from jaxmaxent.analysis.couplings import couplings as couplings
+from jaxmaxent.analysis.couplings import pair_frequencies as pair_frequencies
+from jaxmaxent.analysis.draws import kmer_profile as kmer_profile
+from jaxmaxent.analysis.draws import stored_draws as stored_draws
+from jaxmaxent.analysis.localisation import Localisation as Localisation
+from jaxmaxent.analysis.localisation import localisation as localisation
+from jaxmaxent.analysis.motifs import Motifs as Motifs
+from jaxmaxent.analysis.motifs import find_motifs as find_motifs
+from jaxmaxent.analysis.periodicity import Periodicity as Periodicity
+from jaxmaxent.analysis.periodicity import periodicity as periodicity
 from jaxmaxent.analysis.potential import ChemicalPotential as ChemicalPotential
 from jaxmaxent.analysis.potential import Trial as Trial
 from jaxmaxent.analysis.potential import solve_chemical_potential as solve_chemical_potential
@@ -8,3 +22,15 @@ from jaxmaxent.analysis.profile import consensus as consensus
 from jaxmaxent.analysis.profile import information_bits as information_bits
 from jaxmaxent.analysis.profile import informative_window as informative_window
 from jaxmaxent.analysis.profile import profile as profile
+from jaxmaxent.analysis.resolution import auto_beta as auto_beta
+from jaxmaxent.analysis.resolution import beta_at_energy as beta_at_energy
+from jaxmaxent.analysis.resolution import beta_by_acceptance as beta_by_acceptance
+from jaxmaxent.analysis.resolution import beta_by_median as beta_by_median
+from jaxmaxent.analysis.resolution import mutant_energies as mutant_energies
+from jaxmaxent.analysis.resolution import resolution_curve as resolution_curve
+from jaxmaxent.analysis.response import composition_response as composition_response
+from jaxmaxent.analysis.thermodynamics import Thermodynamics as Thermodynamics
+from jaxmaxent.analysis.thermodynamics import sequences_within as sequences_within
+from jaxmaxent.analysis.thermodynamics import thermodynamic_integration as thermodynamic_integration
+from jaxmaxent.analysis.thermodynamics import thermodynamics as thermodynamics
+from jaxmaxent.analysis.tomtom import match_motifs as match_motifs

@@ -1,107 +1,114 @@
 """The chemical potential μ that gives a wanted composition, by bisection on noisy averages.
 
 At β = 0 letters are independent and μ = logit(GC). At β > 0 the network shifts the composition, so μ is solved for
-under the full ensemble. ⟨N⟩ grows with μ, d⟨N⟩/dμ = Var N ≥ 0, so the sign of target − ⟨N⟩/L at one μ says on which
-side the answer lies. Averages are noisy: a side is only chosen when the estimate is further from the target than
-its own noise, and otherwise the chains run on for twice as long.
+under the full ensemble. A look is a run at one μ by replica exchange, whose chains go on from the look before. All
+looks together say what the mean is at every μ near them (see `dual`), and a search decides where to look next, or that
+it has the answer (see `bracket`). One compiled program serves all of it, and the fresh run that has the last word.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import functools
-import math
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Bool, Float, Key
 from tqdm.auto import tqdm
 
-from jaxmaxent import background, checks
+from jaxmaxent import checks
+from jaxmaxent.analysis import exact_potential
+from jaxmaxent.analysis.bracket import Search, Trial, unlikely
+from jaxmaxent.analysis.dual import Look
+from jaxmaxent.analysis.wanted import Problem, problem_of
 from jaxmaxent.ensemble import Ensemble
-from jaxmaxent.fields import composition
 from jaxmaxent.run import sample
 from jaxmaxent.store import Run
 
-# A side is chosen at this many standard errors: with some ten decisions a solve, a wrong one in a few hundred solves.
-_DECISIVE = 3.5
-# Bisection from a bracket of 2 to a fortieth of the usual tolerance takes a dozen looks.
-_MOST_LOOKS = 60
-# μ further than this from its value at β = 0 (a factor of e^15 for every letter) is no attainable answer.
-_FURTHEST = 15.0
+_THIN = 10
+# Counts of single states are kept of all states up to so many steps, and thinned beyond.
+_LONGEST_LOOK = 5120
+# As long as the warm-up of a look that goes on from another μ is, beside its own length.
+_SETTLES = 10
 # The fresh run must agree with the target within this many of its own and the solution's standard errors.
 _AGREES = 4.0
 # And its own error, in terms of μ, be no more than so many times that of the solution or the tolerance.
 _AS_SURE = 3.0
-
-
-class Trial(NamedTuple):
-    """One look at one μ: the mean fraction seen there, its standard error, and what was concluded."""
-
-    mu: float
-    fraction: float
-    standard_error: float
-    verdict: str  # "below" or "above" the target, or "undecided"
+# So it is first tried with this share of the steps of the search.
+_FRESH_SHARE = 4
 
 
 @dataclasses.dataclass(frozen=True)
 class ChemicalPotential:
-    """The answer of `solve_chemical_potential`, an entry an anchor.
+    """The answer of `solve_chemical_potential`, an entry an anchor, or a single entry for all where μ is shared.
+
+    Where several fields were solved for, `mu`, `standard_error`, `fraction` and `fraction_error` have a last axis of
+    fields; with one field it is left out.
 
     Attributes:
-        mu: μ at which the mean fraction is the target, NaN where none was found; shape [anchors].
-        standard_error: its standard error (0 at β = 0, where it is exact); shape [anchors].
-        fraction: mean fraction at `mu` in a fresh run from the background; shape [anchors].
-        fraction_error: its standard error; shape [anchors].
-        reached: whether `mu` is an answer; shape [anchors].
-        outcomes: what happened, a sentence an anchor.
-        trials: every μ looked at, in order, a tuple an anchor.
-        target: the fraction asked for.
-        field: name of the field solved for.
+        mu: μ at which the mean fraction is the target, NaN where none was found; shape [entries].
+        standard_error: its standard error (0 at β = 0, where it is exact); shape [entries].
+        covariance: of the μ's of several fields, shape [entries, fields, fields].
+        fraction: mean of the field per site at `mu` in a fresh run from the background; shape [entries].
+        fraction_error: its standard error; shape [entries].
+        reached: whether `mu` is an answer; shape [entries].
+        outcomes: what happened, a sentence an entry.
+        trials: every μ looked at, in order, with the bracket known afterwards; a tuple an entry.
+        target: the mean per site asked for, a number, or one for each of several fields.
+        field: name of the field solved for, or names of several.
+        proposals: proposals of all replicas together, the fresh run included.
     """
 
-    mu: Float[np.ndarray, " anchors"]
-    standard_error: Float[np.ndarray, " anchors"]
-    fraction: Float[np.ndarray, " anchors"]
-    fraction_error: Float[np.ndarray, " anchors"]
-    reached: np.ndarray
+    mu: Float[np.ndarray, "entries ..."]
+    standard_error: Float[np.ndarray, "entries ..."]
+    covariance: Float[np.ndarray, "entries fields fields"]
+    fraction: Float[np.ndarray, "entries ..."]
+    fraction_error: Float[np.ndarray, "entries ..."]
+    reached: Bool[np.ndarray, " entries"]
     outcomes: tuple[str, ...]
     trials: tuple[tuple[Trial, ...], ...]
-    target: float
-    field: str
+    target: float | tuple[float, ...]
+    field: str | tuple[str, ...]
+    proposals: int
 
 
 def solve_chemical_potential(
     key: Key[Array, ""],
     ensemble: Ensemble,
-    target: float,
+    target: float | Sequence[float],
     *,
-    field: str = "GC",
+    field: str | Sequence[str] = "GC",
+    shared: bool = False,
     tolerance: float = 0.02,
-    chains: int = 256,
+    ladder: Any = 6,
+    chains: int = 8,
     steps: int = 1000,
     max_steps: int = 64_000,
     burn_in: int | None = None,
     progress: bool = True,
 ) -> ChemicalPotential:
-    """Find the μ of a composition field at which its mean fraction ⟨N⟩ / length under the ensemble is `target`.
+    """Find the μ of a field at which its mean per site under the ensemble, ⟨N⟩ / length, is `target`.
 
-    All anchors are solved side by side, each for its own μ, in one compiled program. Chains go on from one μ to
-    the next. The last step is the linear one, μ + (target − ⟨N⟩/L) / (Var N / L), whose error is that of ⟨N⟩; a
-    fresh run from the background then has to agree.
+    All anchors are looked at side by side in one compiled program. The first look is where the answer is at β = 0;
+    the next ones are where all draws so far, reweighted, put it, or at the middle of a bracket that is closed only by
+    estimates at least 3.5 standard errors away from the target. Looks go on until the error of μ is small enough.
+    Then chains started afresh have to agree.
 
     Args:
         key: a typed key, `jax.random.key(seed)`.
-        ensemble: one anchor or several. If it has no field called `field`, one is added; other fields stay.
-        target: wanted mean fraction, between 0 and 1.
-        field: letters of the composition, for example "GC".
+        ensemble: one anchor or several. Fields it does not have are added; others stay as they are.
+        target: wanted mean per site; between 0 and 1 for a composition or a dinucleotide. Several for several fields.
+        field: what is solved for: a field of the ensemble by its name; or letters of a composition ("GC", "AG"); or a
+            dinucleotide ("CpG"). Several are solved for together.
+        shared: find one μ for all anchors, at which the mean over the anchors is `target`, instead of one for each.
         tolerance: wanted standard error of μ.
+        ladder: as for `sample`: how many β's to exchange between, the β's, or None for single chains at the wanted β.
         chains: chains of each anchor, at least 2.
-        steps: proposals of each chain that count for a first look at a μ.
-        max_steps: no look takes more steps than this.
-        burn_in: proposals of each chain before those that count, a multiple of 10; as many as count if None.
+        steps: proposals of each replica that count in a look; a longer look follows a short one where need be.
+        max_steps: give up when so many have counted.
+        burn_in: proposals of each replica before the first look and before the fresh run, a multiple of 10; `steps`,
+            or 10 × length if that is more, if None.
         progress: show a progress bar.
 
     Raises:
@@ -110,207 +117,181 @@ def solve_chemical_potential(
     key = checks.typed_key(key)
     if not isinstance(ensemble, Ensemble):
         raise ValueError(f"ensemble must be an Ensemble, got {type(ensemble).__name__}")
-    target = checks.number("target", target, above=0, below=1)
+    batch, problem = problem_of(ensemble.batched(), target, field, shared=shared)
     tolerance = checks.number("tolerance", tolerance, above=0)
     chains = checks.integer("chains", chains, at_least=2)
-    steps = checks.integer("steps", steps, at_least=10) // 10 * 10
+    steps = checks.integer("steps", steps, at_least=_THIN) // _THIN * _THIN
     max_steps = checks.integer("max_steps", max_steps, at_least=steps)
-    batch, index = _with_field(ensemble.batched(), field)
-    exact = _exact_at_zero_beta(batch, index, target)
-    searches = [
-        _Search(target, tolerance, float(mu), steps, max_steps, chains, exact=float(beta) == 0)
-        for mu, beta in zip(exact, np.asarray(batch.beta), strict=True)
-    ]
+    if burn_in is None:
+        burn_in = max(steps, _THIN * batch.length)
+    burn_in = checks.multiple("burn_in", checks.integer("burn_in", burn_in, at_least=0), "thin", _THIN)
     key_search, key_check = jax.random.split(key)
+    lengths = _Lengths(steps, max_steps, burn_in)
     with tqdm(desc="solving for μ", unit="look", disable=not progress) as bar:
-        run: Run | str = "background"
-        look, longest = 0, steps
-        while not all(search.done for search in searches):
-            size = max(search.steps for search in searches if not search.done)
-            # A search that has failed has no μ; its anchor runs along at 0 until the others are done.
-            at = batch.with_mu(np.nan_to_num([search.mu for search in searches]), index)
-            before = size if burn_in is None else burn_in
-            key_look = jax.random.fold_in(key_search, look)
-            run = sample(
-                key_look, at, ladder=None, chains=chains, steps=size, burn_in=before, start=run, progress=False
-            )
-            for search, (fraction, error, slope) in zip(searches, _estimates(run, index), strict=True):
-                search.look(fraction, error, slope, size)
-            look, longest = look + 1, max(longest, size)
-            bar.update()
-            bar.set_postfix(open=sum(not search.done for search in searches))
-    return _verified(key_check, batch, index, searches, chains, 2 * longest, max(2 * longest, burn_in or 0), field)
+        sampler = _Sampler(batch, problem, ladder, chains, bar)
+        searches = _begun(batch, problem, tolerance)
+        counted = _search(key_search, sampler, searches, lengths)
+        return _verified(key_check, sampler, searches, lengths, counted)
 
 
-class _Search:
-    """Bisection for one anchor."""
+class _Lengths(NamedTuple):
+    """Steps of each replica."""
 
-    def __init__(
-        self, target: float, tolerance: float, mu: float, steps: int, max_steps: int, chains: int, *, exact: bool
-    ) -> None:
-        self.target, self.tolerance, self.exact = target, tolerance, exact
-        self._decisive = _students(_DECISIVE, chains)
-        self.slope = 0.0
-        self.first_mu = self.mu = mu
-        self.steps = self._first_steps = steps
-        self._max_steps = max_steps
-        self._below, self._above = -math.inf, math.inf
-        self._stride = 0.0
-        self.trials: list[Trial] = []
-        self.standard_error = 0.0
-        self.outcome = ""
-        if math.isnan(mu):
-            self._fail(f"a mean of {target:g} is not attainable with the positions that are fixed")
-        elif exact:
-            self.outcome = "exact, as letters do not depend on the network at β = 0"
-
-    @property
-    def done(self) -> bool:
-        """Whether there is nothing more to look at."""
-        return bool(self.outcome)
-
-    def look(self, fraction: float, error: float, slope: float, steps: int) -> None:
-        """Take in the mean fraction seen at `self.mu`, its standard error and its slope in μ."""
-        if self.done:
-            return
-        gap = self.target - fraction
-        # Not `<=`: an unknown error (NaN, of chains that never moved) decides nothing.
-        verdict = "undecided" if not abs(gap) > self._decisive * error else "below" if gap > 0 else "above"
-        self.trials.append(Trial(self.mu, fraction, error, verdict))
-        if verdict != "undecided":
-            self._narrow(verdict, abs(gap) / slope if slope > 0 else 1.0)
-        elif slope > 0 and error / slope <= self.tolerance:
-            self.mu += gap / slope
-            self.standard_error, self.slope = error / slope, slope
-            self.outcome = f"solved to a standard error of {self.standard_error:.2g}"
-        elif 2 * steps <= self._max_steps:
-            self.steps = 2 * steps
-        else:
-            known = f"{error / slope:.2g}" if slope > 0 else "unknown"
-            self._fail(
-                f"the standard error of μ is still {known} after {steps} steps, above the wanted {self.tolerance:g}"
-            )
-
-    def _narrow(self, verdict: str, distance: float) -> None:
-        """Go to the middle of the bracket, or further out where it has no other end yet."""
-        if verdict == "below":
-            self._below = max(self._below, self.mu)
-        else:
-            self._above = min(self._above, self.mu)
-        self.steps = self._first_steps
-        if len(self.trials) >= _MOST_LOOKS:
-            self._fail(f"no answer after {_MOST_LOOKS} looks, so the chains do not mix at this β")
-            return
-        width = self._above - self._below
-        if math.isfinite(width):
-            if width > self.tolerance / 4:
-                self.mu = (self._below + self._above) / 2
-                return
-            # Too narrow to be right while the gap is still decisive: the other end was chosen wrongly. Give it up.
-            self._below, self._above = (self.mu, math.inf) if verdict == "below" else (-math.inf, self.mu)
-            self._stride = width
-        # Half as far again as the slope suggests, so that the answer is probably passed; never less than twice before.
-        self._stride = max(2 * self._stride, min(1.5 * distance, 2.0), 0.05)
-        self.mu += self._stride if verdict == "below" else -self._stride
-        if abs(self.mu - self.first_mu) > _FURTHEST:
-            side = "below" if verdict == "below" else "above"
-            self._fail(f"the mean stays {side} {self.target:g} as far as μ = {self.trials[-1].mu:.1f}")
-
-    def _fail(self, why: str) -> None:
-        self.outcome = f"not reached: {why}"
-        self.mu = self.standard_error = math.nan
+    look: int
+    most: int
+    burn_in: int
 
 
-def _students(deviations: float, chains: int) -> float:
-    """As unlikely under Student's t for the spread of so many chains as `deviations` under the normal."""
-    from scipy import stats  # slow to import, and it changes warning filters
+class _Sampler:
+    """Runs at any μ of the groups, and what they cost."""
 
-    return float(stats.t.isf(stats.norm.sf(deviations), chains - 1))
+    def __init__(self, ensemble: Ensemble, problem: Problem, ladder: Any, chains: int, bar: Any) -> None:
+        self.ensemble, self.problem, self.chains, self.bar = ensemble, problem, chains, bar
+        # At β = 0 there is nothing to exchange.
+        self.ladder = ladder if np.asarray(ensemble.beta).any() else None
+        self.proposals = 0
 
-
-def _with_field(ensemble: Ensemble, name: str) -> tuple[Ensemble, int]:
-    """The ensemble with a field of this name, and its index."""
-    names = [field.name for field in ensemble.fields]
-    if name in names and ensemble.fields[names.index(name)].pair is not None:
-        raise ValueError(f"field must be a composition, but the ensemble's field {name!r} counts pairs")
-    if name not in names:
-        added = composition(name, alphabet=ensemble.alphabet)
-        added = added.replace(mu=jnp.zeros_like(ensemble.beta))  # pyright: ignore[reportAttributeAccessIssue]
-        ensemble = ensemble.replace(fields=(*ensemble.fields, added))  # pyright: ignore[reportAttributeAccessIssue]
-        names.append(name)
-    return ensemble, names.index(name)
-
-
-def _exact_at_zero_beta(ensemble: Ensemble, index: int, target: float) -> np.ndarray:
-    """The μ of every anchor at β = 0, NaN where the fixed positions leave none; shape [anchors]."""
-
-    def fractions(mu: np.ndarray) -> np.ndarray:
-        return np.asarray(_background_fractions(ensemble.with_mu(mu, index), index))
-
-    low = np.full(ensemble.anchors, -40.0)
-    high = -low
-    attainable = (fractions(low) < target) & (fractions(high) > target)
-    for _ in range(60):
-        middle = (low + high) / 2
-        below = fractions(middle) < target
-        low, high = np.where(below, middle, low), np.where(below, high, middle)
-    return np.where(attainable, (low + high) / 2, np.nan)
+    def run(
+        self, key: Array, mus: Sequence[np.ndarray], steps: int, burn_in: int, start: str | Run = "background"
+    ) -> Run:
+        """Sample with the μ of every group; at 0 for a group that has none."""
+        at = self.ensemble
+        for k, index in enumerate(self.problem.indices):
+            mu = np.zeros(at.anchors)
+            for anchors, of_group in zip(self.problem.groups, mus, strict=True):
+                mu[anchors] = np.nan_to_num(of_group[k])
+            at = at.with_mu(mu, index)
+        run = sample(
+            key, at, ladder=self.ladder, chains=self.chains, anchor_chains=0, steps=steps, burn_in=burn_in,
+            thin=_THIN, start=start, progress=False,
+        )  # fmt: skip
+        walked = run.beta.shape[1] - (self.ladder is not None)
+        self.proposals += at.anchors * self.chains * walked * (steps + burn_in)
+        self.bar.update()
+        return run
 
 
-@functools.partial(jax.jit, static_argnames=("index",))
-def _background_fractions(ensemble: Ensemble, index: int) -> Float[Array, " anchors"]:
-    means = jax.vmap(background.mean_counts, in_axes=(ensemble.anchor_axes(),))(ensemble)
-    return means[:, index] / ensemble.length
+def _begun(ensemble: Ensemble, problem: Problem, tolerance: float) -> list[Search]:
+    """A search for every group, from where the answer is at β = 0; done where that is all."""
+    first = exact_potential.solve(ensemble, problem.indices, problem.target, problem.groups)
+    beta = np.asarray(ensemble.beta)
+    searches = []
+    for anchors, mu in zip(problem.groups, first, strict=True):
+        search = Search(problem.target, tolerance, mu, ensemble.length)
+        if np.isnan(mu).any():
+            wanted = " and ".join(f"{t:g}" for t in problem.target)
+            search.fail(f"a mean of {wanted} is not attainable with the positions that are fixed")
+        elif (beta[anchors] == 0).all():
+            search.exactly()
+        searches.append(search)
+    return searches
 
 
-def _estimates(run: Run, index: int) -> np.ndarray:
-    """Mean fraction, its standard error and its slope in μ, shape [anchors, 3]."""
-    length = run.anchors.shape[1]
-    per_site = [run.field_mean, run.field_error, run.field_variance]
-    return np.stack([values[:, 0, index] / length for values in per_site], axis=-1)
+def _search(key: Array, sampler: _Sampler, searches: list[Search], lengths: _Lengths) -> int:
+    """Look until every search has ended or steps run out; how many steps have counted."""
+    looks: list[list[Look]] = [[] for _ in range(sampler.ensemble.anchors)]
+    run: Run | str = "background"
+    size, burn_in, counted = lengths.look, lengths.burn_in, 0
+    while any(search.open for search in searches) and counted + size <= lengths.most:
+        mus = [search.mu for search in searches]
+        run = sampler.run(jax.random.fold_in(key, counted), mus, size, burn_in, run)
+        counted += size
+        for search, anchors in zip(searches, sampler.problem.groups, strict=True):
+            for a in anchors:
+                looks[a].append(Look(search.mu, _top_counts(run, a, sampler.problem.indices)))
+            search.look([looks[a] for a in anchors])
+        sampler.bar.set_postfix(open=sum(search.open for search in searches))
+        more = counted * max(search.still_wanted() for search in searches)
+        longest = min(counted, max(_LONGEST_LOOK, lengths.look), max(lengths.most - counted, lengths.look))
+        size = int(min(max(more, lengths.look), longest)) // _THIN * _THIN
+        burn_in = size // _SETTLES // _THIN * _THIN
+    for search in searches:
+        search.give_up(counted)
+    return counted
+
+
+def _top_counts(run: Run, anchor: int, indices: list[int]) -> Float[np.ndarray, "states chains fields"]:
+    """Counts of single states at the wanted β."""
+    return np.asarray(run.counts[anchor, -1][..., indices].swapaxes(0, 1), np.float64)
 
 
 def _verified(
-    key: Array,
-    ensemble: Ensemble,
-    index: int,
-    searches: list[_Search],
-    chains: int,
-    steps: int,
-    burn_in: int,
-    field: str,
+    key: Array, sampler: _Sampler, searches: list[Search], lengths: _Lengths, counted: int
 ) -> ChemicalPotential:
-    """Look at every answer once more, with chains that know nothing of the search."""
-    mu = np.array([search.mu for search in searches])
-    at = ensemble.with_mu(np.nan_to_num(mu), index)
-    run = sample(key, at, ladder=None, chains=chains, steps=steps, burn_in=burn_in, progress=False)
-    fraction, error, _ = _estimates(run, index).T
+    """Look at every answer once more, with chains that know nothing of the search.
+
+    They count right after the warm-up of the first look, the search went on for longer: what has not settled by then
+    shows as a disagreement.
+    """
+    problem = sampler.problem
+    fractions = errors = np.full((len(searches), len(problem.indices)), np.nan)
+    if not all(search.failed for search in searches):
+        mus = [search.mu for search in searches]
+        steps = max(lengths.look, counted // _FRESH_SHARE // _THIN * _THIN)
+        run = sampler.run(key, mus, steps, lengths.burn_in)
+        fractions, errors = _fractions(run, problem)
+        while steps < counted and any(map(_unsure, searches, errors)):
+            steps = min(2 * steps, counted)
+            run = sampler.run(key, mus, steps, 0, run)
+            fractions, errors = _fractions(run, problem)
     outcomes = [
-        _objection(search, seen, noise, _students(_AGREES, chains)) or search.outcome
-        for search, seen, noise in zip(searches, fraction, error, strict=True)
+        _objection(search, seen, noise, 2 * sampler.chains - 2) or search.outcome
+        for search, seen, noise in zip(searches, fractions, errors, strict=True)
     ]
-    found = np.isfinite(mu)
+    found = np.array([[not search.failed] for search in searches])
     reached = np.array([not outcome.startswith("not reached") for outcome in outcomes])
+    covariance = np.stack([search.covariance() for search in searches])
+    covariance[~reached] = np.nan
+
+    def shaped(rows: Any) -> np.ndarray:
+        return np.stack(rows)[:, 0] if problem.one else np.stack(rows)
+
     return ChemicalPotential(
-        mu=np.where(reached, mu, np.nan),
-        standard_error=np.where(reached, [search.standard_error for search in searches], np.nan),
-        fraction=np.where(found, fraction, np.nan),
-        fraction_error=np.where(found, error, np.nan),
+        mu=shaped([np.where(good, search.mu, np.nan) for search, good in zip(searches, reached, strict=True)]),
+        standard_error=shaped([np.sqrt(np.diag(entry)) for entry in covariance]),
+        covariance=covariance,
+        fraction=shaped(np.where(found, fractions, np.nan)),
+        fraction_error=shaped(np.where(found, errors, np.nan)),
         reached=reached,
         outcomes=tuple(outcomes),
         trials=tuple(tuple(search.trials) for search in searches),
-        target=searches[0].target,
-        field=field,
+        target=float(problem.target[0]) if problem.one else tuple(problem.target.tolist()),
+        field=problem.names[0] if problem.one else problem.names,
+        proposals=sampler.proposals,
     )
 
 
-def _objection(search: _Search, seen: float, noise: float, agrees: float) -> str:
-    """What a fresh run with the mean `seen` ± `noise` says against the answer of a search; empty if nothing."""
-    if search.exact or not math.isfinite(search.mu):
+def _fractions(run: Run, problem: Problem) -> tuple[np.ndarray, np.ndarray]:
+    """Means per site of every group at the wanted β, and their standard errors, shape [groups, fields]."""
+    length = run.anchors.shape[1]
+    means, errors = (values[:, -1][:, problem.indices] / length for values in (run.field_mean, run.field_error))
+    mean = np.stack([means[anchors].mean(0) for anchors in problem.groups])
+    # Anchors are independent, given the positions that all chains share.
+    return mean, np.stack([np.sqrt(np.square(errors[anchors]).sum(0)) / len(anchors) for anchors in problem.groups])
+
+
+def _unsure(search: Search, noise: np.ndarray) -> bool:
+    """Whether the mean of a fresh run is too noisy to say anything about the answer of a search."""
+    if search.root is None:
+        return False
+    slope = np.sqrt(np.square(search.root.means.slope).sum(1)) / search.length
+    allowed = np.maximum(search.root.means.error().error / search.length, slope * search.tolerance)
+    return not (noise <= _AS_SURE * allowed).all()
+
+
+def _objection(search: Search, seen: np.ndarray, noise: np.ndarray, degrees: float) -> str:
+    """What a fresh run with the means `seen` ± `noise` says against the answer of a search; empty if nothing."""
+    if search.root is None:
         return ""
-    fresh = f"chains started afresh at μ = {search.mu:.4g} have a mean of {seen:.4g} ± {noise:.2g}"
-    if not noise <= _AS_SURE * max(search.standard_error, search.tolerance) * search.slope:
-        return f"not reached: {fresh}, too unsure to confirm it, so the chains do not mix at this β"
-    if abs(seen - search.target) > agrees * math.hypot(noise, search.standard_error * search.slope):
-        return f"not reached: {fresh}, not {search.target:g}, so the chains do not mix at this β"
+
+    def spelled(values: np.ndarray, digits: int) -> str:
+        return ", ".join(f"{value:.{digits}g}" for value in values)
+
+    fresh = f"chains started afresh at μ = {spelled(search.mu, 4)} have a mean of {spelled(seen, 4)}"
+    fresh = f"not reached: {fresh} ± {spelled(noise, 2)}"
+    if _unsure(search, noise):
+        return f"{fresh}, too unsure to confirm it, so the chains do not mix at this β"
+    own = search.root.means.error().error / search.length
+    if not (np.abs(seen - search.target) <= unlikely(_AGREES, degrees) * np.hypot(noise, own)).all():
+        return f"{fresh}, not {spelled(search.target, 6)}, so the chains do not mix at this β"
     return ""

@@ -41,7 +41,7 @@ def load_ensemble(
     return ensemble_of(network, sequences, beta=beta, mu=mu, unit=unit), sequences
 
 
-def ensemble_of(network: Network, sequences: Sequences, *, beta: float, mu: float, unit: Any) -> Ensemble:
+def ensemble_of(network: Network, sequences: Sequences, *, beta: Any, mu: float, unit: Any) -> Ensemble:
     """The ensemble of sequences under a network, with a GC field where there is G and C."""
     alphabet = network.architecture.alphabet
     has_gc = {"G", "C"} <= set(alphabet.letters)

@@ -6,7 +6,10 @@ import contextlib
 import math
 from typing import Any
 
+import numpy as np
+
 from jaxmaxent import checks
+from jaxmaxent.analysis import auto_beta
 from jaxmaxent.commands.common import ensemble_of, read_for, say
 from jaxmaxent.commands.job import Job, Settings, folder_of
 from jaxmaxent.commands.write import SUMMARY, write
@@ -16,10 +19,13 @@ from jaxmaxent.models import load
 from jaxmaxent.run import Precision
 from jaxmaxent.run import plan as plans
 from jaxmaxent.run import settings as runs
+from jaxmaxent.run.evaluation import chosen
+from jaxmaxent.run.sample import prepared_rule
 from jaxmaxent.store import Run
 
 # So many replicas of all anchors advance together; more anchors wait for their turn, so memory stays bounded.
 _REPLICAS_AT_ONCE = 4096
+AUTO = "auto"
 
 
 def run(
@@ -27,7 +33,7 @@ def run(
     sequences: str,
     out: str,
     *,
-    beta: float,
+    beta: float | str,
     mu: float = 0.0,
     unit: Any = None,
     rungs: int | None = None,
@@ -42,20 +48,31 @@ def run(
     burn_in: int | None = None,
     limit: int | None = None,
     letters: str | None = None,
+    evaluation: str = "auto",
     seed: int = 0,
     force: bool = False,
     progress: bool = True,
 ) -> Run:
-    """Sample around every sequence, write the folder `out`, and return the run."""
+    """Sample around every sequence, write the folder `out`, and return the run.
+
+    With the β "auto" every sequence has its own, see `analysis.auto_beta`.
+    """
     until = _until(steps, rhat=rhat, ess=ess, mcse=mcse, max_steps=max_steps, max_seconds=max_seconds)
     checks.random_key(seed)
     _check_places(out, force=force)
     network = load(model)
     anchors = read_for(network, sequences, letters=letters, limit=limit)
-    ensemble = ensemble_of(network, anchors, beta=beta, mu=mu, unit=unit)
+    ensemble = ensemble_of(network, anchors, beta=1.0 if beta == AUTO else beta, mu=mu, unit=unit)
+    reasons: tuple[str, ...] = ()
+    if beta == AUTO:
+        found = auto_beta(ensemble)
+        betas, reasons = tuple(map(float, found.beta)), found.reasons
+    else:
+        betas = float(beta)
     settings = _settings(
-        ensemble, beta=float(beta), mu=float(mu), unit=unit, rungs=rungs, chains=chains, anchor_chains=anchor_chains,
-        burn_in=burn_in, steps=steps, until=until, seed=seed, force=force,
+        ensemble, beta=betas, reasons=reasons, mu=float(mu), unit=unit, rungs=rungs, chains=chains,
+        anchor_chains=anchor_chains, burn_in=burn_in, steps=steps, until=until, seed=seed, evaluation=evaluation,
+        force=force,
     )  # fmt: skip
     return finish(Job.begin(out, network, anchors, settings), fresh=True, progress=progress)
 
@@ -68,7 +85,7 @@ def finish(job: Job, *, fresh: bool, force: bool = False, progress: bool = True)
             write(result, job.anchors, folder, job.settings)
     job.remove()
     speed = result.proposals_per_second
-    say(f"sampled {len(job.anchors)} sequences at β = {job.settings.beta:g}, {speed:,.0f} proposals a second")
+    say(f"sampled {len(job.anchors)} sequences at β = {job.settings.told_beta}, {speed:,.0f} proposals a second")
     return result
 
 
@@ -100,7 +117,9 @@ def _check_places(out: str, *, force: bool) -> None:
         raise _Asked
 
 
-def _settings(ensemble: Ensemble, *, rungs: int | None, until: Any, steps: Any, **asked: Any) -> Settings:
+def _settings(
+    ensemble: Ensemble, *, rungs: int | None, until: Any, steps: Any, evaluation: str, **asked: Any
+) -> Settings:
     """Everything checked as `sample` will, with its defaults filled in, and the anchors divided into groups."""
     rungs = plans.DEFAULT_RUNGS if rungs is None else checks.integer("rungs", rungs, at_least=1)
     batch, laddered = ensemble.batched(), rungs > 1
@@ -110,8 +129,10 @@ def _settings(ensemble: Ensemble, *, rungs: int | None, until: Any, steps: Any, 
         store_every=None, names=None,
     )  # fmt: skip
     asked |= {"chains": filled.chains, "anchor_chains": filled.extra, "burn_in": filled.burn_in}
-    plan = plans.make(batch, filled, None)
-    return Settings(rungs=rungs, until=until, steps=steps, group=_group_size(plan, batch.anchors), **asked)
+    group = _group_size(plans.make(batch, filled, None), batch.anchors)
+    some = batch.take(np.arange(group))
+    way = chosen(evaluation, some, prepared_rule(None, some, filled), filled)
+    return Settings(rungs=rungs, until=until, steps=steps, evaluation=way, group=group, **asked)
 
 
 def _group_size(plan: plans.Plan, anchors: int) -> int:

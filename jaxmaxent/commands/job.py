@@ -33,7 +33,7 @@ from jaxmaxent.run import Interrupted, Precision, resume, sample
 from jaxmaxent.store import Run, join
 
 FORMAT = "jaxmaxent-interpretation"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 SETTINGS, MODEL, ANCHORS = "settings.json", "model", "anchors.npz"
 
 
@@ -42,7 +42,8 @@ class Settings:
     """What decides the result besides the network and the sequences; plain values.
 
     Attributes:
-        beta, mu, unit: of the ensemble.
+        beta, mu, unit: of the ensemble; β is one number, or one for each sequence.
+        reasons: why each has its β, where it was chosen for it.
         rungs: rungs of the ladder; 1 for β alone.
         chains: chains at every rung.
         anchor_chains: chains beside them that start at the anchor.
@@ -50,11 +51,13 @@ class Settings:
         steps: steps after it, or None where `until` decides.
         until: what ends a run, and after how much time for each sequence it gives up; or None.
         seed: of the random numbers.
+        evaluation: how proposals are evaluated, decided once for all groups.
         group: so many sequences are sampled side by side.
         force: whether the output may replace an older one.
     """
 
-    beta: float
+    beta: float | tuple[float, ...]
+    reasons: tuple[str, ...]
     mu: float
     unit: int | tuple[int, int] | None
     rungs: int
@@ -64,6 +67,7 @@ class Settings:
     steps: int | None
     until: Precision | None
     seed: int
+    evaluation: str
     group: int
     force: bool
 
@@ -72,7 +76,15 @@ class Settings:
         """The settings that `dataclasses.asdict` made, out of JSON."""
         until = None if saved["until"] is None else Precision(**saved["until"])
         unit = tuple(saved["unit"]) if isinstance(saved["unit"], list) else saved["unit"]
-        return cls(**saved | {"until": until, "unit": unit})
+        beta = tuple(saved["beta"]) if isinstance(saved["beta"], list) else saved["beta"]
+        return cls(**saved | {"until": until, "unit": unit, "beta": beta, "reasons": tuple(saved["reasons"])})
+
+    @property
+    def told_beta(self) -> str:
+        """β for the reader."""
+        betas = self.beta if isinstance(self.beta, tuple) else (self.beta,)
+        least, most = min(betas), max(betas)
+        return f"{least:.3g}" if least == most else f"{least:.3g} to {most:.3g}"
 
     def sampling(self, anchors: int) -> dict[str, Any]:
         """Arguments of `sample` for a group of so many anchors, whose times add up."""
@@ -86,6 +98,7 @@ class Settings:
             "burn_in": self.burn_in,
             "steps": self.steps,
             "until": until,
+            "evaluation": self.evaluation,
         }
 
 
@@ -229,9 +242,9 @@ def _read(folder: Path) -> dict[str, Any]:
         raise ValueError(
             f"{folder} is damaged or was not made by `jaxmaxent interpret`: no sound {SETTINGS}"
         ) from error
-    if kind != FORMAT or not isinstance(version, int) or version > FORMAT_VERSION:
+    if kind != FORMAT or not isinstance(version, int) or version != FORMAT_VERSION:
         raise ValueError(
-            f"{folder} has format {kind!r} version {version!r}, expected {FORMAT!r} up to {FORMAT_VERSION}"
+            f"{folder} has format {kind!r} version {version!r}, expected {FORMAT!r} version {FORMAT_VERSION}"
         )
     if checksum != _checksum(_canonical(about)):
         raise ValueError(f"{folder} is damaged: {SETTINGS} does not have its checksum")

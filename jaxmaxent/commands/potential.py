@@ -18,8 +18,9 @@ def run(
     gc: float,
     beta: float,
     unit: Any = None,
+    shared: bool = False,
     tolerance: float = 0.02,
-    chains: int = 256,
+    chains: int = 8,
     steps: int = 1000,
     max_steps: int = 64_000,
     burn_in: int | None = None,
@@ -29,16 +30,15 @@ def run(
     force: bool = False,
     progress: bool = True,
 ) -> ChemicalPotential:
-    """Solve for every sequence, write the JSON file `out`, print and return the answers."""
+    """Solve for every sequence, or for all together, write the JSON file `out`, print and return the answers."""
     with new_file(out, force=force) as scratch:
         ensemble, anchors = load_ensemble(model, sequences, beta=beta, mu=0.0, unit=unit, letters=letters, limit=limit)
         solved = solve_chemical_potential(
-            random_key(seed), ensemble, gc,
+            random_key(seed), ensemble, gc, shared=shared,
             tolerance=tolerance, chains=chains, steps=steps, max_steps=max_steps, burn_in=burn_in,
             progress=progress,
         )  # fmt: skip
         columns = {
-            "names": anchors.names,
             "mu": solved.mu,
             "standard_error": solved.standard_error,
             "gc": solved.fraction,
@@ -47,13 +47,14 @@ def run(
             "outcome": solved.outcomes,
             "trials": [[trial._asdict() for trial in trials] for trials in solved.trials],
         }
-        # One sequence is asked for most often, and then a number is what one expects to find.
-        if len(anchors) == 1:
+        # One number is asked for most often, and then a number is what one expects to find.
+        if len(solved.mu) == 1:
             columns = {key: value[0] for key, value in columns.items()}
-            columns["name"] = columns.pop("names")
-        about = {"target_gc": gc, "beta": beta, "chains": chains, "seed": seed, "versions": versions()}
-        write_json(scratch, columns | about)
-    for a, name in enumerate(anchors.names):
+        named = {"name": anchors.names[0]} if len(anchors) == 1 else {"names": anchors.names}
+        about = {"target_gc": gc, "beta": beta, "chains": chains, "seed": seed, "proposals": solved.proposals}
+        write_json(scratch, named | columns | about | {"versions": versions()})
+    names = [f"{len(anchors)} sequences together"] if shared else anchors.names
+    for a, name in enumerate(names):
         say(_line(name, solved, a))
     return solved
 

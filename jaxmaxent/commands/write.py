@@ -31,6 +31,8 @@ def write(result: Run, anchors: Sequences, folder: Path, settings: Settings) -> 
     any_letter = anchors.alphabet.any_letter
     profiles = [[profile(result, a, k, any_letter=any_letter) for k in rungs] for a in range(len(anchors))]
     summary = [_summary(result, profiles[a], a) for a in range(len(anchors))]
+    for row, reason in zip(summary, settings.reasons, strict=False):
+        row["beta_reason"] = reason
     about = {
         "converged": result.converged.all(),
         "outcome": outcome(result),
@@ -50,7 +52,7 @@ def write(result: Run, anchors: Sequences, folder: Path, settings: Settings) -> 
     _write_logos(logos, anchors, folder / "logos")
     write_report(
         folder / "report.html",
-        title=f"Maximum entropy profiles at β = {settings.beta:g}",
+        title=f"Maximum entropy profiles at β = {settings.told_beta}",
         summary=[row | {"advice": _advice(result, a, settings)} for a, row in enumerate(summary)],
         logos=logos,
         pictures=[along_ladder(result, a, profiles[a]) for a in range(len(anchors))],
@@ -72,7 +74,7 @@ def outcome(result: Run) -> str:
 def _settings(result: Run, settings: Settings) -> dict[str, Any]:
     """What was asked for, in the words of the command line's options."""
     plain = dataclasses.asdict(settings) | {"thin": result.thin}
-    del plain["group"], plain["force"]
+    del plain["group"], plain["force"], plain["reasons"]
     return plain
 
 

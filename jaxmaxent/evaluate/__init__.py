@@ -3,6 +3,7 @@
 from jaxmaxent.evaluate.full import FullEvaluator as FullEvaluator
 from jaxmaxent.evaluate.gradient import GradientCache as GradientCache
 from jaxmaxent.evaluate.gradient import GradientEvaluator as GradientEvaluator
+from jaxmaxent.evaluate.incremental import IncrementalEvaluator as IncrementalEvaluator
 from jaxmaxent.evaluate.interface import Edit as Edit
 from jaxmaxent.evaluate.interface import Evaluator as Evaluator
 from jaxmaxent.evaluate.interface import read as read

@@ -32,12 +32,14 @@ class SiteAdaptive:
 
     Attributes:
         log_letters: log-probabilities of the letters, shape [anchors, rungs, length, letters]; after `at`
-            [length, letters]. None before `prepare`.
+            [rungs, length, letters]. None before `prepare`.
         log_positions: log-probabilities of the positions, shape [length], shared by all chains; −inf where fixed.
+        rung: whose letters are proposed; None before `at`.
     """
 
-    log_letters: Float[Array, "*chains length letters"] | None = None
+    log_letters: Float[Array, "*anchors rungs length letters"] | None = None
     log_positions: Float[Array, " length"] | None = None
+    rung: Int[Array, ""] | None = None
 
     needs_gradient = False
 
@@ -63,7 +65,7 @@ class SiteAdaptive:
     def at(self, anchor: Any, rung: Any) -> SiteAdaptive:
         """The rule of the chains of one anchor at one rung."""
         log_letters, log_positions = self._tables()
-        return SiteAdaptive(log_letters[anchor, rung], log_positions)
+        return SiteAdaptive(log_letters[anchor], log_positions, jnp.asarray(rung))
 
     def where(self, key: Key[Array, ""], ensemble: Ensemble) -> Int[Array, " 1"]:
         """A movable position, by the learned probabilities."""
@@ -94,11 +96,11 @@ class SiteAdaptive:
 
     def _row(self, where: Int[Array, " 1"]) -> Float[Array, " letters"]:
         log_letters, _ = self._tables()
-        if log_letters.ndim != 2:
+        if self.rung is None:
             raise ValueError(
                 "a SiteAdaptive is that of one anchor and rung when it proposes; at(anchor, rung) gives it"
             )
-        return log_letters[where[0]]
+        return log_letters[self.rung, where[0]]
 
     def _others(self, where: Int[Array, " 1"], current: Int[Array, "1 1"]) -> Float[Array, " letters"]:
         row = self._row(where)

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Int, Key
 
 from jaxmaxent import checks
 from jaxmaxent.ensemble import Ensemble
-from jaxmaxent.evaluate import Evaluator, FullEvaluator, GradientEvaluator
+from jaxmaxent.evaluate import Evaluator, FullEvaluator, GradientEvaluator, IncrementalEvaluator
 from jaxmaxent.kernels.dataclass import rule_dataclass
 from jaxmaxent.kernels.metropolis import Info, Kernel, Metropolis, Rule, State
 
@@ -88,11 +88,18 @@ class MixtureKernel(NamedTuple):
     def move(self, key: Key[Array, ""], state: State, where: Any) -> tuple[State, Info]:
         """One step of one chain under the chosen rule."""
         chosen, wheres = where
-        branches = [
-            lambda k, s, kernel=kernel, mine=mine: kernel.move(k, s, mine)
-            for kernel, mine in zip(self.kernels, wheres, strict=True)
-        ]
-        return jax.lax.switch(chosen, branches, key, state)
+        nothing = jnp.zeros((), bool), jnp.zeros_like(state.energy), jnp.zeros_like(state.energy)
+        carried = state, Info(*nothing, jnp.zeros_like(state.tokens))
+        for number, (kernel, mine) in enumerate(zip(self.kernels, wheres, strict=True)):
+
+            def step(again: Array, before: tuple[State, Info], kernel: Kernel = kernel, mine: Any = mine) -> Any:
+                # The barrier keeps the compiler from doing ahead of the loop what does not depend on the state.
+                its_key, its_where, _ = jax.lax.optimization_barrier((key, mine, again))
+                return kernel.move(its_key, before[0], its_where)
+
+            # A loop of one step or none: unlike a branch, it changes what evaluators remember in place.
+            carried = jax.lax.fori_loop(0, (chosen == number).astype(jnp.int32), step, carried)
+        return carried
 
 
 def build(rule: Any, ensemble: Ensemble, evaluator: Evaluator) -> Kernel:
@@ -103,6 +110,8 @@ def build(rule: Any, ensemble: Ensemble, evaluator: Evaluator) -> Kernel:
     return Metropolis(ensemble, evaluator, rule)
 
 
-def evaluator_for(rule: Any, ensemble: Ensemble) -> Evaluator:
-    """The plainest evaluator that gives a rule, or a mixture of rules, all it looks at."""
-    return GradientEvaluator(ensemble) if rule.needs_gradient else FullEvaluator(ensemble)
+def evaluator_for(rule: Any, ensemble: Ensemble, *, incremental: bool = False) -> Evaluator:
+    """The plainest evaluator that gives a rule, or a mixture of rules, all it looks at; or the incremental one."""
+    if rule.needs_gradient:
+        return GradientEvaluator(ensemble)
+    return IncrementalEvaluator(ensemble) if incremental else FullEvaluator(ensemble)

@@ -77,8 +77,11 @@ class SegmentAdaptive:
         """The letters of a rung's product distribution; held positions keep theirs."""
         key_rung, key_letters = jax.random.split(key)
         rows = self._rows(where[0])
-        chosen = rows[jax.random.randint(key_rung, (), 0, rows.shape[0])]
-        drawn = jax.random.categorical(key_letters, chosen, axis=-1)[None].astype(state.tokens.dtype)
+        chosen = jnp.exp(rows[jax.random.randint(key_rung, (), 0, rows.shape[0])])
+        # One number a letter, where a Gumbel variable for each that could be drawn would cost several.
+        number = jax.random.uniform(key_letters, (self.width, 1), chosen.dtype)
+        drawn = jnp.sum(number * chosen.sum(1, keepdims=True) >= jnp.cumsum(chosen, axis=1), axis=1, dtype=jnp.int32)
+        drawn = jnp.minimum(drawn, rows.shape[-1] - 1).astype(state.tokens.dtype)[None]
         return Edit(where, jnp.where(self._free(where[0], ensemble), drawn, read(state.tokens, where, self.width)))
 
     def correction(self, state: State, edit: Edit, patch: Any, ensemble: Ensemble) -> Float[Array, ""]:
@@ -87,8 +90,9 @@ class SegmentAdaptive:
         rows, free = self._rows(edit.starts[0]), self._free(edit.starts[0], ensemble)
 
         def log_q(letters: Int[Array, " width"]) -> Array:
-            each = jnp.take_along_axis(rows, letters[None, :, None], axis=-1)[..., 0]
-            return jax.nn.logsumexp(jnp.sum(jnp.where(free[None], each, 0), axis=-1))
+            # A product with the one-hot, as gathers of so many single numbers are slow.
+            hot = jax.nn.one_hot(letters, rows.shape[-1], dtype=rows.dtype) * free[:, None]
+            return jax.nn.logsumexp(rows.reshape(rows.shape[0], -1) @ hot.reshape(-1))
 
         return log_q(read(state.tokens, edit.starts, self.width)[0]) - log_q(edit.letters[0])
 

@@ -54,9 +54,9 @@ def energy_along(
         ImportError: if matplotlib is not installed.
     """
     need("matplotlib")
-    betas = _checked_betas(betas)
-    energy = _checked("energy", energy, len(betas))
-    ax = _panel() if ax is None else ax
+    betas = checked_betas(betas)
+    energy = checked_series("energy", energy, len(betas))
+    ax = panel() if ax is None else ax
     if anchor_start is not None and np.isfinite(anchor_start).any():
         started = _shaped("anchor_start", np.asarray(anchor_start, float), len(betas))
         known = np.isfinite(started)
@@ -71,7 +71,7 @@ def energy_along(
     )
     ax.set_ylim(bottom=min(0.0, float(energy.min())))
     ax.legend(fontsize=7, frameon=False, loc="best")
-    return _finished(ax, betas, "mean energy")
+    return finished(ax, betas, "mean energy")
 
 
 def information_along(
@@ -97,15 +97,15 @@ def information_along(
         ImportError: if matplotlib is not installed.
     """
     need("matplotlib")
-    betas = _checked_betas(betas)
-    information = _checked("information", information, len(betas))
-    ax = _panel() if ax is None else ax
+    betas = checked_betas(betas)
+    information = checked_series("information", information, len(betas))
+    ax = panel() if ax is None else ax
     if standard_error is not None:
         error = checked_standard_error(standard_error, information.shape)
         ax.fill_between(betas, information - error, information + error, color=BLUE, alpha=0.2, linewidth=0)
     ax.plot(betas, information, "o-", color=BLUE, markersize=3, linewidth=1, clip_on=False)
     ax.set_ylim(bottom=0)
-    return _finished(ax, betas, "information (bits)")
+    return finished(ax, betas, "information (bits)")
 
 
 def exchange_along(
@@ -128,13 +128,13 @@ def exchange_along(
         ImportError: if matplotlib is not installed.
     """
     need("matplotlib")
-    betas = _checked_betas(betas)
-    exchange = _checked("exchange", exchange, len(betas) - 1)
-    ax = _panel() if ax is None else ax
+    betas = checked_betas(betas)
+    exchange = checked_series("exchange", exchange, len(betas) - 1)
+    ax = panel() if ax is None else ax
     ax.stairs(exchange, betas, fill=True, color=BLUE, alpha=0.35, linewidth=0)
     ax.hlines(exchange, betas[:-1], betas[1:], color=BLUE, linewidth=1.5)
     ax.set_ylim(0, 1)
-    return _finished(ax, betas, "exchanges accepted")
+    return finished(ax, betas, "exchanges accepted")
 
 
 def ladder(
@@ -159,7 +159,7 @@ def ladder(
     need("matplotlib")
     wide, tall = PANEL_INCHES
     figure = new_figure(3 * wide, tall)
-    panels = [figure.add_axes(_panel_box(3 * wide, tall, i * wide)) for i in range(3)]
+    panels = [figure.add_axes(panel_box(3 * wide, tall, i * wide)) for i in range(3)]
     energy_along(
         betas, energy, standard_error=energy_error, anchor_start=anchor_start, anchor_start_error=anchor_start_error,
         ax=panels[0],
@@ -198,7 +198,7 @@ def resolutions(
     need("matplotlib", "logomaker")
     frequencies = checked_frequencies("frequencies", frequencies, letters, ndim=3)
     rows, length, _ = frequencies.shape
-    betas = _checked("betas", betas, rows)
+    betas = checked_series("betas", betas, rows)
     error = checked_standard_error(standard_error, frequencies.shape)
     titles = [f"β = {beta:.3g}" for beta in betas] if titles is None else titles
     if len(titles) != rows:
@@ -215,14 +215,16 @@ def resolutions(
     return figure
 
 
-def _checked_betas(betas: Any) -> np.ndarray:
+def checked_betas(betas: Any) -> np.ndarray:
+    """β of every rung as floats, increasing."""
     betas = checks.finite_array("betas", betas, at_least=0)
     if betas.ndim != 1 or len(betas) < 2 or (np.diff(betas) <= 0).any():
         raise ValueError(f"betas must be at least 2 numbers that increase, got {betas.tolist()}")
     return betas
 
 
-def _checked(name: str, values: Any, count: int) -> np.ndarray:
+def checked_series(name: str, values: Any, count: int) -> np.ndarray:
+    """Finite values, one a rung."""
     return _shaped(name, checks.finite_array(name, values), count)
 
 
@@ -238,19 +240,21 @@ def _bars(standard_error: Any, shape: tuple[int, ...]) -> np.ndarray:
     return np.full(shape, np.nan) if error is None else np.where(np.isfinite(error), 2 * error, np.nan)
 
 
-def _panel() -> Axes:
+def panel() -> Axes:
+    """The Axes of a new figure of one panel."""
     wide, tall = PANEL_INCHES
-    return new_figure(wide, tall).add_axes(_panel_box(wide, tall, 0.0))
+    return new_figure(wide, tall).add_axes(panel_box(wide, tall, 0.0))
 
 
-def _panel_box(width: float, height: float, left: float) -> tuple[float, float, float, float]:
+def panel_box(width: float, height: float, left: float) -> tuple[float, float, float, float]:
+    """The box of a panel whose left edge is `left` inches into a figure, as fractions of it."""
     wide, tall = PANEL_INCHES
     return (
         (left + _LEFT) / width, _BOTTOM / height, (wide - _LEFT - _RIGHT) / width, (tall - _BOTTOM - _TOP) / height
     )  # fmt: skip
 
 
-def _finished(ax: Axes, betas: np.ndarray, label: str) -> Axes:
+def finished(ax: Axes, betas: np.ndarray, label: str) -> Axes:
     """The scale of β, with ticks that are round numbers and keep apart, and the label of the y axis as a title."""
     ax.set_xscale("function", functions=(_root, np.square))
     top = float(betas[-1])

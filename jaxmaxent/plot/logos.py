@@ -72,7 +72,7 @@ def logo(
     style_positions(ax, length, start, math.log2(len(letters)))
     ax.set_ylabel("bits", fontsize=8)
     if anchor is not None:
-        _draw_anchor(ax, anchor, letters, start)
+        draw_anchor(ax, anchor, letters, start)
     _draw_titles(ax, title, faded)
     return ax
 
@@ -144,7 +144,8 @@ def _bottom(anchor: Any) -> float:
     return 0.28 if anchor is None else 0.4
 
 
-def _draw_anchor(ax: Axes, anchor: str, letters: str, start: int) -> None:
+def draw_anchor(ax: Axes, anchor: str, letters: str, start: int) -> None:
+    """Write a sequence under the axis, one letter a position."""
     pitch = 72 * _axes_inches(ax) / len(anchor)  # points a letter
     size = min(7.0, 1.3 * pitch)
     palette = colors(letters)

@@ -30,12 +30,12 @@ def draw_stacks(ax: Axes, frequencies: np.ndarray, letters: str, faded: np.ndarr
     from matplotlib.collections import PathCollection
     from matplotlib.colors import to_rgba
 
-    outlines = _outlines(letters)
+    outlines = letter_outlines(letters)
     palette = colors(letters)
     paths: list[GlyphPath] = []
     face: list[Color] = []
     for position, token, floor, height in _stacks(frequencies):
-        paths.append(_placed(outlines[token], start + position, floor, height))
+        paths.append(placed(outlines[token], start + position, floor, height))
         face.append(to_rgba(palette[letters[token]], FADED_ALPHA if faded[position] else 1.0))
     ax.add_collection(PathCollection(paths, facecolors=face, linewidths=0), autolim=False)
 
@@ -56,7 +56,7 @@ def _stacks(frequencies: np.ndarray) -> list[tuple[int, int, float, float]]:
 
 
 @functools.cache
-def _outlines(letters: str) -> tuple[GlyphPath, ...]:
+def letter_outlines(letters: str) -> tuple[GlyphPath, ...]:
     """logomaker's outline of every letter, filling the box from (−0.475, 0) to (0.475, 1)."""
     import logomaker
 
@@ -66,7 +66,8 @@ def _outlines(letters: str) -> tuple[GlyphPath, ...]:
     return tuple(patch.get_path() for patch in scratch.patches)
 
 
-def _placed(outline: GlyphPath, x: float, floor: float, height: float) -> GlyphPath:
+def placed(outline: GlyphPath, x: float, floor: float, height: float) -> GlyphPath:
+    """The outline of a letter as high as `height` and about one position wide, centred at x above `floor`."""
     from matplotlib.path import Path as GlyphPath
 
     return GlyphPath(np.asarray(outline.vertices) * [1.0, height] + [x, floor], outline.codes)

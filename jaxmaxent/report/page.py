@@ -68,8 +68,9 @@ def write_report(
         title: heading of the page.
         summary: one mapping an anchor with the keys name, beta, mu, mean_energy, acceptance, consensus,
             information_bits (bits, one number a position), max_rhat, min_ess, converged (whether its numbers can be
-            trusted), outcome (a sentence on that), advice (what to do where they cannot), steps,
-            proposals_per_second and compile_seconds. Absent values and NaN are shown as "–"; further keys are ignored.
+            trusted), outcome (a sentence on that), advice (what to do where they cannot), beta_reason (why β is what it
+            is), steps, proposals_per_second and compile_seconds. Absent values and NaN are shown as "–"; further keys
+            are ignored.
         logos: one PNG file an anchor, as bytes, in the order of `summary`.
         facts: settings and speeds of the whole run, shown as a table of names and values.
         notes: warnings, one sentence each, shown in a box at the top.
@@ -212,7 +213,7 @@ def _section(index: int, name: str, row: Mapping[str, Any], logo: bytes, picture
     )
     alt = f"Sequence logo of {name}: {_format(_total_bits(row))} bits in all"
     return (
-        f'<section class="anchor" id="anchor-{index}">\n<h3>{_text(name)}</h3>\n{_outcome(row)}'
+        f'<section class="anchor" id="anchor-{index}">\n<h3>{_text(name)}</h3>\n{_outcome(row)}{_reason(row)}'
         f'<p class="about soft">{spans}<a class="back" href="#anchors">back to the table</a></p>\n'
         f"{_card(f'logos must hold the bytes of PNG files, but entry {index} is none', alt, logo)}"
         f"{''.join(_picture(index, name, picture) for picture in pictures)}</section>\n"
@@ -230,6 +231,12 @@ def _outcome(row: Mapping[str, Any]) -> str:
     verdict, colon, why = told.partition(":")
     more = f" {_text(_sentence(advice))}" if advice else ""
     return f'<p class="outcome warning" role="note"><strong>{verdict}</strong>{colon}{why}{more}</p>\n'
+
+
+def _reason(row: Mapping[str, Any]) -> str:
+    """Why β is what it is, where that is told."""
+    reason = row.get("beta_reason")
+    return "" if reason is None else f'<p class="soft">{_text(_sentence(reason))}</p>\n'
 
 
 def _sentence(text: Any) -> str:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, Key, UInt8
+from jaxtyping import Array, Bool, Float, Int, Key, UInt8
 
 from jaxmaxent import background
 from jaxmaxent import ladder as exchanges
@@ -91,7 +91,8 @@ def begin(plan: Plan, ensemble: Ensemble, rule: Any, tokens: Int[Array, "anchors
     """The carry of replicas that stand at `tokens`, the first replica at the lowest rung that is walked on."""
 
     def one_anchor(one: Ensemble, rows: Array) -> Carry:
-        states = jax.vmap(jax.vmap(build(rule.at(0, 0), one, evaluator_for(rule, one)).init))(rows)
+        evaluator = evaluator_for(rule, one, incremental=plan.incremental)
+        states = jax.vmap(jax.vmap(build(rule.at(0, 0), one, evaluator).init))(rows)
         return jax.vmap(functools.partial(_first_carry, plan, one))(states)
 
     return _over_anchors(plan, one_anchor, ensemble, tokens)
@@ -166,7 +167,10 @@ class _Anchor:
         self, plan: Plan, ensemble: Ensemble, rule: Any, betas: Array, keys: Keys, anchor: Array, ladders: Array
     ) -> None:
         self.plan, self.ensemble, self.rule, self.betas, self.anchor = plan, ensemble, rule, betas, anchor
-        self.kernel = build(rule.at(0, 0), ensemble, evaluator_for(rule, ensemble))
+        # Energies do not depend on β, so all rungs share the evaluator.
+        self.evaluator = evaluator_for(rule, ensemble, incremental=plan.incremental)
+        self.kernel = build(rule.at(0, 0), ensemble, self.evaluator)
+        self.source = background.background_of(ensemble)
         self.key_where = keys.where
 
         def of_ladder(key: Array) -> Array:
@@ -192,20 +196,26 @@ class _Anchor:
             number = clock.first // plan.thin + index
             carry = self._refresh(number, carry)
             carry, accepted = self._walk(clock.first + index * plan.thin, carry)
-            settle = functools.partial(self._settle, number, clock, index)
-            return jax.vmap(settle)(self.key_exchange, carry, accepted, trace)
+            # At every rung that is walked on its replica's steps count, though it may move on now.
+            accepted = jnp.take_along_axis(accepted, carry.at, axis=1)
+            carry, fresh = self._exchange(number, carry)
+            return jax.vmap(functools.partial(self._count, clock, index))(carry, accepted, fresh, trace)
 
         return jax.lax.fori_loop(0, clock.counted, count, (carry, Trace(scalars, draws)))
 
     def _refresh(self, number: Array, carry: Carry) -> Carry:
         """Recompute what is cached, at fixed numbers, so that a run does not depend on where it was interrupted."""
 
-        def recompute(old: Carry) -> Carry:
-            states = jax.vmap(jax.vmap(self.kernel.init))(old.states.tokens)
+        def recompute(again: Array, old: Carry) -> Carry:
+            # The barrier keeps the compiler from doing it ahead of the loop, every time.
+            tokens, _ = jax.lax.optimization_barrier((old.states.tokens, again))
+            states = jax.vmap(jax.vmap(self.kernel.init))(tokens)
             drift = jnp.max(jnp.abs(states.energy - old.states.energy), axis=1)
             return old._replace(states=states, drift=jnp.maximum(old.drift, drift))
 
-        return jax.lax.cond(number % REFRESH_EVERY == 0, recompute, lambda old: old, carry)
+        # A loop of one step or none, which unlike a branch copies nothing where there is nothing to do.
+        due = (number % REFRESH_EVERY == 0).astype(jnp.int32)
+        return jax.lax.fori_loop(0, due, recompute, carry)
 
     def _walk(self, first: Array, carry: Carry) -> tuple[Carry, Int[Array, "ladders replicas"]]:
         """`thin` steps of every replica, and how many of each were accepted."""
@@ -213,19 +223,18 @@ class _Anchor:
         # The inverse of the permutation `at`, by comparison: a sort takes seconds to compile.
         here = carry.at[:, :, None] == jnp.arange(shape[1], dtype=carry.at.dtype)[None, None]
         rung = (jnp.argmax(here, axis=1) + self.plan.has_source).reshape(-1)
-        betas, rules = self.betas[rung], jax.vmap(lambda k: self.rule.at(self.anchor, k))(rung)
         keys = self.key_what.reshape(-1)
 
         def step(number: Array, inner: tuple[State, Array, Array, Array]) -> tuple[State, Array, Array, Array]:
             states, accepted, non_finite, offender = inner
             where = self.kernel.where(jax.random.fold_in(self.key_where, number))
 
-            def move(key: Array, state: State, beta: Array, rule: Any) -> tuple[State, Info]:
-                ensemble = self.ensemble.replace(beta=beta)  # pyright: ignore[reportAttributeAccessIssue]
-                kernel = build(rule, ensemble, evaluator_for(rule, ensemble))
+            def move(key: Array, state: State, rung: Array) -> tuple[State, Info]:
+                ensemble = self.ensemble.replace(beta=self.betas[rung])  # pyright: ignore[reportAttributeAccessIssue]
+                kernel = build(self.rule.at(self.anchor, rung), ensemble, self.evaluator)
                 return kernel.move(jax.random.fold_in(key, number), state, where)
 
-            states, info = jax.vmap(move)(keys, states, betas, rules)
+            states, info = jax.vmap(move)(keys, states, rung)
             bad = ~jnp.isfinite(info.proposed_energy)
             offender = jnp.where(bad[:, None], info.proposed, offender)
             return states, accepted + info.accepted, non_finite + bad, offender
@@ -238,42 +247,29 @@ class _Anchor:
         states, accepted, non_finite, offender = jax.tree.map(lambda leaf: leaf.reshape(*shape, *leaf.shape[1:]), after)
         return carry._replace(states=states, non_finite=non_finite, offender=offender), accepted
 
-    def _settle(
-        self, number: Array, clock: Clock, index: Array, key: Array, carry: Carry, accepted: Array, trace: Trace
-    ) -> tuple[Carry, Trace]:
-        """Exchange and count in one ladder."""
-        tally = carry.tally
-        accepted = accepted[carry.at]
-        here = carry.states.tokens, carry.states.energy, carry.states.counts
-        if self.plan.has_source:
-            carry, tally, fresh = self._exchange(jax.random.fold_in(key, number), number, carry)
-            accepted = jnp.concatenate([jnp.zeros(1, accepted.dtype), accepted])
-            here = (carry.states.tokens, carry.states.energy, carry.states.counts)
-            rows = jax.tree.map(lambda leaf, new: jnp.concatenate([new[None], leaf[carry.at]]), here, fresh)
-        else:
-            rows = jax.tree.map(lambda leaf: leaf[carry.at], here)
-        tokens, energy, counts = rows
-        changed = jnp.sum(tokens != self.ensemble.anchor[None], axis=1).astype(energy.dtype)
-        scalars = jnp.concatenate([energy[:, None], changed[:, None], counts], axis=1)
-        tally = tally._replace(
-            letters=count_letters(tally.letters, tokens),
-            scalars=tally.scalars.add(scalars),
-            accepted=tally.accepted + accepted,
-        )
-        return carry._replace(tally=tally), self._traced(clock, index, trace, scalars, tokens)
+    def _exchange(self, number: Array, carry: Carry) -> tuple[Carry, State | None]:
+        """Exchange all pairs of one parity in every ladder; also the fresh draws at β = 0, None without a ladder."""
+        if not self.plan.has_source:
+            return carry, None
 
-    def _exchange(self, key: Array, number: Array, carry: Carry) -> tuple[Carry, Tally, Any]:
-        """Exchange all pairs of one parity in one ladder; also the fresh draw at β = 0, counted where it was drawn."""
-        key_fresh, key_accept = jax.random.split(key)
-        new = self.kernel.init(background.draw(key_fresh, self.ensemble, 1)[0])
-        energies = jnp.concatenate([new.energy[None], carry.states.energy[carry.at]])
-        order, probability = exchanges.exchange(key_accept, number % 2 == 0, self.betas, energies)
-        first = carry.at[0]
-        taken = order[1] == 0
-        states = jax.tree.map(
-            lambda leaf, fresh: leaf.at[first].set(jnp.where(taken, fresh, leaf[first])), carry.states, new
+        def draw(key: Array) -> tuple[Array, State]:
+            key_fresh, key_accept = jax.random.split(jax.random.fold_in(key, number))
+            return key_accept, self.kernel.init(self.source.draw(key_fresh))
+
+        keys, fresh = jax.vmap(draw)(self.key_exchange)
+        lowest = carry.at[:, 0]
+        moved, taken = jax.vmap(functools.partial(self._swap, number % 2 == 0))(
+            keys, fresh.energy, carry._replace(states=carry.states._replace(cache=None))
         )
         # A fresh sequence takes the place of the one it is exchanged for, which is forgotten.
+        return moved._replace(states=_installed(carry.states, lowest, taken, fresh), source=fresh.tokens), fresh
+
+    def _swap(self, even: Array, key: Array, energy: Array, carry: Carry) -> tuple[Carry, Array]:
+        """Who stands where after the exchanges of one ladder, and whether the draw of this energy was taken in."""
+        energies = jnp.concatenate([energy[None], carry.states.energy[carry.at]])
+        order, probability = exchanges.exchange(key, even, self.betas, energies)
+        first = carry.at[0]
+        taken = order[1] == 0
         at = carry.at[jnp.maximum(order[1:], 1) - 1]
         returned = taken & (carry.origin[first] == exchanges.TOP)
         origin = carry.origin.at[first].set(jnp.where(taken, exchanges.BOTTOM, carry.origin[first]))
@@ -285,11 +281,27 @@ class _Anchor:
             arrivals=carry.tally.arrivals + arrived,
             round_trips=carry.tally.round_trips + returned,
         )
-        return (
-            carry._replace(states=states, at=at, origin=origin, source=new.tokens),
-            tally,
-            (new.tokens, new.energy, new.counts),
+        return carry._replace(at=at, origin=origin, tally=tally), taken
+
+    def _count(
+        self, clock: Clock, index: Array, carry: Carry, accepted: Array, fresh: State | None, trace: Trace
+    ) -> tuple[Carry, Trace]:
+        """Count the sequences at all rungs of one ladder; at β = 0 what was drawn there, whoever took it."""
+        rows = carry.states.tokens, carry.states.energy, carry.states.counts
+        rows = jax.tree.map(lambda leaf: leaf[carry.at], rows)
+        if fresh is not None:
+            accepted = jnp.concatenate([jnp.zeros(1, accepted.dtype), accepted])
+            drawn = fresh.tokens, fresh.energy, fresh.counts
+            rows = jax.tree.map(lambda leaf, new: jnp.concatenate([new[None], leaf]), rows, drawn)
+        tokens, energy, counts = rows
+        changed = jnp.sum(tokens != self.ensemble.anchor[None], axis=1).astype(energy.dtype)
+        scalars = jnp.concatenate([energy[:, None], changed[:, None], counts], axis=1)
+        tally = carry.tally._replace(
+            letters=count_letters(carry.tally.letters, tokens),
+            scalars=carry.tally.scalars.add(scalars),
+            accepted=carry.tally.accepted + accepted,
         )
+        return carry._replace(tally=tally), self._traced(clock, index, trace, scalars, tokens)
 
     def _traced(self, clock: Clock, index: Array, trace: Trace, scalars: Array, tokens: Array) -> Trace:
         """The trace with this state, where it is one of those to keep; what comes between is written over."""
@@ -301,3 +313,30 @@ class _Anchor:
             slot = (clock.drawn + index) // every - clock.drawn // every
             draws = draws.at[slot].set(tokens.astype(jnp.uint8))
         return Trace(rows, draws)
+
+
+def _installed(states: State, replica: Int[Array, " ladders"], taken: Bool[Array, " ladders"], fresh: State) -> State:
+    """The states [ladders, replicas, …] with the fresh one of each ladder in the place of a replica, where taken."""
+
+    def at_once(states: State) -> State:
+        ladders = jnp.arange(replica.shape[0])
+
+        def put(leaf: Array, new: Array) -> Array:
+            keep = taken.reshape(-1, *[1] * (new.ndim - 1))
+            return leaf.at[ladders, replica].set(jnp.where(keep, new, leaf[ladders, replica]))
+
+        return jax.tree.map(put, states, fresh)
+
+    def in_turn(states: State) -> State:
+        def one(ladder: Array, states: State) -> State:
+            def put(leaf: Array, new: Array) -> Array:
+                start = (ladder, replica[ladder], *[0] * (leaf.ndim - 2))
+                old = jax.lax.dynamic_slice(leaf, start, (1, 1, *leaf.shape[2:]))
+                return jax.lax.dynamic_update_slice(leaf, jnp.where(taken[ladder], new[ladder][None, None], old), start)
+
+            return jax.tree.map(put, states, fresh)
+
+        return jax.lax.fori_loop(0, replica.shape[0], one, states)
+
+    # On a CPU a scatter copies everything that is remembered to another layout and back.
+    return jax.lax.platform_dependent(states, cpu=in_turn, default=at_once)

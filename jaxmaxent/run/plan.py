@@ -10,6 +10,7 @@ import numpy as np
 
 from jaxmaxent import checks, ladder
 from jaxmaxent.ensemble import Ensemble
+from jaxmaxent.run.evaluation import INCREMENTAL
 from jaxmaxent.run.settings import Settings
 from jaxmaxent.run.sharding import mesh_for
 from jaxmaxent.store import Run
@@ -31,6 +32,7 @@ class Plan:
     rungs: int
     has_source: bool  # whether the first rung is drawn exactly instead of being walked on
     thin: int
+    incremental: bool  # whether proposals are evaluated by what they change
     one_by_one: bool  # anchors in turn, each for a whole block, instead of side by side
     store_every: int  # counted states between two stored draws; 0 stores none
     buffer: int  # stored draws a block has room for
@@ -75,6 +77,7 @@ def make(ensemble: Ensemble, settings: Settings, mesh: jax.sharding.Mesh | None,
         rungs=settings.rungs,
         has_source=settings.has_source,
         thin=settings.thin,
+        incremental=settings.evaluation == INCREMENTAL,
         one_by_one=jax.default_backend() == "cpu" and walked >= ENOUGH_FOR_A_CPU,
         store_every=every,
         buffer=buffer,

@@ -70,6 +70,7 @@ def result(loop: Loop, compile_seconds: float) -> Run:
         compile_seconds=compile_seconds,
         proposals_per_second=_proposals(loop) / max(loop.seconds, 1e-9),
         device=device_name(),
+        evaluation=settings.evaluation,
         **together,
     )
 

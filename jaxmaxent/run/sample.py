@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -17,6 +18,7 @@ from jaxmaxent.kernels import Mixture, Rule, SegmentAdaptive, Site, SiteAdaptive
 from jaxmaxent.progress import Progress
 from jaxmaxent.run import block as blocks
 from jaxmaxent.run import plan as plans
+from jaxmaxent.run.evaluation import chosen
 from jaxmaxent.run.interrupt import Interrupts
 from jaxmaxent.run.loop import Loop, NonFiniteEnergyError
 from jaxmaxent.run.result import enough, result
@@ -25,6 +27,9 @@ from jaxmaxent.run.settings import THIN, Precision, Settings
 from jaxmaxent.run.sharding import placed
 from jaxmaxent.run.start import first_tokens, fresh_key
 from jaxmaxent.store import Run
+
+# How often the default mixture takes single sites and whole segments, which cost several times as much.
+_SHARES = (9, 1)
 
 
 def sample(
@@ -41,6 +46,7 @@ def sample(
     store_every: int | None = None,
     start: str | Run = "background",
     rule: Rule | None = None,
+    evaluation: str = "auto",
     names: Sequence[str] | None = None,
     mesh: jax.sharding.Mesh | None = None,
     checkpoint: str | os.PathLike | None = None,
@@ -69,8 +75,11 @@ def sample(
         store_every: keep the sequences each time after so many proposals, a multiple of `thin`; None keeps none.
             Stored draws take rungs × chains × length bytes each for an anchor.
         start: "background" (exact draws at β = 0), "anchor" (every chain at x0), or a run whose chains go on.
-        rule: how replicas move; if None, adaptive sites and, one step in five, adaptive segments (see `kernels`), or
+        rule: how replicas move; if None, adaptive sites and, one step in ten, adaptive segments (see `kernels`), or
             `kernels.Site()` without a ladder.
+        evaluation: "full" for a forward pass of the whole network at every proposal, "incremental" to recompute only
+            what a proposal can reach, or "auto" for the faster of the two, which is timed for a moment where it is not
+            plain. What comes out is the same up to rounding.
         names: what the anchors are called; anchor_0, anchor_1, … if None.
         mesh: devices to spread over, with axes named "anchors" or "chains"; those of this process if None. What comes
             out depends on them in the last bits of energies only.
@@ -97,7 +106,8 @@ def sample(
         anchor_chains=anchor_chains, until=until, steps=steps, burn_in=burn_in, thin=thin, store_every=store_every,
         names=names,
     )  # fmt: skip
-    rule = (rule or _default_rule(settings)).prepare(batch, settings.rungs)
+    rule = prepared_rule(rule, batch, settings)
+    settings = dataclasses.replace(settings, evaluation=chosen(evaluation, batch, rule, settings))
     plan = plans.make(batch, settings, mesh, rule)
     key_start, key_steps = jax.random.split(key)
     with Progress(settings.burn_in + settings.counted * settings.thin, show=progress) as bar:
@@ -136,7 +146,7 @@ def resume(
     saver, saved = Saver.open(checkpoint)
     batch = ensemble.batched()
     settings = saved.settings
-    rule = (rule or _default_rule(settings)).prepare(batch, settings.rungs)
+    rule = prepared_rule(rule, batch, settings)
     saved.check(batch, rule)
     plan = plans.make(batch, settings, mesh, rule)
     with Progress(settings.burn_in + settings.counted * settings.thin, show=progress) as bar:
@@ -144,8 +154,11 @@ def resume(
         return _run(loop, saver)
 
 
-def _default_rule(settings: Settings) -> Rule:
-    return Mixture.create([SiteAdaptive(), SegmentAdaptive()], [4, 1]) if settings.has_source else Site()
+def prepared_rule(rule: Any, ensemble: Ensemble, settings: Settings) -> Any:
+    """The rule as the warm-up begins, the default one if None is given; the ensemble is batched."""
+    if rule is None:
+        rule = Mixture.create([SiteAdaptive(), SegmentAdaptive()], _SHARES) if settings.has_source else Site()
+    return rule.prepare(ensemble, settings.rungs)
 
 
 def _run(loop: Loop, saver: Saver | None) -> Run:

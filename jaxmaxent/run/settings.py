@@ -65,6 +65,7 @@ class Settings:
         store_every: steps between two stored draws, or None.
         until: what ends the run before that, or None.
         names: what the anchors are called.
+        evaluation: how proposals are evaluated: "full" or "incremental", and "auto" before that is decided.
     """
 
     chains: int
@@ -78,6 +79,7 @@ class Settings:
     store_every: int | None
     until: Precision | None
     names: tuple[str, ...]
+    evaluation: str = "auto"
 
     @property
     def burn_in(self) -> int:

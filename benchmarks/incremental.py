@@ -1,0 +1,245 @@
+"""How much incremental evaluation saves: proposals a second beside full evaluation, on published architectures.
+
+    python benchmarks/incremental.py [--networks ctcf basset …] [--chains 128] [--seconds 10] [--explain] [--mutants]
+    python benchmarks/incremental.py --networks ctcf --torch
+
+Both ways run in one process, on the same chains, positions, letters and acceptances, alternating; what is printed is
+the median of some rounds. Beside it: the largest difference of their energies, compile times, cache, FLOPs and bytes of
+a proposal, and what share that is of what this machine does when it only multiplies matrices or only copies memory.
+With --mutants, in-silico mutagenesis of 100 sequences beside running the batch of all mutants. With --torch, the
+published sampler as eager PyTorch runs it (needs torch, which no extra brings).
+"""
+
+import argparse
+import functools
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import networks
+import numpy as np
+
+import jaxmaxent as jme
+from jaxmaxent.evaluate import FullEvaluator
+from jaxmaxent.evaluate.incremental import IncrementalEvaluator, mutants
+from jaxmaxent.kernels import Site, build
+
+ROUNDS = 3
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--networks", nargs="+", choices=list(networks.NETWORKS), default=list(networks.NETWORKS))
+    parser.add_argument("--chains", type=int, default=128)
+    parser.add_argument("--beta", type=float, default=1.0)
+    parser.add_argument("--seconds", type=float, default=10.0, help="of each way, about (default %(default)s)")
+    parser.add_argument("--explain", action="store_true", help="print the table of windows")
+    parser.add_argument("--mutants", action="store_true", help="time in-silico mutagenesis as well")
+    parser.add_argument("--sequences", type=int, default=100, help="to mutate (default %(default)s)")
+    parser.add_argument("--torch", action="store_true", help="time the published sampler in eager PyTorch as well")
+    options = parser.parse_args()
+    flops, bandwidth = ceilings()
+    print(f"this machine: {flops / 1e9:,.0f} GFLOP/s in float32 matrix products, {bandwidth / 1e9:,.1f} GB/s copied")
+    for name in options.networks:
+        network = networks.NETWORKS[name]()
+        print_proposals(name, network, options, flops, bandwidth)
+        if options.mutants:
+            print_mutants(network, options.sequences)
+        if options.torch:
+            print_torch(network, options)
+
+
+def ceilings() -> tuple[float, float]:
+    """FLOP/s of a large matrix product, and bytes/s read and written by a large copy."""
+    a = jnp.ones((1536, 1536))
+    long = jnp.ones(2**26)
+    product = seconds(jax.jit(lambda a: a @ a), a)
+    copy = seconds(jax.jit(lambda x: x + 1), long)
+    return 2 * a.shape[0] ** 3 / product, 2 * long.nbytes / copy
+
+
+def seconds(function: Callable[..., Any], *arguments: Any, rounds: int = 5) -> float:
+    """Least time of a call, after a first one that compiles."""
+    jax.block_until_ready(function(*arguments))
+    times = []
+    for _ in range(rounds):
+        began = time.perf_counter()
+        jax.block_until_ready(function(*arguments))
+        times.append(time.perf_counter() - began)
+    return min(times)
+
+
+class Way:
+    """One way to evaluate, compiled: a walk of single-site proposals at positions that all chains share."""
+
+    def __init__(self, ensemble: jme.Ensemble, evaluator: Any, chains: int) -> None:
+        self.ensemble, self.evaluator, self.chains = ensemble, evaluator, chains
+        tokens = np.random.default_rng(0).integers(0, networks.LETTERS, (chains, ensemble.length))
+        self.states = jax.jit(lambda e, t: jax.vmap(build(Site(), e, evaluator(e)).init)(t))(
+            ensemble, jnp.asarray(tokens, jnp.int32)
+        )
+        began = time.perf_counter()
+        self.walk = jax.jit(self._walk, donate_argnums=1).lower(ensemble, self.states, 1).compile()
+        self.compile_seconds = time.perf_counter() - began
+        self.steps, self.times = 0, []
+
+    def _walk(self, ensemble: jme.Ensemble, states: Any, steps: Any) -> Any:
+        keys = jax.random.split(jax.random.key(0), self.chains)
+        kernel = build(Site(), ensemble, self.evaluator(ensemble))
+
+        def step(number: Any, states: Any) -> Any:
+            where = kernel.where(jax.random.fold_in(keys[0], number))
+            return jax.vmap(lambda k, s: kernel.move(jax.random.fold_in(k, number), s, where)[0])(keys, states)
+
+        return jax.lax.fori_loop(0, steps, step, states)
+
+    def run(self, steps: int) -> float:
+        """Seconds of a step, after `steps` of them from where the chains are."""
+        began = time.perf_counter()
+        self.states = jax.block_until_ready(self.walk(self.ensemble, self.states, steps))
+        self.times.append((time.perf_counter() - began) / steps)
+        return self.times[-1]
+
+    @property
+    def cache_bytes(self) -> int:
+        """Of one chain."""
+        return sum(leaf.nbytes for leaf in jax.tree.leaves(self.states.cache)) // self.chains
+
+
+def ensemble_of(network: networks.Network, beta: float) -> jme.Ensemble:
+    anchor = np.random.default_rng(7).integers(0, networks.LETTERS, network.length)
+    representation = jme.Representation(network.features, network.weights)
+    return jme.Ensemble.create(representation, anchor, beta=beta)
+
+
+def print_proposals(name: str, network: networks.Network, options: Any, flops: float, bandwidth: float) -> None:
+    ensemble = ensemble_of(network, options.beta)
+    ways = [Way(ensemble, evaluator, options.chains) for evaluator in (FullEvaluator, IncrementalEvaluator)]
+    full, quick = ways
+    # As many steps of both, so that they can be compared: what the slower one does in the time.
+    steps = max(2, int(options.seconds / ROUNDS / full.run(2)))
+    quick.run(2)
+    for way in ways:
+        way.times.clear()
+    more = max(steps, int(options.seconds / ROUNDS / quick.run(steps)))
+    full.run(steps)
+    energies = [np.asarray(way.states.energy) for way in ways]
+    apart = np.abs(energies[0] - energies[1]).max() / np.abs(energies[0]).max()
+    for _ in range(ROUNDS):
+        full.run(steps)
+        quick.run(more)
+    slow, fast = (float(np.median(way.times[1:])) / options.chains for way in ways)
+    explanation = IncrementalEvaluator(ensemble).network.explain()
+    fresh = jax.jit(jax.vmap(ensemble.energy))(quick.states.tokens)
+    drift = float(jnp.abs(fresh - quick.states.energy).max() / jnp.abs(fresh).max())
+    print(f"{name} ({network.length} bp, {options.chains} chains; {network.source})")
+    if options.explain:
+        print("    " + str(explanation).replace("\n", "\n    "))
+    print(
+        f"    full {1 / slow:,.0f} proposals/s, incremental {1 / fast:,.0f}: {slow / fast:.1f} times as many\n"
+        f"    energies after {steps + 2} equal steps differ by {apart:.1e} of the largest; incremental ones after "
+        f"{more * ROUNDS + steps} by {drift:.1e} from fresh ones\n"
+        f"    compiling: full {full.compile_seconds:.1f} s, incremental {quick.compile_seconds:.1f} s; cache "
+        f"{quick.cache_bytes:,} bytes a chain, {2**30 // quick.cache_bytes:,} chains a GiB\n"
+        f"    FLOPs a proposal {explanation.full_flops:,} and {explanation.flops:,}: "
+        f"{100 * explanation.full_flops / slow / flops:.0f} % and {100 * explanation.flops / fast / flops:.0f} % of "
+        f"the products' ceiling\n"
+        f"    bytes of cache a proposal {explanation.bytes:,}: "
+        f"{100 * explanation.bytes / fast / bandwidth:.0f} % of the copy's ceiling",
+        flush=True,
+    )
+
+
+def print_mutants(network: networks.Network, sequences: int) -> None:
+    """Mutagenesis beside the batch of all mutants, in chunks of one sequence; energies to the first sequence."""
+    tokens = np.random.default_rng(3).integers(0, networks.LETTERS, (sequences, network.length)).astype(np.int32)
+    representation = jme.Representation(network.features, network.weights)
+    incremental = seconds(lambda: mutants(representation, tokens, reduce=_size), rounds=1)
+    some = tokens[: max(1, sequences // 20)]
+    full = seconds(lambda: _all_mutants(network.features, network.weights, jnp.asarray(some)), rounds=1)
+    full *= sequences / len(some)
+    expected = np.asarray(_all_mutants(network.features, network.weights, jnp.asarray(some[:1])))
+    apart = np.abs(np.asarray(mutants(representation, some[:1], reduce=_size)) - expected).max() / expected.max()
+    print(
+        f"    all single-letter mutants of {sequences} sequences: {incremental:.1f} s, in full {full:.1f} s "
+        f"(measured on {len(some)}): {full / incremental:.1f} times as fast; they differ by {apart:.1e}",
+        flush=True,
+    )
+
+
+def _size(features: jax.Array) -> jax.Array:
+    return jnp.sqrt(jnp.sum(jnp.square(features)))
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _all_mutants(features: Any, weights: Any, tokens: jax.Array) -> jax.Array:
+    """[sequences, length, letters]: every mutant through the whole network, a sequence's at a time in chunks."""
+    length = tokens.shape[1]
+
+    def at(row_site: Any) -> jax.Array:
+        row, sites = row_site
+
+        def one(site: jax.Array, letter: jax.Array) -> jax.Array:
+            return _size(features(weights, jax.nn.one_hot(row.at[site].set(letter), networks.LETTERS)))
+
+        return jax.vmap(lambda s: jax.vmap(lambda a: one(s, a))(jnp.arange(networks.LETTERS)))(sites)
+
+    # 4 letters at 32 sites are a batch of 128.
+    width = 32
+    chunks = -(-length // width)
+    sites = jnp.minimum(jnp.arange(chunks * width), length - 1).reshape(chunks, width)
+    rows = jnp.repeat(tokens, chunks, axis=0)
+    found = jax.lax.map(at, (rows, jnp.tile(sites, (len(tokens), 1))))
+    return found.reshape(len(tokens), chunks * width, networks.LETTERS)[:, :length]
+
+
+def print_torch(network: networks.Network, options: Any) -> None:
+    """The published sampler, one forward pass of all chains a step, in eager PyTorch; for the CTCF network."""
+    import torch  # pyright: ignore[reportMissingImports]
+
+    if "conv" not in network.weights:
+        print("    the published sampler is there for the ctcf network only")
+        return
+    kernel, conv_bias, dense, bias = (
+        torch.from_numpy(np.array(network.weights[layer][name]))
+        for layer, name in (("conv", "kernel"), ("conv", "bias"), ("dense", "kernel"), ("dense", "bias"))
+    )
+    kernel = kernel.permute(2, 1, 0).contiguous()
+    generator = torch.Generator().manual_seed(0)
+    chains, length = options.chains, network.length
+    tokens = torch.randint(networks.LETTERS, (chains, length), generator=generator)
+    rows = torch.arange(chains)
+
+    def features(tokens: Any) -> Any:
+        one_hot = torch.nn.functional.one_hot(tokens, networks.LETTERS).float().transpose(1, 2)
+        hidden = torch.relu(torch.nn.functional.conv1d(one_hot, kernel, conv_bias))
+        return torch.relu(hidden.transpose(1, 2).reshape(len(tokens), -1) @ dense + bias)
+
+    with torch.inference_mode():
+        anchor = features(tokens[:1])
+        energy = (features(tokens) - anchor).norm(dim=1)
+
+        def step() -> None:
+            site = torch.randint(length, (chains,), generator=generator)
+            shift = torch.randint(1, networks.LETTERS, (chains,), generator=generator)
+            proposed = tokens.clone()
+            proposed[rows, site] = (tokens[rows, site] + shift) % networks.LETTERS
+            made = (features(proposed) - anchor).norm(dim=1)
+            accept = torch.rand(chains, generator=generator) < torch.exp(-options.beta * (made - energy))
+            tokens.copy_(torch.where(accept[:, None], proposed, tokens))
+            energy.copy_(torch.where(accept, made, energy))
+
+        for _ in range(10):
+            step()
+        began, steps = time.perf_counter(), 0
+        while time.perf_counter() - began < options.seconds:
+            step()
+            steps += 1
+        rate = steps * chains / (time.perf_counter() - began)
+    print(f"    the published sampler in eager PyTorch {torch.__version__}: {rate:,.0f} proposals/s", flush=True)
+
+
+if __name__ == "__main__":
+    main()

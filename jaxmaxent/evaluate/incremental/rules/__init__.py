@@ -1,0 +1,47 @@
+"""The rule of every operation that has one; for any other the value is computed in full.
+
+A rule is a function of an `Equation` at least one of whose inputs changes, all that do in windows. It returns a
+`Window`, a `Change`, or in a few words why there is neither; of an operation with several outputs, a list of these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from jaxmaxent.evaluate.incremental.rules import contraction, convolution, elementwise, lookup, pooling, shape
+from jaxmaxent.evaluate.incremental.values import Equation
+
+RULES: dict[str, Callable[[Equation], Any]] = {
+    **dict.fromkeys(elementwise.NAMES, elementwise.elementwise),
+    "reshape": shape.reshape,
+    "squeeze": shape.reshape,
+    "expand_dims": shape.reshape,
+    "transpose": shape.transpose,
+    "broadcast_in_dim": shape.broadcast_in_dim,
+    "rev": shape.rev,
+    "slice": shape.slice_,
+    "split": shape.split,
+    "pad": shape.pad,
+    "concatenate": shape.concatenate,
+    "conv_general_dilated": convolution.conv_general_dilated,
+    "reduce_window_max": pooling.reduce_window,
+    "reduce_window_min": pooling.reduce_window,
+    "reduce_window_sum": pooling.reduce_window,
+    "dot_general": contraction.dot_general,
+    "reduce_sum": contraction.reduce,
+    "reduce_max": contraction.reduce,
+    "reduce_min": contraction.reduce,
+    "reduce_prod": contraction.reduce,
+    "reduce_and": contraction.reduce,
+    "reduce_or": contraction.reduce,
+    "reduce_xor": contraction.reduce,
+    "argmax": contraction.reduce,
+    "argmin": contraction.reduce,
+    "cumsum": contraction.cumulative,
+    "cumprod": contraction.cumulative,
+    "cummax": contraction.cumulative,
+    "cummin": contraction.cumulative,
+    "cumlogsumexp": contraction.cumulative,
+    "gather": lookup.gather,
+}
