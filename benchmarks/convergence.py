@@ -37,6 +37,7 @@ def main() -> None:
     parser.add_argument("--second", action="store_true", help="another seed on the same ladder")
     parser.add_argument("--published", action="store_true", help="the published protocol beside it")
     parser.add_argument("--overhead", action="store_true", help="time the kernel alone")
+    parser.add_argument("--evaluation", choices=["auto", "full", "incremental"], default="auto")
     parser.add_argument("--out", type=Path, default=Path("convergence"))
     options = parser.parse_args()
     if "JAXMAXENT_DATA" not in os.environ:
@@ -61,12 +62,14 @@ def until_converged(what: str, seed: int, ensemble: jme.Ensemble, options: Any, 
     """Sample until converged, and print the figures."""
     began = time.perf_counter()
     run = jme.sample(
-        jax.random.key(seed), ensemble, until=jme.Precision(steps=options.steps), progress=False, **settings
-    )
+        jax.random.key(seed), ensemble, until=jme.Precision(steps=options.steps), evaluation=options.evaluation,
+        progress=False, **settings,
+    )  # fmt: skip
     took = time.perf_counter() - began
     print(
         f"{what}: β = {options.beta:g}, {took:.0f} s in all, {run.seconds:.0f} s sampling after "
-        f"{run.compile_seconds:.1f} s compiling, {run.proposals_per_second:,.0f} proposals/s\n    {run.outcomes[0]}"
+        f"{run.compile_seconds:.1f} s compiling, {run.proposals_per_second:,.0f} proposals/s ({run.evaluation})\n"
+        f"    {run.outcomes[0]}"
     )
     with np.printoptions(precision=3, suppress=True, linewidth=140):
         slopes = np.diff(run.energy[0]) / np.diff(run.beta[0])

@@ -178,10 +178,13 @@ def _add_potential(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--beta", type=float, required=True, help="β ≥ 0, the sharper the larger")
     parser.add_argument("--gc", type=float, required=True, help="wanted mean GC content, between 0 and 1")
     parser.add_argument("--tolerance", type=float, default=0.02, help="wanted error of μ (default %(default)s)")
-    parser.add_argument("--steps", type=int, default=1000, help="proposals for a first look (default %(default)s)")
-    parser.add_argument("--burn-in", type=int, help="proposals of each chain before a look (default as many as in it)")
-    parser.add_argument("--max-steps", type=int, default=64_000, help="proposals for a last (default %(default)s)")
-    parser.add_argument("--chains", type=int, default=256, help="chains of each sequence (default %(default)s)")
+    parser.add_argument(
+        "--steps", type=int, default=1000, help="proposals of each replica a look (default %(default)s)"
+    )
+    parser.add_argument("--burn-in", type=int, help="before the first look and the check (default 10 × length or more)")
+    parser.add_argument("--max-steps", type=int, default=64_000, help="give up after so many (default %(default)s)")
+    parser.add_argument("--chains", type=int, default=8, help="chains of each sequence (default %(default)s)")
+    parser.add_argument("--shared", action="store_true", help="one μ for all sequences, for their mean GC content")
 
 
 def _add_anchors(parser: argparse.ArgumentParser) -> None:

@@ -24,7 +24,7 @@ import jaxmaxent as jme
 from jaxmaxent import models, plot
 from jaxmaxent.data.example import ctcf_example
 
-SEQUENCES, EPOCHS, CHAINS, STEPS = 3000, 8, 128, 20000
+SEQUENCES, EPOCHS, STEPS = 3000, 8, 20000
 
 # %% [markdown]
 # ## Sequences and a network
@@ -60,7 +60,5 @@ for beta in (10.0, 40.0):
 # At β = 0 it would be log(0.41 / 0.59) = −0.364; the network shifts it.
 
 # %%
-solved = jme.analysis.solve_chemical_potential(
-    jax.random.key(2), ensemble, 0.41, chains=CHAINS, steps=500, tolerance=0.05
-)
+solved = jme.analysis.solve_chemical_potential(jax.random.key(2), ensemble, 0.41, steps=500, tolerance=0.05)
 print(f"μ = {solved.mu[0]:.3f} ± {solved.standard_error[0]:.3f}: {solved.outcomes[0]}")

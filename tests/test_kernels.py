@@ -21,7 +21,7 @@ from scipy import stats
 
 import exact
 import jaxmaxent as jme
-from jaxmaxent.evaluate import Edit, FullEvaluator, GradientEvaluator
+from jaxmaxent.evaluate import Edit, FullEvaluator, GradientEvaluator, IncrementalEvaluator
 from jaxmaxent.kernels import (
     Block,
     Informed,
@@ -191,7 +191,9 @@ MIXTURES = {
     "swap + informed": {"swap": 1.0, "informed": 1.0},
     "adaptive + segment-2": {"adaptive": 4.0, "segment-2": 1.0},
 }
-EVALUATORS = {"full": FullEvaluator, "gradient": GradientEvaluator}
+EVALUATORS = {"full": FullEvaluator, "gradient": GradientEvaluator, "incremental": IncrementalEvaluator}
+# Problems for the incremental evaluator, which has a suite of its own: each takes seconds to compile.
+INCREMENTAL = ("dna-fields", "dna-fixed", "binary")
 
 
 def parts_of(name):
@@ -211,9 +213,16 @@ def needs_gradient(name):
     return any(RULES[part].needs_gradient for part in parts_of(name))
 
 
-def pairs(*names):
-    """Each rule or mixture with each evaluator that serves it."""
-    return [(name, way) for name in names for way in EVALUATORS if way == "gradient" or not needs_gradient(name)]
+def cases(*names):
+    """Each rule or mixture with each evaluator that serves it, on each problem."""
+    return [
+        (name, way, problem)
+        for name in names
+        for way in EVALUATORS
+        if way == "gradient" or not needs_gradient(name)
+        for problem in PROBLEMS
+        if way != "incremental" or problem in INCREMENTAL
+    ]
 
 
 # --- what the kernel does with it ----------------------------------------------------------------------------
@@ -328,8 +337,7 @@ def matrix_of(rule_or_mixture, name, way):
 # --- the suite -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", PROBLEMS)
-@pytest.mark.parametrize(("rule", "way"), pairs(*RULES))
+@pytest.mark.parametrize(("rule", "way", "name"), cases(*RULES))
 def test_ratio_of_every_proposal_is_exact(rule, way, name, x64):
     for given, ratio in zip(proposals_of(rule, name), log_ratios_of(name, way)[rule], strict=True):
         expected = exact.log_acceptance_ratio(target(name)[0], given.proposal)
@@ -353,8 +361,7 @@ def test_moves_accept_as_often_as_their_ratios_say_and_restore_on_reject(way, x6
         assert abs(info.accepted.sum() - accept.sum()) < 5 * error
 
 
-@pytest.mark.parametrize("name", PROBLEMS)
-@pytest.mark.parametrize(("rule", "way"), pairs(*RULES, *MIXTURES))
+@pytest.mark.parametrize(("rule", "way", "name"), cases(*RULES, *MIXTURES))
 def test_transition_matrix_leaves_the_ensemble_invariant(rule, way, name, x64):
     matrix = matrix_of(rule, name, way)
     p, inside = target(name)[1], PROBLEMS[name].allowed

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
-SMALL = {"quickstart": "SEQUENCES, EPOCHS, CHAINS, STEPS = 200, 1, 8, 100"}
+SMALL = {"quickstart": "SEQUENCES, EPOCHS, STEPS = 200, 1, 100"}
 
 
 def test_every_notebook_is_known_here():

@@ -1,5 +1,6 @@
 """What the draws say: each function takes arrays or a run and returns a small named result with standard errors."""
 
+from jaxmaxent.analysis.compare import compare_profiles as compare_profiles
 from jaxmaxent.analysis.composition import CompositionShift as CompositionShift
 from jaxmaxent.analysis.composition import composition_shift as composition_shift
 from jaxmaxent.analysis.composition import shift_over_anchors as shift_over_anchors
@@ -18,6 +19,7 @@ from jaxmaxent.analysis.potential import ChemicalPotential as ChemicalPotential
 from jaxmaxent.analysis.potential import Trial as Trial
 from jaxmaxent.analysis.potential import solve_chemical_potential as solve_chemical_potential
 from jaxmaxent.analysis.profile import Profile as Profile
+from jaxmaxent.analysis.profile import background_frequencies as background_frequencies
 from jaxmaxent.analysis.profile import consensus as consensus
 from jaxmaxent.analysis.profile import information_bits as information_bits
 from jaxmaxent.analysis.profile import informative_window as informative_window

@@ -41,7 +41,7 @@ def run(out: str, *, seed: int = 0, force: bool = False, progress: bool = True) 
 
         say("4/4 solving for the chemical potential that gives a GC content of 0.41")
         potential.run(
-            model, anchors, str(folder / "potential.json"), gc=0.41, beta=30.0, limit=1, chains=128, steps=500,
+            model, anchors, str(folder / "potential.json"), gc=0.41, beta=30.0, limit=1, chains=8, steps=500,
             tolerance=0.05, **quiet,
         )  # fmt: skip
         write_json(folder / "demo.json", {"seed": seed, "seconds": time.perf_counter() - began})

@@ -317,26 +317,31 @@ class _Anchor:
 
 def _installed(states: State, replica: Int[Array, " ladders"], taken: Bool[Array, " ladders"], fresh: State) -> State:
     """The states [ladders, replicas, …] with the fresh one of each ladder in the place of a replica, where taken."""
+    # On a CPU a scatter copies everything that is remembered to another layout and back.
+    return jax.lax.platform_dependent(
+        states,
+        cpu=functools.partial(_installed_in_turn, replica=replica, taken=taken, fresh=fresh),
+        default=functools.partial(_installed_at_once, replica=replica, taken=taken, fresh=fresh),
+    )
 
-    def at_once(states: State) -> State:
-        ladders = jnp.arange(replica.shape[0])
 
+def _installed_at_once(states: State, replica: Array, taken: Array, fresh: State) -> State:
+    ladders = jnp.arange(replica.shape[0])
+
+    def put(leaf: Array, new: Array) -> Array:
+        keep = taken.reshape(-1, *[1] * (new.ndim - 1))
+        return leaf.at[ladders, replica].set(jnp.where(keep, new, leaf[ladders, replica]))
+
+    return jax.tree.map(put, states, fresh)
+
+
+def _installed_in_turn(states: State, replica: Array, taken: Array, fresh: State) -> State:
+    def one(ladder: Array, states: State) -> State:
         def put(leaf: Array, new: Array) -> Array:
-            keep = taken.reshape(-1, *[1] * (new.ndim - 1))
-            return leaf.at[ladders, replica].set(jnp.where(keep, new, leaf[ladders, replica]))
+            start = jnp.zeros(leaf.ndim, jnp.int32).at[:2].set(jnp.stack([ladder, replica[ladder]]).astype(jnp.int32))
+            old = jax.lax.dynamic_slice(leaf, start, (1, 1, *leaf.shape[2:]))
+            return jax.lax.dynamic_update_slice(leaf, jnp.where(taken[ladder], new[ladder][None, None], old), start)
 
         return jax.tree.map(put, states, fresh)
 
-    def in_turn(states: State) -> State:
-        def one(ladder: Array, states: State) -> State:
-            def put(leaf: Array, new: Array) -> Array:
-                start = (ladder, replica[ladder], *[0] * (leaf.ndim - 2))
-                old = jax.lax.dynamic_slice(leaf, start, (1, 1, *leaf.shape[2:]))
-                return jax.lax.dynamic_update_slice(leaf, jnp.where(taken[ladder], new[ladder][None, None], old), start)
-
-            return jax.tree.map(put, states, fresh)
-
-        return jax.lax.fori_loop(0, replica.shape[0], one, states)
-
-    # On a CPU a scatter copies everything that is remembered to another layout and back.
-    return jax.lax.platform_dependent(states, cpu=in_turn, default=at_once)
+    return jax.lax.fori_loop(0, replica.shape[0], one, states)

@@ -47,16 +47,17 @@ def chosen(asked: Any, ensemble: Ensemble, rule: Any, settings: Settings) -> str
         return FULL
     if rule.needs_gradient:
         raise ValueError('evaluation must be "full" for a rule that needs gradients, got "incremental"')
-    cost = network_of(ensemble).explain()
+    network = Incremental(ensemble.features, ensemble.params, ensemble.length, len(ensemble.alphabet))
+    cost, each = network.explain(), network.cache_bytes
     replicas = (settings.chains + settings.extra) * (settings.rungs - settings.has_source)
     together = replicas * ensemble.anchors
-    needed, free = cost.cache_bytes * together, free_bytes()
+    needed, free = each * together, free_bytes()
     fits = free is None or needed <= free
     if asked == INCREMENTAL:
         if not fits:
             raise ValueError(
                 f"chains must fit into memory, but {together:,} replicas of all chains and anchors remember "
-                f"{needed / 2**30:.1f} GiB ({cost.cache_bytes:,} bytes each) and {(free or 0) / 2**30:.1f} GiB are "
+                f"{needed / 2**30:.1f} GiB ({each:,} bytes each) and {(free or 0) / 2**30:.1f} GiB are "
                 f'free: take fewer, or evaluation="full"'
             )
         return INCREMENTAL
@@ -68,11 +69,6 @@ def chosen(asked: Any, ensemble: Ensemble, rule: Any, settings: Settings) -> str
         took = {way: _seconds_a_step(way, ensemble, rule, replicas) for way in (FULL, INCREMENTAL)}
         _FOUND[mark] = min(took, key=lambda way: took[way])
     return _FOUND[mark]
-
-
-def network_of(ensemble: Ensemble) -> Incremental:
-    """The network as incremental evaluation sees it."""
-    return Incremental(ensemble.features, ensemble.params, ensemble.length, len(ensemble.alphabet))
 
 
 def free_bytes() -> int | None:

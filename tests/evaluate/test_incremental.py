@@ -88,7 +88,9 @@ def check(case, shape=LETTER, number=1000, tolerance=1e-12):
     assert np.array_equal(cache.tokens, last)
     for value, held in zip(network.cached, cache.values, strict=True):
         if value.opened:
-            np.testing.assert_allclose(held, values[value][number + 1], rtol=0, atol=10 * tolerance * max(1, size))
+            np.testing.assert_allclose(
+                held, values[value][number + 1].reshape(held.shape), rtol=0, atol=10 * tolerance * max(1, size)
+            )
     for value in values:
         before, after = values[value][number], values[value][number + 2 :]
         changed = (
@@ -244,9 +246,9 @@ def test_caches_are_updated_in_place():
     tokens = np.zeros((5, 20), np.int32)
     lowered = chains(IncrementalEvaluator, False).lower(ensemble_of(), tokens)
     text = lowered.compile({"xla_backend_optimization_level": 2}).as_text()
-    loops = [part for part in text.split("\n\n") if "dynamic-update-slice" in part and "f32[5,17,1,3]" in part]
+    loops = [part for part in text.split("\n\n") if "dynamic-update-slice" in part and "f32[5,17,3]" in part]
     assert loops
-    assert not [line for part in loops for line in part.splitlines() if "f32[5,17,1,3]" in line and " copy(" in line]
+    assert not [line for part in loops for line in part.splitlines() if "f32[5,17,3]" in line and " copy(" in line]
 
 
 def test_explanation_names_what_stops_a_window_and_what_is_saved():

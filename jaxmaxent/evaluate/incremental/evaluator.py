@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float, Int
 from jaxmaxent.ensemble import Ensemble
 from jaxmaxent.evaluate.incremental.explain import Explanation, explain
 from jaxmaxent.evaluate.incremental.plan import Plan, cached
-from jaxmaxent.evaluate.incremental.proposal import Proposal, first_cache, replaced
+from jaxmaxent.evaluate.incremental.proposal import Proposal, first_cache, full_shape, replaced
 from jaxmaxent.evaluate.incremental.trace import trace
 from jaxmaxent.evaluate.interface import Edit, read, write
 
@@ -69,7 +69,8 @@ class Incremental:
     def propose(self, cache: Cache, edit: Edit) -> tuple[Float[Array, " features"], Patch]:
         """Features after an edit, and the patch that makes it."""
         plan = self.plan(*edit.letters.shape)
-        held = {value.number: array for value, array in zip(self.cached, cache.values, strict=True)}
+        pairs = zip(self.cached, cache.values, strict=True)
+        held = {value.number: jnp.reshape(array, full_shape(value)) for value, array in pairs}
         proposal = Proposal(self.graph, plan, self.leaves, held, cache.tokens, edit)
         features = proposal.features()
         return features, Patch(edit, tuple(proposal.patch_of(value) for value in self.cached))

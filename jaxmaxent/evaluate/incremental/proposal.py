@@ -250,16 +250,36 @@ class Proposal:
 
 
 def first_cache(graph: Graph, plan: Plan, leaves: Sequence[Any], tokens: Array, values: Sequence[Value]) -> Any:
-    """Features of a sequence, and what is remembered of each of `values`, sequence axis first."""
+    """Features of a sequence, and what is remembered of each of `values`, in its `held_shape`."""
     proposal = Proposal(graph, plan, leaves, {}, tokens, None)
 
     def kept(value: Value) -> Array:
         whole = proposal.full(value)
         if value.opened is None:
             return whole
-        return jnp.moveaxis(jnp.reshape(whole, value.window.shape), value.window.axis, 0)
+        whole = jnp.moveaxis(jnp.reshape(whole, value.window.shape), value.window.axis, 0)
+        return jnp.reshape(whole, held_shape(value))
 
     return proposal.features(), tuple(kept(value) for value in values)
+
+
+def held_shape(value: Value) -> tuple[int, ...]:
+    """The shape in which a value is remembered: its sequence axis first, and no other axis of size 1.
+
+    Compilers put axes of size 1 at different places in memory, and copy whole caches from one place to the other.
+    """
+    if value.opened is None:
+        return value.shape
+    axis, shape = value.window.axis, value.window.shape
+    return (shape[axis], *(size for size in shape[:axis] + shape[axis + 1 :] if size != 1))
+
+
+def full_shape(value: Value) -> tuple[int, ...]:
+    """The shape of what is remembered with all its axes, the sequence axis first."""
+    if value.opened is None:
+        return value.shape
+    axis, shape = value.window.axis, value.window.shape
+    return (shape[axis], *shape[:axis], *shape[axis + 1 :])
 
 
 def replaced(held: Array, pieces: Any, accept: Array) -> Array:
@@ -267,5 +287,6 @@ def replaced(held: Array, pieces: Any, accept: Array) -> Array:
     if not isinstance(pieces, list):
         return jnp.where(accept, pieces, held)
     for start, new, old in pieces:
-        held = lax.dynamic_update_slice_in_dim(held, jnp.where(accept, new, old), start, 0)
+        window = jnp.reshape(jnp.where(accept, new, old), (new.shape[0], *held.shape[1:]))
+        held = lax.dynamic_update_slice_in_dim(held, window, start, 0)
     return held

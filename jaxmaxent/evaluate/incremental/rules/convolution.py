@@ -16,6 +16,8 @@ from jaxmaxent.evaluate.incremental.ranges import Range, Slide
 from jaxmaxent.evaluate.incremental.shifts import shifted
 from jaxmaxent.evaluate.incremental.values import Equation, Value, Window, plain
 
+# Multiplications in the time that a number takes to be written and read again, twice: at 20 FLOPs a byte.
+_WRITTEN = 120
 # A banded matrix from changed to reached positions is built for every proposal up to so many times the kernel's size.
 BAND = 4
 
@@ -79,9 +81,17 @@ class _Update:
         return changed * reached <= BAND * taps
 
     def pays(self, plan: Any, reached: int) -> bool:
-        """Whether there is an update for that many reached positions: with strides, only by a banded matrix."""
+        """Whether to update that many reached positions: where no banded matrix does it, only if it costs less.
+
+        By taps, what every changed position adds to every one it reaches is written down and read again. With few
+        inputs that takes longer than to convolve the window anew; with strides there is no other way.
+        """
         own = plan.ranges(self.source)
-        return self.slide.stride == 1 or all(self.banded(where.size, reached) for where in own)
+        if all(self.banded(where.size, reached) for where in own):
+            return True
+        inputs = self.kernel.shape[self.dims.rhs_spec[1]]
+        changed = sum(where.size for where in own)
+        return self.slide.stride == 1 and changed * (inputs + _WRITTEN) < reached * inputs
 
     def flops(self, plan: Any) -> int:
         """FLOPs of a proposal."""
