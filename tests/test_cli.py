@@ -902,3 +902,24 @@ def test_fixtures_are_what_they_are_taken_for(work):
     np.testing.assert_array_equal(DNA.from_one_hot(one_hot, "GCAT"), expected)
     assert (DNA.from_one_hot(one_hot, "ACGT") != expected).any()
     assert Path(work.model).is_dir()
+
+
+def test_beta_is_chosen_for_every_sequence_with_its_reason(work, tmp_path):
+    out = tmp_path / "run"
+    assert call("interpret", work.model, work.fasta, "--out", out, "--beta", "auto", *TINY) == 3
+    summary = json.loads((out / "summary.json").read_text())
+    betas = [row["beta"] for row in summary["anchors"]]
+    assert summary["settings"]["beta"] == pytest.approx(betas)
+    assert len(set(betas)) == len(betas)
+    for row in summary["anchors"]:
+        assert row["beta_reason"].startswith(
+            f"β = {row['beta']:.4g}: from the anchor, half of the single-letter changes"
+        )
+        assert f"{row['beta_reason']}." in (out / "report.html").read_text()
+
+
+def test_a_word_for_beta_is_named(work, out, capsys):
+    with pytest.raises(SystemExit) as stop:
+        call("interpret", work.model, work.fasta, "--out", out, "--beta", "sharp")
+    assert stop.value.code == 2
+    assert "expected a number or \"auto\", got 'sharp'" in capsys.readouterr().err

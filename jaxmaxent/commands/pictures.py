@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from jaxmaxent import plot
-from jaxmaxent.analysis import Profile
+from jaxmaxent.analysis import Profile, Thermodynamics, sequences_within
 from jaxmaxent.data import Sequences
 from jaxmaxent.report import Picture
 from jaxmaxent.store import Run
 
 _LOGOS = 5
+_THRESHOLDS = 61
 
 
 def profile_logo(result: Run, a: int, found: Profile, anchors: Sequences) -> bytes:
@@ -58,6 +59,35 @@ def along_ladder(result: Run, a: int, profiles: list[Profile]) -> list[Picture]:
             "Logos at some of the β's: what the network looks at first, and what it adds.",
             plot.png(logos),
         ),
+    ]
+
+
+def how_many(result: Run, a: int, found: Thermodynamics | None) -> list[Picture]:
+    """How many sequences the network holds equal to an anchor; nothing where that is not known."""
+    if found is None or not np.isfinite(found.heat_capacity).all():
+        return []
+    # From where a few draws of the sharpest rung lie to where the background lies.
+    nearest, furthest = np.nanquantile(result.energies[a], [0.001, 0.99])
+    if not furthest > nearest:
+        return []
+    distances = np.linspace(nearest, furthest, _THRESHOLDS)
+    within = sequences_within(result, distances, a)
+    known = np.isfinite(within.log10_number)
+    if known.sum() < 2:
+        return []
+    panels = plot.thermodynamics(
+        found.beta, found.entropy, found.heat_capacity, distances[known], within.log10_number[known],
+        entropy_error=found.entropy_error, heat_capacity_error=found.heat_capacity_error,
+        log10_number_error=within.log10_number_error[known],
+    )  # fmt: skip
+    return [
+        Picture(
+            "How many sequences",
+            "Entropy of the draws in bits and heat capacity along β, and how many sequences lie within a distance of "
+            "the anchor (bands: ± 2 standard errors). A peak of the heat capacity is where draws change over from any "
+            "sequence to such as the network takes for the anchor.",
+            plot.png(panels),
+        )
     ]
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from jaxmaxent.analysis import Profile, informative_window, profile
+from jaxmaxent.analysis import Profile, Thermodynamics, informative_window, profile, thermodynamics
 from jaxmaxent.commands.common import file_name, versions, write_json
 from jaxmaxent.commands.job import Settings
-from jaxmaxent.commands.pictures import along_ladder, profile_logo
+from jaxmaxent.commands.pictures import along_ladder, how_many, profile_logo
 from jaxmaxent.data import Motif, Sequences, write_meme
 from jaxmaxent.report import write_report
 from jaxmaxent.store import Run
@@ -30,7 +30,8 @@ def write(result: Run, anchors: Sequences, folder: Path, settings: Settings) -> 
     rungs = range(result.beta.shape[1])
     any_letter = anchors.alphabet.any_letter
     profiles = [[profile(result, a, k, any_letter=any_letter) for k in rungs] for a in range(len(anchors))]
-    summary = [_summary(result, profiles[a], a) for a in range(len(anchors))]
+    heat = [_thermodynamics(result, a) for a in range(len(anchors))]
+    summary = [_summary(result, profiles[a], heat[a], a) for a in range(len(anchors))]
     for row, reason in zip(summary, settings.reasons, strict=False):
         row["beta_reason"] = reason
     about = {
@@ -55,7 +56,7 @@ def write(result: Run, anchors: Sequences, folder: Path, settings: Settings) -> 
         title=f"Maximum entropy profiles at β = {settings.told_beta}",
         summary=[row | {"advice": _advice(result, a, settings)} for a, row in enumerate(summary)],
         logos=logos,
-        pictures=[along_ladder(result, a, profiles[a]) for a in range(len(anchors))],
+        pictures=[along_ladder(result, a, profiles[a]) + how_many(result, a, heat[a]) for a in range(len(anchors))],
         facts=_facts(result, settings),
         notes=_notes(result, settings),
     )
@@ -78,7 +79,15 @@ def _settings(result: Run, settings: Settings) -> dict[str, Any]:
     return plain
 
 
-def _summary(result: Run, profiles: list[Profile], a: int) -> dict[str, Any]:
+def _thermodynamics(result: Run, a: int) -> Thermodynamics | None:
+    """Entropies along the ladder; None without one, and where it falls into parts that have nothing in common."""
+    try:
+        return thermodynamics(result, a)
+    except ValueError:
+        return None
+
+
+def _summary(result: Run, profiles: list[Profile], heat: Thermodynamics | None, a: int) -> dict[str, Any]:
     found = profiles[-1]
     row = {
         "name": result.names[a],
@@ -100,6 +109,9 @@ def _summary(result: Run, profiles: list[Profile], a: int) -> dict[str, Any]:
         "proposals_per_second": result.proposals_per_second,
         "compile_seconds": result.compile_seconds,
     }
+    if heat is not None:
+        row |= {"entropy_bits": heat.entropy[-1], "entropy_bits_error": heat.entropy_error[-1]}
+        row |= {"log10_sequences": heat.log10_number[-1], "log10_sequences_error": heat.log10_number_error[-1]}
     if "GC" in result.field_names:
         k, length = result.field_names.index("GC"), result.anchors.shape[1]
         row |= {"gc": result.field_mean[a, -1, k] / length, "gc_error": result.field_error[a, -1, k] / length}

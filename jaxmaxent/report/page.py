@@ -236,7 +236,7 @@ def _outcome(row: Mapping[str, Any]) -> str:
 def _reason(row: Mapping[str, Any]) -> str:
     """Why β is what it is, where that is told."""
     reason = row.get("beta_reason")
-    return "" if reason is None else f'<p class="soft">{_text(_sentence(reason))}</p>\n'
+    return "" if reason is None else f'<p class="soft">{_text(reason)}.</p>\n'
 
 
 def _sentence(text: Any) -> str:
