@@ -6,6 +6,9 @@ from pathlib import Path
 
 # Compiling takes most of the time, and no test is about the speed of what is compiled; also in processes of tests.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+# As many processes as cores run tests; threads of each would only get into each other's way.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 # The older code generator takes less than half the time. A version that does not know the flag would not start.
 if metadata.version("jaxlib").startswith("0.10."):
     os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_use_fusion_emitters=false".strip()

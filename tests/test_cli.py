@@ -188,7 +188,7 @@ def test_the_report_shows_every_anchor_under_its_escaped_name(done):
     page = (done / "report.html").read_text()
     assert "<script" not in page
     assert html.escape(NAMES[0]) in page
-    assert page.count("data:image/png;base64,") == 3 * 3
+    assert page.count("data:image/png;base64,") == 3 * 4
     assert page.count("<strong>Not converged after 60 steps</strong>") == 3
     assert page.count("Take more --") == 3  # steps, or rungs where neighbours hardly exchange
     assert "3 of 3 sequences" in page and "All chains ran at one β." not in page

@@ -185,7 +185,7 @@ assert "jaxmaxent.commands.interpret" not in sys.modules
 
 
 PUBLIC = ["jaxmaxent"] + [
-    f"jaxmaxent.{room}" for room in ("analysis", "data", "evaluate", "kernels", "models", "report")
+    f"jaxmaxent.{room}" for room in ("analysis", "attribution", "data", "evaluate", "kernels", "models", "report")
 ]
 
 

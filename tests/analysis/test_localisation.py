@@ -1,4 +1,5 @@
 import itertools
+import sys
 
 import numpy as np
 import pytest
@@ -100,7 +101,7 @@ def test_errors_are_the_spread_over_repeats():
 def test_many_sequences_are_left_out_in_parts(monkeypatch):
     scores, sites = draw(np.random.default_rng(4), 7)
     whole = localisation(scores, sites)
-    monkeypatch.setattr("jaxmaxent.analysis.localisation._WEIGHTS_AT_ONCE", 2 * scores.size)
+    monkeypatch.setattr(sys.modules["jaxmaxent.analysis.localisation"], "_WEIGHTS_AT_ONCE", 2 * scores.size)
     parts = localisation(scores, sites)
     assert whole.pooled_auroc == parts.pooled_auroc
     assert whole.pooled_auprc == parts.pooled_auprc
