@@ -181,7 +181,7 @@ def _add_potential(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--steps", type=int, default=1000, help="proposals of each replica a look (default %(default)s)"
     )
-    parser.add_argument("--burn-in", type=int, help="before the first look and the check (default 10 × length or more)")
+    parser.add_argument("--burn-in", type=int, help="before the first look and the check (default 20 × length or more)")
     parser.add_argument("--max-steps", type=int, default=64_000, help="give up after so many (default %(default)s)")
     parser.add_argument("--chains", type=int, default=8, help="chains of each sequence (default %(default)s)")
     parser.add_argument("--shared", action="store_true", help="one μ for all sequences, for their mean GC content")

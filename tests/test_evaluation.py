@@ -54,6 +54,8 @@ def test_the_faster_way_is_taken_and_timed_once(monkeypatch):
     network = {"kernel": jnp.ones((3, 4, 2)), "dense": jnp.ones((36, 5))}
     ensemble = jme.Ensemble.create(jme.Representation(convolution, network), "ACGTTGCAACGTTGCAACGT", beta=1.0)
     monkeypatch.setattr(evaluation, "_SMALL", 0)
+    assert chosen("auto", ensemble=ensemble) == "incremental"  # less than a quarter of the work
+    monkeypatch.setattr(evaluation, "_PLAIN", 0)
     for faster in ("full", "incremental"):
         timed = []
 

@@ -27,6 +27,8 @@ from jaxmaxent.run import sample
 from jaxmaxent.store import Run
 
 _THIN = 10
+# Sweeps over the sequence before the first look: after 10, fresh runs on the CTCF network still had too little GC.
+_WARM_UP_SWEEPS = 20
 # Counts of single states are kept of all states up to so many steps, and thinned beyond.
 _LONGEST_LOOK = 5120
 # As long as the warm-up of a look that goes on from another μ is, beside its own length.
@@ -108,7 +110,7 @@ def solve_chemical_potential(
         steps: proposals of each replica that count in a look; a longer look follows a short one where need be.
         max_steps: give up when so many have counted.
         burn_in: proposals of each replica before the first look and before the fresh run, a multiple of 10; `steps`,
-            or 10 × length if that is more, if None.
+            or 20 × length if that is more, if None.
         progress: show a progress bar.
 
     Raises:
@@ -123,7 +125,7 @@ def solve_chemical_potential(
     steps = checks.integer("steps", steps, at_least=_THIN) // _THIN * _THIN
     max_steps = checks.integer("max_steps", max_steps, at_least=steps)
     if burn_in is None:
-        burn_in = max(steps, _THIN * batch.length)
+        burn_in = max(steps, _WARM_UP_SWEEPS * batch.length) // _THIN * _THIN
     burn_in = checks.multiple("burn_in", checks.integer("burn_in", burn_in, at_least=0), "thin", _THIN)
     key_search, key_check = jax.random.split(key)
     lengths = _Lengths(steps, max_steps, burn_in)

@@ -23,6 +23,8 @@ AUTO, FULL, INCREMENTAL = "auto", "full", "incremental"
 _SMALL = 100_000
 # Incremental evaluation reads and writes what it remembers, so it must save more than a little to be worth timing.
 _WORTH = 0.8
+# So much less work is faster on a CPU for sure; an accelerator may be waiting for many small operations instead.
+_PLAIN = 0.25
 _SECONDS, _REPEATS = 0.1, 3
 # What was found for a network, a rule and the shapes, so that the next call with the same need not time them.
 _FOUND: dict[Hashable, str] = {}
@@ -63,6 +65,8 @@ def chosen(asked: Any, ensemble: Ensemble, rule: Any, settings: Settings) -> str
         return INCREMENTAL
     if not fits or cost.full_flops < _SMALL or cost.flops > _WORTH * cost.full_flops:
         return FULL
+    if jax.default_backend() == "cpu" and cost.flops < _PLAIN * cost.full_flops:
+        return INCREMENTAL
     shapes = tuple((leaf.shape, str(leaf.dtype)) for leaf in jax.tree.leaves((ensemble, rule)))
     mark = (ensemble.features, str(jax.tree.structure(rule)), shapes, replicas, jax.default_backend())
     if mark not in _FOUND:
