@@ -23,7 +23,7 @@ import numpy as np
 import jaxmaxent as jme
 from jaxmaxent import models
 from jaxmaxent.data import read_one_hot
-from jaxmaxent.evaluate import FullEvaluator
+from jaxmaxent.evaluate import FullEvaluator, IncrementalEvaluator
 from jaxmaxent.kernels import Site, build
 
 
@@ -113,17 +113,20 @@ def print_published(ensemble: jme.Ensemble, truth: jme.Run, seed: int) -> None:
 
 def print_overhead(ensemble: jme.Ensemble, replicas: int = 117, steps: int = 2000) -> None:
     """Seconds a proposal costs in the whole sampler, beside the kernel in a loop with nothing around it."""
-    alone = _kernel_alone(ensemble, replicas, steps)
-    settings: dict[str, Any] = {"steps": steps, "burn_in": 0, "rule": Site(), "progress": False}
-    jme.sample(jax.random.key(0), ensemble, **settings)
-    run = jme.sample(jax.random.key(1), ensemble, **settings)
-    whole = 1 / run.proposals_per_second
-    more = 100 * (whole / alone - 1)
-    print(f"kernel alone {alone * 1e6:.2f} µs a proposal, in the sampler {whole * 1e6:.2f}: {more:.0f} % more")
+    for way, evaluator in (("full", FullEvaluator), ("incremental", IncrementalEvaluator)):
+        alone = _kernel_alone(evaluator(ensemble), ensemble, replicas, steps)
+        settings: dict[str, Any] = {"steps": steps, "burn_in": 0, "rule": Site(), "evaluation": way, "progress": False}
+        jme.sample(jax.random.key(0), ensemble, **settings)
+        run = jme.sample(jax.random.key(1), ensemble, **settings)
+        whole = 1 / run.proposals_per_second
+        more = 100 * (whole / alone - 1)
+        print(
+            f"{way}: kernel alone {alone * 1e6:.2f} µs a proposal, in the sampler {whole * 1e6:.2f}: {more:.0f} % more"
+        )
 
 
-def _kernel_alone(ensemble: jme.Ensemble, replicas: int, steps: int) -> float:
-    kernel = build(Site(), ensemble, FullEvaluator(ensemble))
+def _kernel_alone(evaluator: Any, ensemble: jme.Ensemble, replicas: int, steps: int) -> float:
+    kernel = build(Site(), ensemble, evaluator)
     keys = jax.random.split(jax.random.key(0), replicas)
 
     @jax.jit

@@ -39,7 +39,7 @@ def run(folder: Path) -> None:
         shutil.rmtree(checkpoint, ignore_errors=True)
         settings = {"ladder": 5, "chains": 8, "steps": STEPS, "store_every": 100, "progress": False}
         found = jme.sample(jax.random.key(0), ensemble, checkpoint=checkpoint, **settings)
-    found.save(folder / "run.npz")
+    found.save(folder / "run.npz", force=True)  # it may have been killed after saving
 
 
 def main() -> None:
