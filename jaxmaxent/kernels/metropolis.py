@@ -144,7 +144,7 @@ class Metropolis(NamedTuple):
         energy, patch = self.evaluator.propose(state.cache, edit)
         log_ratio = (
             -self.ensemble.beta * (energy - state.energy)
-            + self.ensemble.mu() @ (counts - state.counts)
+            + jnp.dot(self.ensemble.mu(), counts - state.counts, precision="highest")
             + self.rule.correction(state, edit, patch, self.ensemble)
         )
         # −Exponential is log U without log 0: a uniform float can be 0, which would accept anything.

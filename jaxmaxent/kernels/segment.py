@@ -90,9 +90,11 @@ class SegmentAdaptive:
         rows, free = self._rows(edit.starts[0]), self._free(edit.starts[0], ensemble)
 
         def log_q(letters: Int[Array, " width"]) -> Array:
-            # A product with the one-hot, as gathers of so many single numbers are slow.
+            # A product with the one-hot, as gathers of so many single numbers are slow; not at the default precision
+            # of accelerators, which would round what decides the acceptance.
             hot = jax.nn.one_hot(letters, rows.shape[-1], dtype=rows.dtype) * free[:, None]
-            return jax.nn.logsumexp(rows.reshape(rows.shape[0], -1) @ hot.reshape(-1))
+            sums = jnp.matmul(rows.reshape(rows.shape[0], -1), hot.reshape(-1), precision="highest")
+            return jax.nn.logsumexp(sums)
 
         return log_q(read(state.tokens, edit.starts, self.width)[0]) - log_q(edit.letters[0])
 
