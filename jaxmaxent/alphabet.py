@@ -180,3 +180,8 @@ DNA = Alphabet("ACGT", any_letter="N", complements="TGCA")
 RNA = Alphabet("ACGU", any_letter="N", complements="UGCA")
 PROTEIN = Alphabet("ACDEFGHIKLMNPQRSTVWY", any_letter="X")
 BINARY = Alphabet("01")
+
+
+def with_letters(letters: str) -> Alphabet:
+    """The alphabet above that has these letters in this order; without one, a new one that has no complements."""
+    return next((known for known in (DNA, RNA, PROTEIN, BINARY) if known.letters == letters), Alphabet(letters))

@@ -79,6 +79,14 @@ def _potential(options: dict[str, Any]) -> int:
     return 0 if solved.reached.all() else EXIT_NOT_REACHED
 
 
+def _motifs(options: dict[str, Any]) -> int:
+    from jaxmaxent.commands import motifs
+
+    found = motifs.run(options.pop("run"), out := options.pop("out"), **options)
+    print(f"written to {out}")
+    return 0 if found.motifs else EXIT_NOT_REACHED
+
+
 def _demo(options: dict[str, Any]) -> int:
     from jaxmaxent.commands import demo
 
@@ -115,6 +123,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_train(_command(commands, "train", _train, "train a network on a table of labelled sequences"))
     _add_interpret(_command(commands, "interpret", _interpret, "sample around sequences: logos and a report"))
     _add_resume(_command(commands, "resume", _resume, "go on with an interpret that was interrupted", seeded=False))
+    _add_motifs(_command(commands, "motifs", _motifs, "find what a run's sequences share, and its name", seeded=False))
     _add_potential(_command(commands, "potential", _potential, "solve for the μ of a wanted GC content"))
     return parser
 
@@ -172,6 +181,13 @@ def _add_resume(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("out", metavar="RUN", help="the folder that interpret was to write")
 
 
+def _add_motifs(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", metavar="RUN", help="the folder that interpret wrote, or a saved run")
+    parser.add_argument("--out", required=True, metavar="FOLDER", help="folder to write")
+    parser.add_argument("--against", metavar="MOTIFS", help="known motifs to name them by, MEME or JASPAR format")
+    parser.add_argument("--best", type=int, default=5, help="known motifs told for each (default %(default)s)")
+
+
 def _add_potential(parser: argparse.ArgumentParser) -> None:
     _add_anchors(parser)
     parser.add_argument("--out", required=True, metavar="FILE", help="JSON file to write")
@@ -192,4 +208,5 @@ def _add_anchors(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("sequences", metavar="SEQUENCES", help="FASTA, table or one-hot .npy (also .gz but .npy)")
     parser.add_argument("--unit", type=_unit, help="output unit, or a pair A,B for their log-ratio (default 1,0)")
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N sequences")
+    parser.add_argument("--called", type=int, metavar="CLASS", help="only those the network gives this class, rightly")
     parser.add_argument("--letters", help="letter order of a one-hot .npy, for example GCAT")

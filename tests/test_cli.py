@@ -667,6 +667,7 @@ def test_a_run_that_gives_up_exits_with_3_and_is_written(work, tmp_path, capsys,
     assert (tmp_path / "out" / "report.html").read_text().count(advice) == 3
 
 
+@pytest.mark.slow
 def test_anchors_that_are_taken_in_turn_end_when_each_has_converged(work, tmp_path, monkeypatch):
     monkeypatch.setattr(interpret, "_REPLICAS_AT_ONCE", 1)
     settings = [*EASY, "--beta", 100, "--max-steps", 20000]
@@ -717,6 +718,7 @@ def stop(arguments, kept, group, number):
     return process.returncode, said
 
 
+@pytest.mark.slow
 def test_a_process_that_was_stopped_and_killed_is_gone_on_with(work, out, kept, monkeypatch):
     command = ["interpret", work.model, work.fasta, *LONG, "--out"]
     code, said = stop([*command, out], kept, 0, signal.SIGINT)

@@ -84,6 +84,7 @@ def test_rungs_at_beta_0_exchange_always_and_a_round_trip_takes_the_fewest_excha
     assert run.round_trips[0] == pytest.approx(4 * 400 / 2, abs=4 * 8)
 
 
+@pytest.mark.slow
 def test_a_ladder_of_the_anchors_energies_exchanges_evenly_once_adapted():
     problem = Problem(length=5, beta=12.0, seed=2)
     settings = {"ladder": 5, "chains": 32, "steps": 1000, "burn_in": 2000, "anchor_chains": 0, "progress": False}

@@ -190,6 +190,7 @@ def test_another_beta_mu_anchor_or_length_of_run_does_not_compile_again():
     assert len(traced) - before == building
 
 
+@pytest.mark.slow
 def test_memory_of_the_result_does_not_grow_with_the_steps():
     def size(result):
         return sum(v.nbytes for v in vars(result).values() if isinstance(v, np.ndarray))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
 PROGRAM = """
 import dataclasses, json, sys
 sys.path.insert(0, sys.argv[1])

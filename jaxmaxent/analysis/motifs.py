@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxmaxent import checks
-from jaxmaxent.alphabet import BINARY, DNA, PROTEIN, RNA, Alphabet
+from jaxmaxent.alphabet import DNA, Alphabet, with_letters
 from jaxmaxent.analysis.alignment import Overlaps, column_vectors, flipped, joint_alignment, overlaps
 from jaxmaxent.analysis.draws import index_of
 from jaxmaxent.analysis.profile import consensus, information_bits
@@ -164,8 +164,7 @@ def _checked_profiles(profiles: Any, errors: Any, names: Any, alphabet: Alphabet
     if isinstance(profiles, Run):
         run, rung = profiles, index_of("rung", rung, profiles.frequencies.shape[1])
         if alphabet is None:
-            known = (a for a in (DNA, RNA, PROTEIN, BINARY) if a.letters == run.letters)
-            alphabet = next(known, None) or Alphabet(run.letters)
+            alphabet = with_letters(run.letters)
         if not run.converged.all():
             unsure = f"; {np.sum(~run.converged)} of {_several(len(run.names), 'anchor')} did not converge"
         profiles = run.frequencies[:, rung]

@@ -14,30 +14,59 @@ from jaxmaxent import checks
 from jaxmaxent.data import Sequences, read_sequences
 from jaxmaxent.ensemble import Ensemble
 from jaxmaxent.fields import composition
-from jaxmaxent.models import Network, load, representation
+from jaxmaxent.models import Network, load, predict, representation
 from jaxmaxent.run import device_name
 
 
-def read_for(network: Network, path: str, *, letters: str | None, limit: int | None) -> Sequences:
-    """The sequences of a file, of the length the network takes; the first `limit` of them."""
+def read_for(
+    network: Network, path: str, *, letters: str | None, limit: int | None, called: int | None = None
+) -> Sequences:
+    """The sequences of a file, of the length the network takes.
+
+    With `called` only those that the network gives this class, rightly if the file has labels; of these the first
+    `limit`.
+    """
     architecture = network.architecture
     sequences = read_sequences(path, alphabet=architecture.alphabet, letters=letters)
     if sequences.tokens.shape[1] != architecture.length:
         raise ValueError(
             f"{path} has sequences of length {sequences.tokens.shape[1]}, but the network takes {architecture.length}"
         )
+    if called is not None:
+        sequences = _called(network, sequences, called, path)
     if limit is not None:
         limit = checks.integer("limit", limit, at_least=1)
         sequences = sequences.take(np.arange(min(limit, len(sequences))))
     return sequences
 
 
+def _called(network: Network, sequences: Sequences, unit: int, path: str) -> Sequences:
+    units = network.architecture.units
+    unit = checks.integer("called", unit, at_least=0)
+    if unit >= units:
+        raise ValueError(f"called must be a class of the network, 0 to {units - 1}, got {unit}")
+    chosen = predict(network, sequences.tokens).argmax(1) == unit
+    if sequences.labels is not None:
+        chosen &= sequences.labels == unit
+    if not chosen.any():
+        raise ValueError(f"{path}: none of {len(sequences)} sequences is called {unit} by the network, and rightly so")
+    return sequences.take(chosen)
+
+
 def load_ensemble(
-    model: str, path: str, *, beta: float, mu: float, unit: Any, letters: str | None, limit: int | None
+    model: str,
+    path: str,
+    *,
+    beta: float,
+    mu: float,
+    unit: Any,
+    letters: str | None,
+    limit: int | None,
+    called: int | None = None,
 ) -> tuple[Ensemble, Sequences]:
     """The ensemble of every sequence in a file under a saved network, and the sequences."""
     network = load(model)
-    sequences = read_for(network, path, letters=letters, limit=limit)
+    sequences = read_for(network, path, letters=letters, limit=limit, called=called)
     return ensemble_of(network, sequences, beta=beta, mu=mu, unit=unit), sequences
 
 

@@ -47,6 +47,7 @@ def run(
     max_seconds: float | None = None,
     burn_in: int | None = None,
     limit: int | None = None,
+    called: int | None = None,
     letters: str | None = None,
     evaluation: str = "auto",
     seed: int = 0,
@@ -61,7 +62,7 @@ def run(
     checks.random_key(seed)
     _check_places(out, force=force)
     network = load(model)
-    anchors = read_for(network, sequences, letters=letters, limit=limit)
+    anchors = read_for(network, sequences, letters=letters, limit=limit, called=called)
     ensemble = ensemble_of(network, anchors, beta=1.0 if beta == AUTO else beta, mu=mu, unit=unit)
     reasons: tuple[str, ...] = ()
     if beta == AUTO:

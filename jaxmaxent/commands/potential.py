@@ -25,6 +25,7 @@ def run(
     max_steps: int = 64_000,
     burn_in: int | None = None,
     limit: int | None = None,
+    called: int | None = None,
     letters: str | None = None,
     seed: int = 0,
     force: bool = False,
@@ -32,7 +33,9 @@ def run(
 ) -> ChemicalPotential:
     """Solve for every sequence, or for all together, write the JSON file `out`, print and return the answers."""
     with new_file(out, force=force) as scratch:
-        ensemble, anchors = load_ensemble(model, sequences, beta=beta, mu=0.0, unit=unit, letters=letters, limit=limit)
+        ensemble, anchors = load_ensemble(
+            model, sequences, beta=beta, mu=0.0, unit=unit, letters=letters, limit=limit, called=called
+        )
         solved = solve_chemical_potential(
             random_key(seed), ensemble, gc, shared=shared,
             tolerance=tolerance, chains=chains, steps=steps, max_steps=max_steps, burn_in=burn_in,

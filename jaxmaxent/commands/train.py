@@ -96,7 +96,9 @@ class _Labelled(NamedTuple):
 def _labelled(path: str, sequence_column: str | None, label_column: str | None) -> _Labelled:
     sequences = read_sequences(path, sequence_column=sequence_column, label_column=label_column)
     if sequences.labels is None:
-        raise ValueError(f"{path} has no labels, expected a table with a column of 0 and 1 called label")
+        raise ValueError(
+            f"{path} has no labels, expected a table with a column of 0 and 1 called label, or FASTA headers of 0 and 1"
+        )
     if len(np.unique(sequences.labels)) < 2:
         raise ValueError(f"{path} has only the label {sequences.labels[0]}, expected sequences of both classes")
     return _Labelled(sequences.tokens, sequences.labels)

@@ -14,7 +14,7 @@ from jaxmaxent.data.text import encode_records, open_text, parse_label
 from jaxmaxent.files import new_file
 
 
-def read_fasta(path: str | os.PathLike, *, alphabet: Alphabet = DNA, labels_in_header: bool = False) -> Sequences:
+def read_fasta(path: str | os.PathLike, *, alphabet: Alphabet = DNA, labels_in_header: bool | None = None) -> Sequences:
     """Read sequences of equal length from a FASTA file.
 
     A sequence may span several lines, and blank lines are passed over.
@@ -22,7 +22,8 @@ def read_fasta(path: str | os.PathLike, *, alphabet: Alphabet = DNA, labels_in_h
     Args:
         path: the file; read through gzip if its name ends in .gz.
         alphabet: the alphabet of the sequences.
-        labels_in_header: the header is the label, 0 or 1, as in the files of some published data sets.
+        labels_in_header: whether the header is the label, 0 or 1, as in the files of some published data sets; by
+            default where every header is 0 or 1.
 
     Returns:
         The sequences in the file's order. A name is the header up to its first white space, or
@@ -38,6 +39,8 @@ def read_fasta(path: str | os.PathLike, *, alphabet: Alphabet = DNA, labels_in_h
         return f"record {i} {headers[i][:60]!r} (counted from 0)"
 
     tokens = encode_records(path, sequences, alphabet, where)
+    if labels_in_header is None:
+        labels_in_header = set(headers) <= {"0", "1"}
     if labels_in_header:
         labels = np.array([parse_label(header, path, where(i)) for i, header in enumerate(headers)])
         return Sequences(tokens, numbered_names(len(tokens)), labels, alphabet)

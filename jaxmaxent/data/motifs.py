@@ -11,6 +11,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 import numpy as np
 from jaxtyping import Float
@@ -50,6 +51,30 @@ class Motif:
         object.__setattr__(self, "probabilities", array)
 
 
+class WritableMotif(Protocol):
+    """What `write_meme` takes: a `Motif`, or what `analysis.find_motifs` finds."""
+
+    @property
+    def name(self) -> str:
+        """Its common name."""
+        ...
+
+    @property
+    def identifier(self) -> str:
+        """Its accession."""
+        ...
+
+    @property
+    def probabilities(self) -> Float[np.ndarray, "width letters"]:
+        """Letter probabilities at each position."""
+        ...
+
+    @property
+    def sites(self) -> int | None:
+        """How many sites it was made of, where known."""
+        ...
+
+
 def read_motifs(path: str | os.PathLike, alphabet: Alphabet = DNA) -> list[Motif]:
     """Read all motifs of a file in JASPAR or minimal MEME format, told apart by the first line.
 
@@ -83,7 +108,7 @@ def read_motifs(path: str | os.PathLike, alphabet: Alphabet = DNA) -> list[Motif
 
 def write_meme(
     path: str | os.PathLike,
-    motifs: Sequence[Motif],
+    motifs: Sequence[WritableMotif],
     *,
     alphabet: Alphabet = DNA,
     background: Float[np.ndarray, " letters"] | None = None,
@@ -95,7 +120,7 @@ def write_meme(
 
     Args:
         path: the file to write.
-        motifs: at least one motif, with different identifiers.
+        motifs: at least one motif, with different identifiers: those of a file, or found ones.
         alphabet: the alphabet of the motifs.
         background: frequency of each letter, shape [letters], sum 1; None means all alike.
         force: overwrite an existing file.
@@ -115,7 +140,7 @@ def write_meme(
         stream.write("\n".join(itertools.chain(head, *map(_meme_lines, motifs))))
 
 
-def _check_writable(motifs: Sequence[Motif], letters: int) -> None:
+def _check_writable(motifs: Sequence[WritableMotif], letters: int) -> None:
     if not motifs:
         raise ValueError("motifs must hold at least one motif to write, got none")
     for motif in motifs:
@@ -131,7 +156,7 @@ def _check_writable(motifs: Sequence[Motif], letters: int) -> None:
         raise ValueError("motifs must have identifiers, but one is empty")
 
 
-def _meme_lines(motif: Motif) -> list[str]:
+def _meme_lines(motif: WritableMotif) -> list[str]:
     sites = "" if motif.sites is None else f" nsites= {motif.sites}"
     width, letters = motif.probabilities.shape
     return [

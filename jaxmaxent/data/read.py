@@ -22,7 +22,7 @@ def read_sequences(
     letters: str | None = None,
     sequence_column: str | None = None,
     label_column: str | None = None,
-    labels_in_header: bool = False,
+    labels_in_header: bool | None = None,
 ) -> Sequences:
     """Read sequences from a FASTA file, a table or a one-hot array.
 
@@ -33,7 +33,7 @@ def read_sequences(
         letters: letter order of a one-hot array; needed for .npy, and for nothing else.
         sequence_column: the column of the sequences; for tables only.
         label_column: the column of the labels; for tables only.
-        labels_in_header: the headers are the labels; for FASTA files only.
+        labels_in_header: whether the headers are the labels; for FASTA files only, by default where each is 0 or 1.
 
     Raises:
         ValueError: for an unknown suffix, an argument that the format has no use for, or a file that its
@@ -42,7 +42,7 @@ def read_sequences(
     name = Path(path).name.lower()
     columns = {"sequence_column": sequence_column, "label_column": label_column}
     if name.endswith(".npy"):
-        _refuse(path, "a one-hot array", **columns, labels_in_header=labels_in_header or None)
+        _refuse(path, "a one-hot array", **columns, labels_in_header=labels_in_header)
         if letters is None:
             raise ValueError(f"{path}: letters must give the letter order of a one-hot array, got None")
         return read_one_hot(path, letters, alphabet=alphabet)
@@ -51,7 +51,7 @@ def read_sequences(
         _refuse(path, "a FASTA file", letters=letters, **columns)
         return read_fasta(path, alphabet=alphabet, labels_in_header=labels_in_header)
     if suffix in _TABLES:
-        _refuse(path, "a table", letters=letters, labels_in_header=labels_in_header or None)
+        _refuse(path, "a table", letters=letters, labels_in_header=labels_in_header)
         return read_table(path, alphabet=alphabet, sequence_column=sequence_column, label_column=label_column)
     raise ValueError(
         f"{path}: the name must end in {', '.join(_FASTA + _TABLES)} (each also with .gz) or .npy, "

@@ -31,9 +31,14 @@ def test_other_alphabets_and_a_byte_order_mark(fasta):
 
 
 def test_headers_that_are_labels(fasta):
-    read = read_fasta(fasta("> 1\nAC\n>0\nGT\n"), labels_in_header=True)
-    assert read.labels is not None and read.labels.tolist() == [1, 0]
-    assert read.names == ("sequence_0", "sequence_1")
+    for told in (True, None):
+        read = read_fasta(fasta("> 1\nAC\n>0\nGT\n"), labels_in_header=told)
+        assert read.labels is not None and read.labels.tolist() == [1, 0]
+        assert read.names == ("sequence_0", "sequence_1")
+    read = read_fasta(fasta("> 1\nAC\n>0\nGT\n"), labels_in_header=False)
+    assert read.labels is None and read.names == ("1", "0")
+    read = read_fasta(fasta(">1\nAC\n>chr1\nGT\n"))
+    assert read.labels is None and read.names == ("1", "chr1")
     with pytest.raises(ValueError, match=r"x.fa, record 1 'chr1' .*the label must be 0 or 1, got 'chr1'"):
         read_fasta(fasta(">1\nAC\n>chr1\nGT\n"), labels_in_header=True)
 
@@ -122,4 +127,5 @@ def test_real_files_with_labels_in_their_headers(data, name, count, bound):
     read = read_fasta(data / "gata1" / f"{name}.fa.gz", labels_in_header=True)
     assert read.tokens.shape == (count, 101)
     assert read.labels is not None and read.labels.sum() == bound
-    assert set(read_fasta(data / "gata1" / f"{name}.fa.gz").names) == {"0", "1"}
+    by_default = read_fasta(data / "gata1" / f"{name}.fa.gz").labels
+    assert by_default is not None and (by_default == read.labels).all()

@@ -215,6 +215,7 @@ def test_xor_training_sets_of_the_paper(data):
         np.testing.assert_array_equal(predict(result.network, every).argmax(1), xor_rule(every))
 
 
+@pytest.mark.slow
 def test_ctcf_binding_is_learned_from_part_of_the_table(data):
     def table(name, count):
         with gzip.open(data / f"ctcf/{name}.tsv.gz", "rt") as file:
