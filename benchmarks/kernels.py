@@ -3,7 +3,7 @@
     JAXMAXENT_DATA=... python benchmarks/kernels.py --model MODEL [--seconds 60] [--rules site adaptive …]
     python benchmarks/kernels.py --example [--seconds 60]
 
-On the CTCF network of MODEL at its first published anchor, or on a network trained here on sequences with an implanted
+On the CTCF network of MODEL at a published anchor, or on a network trained here on sequences with an implanted
 site. All rules run on one ladder, for about as long, after a warm-up. An effective sample size is that of the slowest
 tenth of the letter frequencies at the last rung (their median: the least of hundreds is mostly the noise of its own
 estimate), and also the least. A gradient counts as two more evaluations, which is what it costs in FLOPs.
@@ -27,8 +27,10 @@ from jaxmaxent.kernels import Block, Informed, Mixture, SegmentAdaptive, Site, S
 RULES: dict[str, Any] = {
     "site": Site(),
     "adaptive": SiteAdaptive(),
+    "default": None,
     "adaptive + segment 24": Mixture.create([SiteAdaptive(), SegmentAdaptive(24)], [4, 1]),
     "adaptive + segment 12": Mixture.create([SiteAdaptive(), SegmentAdaptive(12)], [4, 1]),
+    "adaptive, block 2, segment": Mixture.create([SiteAdaptive(), Block(2), SegmentAdaptive(24)], [5, 4, 1]),
     "block 2": Block(2),
     "block 3": Block(3),
     "informed": Informed(),
@@ -43,17 +45,20 @@ def main() -> None:
     network = parser.add_mutually_exclusive_group(required=True)
     network.add_argument("--model", type=Path, help="a folder that `jaxmaxent train` wrote, of the CTCF experiment")
     network.add_argument("--example", action="store_true", help="train on sequences with an implanted site")
+    parser.add_argument("--anchor", type=int, default=0, help="which of the published ones (default %(default)s)")
     parser.add_argument("--beta", type=float, default=100.0)
     parser.add_argument("--seconds", type=float, default=60.0, help="of each rule (default %(default)s)")
     parser.add_argument("--rules", nargs="+", choices=list(RULES), default=list(RULES))
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    ensemble = example_ensemble(options.beta) if options.example else ctcf_ensemble(options.model, options.beta)
+    ensemble = example_ensemble(options.beta) if options.example else ctcf_ensemble(options)
     # One ladder for all: that of a first run, which also says how much a second holds.
     first = jme.sample(jax.random.key(99), ensemble, steps=2000, burn_in=4000, anchor_chains=0, progress=False)
     with np.printoptions(precision=1, suppress=True, linewidth=140):
         print(f"ladder {first.beta[0]}")
-    print("rule                  proposals/s  acceptance  trips   ESS    ESS/s  ESS/10^6 evaluations  least ESS/s")
+    print(
+        "rule                        proposals/s  acceptance  trips   ESS    ESS/s  ESS/10^6 evaluations  least ESS/s"
+    )
     for name in options.rules:
         print_rule(name, ensemble, first.beta, options)
 
@@ -72,7 +77,7 @@ def print_rule(name: str, ensemble: jme.Ensemble, ladder: np.ndarray, options: a
     slow = float(np.median(sizes[: sizes.size // 10]))
     evaluations = replicas * steps * cost(RULES[name]) / 1e6
     print(
-        f"{name:20s} {run.proposals_per_second:12,.0f} {run.acceptance[0, -1]:11.3f} {run.round_trips[0]:6d} "
+        f"{name:26s} {run.proposals_per_second:12,.0f} {run.acceptance[0, -1]:11.3f} {run.round_trips[0]:6d} "
         f"{slow:6.0f} {slow / seconds:8.2f} {slow / evaluations:20.1f} {sizes[0] / seconds:12.2f}",
         flush=True,
     )
@@ -83,13 +88,13 @@ def cost(rule: Any) -> float:
     return 3.0 if getattr(rule, "needs_gradient", False) else 1.0
 
 
-def ctcf_ensemble(model: Path, beta: float) -> jme.Ensemble:
-    """The first published anchor under a saved network."""
+def ctcf_ensemble(options: argparse.Namespace) -> jme.Ensemble:
+    """A published anchor under a saved network."""
     if "JAXMAXENT_DATA" not in os.environ:
         sys.exit("set JAXMAXENT_DATA to the folder that holds ctcf/")
     anchors = Path(os.environ["JAXMAXENT_DATA"]) / "ctcf" / "published_anchors_gcat.npy"
-    tokens = read_one_hot(anchors, "GCAT").tokens[0]
-    return jme.Ensemble.create(models.representation(models.load(model)), tokens, beta=beta)
+    tokens = read_one_hot(anchors, "GCAT").tokens[options.anchor]
+    return jme.Ensemble.create(models.representation(models.load(options.model)), tokens, beta=options.beta)
 
 
 def example_ensemble(beta: float) -> jme.Ensemble:

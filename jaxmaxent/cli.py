@@ -169,6 +169,7 @@ def _add_interpret(parser: argparse.ArgumentParser) -> None:
         "--evaluation", choices=["auto", "full", "incremental"], default="auto",
         help="whole forward passes, or only what a proposal can reach (default the faster)",
     )  # fmt: skip
+    parser.add_argument("--pictures", type=int, default=50, help="draw the first so many (default %(default)s)")
     until = parser.add_argument_group("when to stop, at each sequence")
     until.add_argument("--rhat", type=float, help="at this R-hat of everything reported (default 1.01)")
     until.add_argument("--ess", type=float, help="and this effective sample size (default 400)")

@@ -194,6 +194,15 @@ def test_the_report_shows_every_anchor_under_its_escaped_name(done):
     assert "3 of 3 sequences" in page and "All chains ran at one β." not in page
 
 
+def test_only_so_many_sequences_are_drawn(work, tmp_path):
+    settings = ["--beta", BETA, *TINY, "--pictures", 1]
+    assert call("interpret", work.model, work.fasta, "--out", tmp_path / "out", *settings) == 3
+    assert [p.name for p in (tmp_path / "out" / "logos").iterdir()] == ["0000_a_b_script_.png"]
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert page.count("data:image/png;base64,") == 4 and page.count('<section class="anchor"') == 3
+    assert "the first 1 of 3" in page
+
+
 def test_what_is_left_behind_is_only_what_was_asked_for(done):
     assert {p.name for p in done.iterdir()} == {
         "summary.json", "frequencies.npz", "run.npz", "motifs.meme", "logos", "report.html",
@@ -669,7 +678,7 @@ def test_a_run_that_gives_up_exits_with_3_and_is_written(work, tmp_path, capsys,
 
 @pytest.mark.slow
 def test_anchors_that_are_taken_in_turn_end_when_each_has_converged(work, tmp_path, monkeypatch):
-    monkeypatch.setattr(interpret, "_REPLICAS_AT_ONCE", 1)
+    monkeypatch.setattr(interpret, "_letters_at_once", lambda: 1)
     settings = [*EASY, "--beta", 100, "--max-steps", 20000]
     call("interpret", work.model, work.fasta, "--out", tmp_path / "out", *settings)
     run = Run.load(tmp_path / "out" / "run.npz")
@@ -687,7 +696,7 @@ import sys
 from jaxmaxent.cli import main
 from jaxmaxent.commands import interpret
 from jaxmaxent.progress import Progress
-interpret._REPLICAS_AT_ONCE = 1
+interpret._letters_at_once = lambda: 1
 Progress.advance = lambda *arguments, **numbers: print("block", flush=True)
 sys.exit(main(sys.argv[1:]))
 """
@@ -732,7 +741,7 @@ def test_a_process_that_was_stopped_and_killed_is_gone_on_with(work, out, kept, 
     assert call("resume", out, "--quiet") in (0, 3)
     assert not kept.exists()
     assert (out / "report.html").is_file()
-    monkeypatch.setattr(interpret, "_REPLICAS_AT_ONCE", 1)
+    monkeypatch.setattr(interpret, "_letters_at_once", lambda: 1)
     assert call(*command, work.folder / "whole") in (0, 3)
     assert_same_but_for_times(out, Run.load(work.folder / "whole" / "run.npz"))
 

@@ -6,6 +6,7 @@ import contextlib
 import math
 from typing import Any
 
+import jax
 import numpy as np
 
 from jaxmaxent import checks
@@ -23,8 +24,8 @@ from jaxmaxent.run.evaluation import chosen
 from jaxmaxent.run.sample import prepared_rule
 from jaxmaxent.store import Run
 
-# So many replicas of all anchors advance together; more anchors wait for their turn, so memory stays bounded.
-_REPLICAS_AT_ONCE = 4096
+# Of an accelerator: so many letters of all replicas advance together; more anchors wait for their turn.
+_LETTERS_AT_ONCE = 2**19
 AUTO = "auto"
 
 
@@ -50,6 +51,7 @@ def run(
     called: int | None = None,
     letters: str | None = None,
     evaluation: str = "auto",
+    pictures: int = 50,
     seed: int = 0,
     force: bool = False,
     progress: bool = True,
@@ -60,6 +62,7 @@ def run(
     """
     until = _until(steps, rhat=rhat, ess=ess, mcse=mcse, max_steps=max_steps, max_seconds=max_seconds)
     checks.random_key(seed)
+    pictures = checks.integer("pictures", pictures, at_least=0)
     _check_places(out, force=force)
     network = load(model)
     anchors = read_for(network, sequences, letters=letters, limit=limit, called=called)
@@ -73,7 +76,7 @@ def run(
     settings = _settings(
         ensemble, beta=betas, reasons=reasons, mu=float(mu), unit=unit, rungs=rungs, chains=chains,
         anchor_chains=anchor_chains, burn_in=burn_in, steps=steps, until=until, seed=seed, evaluation=evaluation,
-        force=force,
+        pictures=pictures, force=force,
     )  # fmt: skip
     return finish(Job.begin(out, network, anchors, settings), fresh=True, progress=progress)
 
@@ -83,7 +86,7 @@ def finish(job: Job, *, fresh: bool, force: bool = False, progress: bool = True)
     with job.kept(fresh=fresh):
         result = job.sampled(progress=progress)
         with new_folder(job.out, marker=SUMMARY, force=force or job.settings.force) as folder:
-            write(result, job.anchors, folder, job.settings)
+            write(result, job.anchors, folder, job.settings, progress=progress)
     job.remove()
     speed = result.proposals_per_second
     say(f"sampled {len(job.anchors)} sequences at β = {job.settings.told_beta}, {speed:,.0f} proposals a second")
@@ -130,15 +133,19 @@ def _settings(
         store_every=None, names=None,
     )  # fmt: skip
     asked |= {"chains": filled.chains, "anchor_chains": filled.extra, "burn_in": filled.burn_in}
-    group = _group_size(plans.make(batch, filled, None), batch.anchors)
+    group = _group_size(plans.make(batch, filled, None), batch.anchors, batch.length)
     some = batch.take(np.arange(group))
     way = chosen(evaluation, some, prepared_rule(None, some, filled), filled)
     return Settings(rungs=rungs, until=until, steps=steps, evaluation=way, group=group, **asked)
 
 
-def _group_size(plan: plans.Plan, anchors: int) -> int:
-    """Anchors sampled side by side; where they would be taken in turn anyway, one, which ends when it knows enough."""
-    if plan.one_by_one:
-        return 1
-    groups = max(1, math.ceil(anchors * plan.chains * plan.rungs / _REPLICAS_AT_ONCE))
+def _group_size(plan: plans.Plan, anchors: int, length: int) -> int:
+    """Anchors sampled side by side, which all go on until the slowest knows enough."""
+    walked = plan.chains * (plan.rungs - plan.has_source) * length
+    groups = math.ceil(anchors / max(1, _letters_at_once() // walked))
     return math.ceil(anchors / groups)
+
+
+def _letters_at_once() -> int:
+    """Letters of all replicas that advance together: what makes a CPU busy, elsewhere what bounds the memory."""
+    return plans.ENOUGH_FOR_A_CPU if jax.default_backend() == "cpu" else _LETTERS_AT_ONCE

@@ -33,7 +33,7 @@ from jaxmaxent.run import Interrupted, Precision, resume, sample
 from jaxmaxent.store import Run, join
 
 FORMAT = "jaxmaxent-interpretation"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 SETTINGS, MODEL, ANCHORS = "settings.json", "model", "anchors.npz"
 
 
@@ -53,6 +53,7 @@ class Settings:
         seed: of the random numbers.
         evaluation: how proposals are evaluated, decided once for all groups.
         group: so many sequences are sampled side by side.
+        pictures: so many of the sequences are drawn.
         force: whether the output may replace an older one.
     """
 
@@ -69,6 +70,7 @@ class Settings:
     seed: int
     evaluation: str
     group: int
+    pictures: int
     force: bool
 
     @classmethod

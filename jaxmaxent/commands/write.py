@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tqdm.auto import tqdm
 
 from jaxmaxent.analysis import Profile, Thermodynamics, informative_window, profile, thermodynamics
 from jaxmaxent.commands.common import file_name, versions, write_json
 from jaxmaxent.commands.job import Settings
 from jaxmaxent.commands.pictures import along_ladder, how_many, profile_logo
 from jaxmaxent.data import Motif, Sequences, write_meme
-from jaxmaxent.report import write_report
+from jaxmaxent.report import Picture, write_report
 from jaxmaxent.store import Run
 
 SUMMARY = "summary.json"
@@ -25,7 +26,7 @@ _RARE = 0.2  # neighbours that exchange less often than this cut a ladder in two
 _NAMED = 5
 
 
-def write(result: Run, anchors: Sequences, folder: Path, settings: Settings) -> None:
+def write(result: Run, anchors: Sequences, folder: Path, settings: Settings, *, progress: bool = False) -> None:
     """Everything that is told about a run, into an existing folder."""
     rungs = range(result.beta.shape[1])
     any_letter = anchors.alphabet.any_letter
@@ -49,14 +50,14 @@ def write(result: Run, anchors: Sequences, folder: Path, settings: Settings) -> 
     result.save(folder / "run.npz")
     wanted = [every[-1] for every in profiles]
     _write_motifs(wanted, anchors, folder / "motifs.meme")
-    logos = [profile_logo(result, a, wanted[a], anchors) for a in range(len(anchors))]
+    logos, pictures = _drawn(result, profiles, heat, anchors, settings.pictures, progress)
     _write_logos(logos, anchors, folder / "logos")
     write_report(
         folder / "report.html",
         title=f"Maximum entropy profiles at β = {settings.told_beta}",
         summary=[row | {"advice": _advice(result, a, settings)} for a, row in enumerate(summary)],
         logos=logos,
-        pictures=[along_ladder(result, a, profiles[a]) + how_many(result, a, heat[a]) for a in range(len(anchors))],
+        pictures=pictures,
         facts=_facts(result, settings),
         notes=_notes(result, settings),
     )
@@ -157,10 +158,29 @@ def _write_motifs(profiles: list[Profile], anchors: Sequences, path: Path) -> No
         write_meme(path, motifs, alphabet=anchors.alphabet)
 
 
-def _write_logos(logos: list[bytes], anchors: Sequences, folder: Path) -> None:
+def _drawn(
+    result: Run,
+    profiles: list[list[Profile]],
+    heat: list[Thermodynamics | None],
+    anchors: Sequences,
+    limit: int,
+    progress: bool,
+) -> tuple[list[bytes | None], list[list[Picture]]]:
+    """The logo of each sequence and its other pictures; none of those after the first `limit`."""
+    logos: list[bytes | None] = [None] * len(anchors)
+    pictures: list[list[Picture]] = [[] for _ in anchors.names]
+    first = range(min(limit, len(anchors)))
+    for a in tqdm(first, desc="drawing", unit="sequence", disable=not progress, dynamic_ncols=True):
+        logos[a] = profile_logo(result, a, profiles[a][-1], anchors)
+        pictures[a] = along_ladder(result, a, profiles[a]) + how_many(result, a, heat[a])
+    return logos, pictures
+
+
+def _write_logos(logos: list[bytes | None], anchors: Sequences, folder: Path) -> None:
     folder.mkdir()
     for index, picture in enumerate(logos):
-        (folder / f"{file_name(anchors.names[index], index)}.png").write_bytes(picture)
+        if picture is not None:
+            (folder / f"{file_name(anchors.names[index], index)}.png").write_bytes(picture)
 
 
 def _advice(result: Run, a: int, settings: Settings) -> str | None:
@@ -190,7 +210,8 @@ def _notes(result: Run, settings: Settings) -> list[str]:
 
 def _facts(result: Run, settings: Settings) -> dict[str, Any]:
     fewest, most = int(result.steps.min()), int(result.steps.max())
-    until = settings.until
+    until, count = settings.until, len(result.names)
+    drawn = min(settings.pictures, count)
     asked = {} if until is None else {
         "R-hat at most": until.rhat, "effective sample size at least": until.ess,
         "standard error at most": until.mcse, "steps at most": until.steps, "seconds at most": until.seconds,
@@ -203,6 +224,7 @@ def _facts(result: Run, settings: Settings) -> dict[str, Any]:
         "steps of each replica": fewest if fewest == most else f"{fewest} to {most}",
         "burn-in": result.burn_in,
         "every … step counted": result.thin,
+        **({"sequences drawn": f"the first {drawn} of {count}"} if drawn < count else {}),
         "seed": settings.seed,
         "proposals a second": f"{result.proposals_per_second:,.0f}",
         "seconds sampling": f"{result.seconds:.1f}",

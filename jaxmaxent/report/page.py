@@ -55,7 +55,7 @@ def write_report(
     *,
     title: str,
     summary: Sequence[Mapping[str, Any]],
-    logos: Sequence[bytes],
+    logos: Sequence[bytes | None],
     facts: Mapping[str, Any],
     notes: Sequence[str],
     pictures: Sequence[Sequence[Picture]] | None = None,
@@ -71,7 +71,7 @@ def write_report(
             trusted), outcome (a sentence on that), advice (what to do where they cannot), beta_reason (why β is what it
             is), steps, proposals_per_second and compile_seconds. Absent values and NaN are shown as "–"; further keys
             are ignored.
-        logos: one PNG file an anchor, as bytes, in the order of `summary`.
+        logos: one PNG file an anchor, as bytes, in the order of `summary`; None for one that is not drawn.
         facts: settings and speeds of the whole run, shown as a table of names and values.
         notes: warnings, one sentence each, shown in a box at the top.
         pictures: further pictures of each anchor, shown below its logo.
@@ -201,7 +201,7 @@ def _table(names: Sequence[str], summary: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
-def _section(index: int, name: str, row: Mapping[str, Any], logo: bytes, pictures: Sequence[Picture]) -> str:
+def _section(index: int, name: str, row: Mapping[str, Any], logo: bytes | None, pictures: Sequence[Picture]) -> str:
     about = [
         ("β", "beta", ""),
         ("steps", "steps", ""),
@@ -212,10 +212,11 @@ def _section(index: int, name: str, row: Mapping[str, Any], logo: bytes, picture
         f"<span>{label} {_cell(row, key)}{unit}</span> " for label, key, unit in about if row.get(key) is not None
     )
     alt = f"Sequence logo of {name}: {_format(_total_bits(row))} bits in all"
+    trouble = f"logos must hold the bytes of PNG files, but entry {index} is none"
     return (
         f'<section class="anchor" id="anchor-{index}">\n<h3>{_text(name)}</h3>\n{_outcome(row)}{_reason(row)}'
         f'<p class="about soft">{spans}<a class="back" href="#anchors">back to the table</a></p>\n'
-        f"{_card(f'logos must hold the bytes of PNG files, but entry {index} is none', alt, logo)}"
+        f"{'' if logo is None else _card(trouble, alt, logo)}"
         f"{''.join(_picture(index, name, picture) for picture in pictures)}</section>\n"
     )
 

@@ -67,7 +67,37 @@ def cached(graph: Graph, plan: Plan) -> list[Value]:
     live = [value for value in graph.live() if value.depends]
     windows = [value for value in live if value.opened and not plan.whole(value) and _worth_reading(value, plan)]
     sums = [value for value in live if value.change and not plan.whole(value.change.source)]
-    return windows + sums
+    passed = _passed_on(live, plan, {value.number for value in windows}, graph.result)
+    return [value for value in windows if value.number not in passed] + sums
+
+
+def _passed_on(live: list[Value], plan: Plan, held: set[int], result: Value) -> set[int]:
+    """Values that are only read to make others of the same windows, which are remembered themselves.
+
+    Nobody asks what such a value was, unless it is updated from that.
+    """
+    readers: dict[int, list[Value]] = {}
+    for value in live:
+        for source in value.equation.inputs if value.equation else []:
+            readers.setdefault(source.number, []).append(value)
+    passed: set[int] = set()
+    for value in reversed(live):
+        if value.opened is None or value is result or plan.whole(value) or _is_updated(value, plan):
+            continue
+        own = [where.key for where in plan.ranges(value)]
+        if all(
+            reader.opened is not None
+            and not plan.whole(reader)
+            and [where.key for where in plan.ranges(reader)] == own
+            and (reader.number in held or reader.number in passed)
+            for reader in readers[value.number]
+        ):
+            passed.add(value.number)
+    return passed
+
+
+def _is_updated(value: Value, plan: Plan) -> bool:
+    return value.window.updates is not None and value.window.updates(plan)
 
 
 def _worth_reading(value: Value, plan: Plan) -> bool:

@@ -100,6 +100,7 @@ class Window:
             shape `shape` with the range's size along `axis`.
         update: `update(proposal, range)` is the value in a range after an edit, from what was there and what has
             changed in the inputs; None where that does not pay for this plan.
+        updates: `updates(plan)` is whether `update` serves a proposal's windows, and so needs what was there.
         cached: whether to remember it; not worth while where computing it is as cheap as reading it.
         flops: FLOPs of a proposal under a plan, where they are not the share of the full ones that its windows have.
     """
@@ -109,6 +110,7 @@ class Window:
     spread: list[tuple[Value, Callable[[Reach], Reach]]]
     compute: Callable[[Any, Range], Array]
     update: Callable[[Any, Range], Array | None] | None = None
+    updates: Callable[[Any], bool] | None = None
     cached: bool = False
     flops: Callable[[Any], int] | None = None
 

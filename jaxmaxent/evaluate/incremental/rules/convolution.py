@@ -56,7 +56,7 @@ def conv_general_dilated(equation: Equation) -> Window | str:
     window = Window(dims.out_spec[2 + i], output.shape, [(source, slide.spread)], compute, cached=True)
     if len(dims.lhs_spec) == 3 and slide.base == 1 and source.exact and output.exact:
         update = _Update(equation, source, kernel, output, slide, dilation)
-        window.update, window.flops = update, update.flops
+        window.update, window.updates, window.flops = update, update.serves, update.flops
     return window
 
 
@@ -80,6 +80,10 @@ class _Update:
         taps = (self.slide.width - 1) // self.dilation + 1
         return changed * reached <= BAND * taps
 
+    def serves(self, plan: Any) -> bool:
+        """Whether to update all that a proposal reaches."""
+        return self.pays(plan, self._reached(plan))
+
     def pays(self, plan: Any, reached: int) -> bool:
         """Whether to update that many reached positions: where no banded matrix does it, only if it costs less.
 
@@ -93,12 +97,15 @@ class _Update:
         changed = sum(where.size for where in own)
         return self.slide.stride == 1 and changed * (inputs + _WRITTEN) < reached * inputs
 
+    def _reached(self, plan: Any) -> int:
+        return sum(where.size for where in plan.ranges(self.output))
+
     def flops(self, plan: Any) -> int:
         """FLOPs of a proposal."""
         out, inputs, taps = self.dims.rhs_spec
         shape = self.kernel.shape
         channels = 2 * shape[inputs] * shape[out] * self.output.shape[self.dims.out_spec[0]]
-        reached = sum(where.size for where in plan.ranges(self.output))
+        reached = self._reached(plan)
         changed = sum(where.size for where in plan.ranges(self.source))
         if not self.pays(plan, reached):
             return channels * reached * shape[taps]
