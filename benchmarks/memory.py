@@ -1,6 +1,8 @@
 """Peak memory against the number of steps: it must not grow.
 
-    python benchmarks/memory.py [--chains 16] [--steps 10000 100000]
+    python benchmarks/memory.py [--chains 16] [--steps 10000 1000000] [--filters 64]
+
+With few filters steps are cheap, while statistics are of the same size.
 
 Each run has a process of its own and reports its largest resident set.
 """
@@ -11,15 +13,15 @@ import resource
 import sys
 
 
-def peak_megabytes(chains: int, steps: int) -> tuple[float, float]:
-    """Largest resident set of a run of the published CTCF architecture with random weights, and its seconds."""
+def peak_megabytes(chains: int, steps: int, filters: int) -> tuple[float, float]:
+    """Largest resident set of a run of the CTCF architecture with random weights, and its seconds."""
     import jax
     from flax import nnx
 
     import jaxmaxent as jme
     from jaxmaxent.models import ConvArchitecture, representation
 
-    network = ConvArchitecture().build(nnx.Rngs(0))
+    network = ConvArchitecture(filters=filters).build(nnx.Rngs(0))
     ensemble = jme.Ensemble.create(representation(network), "ACGTA" * 20 + "C", beta=5.0)
     # The published sampler's way, one β, and the ladder keep the same statistics; the ladder has more rungs of them.
     run = jme.sample(jax.random.key(0), ensemble, ladder=4, chains=chains, steps=steps, progress=False)
@@ -30,11 +32,12 @@ def peak_megabytes(chains: int, steps: int) -> tuple[float, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--chains", type=int, default=16)
-    parser.add_argument("--steps", type=int, nargs="+", default=[10_000, 100_000])
+    parser.add_argument("--steps", type=int, nargs="+", default=[10_000, 1_000_000])
+    parser.add_argument("--filters", type=int, default=64, help="of the network (default %(default)s)")
     options = parser.parse_args()
     for steps in options.steps:
         with multiprocessing.get_context("spawn").Pool(1) as pool:
-            megabytes, seconds = pool.apply(peak_megabytes, (options.chains, steps))
+            megabytes, seconds = pool.apply(peak_megabytes, (options.chains, steps, options.filters))
         print(f"{options.chains} chains × {steps:>9,} steps: peak {megabytes:7.1f} MiB, {seconds:6.1f} s", flush=True)
 
 

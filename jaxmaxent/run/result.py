@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
@@ -157,7 +158,9 @@ def _free_energy(
     if not loop.plan.has_source:
         unknown = np.full(1, np.nan)
         return unknown, unknown
-    first = float(background.log_partition(loop.ensemble.take(a)))
+    one = loop.ensemble.take(a)
+    with jax.enable_x64(True):  # it is exact, so let it be so
+        first = float(background.log_partition(one, jnp.asarray(one.mu(), jnp.float64)))
     return free_energy.along(loop.betas[a], energies, first)
 
 
