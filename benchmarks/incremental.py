@@ -12,19 +12,18 @@ published sampler as eager PyTorch runs it (needs torch, which no extra brings).
 
 import argparse
 import functools
-import time
-from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import networks
 import numpy as np
+from measure import Way, ceilings, seconds
+from rivals_worker import Problem, Torch
 
 import jaxmaxent as jme
 from jaxmaxent.evaluate import FullEvaluator
 from jaxmaxent.evaluate.incremental import IncrementalEvaluator, mutants
-from jaxmaxent.kernels import Site, build
 
 ROUNDS = 3
 
@@ -49,63 +48,6 @@ def main() -> None:
             print_mutants(network, options.sequences)
         if options.torch:
             print_torch(network, options)
-
-
-def ceilings() -> tuple[float, float]:
-    """FLOP/s of a large matrix product, and bytes/s read and written by a large copy."""
-    a = jnp.ones((1536, 1536))
-    long = jnp.ones(2**26)
-    product = seconds(jax.jit(lambda a: a @ a), a)
-    copy = seconds(jax.jit(lambda x: x + 1), long)
-    return 2 * a.shape[0] ** 3 / product, 2 * long.nbytes / copy
-
-
-def seconds(function: Callable[..., Any], *arguments: Any, rounds: int = 5) -> float:
-    """Least time of a call, after a first one that compiles."""
-    jax.block_until_ready(function(*arguments))
-    times = []
-    for _ in range(rounds):
-        began = time.perf_counter()
-        jax.block_until_ready(function(*arguments))
-        times.append(time.perf_counter() - began)
-    return min(times)
-
-
-class Way:
-    """One way to evaluate, compiled: a walk of single-site proposals at positions that all chains share."""
-
-    def __init__(self, ensemble: jme.Ensemble, evaluator: Any, chains: int) -> None:
-        self.ensemble, self.evaluator, self.chains = ensemble, evaluator, chains
-        tokens = np.random.default_rng(0).integers(0, networks.LETTERS, (chains, ensemble.length))
-        self.states = jax.jit(lambda e, t: jax.vmap(build(Site(), e, evaluator(e)).init)(t))(
-            ensemble, jnp.asarray(tokens, jnp.int32)
-        )
-        began = time.perf_counter()
-        self.walk = jax.jit(self._walk, donate_argnums=1).lower(ensemble, self.states, 1).compile()
-        self.compile_seconds = time.perf_counter() - began
-        self.steps, self.times = 0, []
-
-    def _walk(self, ensemble: jme.Ensemble, states: Any, steps: Any) -> Any:
-        keys = jax.random.split(jax.random.key(0), self.chains)
-        kernel = build(Site(), ensemble, self.evaluator(ensemble))
-
-        def step(number: Any, states: Any) -> Any:
-            where = kernel.where(jax.random.fold_in(keys[0], number))
-            return jax.vmap(lambda k, s: kernel.move(jax.random.fold_in(k, number), s, where)[0])(keys, states)
-
-        return jax.lax.fori_loop(0, steps, step, states)
-
-    def run(self, steps: int) -> float:
-        """Seconds of a step, after `steps` of them from where the chains are."""
-        began = time.perf_counter()
-        self.states = jax.block_until_ready(self.walk(self.ensemble, self.states, steps))
-        self.times.append((time.perf_counter() - began) / steps)
-        return self.times[-1]
-
-    @property
-    def cache_bytes(self) -> int:
-        """Of one chain."""
-        return sum(leaf.nbytes for leaf in jax.tree.leaves(self.states.cache)) // self.chains
 
 
 def ensemble_of(network: networks.Network, beta: float) -> jme.Ensemble:
@@ -197,48 +139,22 @@ def _all_mutants(features: Any, weights: Any, tokens: jax.Array) -> jax.Array:
 
 def print_torch(network: networks.Network, options: Any) -> None:
     """The published sampler, one forward pass of all chains a step, in eager PyTorch; for the CTCF network."""
-    import torch  # pyright: ignore[reportMissingImports]
-
     if "conv" not in network.weights:
         print("    the published sampler is there for the ctcf network only")
         return
-    kernel, conv_bias, dense, bias = (
-        torch.from_numpy(np.array(network.weights[layer][name]))
-        for layer, name in (("conv", "kernel"), ("conv", "bias"), ("dense", "kernel"), ("dense", "bias"))
+    pairs = [network.weights[layer] for layer in ("conv", "dense")]
+    layers = [(np.asarray(pair["kernel"]), np.asarray(pair["bias"])) for pair in pairs]
+    anchor = np.asarray(ensemble_of(network, options.beta).anchor, np.int64)
+    weights = np.ones(layers[-1][1].shape, np.float32)
+    rival = Torch(Problem(layers, weights, anchor, options.beta, ""), options.chains, seed=0)
+    rival.advance(1)
+    took = proposals = 0
+    while took < options.seconds:
+        _, more, made = rival.advance(1)
+        took, proposals = took + more, proposals + made
+    print(
+        f"    the published sampler in eager PyTorch {rival.version}: {proposals / took:,.0f} proposals/s", flush=True
     )
-    kernel = kernel.permute(2, 1, 0).contiguous()
-    generator = torch.Generator().manual_seed(0)
-    chains, length = options.chains, network.length
-    tokens = torch.randint(networks.LETTERS, (chains, length), generator=generator)
-    rows = torch.arange(chains)
-
-    def features(tokens: Any) -> Any:
-        one_hot = torch.nn.functional.one_hot(tokens, networks.LETTERS).float().transpose(1, 2)
-        hidden = torch.relu(torch.nn.functional.conv1d(one_hot, kernel, conv_bias))
-        return torch.relu(hidden.transpose(1, 2).reshape(len(tokens), -1) @ dense + bias)
-
-    with torch.inference_mode():
-        anchor = features(tokens[:1])
-        energy = (features(tokens) - anchor).norm(dim=1)
-
-        def step() -> None:
-            site = torch.randint(length, (chains,), generator=generator)
-            shift = torch.randint(1, networks.LETTERS, (chains,), generator=generator)
-            proposed = tokens.clone()
-            proposed[rows, site] = (tokens[rows, site] + shift) % networks.LETTERS
-            made = (features(proposed) - anchor).norm(dim=1)
-            accept = torch.rand(chains, generator=generator) < torch.exp(-options.beta * (made - energy))
-            tokens.copy_(torch.where(accept[:, None], proposed, tokens))
-            energy.copy_(torch.where(accept, made, energy))
-
-        for _ in range(10):
-            step()
-        began, steps = time.perf_counter(), 0
-        while time.perf_counter() - began < options.seconds:
-            step()
-            steps += 1
-        rate = steps * chains / (time.perf_counter() - began)
-    print(f"    the published sampler in eager PyTorch {torch.__version__}: {rate:,.0f} proposals/s", flush=True)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,8 @@ from jaxmaxent.store import Run
 
 DEFAULT_RUNGS = 14
 # Letters of all replicas of an anchor from which a CPU takes anchors in turn, so that activations stay in its cache;
-# below, anchors go side by side, as on accelerators, to share the cost of starting each operation.
+# below, anchors go side by side, as on accelerators, to share the cost of starting each operation. Not so with
+# incremental evaluation: anchors at positions of their own have windows that are no slices of one array any more.
 ENOUGH_FOR_A_CPU = 8192
 # Draws wait on the device for the end of a block, at most so many and in at most so many bytes.
 _BUFFER_DRAWS, _BUFFER_BYTES = 64, 64 * 2**20
@@ -70,15 +71,16 @@ def make(ensemble: Ensemble, settings: Settings, mesh: jax.sharding.Mesh | None,
         every = settings.store_every // settings.thin
         one_draw = ensemble.anchors * chains * settings.rungs * ensemble.length
         buffer = max(1, min(_BUFFER_DRAWS, _BUFFER_BYTES // one_draw))
-    walked = chains * (settings.rungs - settings.has_source) * ensemble.length
+    enough = chains * (settings.rungs - settings.has_source) * ensemble.length >= ENOUGH_FOR_A_CPU
+    incremental = settings.evaluation == INCREMENTAL
     return Plan(
         chains=chains,
         extra=settings.extra,
         rungs=settings.rungs,
         has_source=settings.has_source,
         thin=settings.thin,
-        incremental=settings.evaluation == INCREMENTAL,
-        one_by_one=jax.default_backend() == "cpu" and walked >= ENOUGH_FOR_A_CPU,
+        incremental=incremental,
+        one_by_one=ensemble.anchors == 1 or (jax.default_backend() == "cpu" and (incremental or enough)),
         store_every=every,
         buffer=buffer,
         mesh=mesh_for(mesh, ensemble.anchors, chains),

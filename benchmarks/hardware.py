@@ -1,0 +1,250 @@
+"""How fast this device is: chains doubled to saturation, several networks, both evaluators, two precisions.
+
+    python benchmarks/hardware.py --out FILE.json [--plot FILE.png] [--networks ctcf basset …] [--quick]
+
+On whatever device JAX finds. For each network of benchmarks/networks.py, with random weights, the whole single-site
+kernel with full and with incremental evaluation, float32 with matrix products at precision "highest", which the package
+asks for, and at the device's "default". Chains are doubled until a doubling gains less than 5 % or does not fit into
+memory. Where both precisions give the same energies bit by bit, as on CPUs, one is measured.
+
+Figures are the median of three rounds. FLOPs are beside those of a large matrix product of the same precision, bytes of
+cache beside those of a large copy. `sample` calls energies too noisy where β times their noise passes 0.1: from the
+noise of either precision follows the largest β that it allows, to be compared with the β that makes the median
+single-letter mutant 20 times less likely than the anchor. benchmarks/compare.py lays results side by side.
+"""
+
+import argparse
+import gc
+import sys
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import networks
+import numpy as np
+from measure import Way, ceilings, machine, write_json
+from tqdm import tqdm
+
+import jaxmaxent as jme
+from jaxmaxent.evaluate import FullEvaluator, IncrementalEvaluator, energy_noise
+from jaxmaxent.run.evaluation import free_bytes
+from jaxmaxent.run.result import _NOISY  # what `sample` itself calls noisy
+
+EVALUATORS = {"full": FullEvaluator, "incremental": IncrementalEvaluator}
+PRECISIONS = ("highest", "default")
+ROUNDS, GAIN, SHARE_OF_MEMORY = 3, 1.05, 0.8
+SEQUENCES = 64
+
+
+def main() -> None:
+    options = parsed()
+    found: dict[str, Any] = {"kind": "hardware", "machine": machine(), "ceilings": {}, "energies": [], "rows": []}
+    with tqdm(total=len(options.networks) * len(PRECISIONS) * len(EVALUATORS), unit="sweep") as bar:
+        for name in options.networks:
+            for row in rows_of(name, options, found, bar):
+                found["rows"].append(row)
+                # After every figure, so that what was measured is not lost with what follows.
+                write_json(options.out, found)
+    print(table(found))
+    if options.plot:
+        plot(found, options.plot)
+
+
+def parsed() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
+    parser.add_argument("--plot", type=Path, help="picture to write: chains against proposals a second")
+    parser.add_argument("--networks", nargs="+", choices=list(networks.NETWORKS), default=list(networks.NETWORKS))
+    parser.add_argument("--chains", type=int, nargs="+", help="these numbers of chains, instead of doubling")
+    parser.add_argument("--first", type=int, help="chains to begin with (default: 16, on an accelerator 256)")
+    parser.add_argument("--seconds", type=float, default=5.0, help="for each figure, about (default %(default)s)")
+    parser.add_argument(
+        "--quick", action="store_true", help="the CTCF network and BPNet, 64 and 128 chains, one second"
+    )
+    options = parser.parse_args()
+    if options.quick:
+        options.networks, options.seconds = [n for n in ("ctcf", "bpnet") if n in options.networks], 1.0
+        options.chains = options.chains or [64, 128]
+    return options
+
+
+class At:
+    """The features of a network with matrix products at a precision, whatever the package asks for."""
+
+    def __init__(self, features: Any, precision: str) -> None:
+        self.features, self.precision = features, precision
+
+    def __call__(self, weights: Any, one_hot: jax.Array) -> jax.Array:
+        with jax.default_matmul_precision(self.precision):
+            return self.features(weights, one_hot)
+
+
+def ensemble_of(network: networks.Network, precision: str) -> jme.Ensemble:
+    """Around a random anchor; the reference features are of the same precision."""
+    anchor = np.random.default_rng(7).integers(0, networks.LETTERS, network.length)
+    representation = jme.Representation(At(network.features, precision), network.weights)
+    return jme.Ensemble.create(representation, anchor, beta=1.0)
+
+
+def rows_of(name: str, options: Any, found: dict[str, Any], bar: tqdm) -> Any:
+    """A row for every precision, evaluator and number of chains."""
+    network = networks.NETWORKS[name]()
+    ensembles = {precision: ensemble_of(network, precision) for precision in PRECISIONS}
+    energies, same = compared(ensembles)
+    found["energies"] += [{"network": name} | row for row in energies]
+    for precision, ensemble in ensembles.items():
+        needed = not (same and precision == "default")
+        if needed and precision not in found["ceilings"]:
+            flops, bandwidth = ceilings(precision)
+            found["ceilings"][precision] = {"flops": flops, "bytes": bandwidth}
+        for way in EVALUATORS:
+            bar.set_description(f"{name}, {way}, {precision}")
+            if needed:
+                for row in sweep(ensemble, way, found["ceilings"][precision], options):
+                    bar.set_postfix_str(f"{row['chains']:,} chains: {row['proposals_per_second']:,.0f}/s")
+                    yield {"network": name, "length": network.length, "precision": precision} | row
+            bar.update()
+
+
+def compared(ensembles: dict[str, jme.Ensemble]) -> tuple[list[dict[str, Any]], bool]:
+    """The noise of energies at each precision and the β's it allows; whether the precisions agree bit by bit.
+
+    Noise is the root mean square over single-letter mutants of the anchor and random sequences: what batching changes,
+    and what the precision does.
+    """
+    rng = np.random.default_rng(11)
+    anchor = np.asarray(ensembles["highest"].anchor)
+    mutants = np.tile(anchor, (SEQUENCES, 1))
+    sites = rng.integers(0, len(anchor), SEQUENCES)
+    mutants[np.arange(SEQUENCES), sites] = (anchor[sites] + rng.integers(1, 4, SEQUENCES)) % networks.LETTERS
+    random = rng.integers(0, networks.LETTERS, mutants.shape)
+    # In turn, since `energy_noise` looks at the first ones.
+    tokens = jnp.asarray(np.stack([mutants, random], axis=1).reshape(-1, len(anchor)), jnp.int32)
+    energies = {p: np.asarray(jax.jit(jax.vmap(e.energy))(tokens), np.float64) for p, e in ensembles.items()}
+    nearest = energies["highest"][0::2]
+    usual = -np.log(0.05) / np.median(nearest[nearest > 0]) if (nearest > 0).any() else None
+    same = bool((energies["highest"] == energies["default"]).all())
+    rows = []
+    for precision, ensemble in ensembles.items():
+        batching = energy_noise(ensemble.batched(), tokens[None], jnp.asarray(energies[precision], jnp.float32)[None])
+        noise = float(np.hypot(batching[0], rms(energies[precision] - energies["highest"])))
+        most = _NOISY / noise if noise else None
+        allowed = bool(most is None or usual is None or most >= usual)
+        rows.append(
+            {"precision": precision, "noise": noise, "largest_beta": most, "usual_beta": usual, "allowed": allowed}
+        )
+    for row in rows:
+        row["same_as_highest"] = same or row["precision"] == "highest"
+    return rows, same
+
+
+def rms(values: np.ndarray) -> float:
+    return float(np.sqrt(np.square(values).mean()))
+
+
+def sweep(ensemble: jme.Ensemble, way: str, ceiling: dict[str, float], options: Any) -> Any:
+    """A row for every number of chains; the last one says why it is the last."""
+    best, given = 0.0, list(options.chains or [])
+    chains = options.first or (16 if jax.default_backend() == "cpu" else 256)
+    while True:
+        if options.chains:
+            if not given:
+                return
+            chains = given.pop(0)
+        row = measured(ensemble, way, chains, ceiling, options.seconds)
+        rate = row["proposals_per_second"]
+        if rate is None:
+            print(f"{way}, {chains:,} chains: {row['stopped']}", file=sys.stderr)
+            return
+        saturated = rate < GAIN * best
+        yield row | {"stopped": "a doubling gained less than 5 %" if saturated and not options.chains else ""}
+        if saturated and not options.chains:
+            return
+        best, chains = max(best, rate), 2 * chains
+
+
+def measured(
+    ensemble: jme.Ensemble, way: str, chains: int, ceiling: dict[str, float], seconds: float
+) -> dict[str, Any]:
+    """The figures of one way with so many chains, without a rate where they do not fit into memory."""
+    free = free_bytes()
+    gc.collect()  # the chains of the last figure
+    try:
+        walk = Way(ensemble, EVALUATORS[way], chains, free=None if free is None else SHARE_OF_MEMORY * free)
+        rate = chains / time_of_step(walk, seconds)
+    except (MemoryError, jax.errors.JaxRuntimeError) as error:
+        if not isinstance(error, MemoryError) and "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        return {"proposals_per_second": None, "stopped": str(error).splitlines()[0]}
+    cost = IncrementalEvaluator(ensemble).network.explain()
+    incremental = way == "incremental"
+    flops, moved = (cost.flops, cost.bytes) if incremental else (cost.full_flops, None)
+    return {
+        "evaluator": way, "chains": chains, "proposals_per_second": rate, "compile_seconds": walk.compile_seconds,
+        "cache_bytes": walk.cache_bytes, "flops": flops, "share_of_flops": flops * rate / ceiling["flops"],
+        "bytes": moved, "share_of_bandwidth": None if moved is None else moved * rate / ceiling["bytes"],
+    }  # fmt: skip
+
+
+def time_of_step(walk: Way, seconds: float) -> float:
+    """Median over rounds, after one to warm up and one to see how many steps fill the time."""
+    walk.run(2)
+    steps = 2
+    for _ in range(2):
+        # In two goes: a step alone costs more than one among many.
+        steps = max(2, min(50 * steps, int(seconds / (ROUNDS + 1) / walk.run(steps))))
+    return float(np.median([walk.run(steps) for _ in range(ROUNDS)]))
+
+
+def table(found: dict[str, Any]) -> str:
+    about, lines = found["machine"], []
+    for precision, ceiling in found["ceilings"].items():
+        lines.append(f"{precision}: {ceiling['flops'] / 1e9:,.0f} GFLOP/s, {ceiling['bytes'] / 1e9:,.1f} GB/s copied")
+    for row in found["energies"]:
+        most = "any β" if row["largest_beta"] is None else f"β ≤ {row['largest_beta']:,.3g}"
+        usual = "" if row["usual_beta"] is None else f", usual β {row['usual_beta']:,.3g}"
+        verdict = "allowed" if row["allowed"] else "too noisy"
+        lines.append(f"{row['network']}, {row['precision']}: noise {row['noise']:.1e} allows {most}{usual}: {verdict}")
+    heads = f"{'network':<18} {'evaluator':<12} {'precision':<9} {'chains':>9} {'proposals/s':>13}"
+    lines.append(f"{heads} {'FLOPs':>6} {'bytes':>6} {'compile s':>9} {'cache/chain':>12}")
+    for row in found["rows"]:
+        moved = "" if row["share_of_bandwidth"] is None else f"{100 * row['share_of_bandwidth']:.0f} %"
+        lines.append(
+            f"{row['network']:<18} {row['evaluator']:<12} {row['precision']:<9} {row['chains']:>9,} "
+            f"{row['proposals_per_second']:>13,.0f} {100 * row['share_of_flops']:>4.0f} % {moved:>6} "
+            f"{row['compile_seconds']:>9.1f} {row['cache_bytes']:>12,}"
+        )
+    return "\n".join([f"{about['device']}, {about['cpu']}, {about['cores']} cores, {about['date']}", *lines])
+
+
+def plot(found: dict[str, Any], path: Path) -> None:
+    """Chains against proposals a second, a panel a network."""
+    from matplotlib.figure import Figure
+
+    names = list(dict.fromkeys(row["network"] for row in found["rows"]))
+    figure = Figure(figsize=(4 * len(names), 3.6), layout="constrained")
+    panels = np.atleast_1d(figure.subplots(1, max(1, len(names)), squeeze=False)[0])
+    for panel, name in zip(panels, names, strict=False):
+        for precision, style in zip(PRECISIONS, ("-", "--"), strict=True):
+            for way, colour in zip(EVALUATORS, ("C0", "C1"), strict=True):
+                rows = [
+                    r for r in found["rows"] if (r["network"], r["evaluator"], r["precision"]) == (name, way, precision)
+                ]
+                if rows:
+                    points = [(r["chains"], r["proposals_per_second"]) for r in rows]
+                    panel.plot(*zip(*points, strict=True), style, marker="o", color=colour, label=f"{way}, {precision}")
+        counts = sorted({r["chains"] for r in found["rows"] if r["network"] == name})
+        panel.set(xscale="log", yscale="log", title=name, xlabel="chains", ylabel="proposals a second")
+        # As they were doubled; with many, every other one is told.
+        panel.set_xticks(ticks := counts[:: 1 + len(counts) // 6], [f"{n:,}" for n in ticks], fontsize=8)
+        panel.xaxis.minorticks_off()
+    # The panel with most of them, since some may not have been measured with all.
+    labelled = max((panel.get_legend_handles_labels() for panel in panels), key=lambda found: len(found[1]))
+    figure.legend(*labelled, loc="outside lower center", ncols=4, frameon=False, fontsize=8)
+    figure.suptitle(f"{found['machine']['device']}, {found['machine']['cpu']}, {found['machine']['date']}")
+    figure.savefig(path, dpi=150)
+
+
+if __name__ == "__main__":
+    main()

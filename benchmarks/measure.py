@@ -1,0 +1,126 @@
+"""What benchmarks share: ceilings of the machine, the walk whose speed is measured, and what is told of both."""
+
+import datetime
+import json
+import os
+import platform
+import time
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import jaxmaxent as jme
+from jaxmaxent.kernels import Site, build
+from jaxmaxent.run.result import device_name
+
+
+def ceilings(precision: str = "highest") -> tuple[float, float]:
+    """FLOP/s of a large float32 matrix product at a precision, and bytes/s read and written by a large copy."""
+    # What keeps two cores busy for a tenth of a second is over on an accelerator before it has begun.
+    size = 1536 if jax.default_backend() == "cpu" else 8192
+    a = jnp.ones((size, size))
+    long = jnp.ones(2**26)
+    product = seconds(jax.jit(lambda a: jnp.matmul(a, a, precision=precision)), a)
+    copy = seconds(jax.jit(lambda x: x + 1), long)
+    return 2 * size**3 / product, 2 * long.nbytes / copy
+
+
+def seconds(function: Callable[..., Any], *arguments: Any, rounds: int = 5) -> float:
+    """Least time of a call, after a first one that compiles."""
+    jax.block_until_ready(function(*arguments))
+    times = []
+    for _ in range(rounds):
+        began = time.perf_counter()
+        jax.block_until_ready(function(*arguments))
+        times.append(time.perf_counter() - began)
+    return min(times)
+
+
+class Way:
+    """One way to evaluate, compiled: a walk of single-site proposals at positions that all chains share.
+
+    Args:
+        ensemble: of one anchor.
+        evaluator: makes an evaluator of it.
+        chains: walked together.
+        free: bytes of memory there are, or None if nobody knows.
+
+    Raises:
+        MemoryError: if chains and what the program needs beside them do not fit, before memory is taken for them.
+    """
+
+    def __init__(self, ensemble: jme.Ensemble, evaluator: Any, chains: int, free: float | None = None) -> None:
+        self.ensemble, self.evaluator, self.chains = ensemble, evaluator, chains
+        shape = chains, ensemble.length
+        tokens = np.random.default_rng(0).integers(0, len(ensemble.alphabet), shape).astype(np.int32)
+        first = jax.jit(lambda e, t: jax.vmap(build(Site(), e, evaluator(e)).init)(t))
+        shapes = jax.eval_shape(first, ensemble, tokens)
+        began = time.perf_counter()
+        self.walk = jax.jit(self._walk, donate_argnums=1).lower(ensemble, shapes, 1).compile()
+        self.compile_seconds = time.perf_counter() - began
+        needed = self._bytes()
+        if free is not None and needed > free:
+            raise MemoryError(f"{chains:,} chains need {needed / 2**30:.1f} GiB, {free / 2**30:.1f} GiB are free")
+        self.states = first(ensemble, jnp.asarray(tokens))
+        self.steps, self.times = 0, []
+
+    def _walk(self, ensemble: jme.Ensemble, states: Any, steps: Any) -> Any:
+        keys = jax.random.split(jax.random.key(0), self.chains)
+        kernel = build(Site(), ensemble, self.evaluator(ensemble))
+
+        def step(number: Any, states: Any) -> Any:
+            where = kernel.where(jax.random.fold_in(keys[0], number))
+            return jax.vmap(lambda k, s: kernel.move(jax.random.fold_in(k, number), s, where)[0])(keys, states)
+
+        return jax.lax.fori_loop(0, steps, step, states)
+
+    def _bytes(self) -> int:
+        """Memory of the walk: its states, and what it holds besides while it runs."""
+        sizes = self.walk.memory_analysis()
+        return 0 if sizes is None else sizes.argument_size_in_bytes + sizes.temp_size_in_bytes
+
+    def run(self, steps: int) -> float:
+        """Seconds of a step, after `steps` of them from where the chains are."""
+        began = time.perf_counter()
+        self.states = jax.block_until_ready(self.walk(self.ensemble, self.states, steps))
+        self.times.append((time.perf_counter() - began) / steps)
+        return self.times[-1]
+
+    @property
+    def cache_bytes(self) -> int:
+        """Of one chain."""
+        return sum(leaf.nbytes for leaf in jax.tree.leaves(self.states.cache)) // self.chains
+
+
+def machine() -> dict[str, Any]:
+    """Where and when figures were measured, in plain JSON types."""
+    return {
+        "device": device_name(),
+        "devices": jax.device_count(),
+        "cpu": _cpu(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "python": platform.python_version(),
+        "versions": {name: metadata.version(name) for name in ("jaxmaxent", "jax", "jaxlib", "flax", "numpy")},
+        "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
+    }
+
+
+def _cpu() -> str:
+    """The model of the processor, as far as the system says."""
+    about = Path("/proc/cpuinfo")
+    lines = about.read_text().splitlines() if about.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write what was measured, whole or not at all; folders that are missing are made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    part.write_text(json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n", encoding="utf-8")
+    part.replace(path)
