@@ -149,6 +149,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--test", metavar="T", help="table for test AUROC and AUPRC")
     parser.add_argument("--architecture", choices=["conv", "mlp"], default="conv", help="(default %(default)s)")
     parser.add_argument("--epochs", type=int, help="passes over the table at most")
+    parser.add_argument("--both-strands", action="store_true", help="train on reverse complements as well")
     parser.add_argument("--sequence-column", metavar="NAME", help="column of the sequences, if not seq or sequence")
     parser.add_argument("--label-column", metavar="NAME", help="column of the labels, if not label")
 

@@ -40,6 +40,7 @@ def run(
     architecture: str = "conv",
     seed: int = 0,
     epochs: int | None = None,
+    both_strands: bool = False,
     sequence_column: str | None = None,
     label_column: str | None = None,
     force: bool = False,
@@ -54,7 +55,8 @@ def run(
             if path is not None
         }
         first = parts["train"]
-        settings: dict[str, Any] = RECIPES[architecture] | ({} if epochs is None else {"epochs": epochs})
+        settings: dict[str, Any] = RECIPES[architecture] | {"both_strands": both_strands}
+        settings |= {} if epochs is None else {"epochs": epochs}
         if "valid" in parts:
             settings["validation"] = tuple(parts["valid"])
         built = ARCHITECTURES[architecture](length=first.tokens.shape[1])
@@ -77,6 +79,7 @@ def run(
             "sizes": {name: len(part.labels) for name, part in parts.items()},
             "positives": {name: int(part.labels.sum()) for name, part in parts.items()},
             "seed": seed,
+            "both_strands": both_strands,
             "architecture": built.to_dict(),
             "history": [epoch._asdict() for epoch in result.history],
             "versions": versions(),

@@ -19,6 +19,7 @@ from scipy.special import log_softmax
 from tqdm.auto import tqdm
 
 from jaxmaxent import checks
+from jaxmaxent.alphabet import Alphabet
 from jaxmaxent.models.metrics import auroc, logits
 from jaxmaxent.models.networks import Architecture, Network, checked_tokens, parameters, with_parameters
 
@@ -119,6 +120,7 @@ def train(
     monitor: Literal["loss", "auroc"] = "loss",
     patience: int = 4,
     class_weights: Literal["balanced"] | Sequence[float] | None = None,
+    both_strands: bool = False,
     progress: bool = True,
 ) -> TrainResult:
     """Train a new network by AdamW on the cross-entropy, and keep the epoch that validates best.
@@ -144,6 +146,8 @@ def train(
         patience: stop after this many epochs without a better one.
         class_weights: weight of each class in the loss, or "balanced" for one over its frequency; scaled so
             that the mean over the training sequences is 1.
+        both_strands: train on the reverse complement of every sequence too, under the same label: where what counts may
+            stand on either strand, a small table is worth twice as much. Validation takes sequences as they are.
         progress: show a bar over the epochs.
 
     Raises:
@@ -156,6 +160,8 @@ def train(
         data, held_out = _split(split_key, data, validation_fraction)
     else:
         held_out = _checked_validation(validation, architecture)
+    if both_strands:
+        data = _with_other_strand(data, architecture.alphabet)
     batch_size = min(checks.integer("batch_size", batch_size, at_least=1), len(data.labels))
     recipe = _Recipe(architecture, batch_size, len(data.labels) // batch_size)
     hyper = _hyper(learning_rate, weight_decay, checks.integer("epochs", epochs, at_least=1), recipe.steps)
@@ -165,6 +171,12 @@ def train(
     patience = checks.integer("patience", patience, at_least=1)
     fit = _Fit(recipe, hyper, data, held_out, weights)
     return fit.run(init_key, epochs_key, monitor, patience, progress)
+
+
+def _with_other_strand(data: _Data, alphabet: Alphabet) -> _Data:
+    if alphabet.complements is None:
+        raise ValueError(f"both_strands needs complements, which the alphabet {alphabet.letters!r} does not have")
+    return _Data(np.concatenate([data.tokens, alphabet.reverse_complement(data.tokens)]), np.tile(data.labels, 2))
 
 
 class _Fit:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from jaxmaxent.alphabet import DNA
+from jaxmaxent.alphabet import BINARY, DNA
 from jaxmaxent.models import ConvArchitecture, MLPArchitecture, auroc, parameters, predict, train
 from jaxmaxent.models.training import _class_weights, _Data, _epoch, _hyper, _loss, _split
 
@@ -149,6 +149,22 @@ def test_class_weights_move_the_decision():
     tokens[:] = 0  # nothing to learn but the prior, which the weights set to 3 : 1
     network = quick(data=(tokens, labels), class_weights=[1, 3], epochs=8, learning_rate=0.02, weight_decay=0).network
     assert predict(network, tokens[:1])[0, 1] == pytest.approx(0.75, abs=0.03)
+
+
+def test_both_strands_are_twice_the_table_and_leave_validation_alone():
+    tokens, labels = motif_data(64, seed=1)
+    held_out = motif_data(20, seed=2)
+    twice = np.concatenate([tokens, DNA.reverse_complement(tokens)]), np.tile(labels, 2)
+    one = quick(data=(tokens, labels), validation=held_out, both_strands=True)
+    other = quick(data=twice, validation=held_out)
+    chex.assert_trees_all_equal(parameters(one.network), parameters(other.network))
+    assert one.history[0].validation_loss == other.history[0].validation_loss
+    with pytest.raises(ValueError, match="both_strands needs complements, which the alphabet '01' does not have"):
+        quick(
+            architecture=MLPArchitecture(length=12, hidden=(4,), alphabet=BINARY),
+            data=(tokens % 2, labels),
+            both_strands=True,
+        )
 
 
 def test_progress_goes_to_standard_error(capfd):
