@@ -56,7 +56,7 @@ SPEED_HEADS = [
 ]  # fmt: skip
 CONVERGENCE_HEADS = [
     "rival", "chains", "s to convergence", "proposals/s", "largest R-hat", "least ESS", "least ESS/s",
-    "R-hat of the energy",    "positions off by > 0.1 (furthest)",
+    "R-hat of the energy", "positions off by > 0.1 (furthest)",
 ]  # fmt: skip
 
 
