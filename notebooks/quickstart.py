@@ -13,18 +13,36 @@
 # # Which inputs does a network treat as the same as this one?
 #
 # A network is trained to tell sequences with a CTCF site from their shuffles; then jaxmaxent draws the sequences that
-# it treats as equal to one of them. What the draws have in common is what the network has learned. On a fresh machine,
-# run `pip install "jaxmaxent[plot]"` first. Two cores need about a minute; a GPU or TPU is used where there is one.
+# it treats as equal to one of them. What the draws have in common is what the network has learned. Two cores need about
+# a minute; a GPU or TPU is used where there is one.
+
+# %%
+try:
+    import jaxmaxent as jme
+except ImportError:  # for example on Colab
+    import subprocess
+    import sys
+
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "jaxmaxent[plot]"], check=True)
+    import jaxmaxent as jme
 
 # %%
 import jax
 import numpy as np
 
-import jaxmaxent as jme
 from jaxmaxent import models, plot
 from jaxmaxent.data.example import ctcf_example
 
 SEQUENCES, EPOCHS, STEPS = 3000, 8, 20000
+
+
+def show(picture, path):
+    plot.save(picture, path)
+    if "get_ipython" in globals():
+        from IPython.display import Image, display
+
+        display(Image(path))
+
 
 # %% [markdown]
 # ## Sequences and a network
@@ -50,7 +68,7 @@ for beta in (10.0, 40.0):
     run = jme.sample(jax.random.key(1), ensemble.with_beta(beta), until=enough, burn_in=STEPS // 10)
     profile = jme.analysis.profile(run)
     logo = plot.logo(profile.frequencies, standard_error=profile.frequency_errors, anchor=anchor, title=f"β = {beta:g}")
-    plot.save(logo, f"quickstart_beta_{beta:g}.png")
+    show(logo, f"quickstart_beta_{beta:g}.png")
     print(f"β = {beta:g}: ⟨E⟩ = {run.energy[0, -1]:.3f} ± {run.energy_error[0, -1]:.3f}, {profile.consensus}")
     print(run.outcomes[0])
 

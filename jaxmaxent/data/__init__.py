@@ -4,6 +4,7 @@ files, shuffles that keep dinucleotide counts, and implanted sites."""
 from jaxmaxent.data.fasta import read_fasta as read_fasta
 from jaxmaxent.data.fasta import write_fasta as write_fasta
 from jaxmaxent.data.genome import read_windows as read_windows
+from jaxmaxent.data.genome import split_by_chromosome as split_by_chromosome
 from jaxmaxent.data.implant import implant as implant
 from jaxmaxent.data.implant import random_sequences as random_sequences
 from jaxmaxent.data.motifs import Motif as Motif

@@ -30,6 +30,7 @@ def written(path, content):
     return path
 
 
+@pytest.mark.slow
 def test_a_sweep_is_written_compared_and_drawn(tmp_path):
     file, picture = tmp_path / "new" / "cpu.json", tmp_path / "cpu.png"
     done = run("hardware.py", "--networks", "ctcf", "--chains", 2, "--seconds", 0.02, "--out", file, "--plot", picture)

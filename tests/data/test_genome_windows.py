@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from jaxmaxent.alphabet import DNA, PROTEIN
-from jaxmaxent.data import read_windows
+from jaxmaxent.data import Sequences, read_windows, split_by_chromosome
 
 CHROMOSOMES = {"chr1": "ACGTTGCAAC", "chr2": "GGNNTTACGTAC"}
 GENOME = ">chr1 the first\nACGTT\nGCAAC\n>chr2\nGGNNTtac\nGTAC\n"
@@ -57,6 +57,82 @@ def test_windows_that_leave_the_chromosome_or_hold_other_letters_are_left_out(ge
     assert DNA.decode(read.tokens) == [w for w in possible if "N" not in w]
 
 
+def test_intervals_themselves_give_what_a_file_gives(genome, bed):
+    text = "chr1\t4\t5\tn\t0\t-\nchr2\t7\t10\nchr1\t0\t1\n"
+    given = [("chr1", 4, 5, "-"), ["chr2", np.int64(7), np.int32(10)], ("chr1", 0, 1, ".")]
+    read, same = read_windows(genome, bed(text), length=3), read_windows(genome, iter(given), length=3)
+    assert read.names == same.names == ("chr1:3-6(-)", "chr2:7-10(.)")
+    assert DNA.decode(same.tokens) == DNA.decode(read.tokens) == ["CAA", "CGT"]
+
+
+def test_an_offset_goes_along_the_strand(genome):
+    given = [("chr1", 4, 5, strand) for strand in "+-."]
+    read = read_windows(genome, given, length=3, offset=-2)
+    assert read.names == ("chr1:1-4(+)", "chr1:5-8(-)", "chr1:1-4(.)")
+    assert DNA.decode(read.tokens) == ["CGT", "TGC", "CGT"]  # chr1 is ACGTTGCAAC, and GCA is TGC on the other strand
+    read = read_windows(genome, given, length=3, offset=4)
+    assert read.names == ("chr1:7-10(+)", "chr1:7-10(.)")  # that of "-" would begin at -1
+    assert DNA.decode(read.tokens) == ["AAC", "AAC"]
+
+
+def test_chromosomes_held_out(genome):
+    given = [("chr2", 7, 10), ("chr1", 4, 5, "-"), ("chr2", 8, 9)]
+    windows = read_windows(genome, given, length=3)
+    for held_out in ("chr2", ["chr2"], {"chr2"}):
+        rest, held = split_by_chromosome(windows, held_out)
+        assert rest.names == ("chr1:3-6(-)",) and held.names == ("chr2:7-10(.)", "chr2:7-10(.)")
+        np.testing.assert_array_equal(held.tokens, windows.tokens[[0, 2]])
+    names = ("HLA:1:5-6(+)", "HLA:2:0-1(.)", "x:0-1(.)")  # a chromosome's name may hold a colon
+    odd = Sequences(np.zeros((3, 1), np.uint8), names, labels=np.array([1, 0, 1]))
+    rest, held = split_by_chromosome(odd, ["HLA:1", "x"])
+    assert rest.names == names[1:2] and held.names == (names[0], names[2])
+    np.testing.assert_array_equal(held.labels, [1, 1])
+
+
+@pytest.mark.parametrize(
+    ("held_out", "message"),
+    [
+        ("chr3", r"held_out must name chromosomes that windows lie on, such as \['chr1', 'chr2'\], got 'chr3'"),
+        ([], r"held_out must be some but not all of the chromosomes \['chr1', 'chr2'\], got \[\]"),
+        (["chr1", "chr2"], "held_out must be some but not all"),
+    ],
+)
+def test_wrong_chromosomes(genome, held_out, message):
+    windows = read_windows(genome, [("chr2", 7, 10), ("chr1", 4, 5)], length=3)
+    with pytest.raises(ValueError, match=message):
+        split_by_chromosome(windows, held_out)
+
+
+def test_names_without_a_chromosome():
+    windows = Sequences(np.zeros((1, 3), np.uint8), ("sequence_0",))
+    with pytest.raises(ValueError, match="windows must be named '<chromosome>:.* got 'sequence_0'"):
+        split_by_chromosome(windows, "chr1")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ([], "intervals must hold at least one interval, got none"),
+        (3, "intervals must be a BED file or intervals, got int"),
+        ([("chr1", 4, 5), ("chr1", 5)], r"intervals\[1\]: expected chromosome, start and end .* got \['chr1', '5'\]"),
+        (["chr1"], r"intervals\[0\]: expected chromosome, start and end"),
+        ([("chr1", 5, 4)], r"intervals\[0\]: .* 0 ≤ start ≤ end"),
+        ([("chr1", 4, 5, "x")], r"intervals\[0\]: the strand must be .* got 'x'"),
+        ([("chrX", 4, 5)], r"intervals\[0\]: .* has no chromosome 'chrX'"),
+        ([("chr1", 0, 1)], "intervals: of 1 windows of 3 letters none lies"),
+    ],
+)
+def test_wrong_intervals(genome, given, message):
+    with pytest.raises(ValueError, match=message):
+        read_windows(genome, given, length=3)
+
+
+@pytest.mark.parametrize("offset", [1.0, "1", True, None])
+def test_wrong_offsets(genome, offset):
+    with pytest.raises(ValueError, match="offset must be a whole number, got"):
+        read_windows(genome, [("chr1", 4, 5)], length=3, offset=offset)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -66,7 +142,7 @@ def test_windows_that_leave_the_chromosome_or_hold_other_letters_are_left_out(ge
         ("chr1\t4\t5\nchr1\tx\t5\n", "x.bed, line 2: expected chromosome, start and end"),
         ("chr1\t5\t4\n", "0 ≤ start ≤ end, got .*'5', '4'"),
         ("chr1\t-3\t4\n", "0 ≤ start ≤ end"),
-        ("chr1\t4\t5\tn\t0\tx\n", "x.bed, line 1: the strand in column 6 must be .* got 'x'"),
+        ("chr1\t4\t5\tn\t0\tx\n", "x.bed, line 1: the strand must be .* got 'x'"),
         ("chrX\t4\t5\n", r"line 1: .* has no chromosome 'chrX', it has \['chr1', 'chr2'\]"),
         ("chr1\t0\t1\nchr2\t2\t3\n", "of 2 windows of 3 letters none lies inside its chromosome"),
     ],

@@ -1,0 +1,480 @@
+"""Nucleosomes of yeast: the period of WW and SS in the draws, and whether GC content is a learned, global feature.
+
+    JAXMAXENT_DATA=... python benchmarks/nucleosome.py [--out FOLDER] [--anchors 8] [--only NAME ...]
+
+One network a question, all of the published CTCF architecture on 201 bp, with chromosomes IV and XI held out: its
+filters of 24 bp span two turns of the helix, and behind them is no pooling, so the dense layer sees where in the window
+each match stands, and the phase of the turns with it. The 14,000 highest-scored dyads are told from
+
+    upstream    windows 100 bp upstream of transcription start sites, which are depleted of nucleosomes
+    linker      midpoints between neighbouring dyads 147 to 200 bp apart
+    low score   the 14,000 lowest-scored dyads
+    GC-matched  random windows at least 40 bp from any dyad, each with the GC count of one of the dyads
+
+and two controls have a known answer to the question of GC content:
+
+    GC label    random windows, in class 1 where their GC content is above their median: it is all there is to learn
+    shuffled    the dyads and their dinucleotide shuffles, which have the same GC content one by one
+
+For each: anchors among the held-out sequences of class 1 that are called correctly, μ such that the constrained
+ensemble has the genome's mean GC content (or, where none is found, that of the background), and one run at that μ until
+--rhat and --ess are reached at every β. The same run says what is periodic and how far GC is moved: the anchored
+ensemble against the background of the same μ without a network.
+
+The verdict on GC asks for a size, not only for a small p: with many anchors a shift of no account has a small p too.
+"yes" where the 95 % interval of the mean shift lies wholly beyond 0.2 standard deviations of the background's count,
+"no" where it lies wholly within, "undecided" otherwise; the size always stands beside it.
+"""
+
+import argparse
+import csv
+import gzip
+import itertools
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from tqdm.auto import tqdm
+
+import jaxmaxent as jme
+from jaxmaxent import analysis, attribution, models, plot
+from jaxmaxent.analysis.composition import CompositionShift
+from jaxmaxent.analysis.draws import KmerProfile
+from jaxmaxent.data import Sequences, dinucleotide_shuffle, read_windows, split_by_chromosome
+
+LENGTH, HELD_OUT = 201, ("chrIV", "chrXI")
+HIGHEST, UPSTREAM, FAR = 14_000, -100, 40
+SHUFFLES = 9_999  # of the null of a period, so that p can be 0.0001
+COUNTS = 0.2  # standard deviations of the background that a shift of GC must exceed; "small" by Cohen (1988)
+CONTROLS = ("GC label", "shuffled")
+
+
+class Genome(NamedTuple):
+    """What the files hold: intervals (chromosome, start, end, strand), and GC content."""
+
+    path: Path
+    dyads: list[tuple]  # from the highest score to the lowest
+    starts: list[tuple]  # of transcription
+    linkers: list[tuple]
+    sizes: dict[str, int]
+    gc: float
+
+    def windows(self, intervals: Sequence[tuple], offset: int = 0) -> Sequences:
+        return read_windows(self.path, intervals, length=LENGTH, offset=offset)
+
+
+class Task(NamedTuple):
+    """Two classes of windows, to train on and held out."""
+
+    tokens: np.ndarray
+    labels: np.ndarray
+    test_tokens: np.ndarray
+    test_labels: np.ndarray
+
+
+def read_genome(folder: Path) -> Genome:
+    path = folder / "sacCer3.fa.gz"
+    with gzip.open(path, "rt") as stream:
+        records = {part.split(None, 1)[0]: part.split("\n", 1)[1] for part in stream.read().split(">")[1:]}
+    chromosomes = {name: text.replace("\n", "").upper() for name, text in records.items()}
+    with gzip.open(folder / "brogaard_dyads_nonoverlapping.bed.gz", "rt") as stream:
+        rows = [line.split() for line in stream]
+    dyads = [(row[0], int(row[1]), int(row[2]), ".") for row in rows]
+    order = np.argsort([-float(row[3]) for row in rows], kind="stable")
+    with gzip.open(folder / "tss.txt.gz", "rt") as stream:
+        genes = [row for row in csv.DictReader(stream, delimiter="\t") if row["Gene type"] == "protein_coding"]
+    letters = "".join(chromosomes.values())
+    return Genome(
+        path,
+        [dyads[i] for i in order],
+        [start for row in genes if (start := transcription_start(row))[0] in chromosomes],
+        linkers_between(dyads),
+        {name: len(text) for name, text in chromosomes.items()},
+        (letters.count("G") + letters.count("C")) / len(letters),
+    )
+
+
+def transcription_start(row: dict[str, str]) -> tuple:
+    site = int(row["Transcription start site (TSS)"]) - 1
+    return "chr" + row["Chromosome/scaffold name"], site, site + 1, "+" if row["Strand"] == "1" else "-"
+
+
+def linkers_between(dyads: list[tuple]) -> list[tuple]:
+    """About half of all nucleosomes are not listed, so only neighbours that leave room for no other count."""
+    near = [(a, b) for a, b in itertools.pairwise(dyads) if a[0] == b[0] and 147 <= b[1] - a[1] <= 200]
+    return [(a[0], middle := (a[1] + b[1]) // 2, middle + 1, ".") for a, b in near]
+
+
+def random_windows(rng: np.random.Generator, genome: Genome, count: int, away: int = 0) -> Sequences:
+    """Windows anywhere on the nuclear chromosomes, at least `away` from every dyad."""
+    names = [name for name in genome.sizes if name != "chrM"]
+    sizes = np.array([genome.sizes[name] for name in names])
+    chromosomes = rng.choice(len(names), count, p=sizes / sizes.sum())
+    places = rng.integers(0, sizes[chromosomes])
+    kept = np.ones(count, bool)
+    for i, name in enumerate(names):
+        dyads = np.sort([dyad[1] for dyad in genome.dyads if dyad[0] == name])
+        here = chromosomes == i
+        after = np.searchsorted(dyads, places[here]).clip(1, len(dyads) - 1)
+        kept[here] = np.abs(dyads[np.stack([after - 1, after])] - places[here]).min(0) >= away
+    return genome.windows(
+        [(names[c], int(p), int(p) + 1, ".") for c, p in zip(chromosomes[kept], places[kept], strict=True)]
+    )
+
+
+def gc_counts(tokens: np.ndarray) -> np.ndarray:
+    return np.isin(tokens, jme.DNA.encode("GC")).sum(-1)
+
+
+def matched(rng: np.random.Generator, wanted: np.ndarray, offered: Sequences) -> Sequences:
+    """For each wanted GC count another of the windows offered that has it, as long as there are some."""
+    have = gc_counts(offered.tokens)
+    chosen = []
+    for count in np.unique(wanted):
+        those = rng.permutation(np.flatnonzero(have == count))
+        chosen.append(those[: int((wanted == count).sum())])
+    return offered.take(np.concatenate(chosen))
+
+
+def make_task(name: str, genome: Genome, rng: np.random.Generator) -> Task:
+    if name == "GC label":
+        windows = random_windows(rng, genome, 2 * HIGHEST)
+        counts = gc_counts(windows.tokens)
+        above = counts > np.median(counts)
+        return task(windows.take(above), windows.take(~above))
+    dyads = genome.windows(genome.dyads[:HIGHEST])
+    if name == "upstream":
+        return task(dyads, genome.windows(genome.starts, UPSTREAM))
+    if name == "linker":
+        return task(dyads, genome.windows(genome.linkers))
+    if name == "low score":
+        return task(dyads, genome.windows(genome.dyads[-HIGHEST:]))
+    if name == "GC-matched":
+        # In the two parts one by one, so that both are matched.
+        offered = split_by_chromosome(random_windows(rng, genome, 10 * HIGHEST, FAR), HELD_OUT)
+        parts = split_by_chromosome(dyads, HELD_OUT)
+        train, test = (matched(rng, gc_counts(a.tokens), b) for a, b in zip(parts, offered, strict=True))
+        return of_parts(parts, (train, test))
+    shuffles = Sequences(dinucleotide_shuffle(rng, dyads.tokens), dyads.names)
+    return task(dyads, shuffles)
+
+
+def task(ones: Sequences, zeros: Sequences) -> Task:
+    return of_parts(split_by_chromosome(ones, HELD_OUT), split_by_chromosome(zeros, HELD_OUT))
+
+
+def of_parts(ones: tuple[Sequences, Sequences], zeros: tuple[Sequences, Sequences]) -> Task:
+    both = list(zip(ones, zeros, strict=True))
+    tokens = [np.concatenate([one.tokens, zero.tokens]) for one, zero in both]
+    labels = [np.repeat([1, 0], [len(one), len(zero)]) for one, zero in both]
+    return Task(tokens[0], labels[0], tokens[1], labels[1])
+
+
+def trained(name: str, given: Task, options: argparse.Namespace) -> models.Network:
+    """The network saved in --out, or a new one, of which the windows and their other strands are both shown."""
+    folder = options.out / f"model_{name.replace(' ', '_')}"
+    if folder.exists():
+        return models.load(folder)
+    order = np.random.default_rng(options.seed).permutation(len(given.labels))
+    kept, rest = order[len(order) // 20 :], order[: len(order) // 20]
+    tokens = np.concatenate([given.tokens[kept], jme.DNA.reverse_complement(given.tokens[kept])])
+    settings: dict[str, Any] = {"epochs": options.epochs, "class_weights": "balanced"}
+    network = models.train(
+        jax.random.key(options.seed), models.ConvArchitecture(length=LENGTH), tokens, np.tile(given.labels[kept], 2),
+        validation=(given.tokens[rest], given.labels[rest]), **settings,
+    ).network  # fmt: skip
+    models.save(network, folder)
+    return network
+
+
+def chosen_anchors(network: models.Network, given: Task, options: argparse.Namespace) -> np.ndarray:
+    """Held-out sequences of class 1 that the network calls so, shape [anchors, length]."""
+    called = models.predict(network, given.test_tokens).argmax(1) == 1
+    usable = np.flatnonzero(called & (given.test_labels == 1))
+    chosen = np.random.default_rng(options.seed).permutation(usable)[: options.anchors]
+    return given.test_tokens[np.sort(chosen)]
+
+
+def sampled(name: str, network: models.Network, given: Task, gc: float, options: argparse.Namespace) -> jme.Run:
+    """The run saved in --out, or a new one, with the genome's GC content held by μ, one for each anchor."""
+    file = options.out / f"run_{name.replace(' ', '_')}.npz"
+    if file.exists():
+        run = jme.Run.load(file)
+        if (*run.beta.shape, run.beta[0, -1]) != (options.anchors, options.rungs, options.beta):
+            sys.exit(f"{file} is of other anchors, rungs or β: remove it, or choose another --out")
+        return run
+    field = jme.composition("GC", float(np.log(gc / (1 - gc))))
+    anchors = chosen_anchors(network, given, options)
+    ensemble = jme.Ensemble.create(models.representation(network), anchors, beta=options.beta, fields=[field])
+    key_mu, key_run = jax.random.split(jax.random.key(options.seed))
+    solved = analysis.solve_chemical_potential(
+        key_mu, ensemble, gc, tolerance=options.tolerance, steps=1000, max_steps=options.steps, burn_in=2000
+    )
+    for a in np.flatnonzero(~solved.reached):
+        print(f"{name}, anchor {a}: sampled at the μ of β = 0 instead, {solved.outcomes[a]}")
+    ensemble = ensemble.with_mu(np.where(solved.reached, solved.mu, ensemble.fields[0].mu))
+    until = jme.Precision(rhat=options.rhat, ess=options.ess, steps=options.steps)
+    # Eight β's exchange at 0.6 to 0.7, and the chains are settled long before the default warm-up ends.
+    settings: dict[str, Any] = {"ladder": options.rungs, "burn_in": 2000, "store_every": 50}
+    run = jme.sample(key_run, ensemble, until=until, **settings)
+    run.save(file)
+    return run
+
+
+def verdict(found: CompositionShift) -> str:
+    """Whether GC content is learned as a global feature, by the size of the shift with its 95 % interval."""
+    from scipy.stats import t
+
+    reach = t.ppf(0.975, len(found.shift) - 1) * found.effect_error
+    low, high = found.effect - reach, found.effect + reach
+    if low > COUNTS or high < -COUNTS:
+        return "yes"
+    return "no" if low > -COUNTS and high < COUNTS else "undecided"
+
+
+def rival_profiles(network: models.Network, anchors: np.ndarray) -> dict[str, list[KmerProfile]]:
+    """Scores along the positions as profiles, one an anchor.
+
+    "here": the size of the score at the letter that stands there, as an attribution is looked at; "W − S": what A and T
+    would be worth there more than G and C, which is the question that WW asks.
+    """
+    asked = models.representation(network), anchors
+    at_letter = attribution.every_view(*asked)
+    weak, strong = jme.DNA.encode("AT"), jme.DNA.encode("GC")
+    by_letter = {"saliency": attribution.saliency(*asked), "mutagenesis": attribution.mutagenesis(*asked)}
+    rows = {f"{name}, here": np.abs(at_letter[name]) for name in ("saliency", "DeepLIFT", "mutagenesis")}
+    for name, scores in by_letter.items():
+        rows[f"{name}, W − S"] = scores[..., weak].mean(-1) - scores[..., strong].mean(-1)
+    return {name: [as_profile(row) for row in of_anchors] for name, of_anchors in rows.items()}
+
+
+def as_profile(row: np.ndarray) -> KmerProfile:
+    row = np.asarray(row, float)
+    return KmerProfile(("score",), np.arange(len(row)) - len(row) // 2.0, row, np.full(len(row), np.nan), row[None])
+
+
+def spectra(run: jme.Run, network: models.Network, given: Task, kmers: str) -> dict[str, analysis.Periodicity]:
+    """Of the draws at the largest β and at β = 0, of the anchors, of all held-out sequences, and of the rival views."""
+    anchors = range(len(run.names))
+    profiles: dict[str, Any] = {
+        "draws": [analysis.kmer_profile(run, kmers, anchor=a) for a in anchors],
+        "β = 0": [analysis.kmer_profile(run, kmers, anchor=a, rung=0) for a in anchors],
+        "the anchors themselves": analysis.kmer_profile(run.anchors, kmers),
+        "all held-out of class 1": analysis.kmer_profile(given.test_tokens[given.test_labels == 1], kmers),
+    }
+    if kmers == "WW":
+        profiles |= rival_profiles(network, run.anchors)
+    found = {name: analysis.periodicity(some, shuffles=SHUFFLES) for name, some in profiles.items()}
+    each = [analysis.periodicity(profile) for profile in profiles["draws"]]
+    return found | {f"anchor {a}": one for a, one in enumerate(each)}
+
+
+def figures(
+    name: str, given: Task, network: models.Network, run: jme.Run, found: dict[str, Any], genome_gc: float
+) -> dict[str, Any]:
+    """All that is said about one network, as plain numbers."""
+    shift, of_test = found["shift"], models.predict(network, given.test_tokens)[:, 1]
+    other_strand = models.predict(network, jme.DNA.reverse_complement(given.test_tokens))[:, 1]
+    return {
+        "name": name,
+        "train": np.bincount(given.labels)[::-1].tolist(),
+        "test": np.bincount(given.test_labels)[::-1].tolist(),
+        "auroc": models.auroc(given.test_labels, of_test),
+        "auroc_other_strand": models.auroc(given.test_labels, other_strand),
+        "auroc_of_gc_alone": models.auroc(given.test_labels, gc_counts(given.test_tokens)),
+        "gc_of_classes": [float(gc_counts(given.tokens[given.labels == c]).mean() / LENGTH) for c in (1, 0)],
+        "anchors": len(run.names),
+        "anchors_gc": float(shift.own.mean()),
+        "converged": int(run.converged.sum()),
+        "largest_rhat": float(np.nanmax(run.max_rhat)),
+        "least_ess": float(run.min_ess.min()),
+        "steps": int(run.steps[0]),
+        "seconds": run.seconds,
+        "proposals_per_second": run.proposals_per_second,
+        "energy": float(run.energy[:, -1].mean()),
+        "mu": run.mu[:, 0].tolist(),
+        "mu_found": int((np.abs(run.mu[:, 0] - np.log(genome_gc / (1 - genome_gc))) > 1e-6).sum()),
+        "gc": {
+            "verdict": verdict(shift),
+            "fraction": float(shift.fraction.mean()),
+            "background": float(shift.background.mean()),
+            **{what: getattr(shift, what) for what in ("mean", "mean_error", "effect", "effect_error", "p")},
+            "p_any_moves": shift.moves.p,
+            **at_background_mu(run, genome_gc),
+            "slope_on_own": shift.follows.slope,
+            "slope_error": shift.follows.slope_error,
+            "effects": (shift.shift * LENGTH / deviation(shift)).tolist(),
+        },
+        "periods": {kmers: {key: wave(one) for key, one in found[kmers].items()} for kmers in ("WW", "SS")},
+    }
+
+
+def at_background_mu(run: jme.Run, gc: float) -> dict[str, float]:
+    """The published question: how far from the background is GC at the μ that gives the background the genome's GC?
+
+    And how stiffly the network holds it: the variance of the count, relative to the background's.
+    """
+    mu = np.log(gc / (1 - gc))
+    answers = [
+        analysis.composition_response(run, mu=np.array([mu, run.mu[a, 0]]), anchor=a, min_ess=30)
+        for a in range(len(run.names))
+    ]
+    shifts = np.array([one.mean[0] / LENGTH - gc for one in answers])
+    known = np.isfinite(shifts)
+    held = [one.susceptibility[1] / one.background_susceptibility[1] for one in answers]
+    return {
+        "mean_at_background_mu": float(shifts[known].mean()) if known.any() else np.nan,
+        "error_at_background_mu": float(shifts[known].std(ddof=1) / known.sum() ** 0.5) if known.sum() > 1 else np.nan,
+        "anchors_at_background_mu": int(known.sum()),
+        "relative_variance": float(np.mean(held)),
+    }
+
+
+def wave(found: analysis.Periodicity) -> dict[str, float]:
+    return {name: getattr(found, name) for name in ("period", "period_error", "amplitude", "phase", "p")}
+
+
+def deviation(shift: CompositionShift) -> np.ndarray:
+    """Standard deviation of the background's GC count, letters being independent there."""
+    return np.sqrt(LENGTH * shift.background * (1 - shift.background))
+
+
+def draw_periods(found: dict[str, dict[str, analysis.Periodicity]], path: Path) -> None:
+    """One row a network: WW along the window, and how far each view's spectrum stands above its shuffles."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 2.3 * len(found) + 0.6), layout="constrained")
+    axes = figure.subplots(len(found), 2, squeeze=False, width_ratios=(3, 2))
+    for (name, waves), (left, right) in zip(found.items(), axes, strict=True):
+        colours = {"draws": "#0058A8", "all held-out of class 1": "#222222", "β = 0": "#7F7F7F"}
+        for which, colour in colours.items():
+            one = waves[which]
+            left.plot(one.offsets, one.profile, color=colour, linewidth=1, label=which)
+            left.fill_between(
+                one.offsets, one.profile - 2 * one.profile_error, one.profile + 2 * one.profile_error,
+                color=colour, alpha=0.25, linewidth=0,
+            )  # fmt: skip
+        colours |= {"the anchors themselves": "#009E73", "saliency, here": "#B3261E", "saliency, W − S": "#E69F00"}
+        for which, colour in colours.items():
+            one = waves[which]
+            right.plot(one.periods, one.power / one.threshold, color=colour, linewidth=1, label=which)
+        right.axhline(1, color="#7F7F7F", linewidth=0.8, linestyle="--")
+        right.set(ylim=(0, None), xlim=(5, 20), ylabel="power / 5 % of shuffles")
+        left.set_title(
+            f"{name}: draws {waves['draws'].period:.2f} bp, p = {waves['draws'].p:.1g}", fontsize=9, loc="left"
+        )
+        left.set(ylabel="WW frequency", xlim=(-LENGTH // 2, LENGTH // 2))
+    axes[-1, 0].set_xlabel("distance from the dyad, bp")
+    axes[-1, 1].set_xlabel("period, bp")
+    axes[0, 0].legend(fontsize=7, frameon=False, ncols=3, loc="upper right")
+    axes[0, 1].legend(fontsize=7, frameon=False)
+    plot.save(figure, path)
+
+
+def draw_shifts(rows: list[dict[str, Any]], path: Path) -> None:
+    """One line a network: the shift of every anchor, their mean with its 95 % interval, and what counts as none."""
+    from matplotlib.figure import Figure
+    from scipy.stats import t
+
+    figure = Figure(figsize=(9.5, 0.5 * len(rows) + 1.2), layout="constrained")
+    ax = figure.subplots()
+    ax.axvspan(-COUNTS, COUNTS, color="#7F7F7F", alpha=0.2, linewidth=0)
+    for y, row in enumerate(rows):
+        gc = row["gc"]
+        jitter = np.linspace(-0.2, 0.2, len(gc["effects"]))
+        ax.plot(gc["effects"], y + jitter, "o", color="#0058A8", alpha=0.4, markersize=3)
+        reach = t.ppf(0.975, len(gc["effects"]) - 1) * gc["effect_error"]
+        ax.errorbar(gc["effect"], y, xerr=reach, fmt="D", color="#E69F00", markersize=5, capsize=3)
+        text = f"{gc['verdict']}: {gc['effect']:+.2f} SD, {gc['mean']:+.4f} of GC, p = {gc['p']:.2g}"
+        ax.text(1.01, y, text, transform=ax.get_yaxis_transform(), va="center", fontsize=8)
+    ax.set_yticks(range(len(rows)), [row["name"] for row in rows])
+    ax.invert_yaxis()
+    ax.set_xlabel("shift of the GC count by the network, standard deviations of the background")
+    for side in ("top", "right"):
+        ax.spines[side].set_visible(False)
+    plot.save(figure, path)
+
+
+def print_table(rows: list[dict[str, Any]]) -> None:
+    print("\nnetwork      train (1, 0)     test (1, 0)   AUROC  other strand  GC alone  converged  μ found  steps    s")
+    for row in rows:
+        cells = [
+            f"{row['name']:11s}  {row['train']!s:15s}  {row['test']!s:12s}  {row['auroc']:.3f}",
+            f"{row['auroc_other_strand']:12.3f}  {row['auroc_of_gc_alone']:8.3f}",
+            f"{row['converged']:6d}/{row['anchors']:2d}  {row['mu_found']:4d}/{row['anchors']:2d}",
+            f"{row['steps']:5d}  {row['seconds']:3.0f}",
+        ]
+        print("  ".join(cells))
+    for kmers in ("WW", "SS"):
+        print(f"\nperiod of {kmers}, bp (p against shuffles, amplitude)")
+        for row in rows:
+            each = [one for key, one in row["periods"][kmers].items() if key.startswith("anchor ")]
+            good = sum(abs(one["period"] - 10.2) <= 0.3 and one["p"] < 0.01 for one in each)
+            print(f"{row['name']}: {good} of {len(each)} anchors alone have 10.2 ± 0.3 with p < 0.01")
+            for key, one in row["periods"][kmers].items():
+                if not key.startswith("anchor "):
+                    spelled = f"{one['period']:6.2f} ± {one['period_error']:.2f}"
+                    print(f"    {key:26s} {spelled}   p = {one['p']:.4f}   {one['amplitude']:.4f}")
+    print("\nGC at ⟨GC⟩ held at the genome's: is it a learned, global feature?")
+    for row in rows:
+        gc = row["gc"]
+        print(
+            f"{row['name']:11s}  {gc['verdict']:9s}  {gc['effect']:+.2f} ± {gc['effect_error']:.2f} SD,"
+            f"  {gc['mean']:+.4f} ± {gc['mean_error']:.4f} of GC, p = {gc['p']:.4f}; classes {gc_text(row)};"
+            f"  slope on the anchor's own {gc['slope_on_own']:.2f} ± {gc['slope_error']:.2f};"
+            f" at the background's μ {gc['mean_at_background_mu']:+.4f} ± {gc['error_at_background_mu']:.4f}"
+            f" ({gc['anchors_at_background_mu']} anchors); variance {gc['relative_variance']:.2f} of the background's"
+        )
+
+
+def gc_text(row: dict[str, Any]) -> str:
+    one, zero = row["gc_of_classes"]
+    return f"{one:.3f} and {zero:.3f}, anchors {row['anchors_gc']:.3f}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    names = (*CONTROLS, "upstream", "linker", "low score", "GC-matched")
+    parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="NAME")
+    parser.add_argument("--anchors", type=int, default=8)
+    parser.add_argument("--beta", type=float, default=64.0)
+    parser.add_argument("--rungs", type=int, default=8)
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--rhat", type=float, default=1.05)
+    parser.add_argument("--ess", type=float, default=100.0)
+    parser.add_argument("--steps", type=int, default=8_000, help="give up after so many (default %(default)s)")
+    parser.add_argument("--tolerance", type=float, default=0.05, help="standard error of μ (default %(default)s)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, default=Path("nucleosome"), help="networks, runs, figures, pictures")
+    options = parser.parse_args()
+    if "JAXMAXENT_DATA" not in os.environ:
+        sys.exit("set JAXMAXENT_DATA to the folder that holds yeast/")
+    options.out.mkdir(parents=True, exist_ok=True)
+    began, rows, waves = time.perf_counter(), [], {}
+    genome = read_genome(Path(os.environ["JAXMAXENT_DATA"]) / "yeast")
+    print(f"genome's GC content {genome.gc:.4f}, {len(genome.linkers)} linkers")
+    for name in tqdm(options.only, desc="networks"):
+        given = make_task(name, genome, np.random.default_rng(options.seed))
+        network = trained(name, given, options)
+        run = sampled(name, network, given, genome.gc, options)
+        found: dict[str, Any] = {kmers: spectra(run, network, given, kmers) for kmers in ("WW", "SS")}
+        found["shift"] = analysis.composition_shift(run)
+        rows.append(figures(name, given, network, run, found, genome.gc))
+        waves[name] = found["WW"]
+    about = {"device": run.device, "jax": jax.__version__, "date": time.strftime("%Y-%m-%d"), "genome_gc": genome.gc}
+    about |= {key: getattr(options, key) for key in ("beta", "rhat", "ess", "steps", "epochs", "seed")}
+    (options.out / "nucleosome.json").write_text(json.dumps({"about": about, "networks": rows}, indent=1))
+    draw_periods(waves, options.out / "nucleosome_ww.png")
+    draw_shifts(rows, options.out / "nucleosome_gc.png")
+    print_table(rows)
+    print(f"\nin {time.perf_counter() - began:.0f} s, without what was in {options.out} already", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,264 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     name: python3
+# ---
+
+# %% [markdown]
+# # What has a network learned about nucleosomes?
+#
+# DNA that bends easily wraps around a nucleosome: every turn of the helix, some ten letters, the pairs AA, AT, TA and
+# TT (WW) lie where the minor groove faces the histones, and half a turn further CC, CG, GC and GG (SS). A network is
+# trained to tell nucleosomes of yeast from windows upstream of genes, which are mostly free of them. Then jaxmaxent
+# draws the sequences that it treats as equal to some nucleosomes, and two questions are asked of the draws: does it
+# know the period, and has it learned GC content as such, a feature that no single position shows?
+#
+# **Data.** Three files in `$JAXMAXENT_DATA/yeast/`, all public: `sacCer3.fa.gz`, the genome, from
+# [UCSC](https://hgdownload.soe.ucsc.edu/goldenPath/sacCer3/bigZips/) (chromosomes called chrI, chrII, …);
+# `brogaard_dyads_nonoverlapping.bed.gz`, 35,665 nucleosome dyads of Brogaard et al. (Nature 486:496, 2012) lifted to
+# sacCer3, with columns chromosome, dyad, end, NCP score; and `tss.txt.gz`, start sites and strands of transcripts from
+# Ensembl BioMart. The two last as in [pepebonet/nano_damage](https://github.com/pepebonet/nano_damage).
+#
+# Two cores need about five minutes; a GPU or TPU is used where there is one.
+
+# %%
+try:
+    import jaxmaxent as jme
+except ModuleNotFoundError:  # a fresh machine, such as Colab's
+    import subprocess
+    import sys
+
+    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "jaxmaxent[plot]"], check=True)
+    import jaxmaxent as jme
+
+# %%
+import csv
+import gzip
+import os
+from pathlib import Path
+
+import jax
+import numpy as np
+from matplotlib.figure import Figure
+from scipy.stats import t as student
+
+from jaxmaxent import analysis, attribution, models, plot
+from jaxmaxent.analysis.draws import KmerProfile
+from jaxmaxent.data import Sequences, dinucleotide_shuffle, read_windows, split_by_chromosome
+
+TRAIN, EPOCHS, ANCHORS, STEPS = 14000, 3, 6, 6000
+
+
+def show(picture, path):
+    plot.save(picture, path)
+    if "get_ipython" in globals():
+        from IPython.display import Image, display
+
+        display(Image(path))
+
+
+# %% [markdown]
+# ## Windows of 201 bp
+#
+# The highest-scored dyads; windows 100 bp upstream of transcription start sites, on the strand of the gene; and
+# windows anywhere, for a control. Chromosomes IV and XI are kept for testing and for the anchors.
+
+# %%
+yeast, length = Path(os.environ["JAXMAXENT_DATA"]) / "yeast", 201
+rng = np.random.default_rng(0)
+
+with gzip.open(yeast / "brogaard_dyads_nonoverlapping.bed.gz", "rt") as stream:
+    rows = [line.split() for line in stream]
+rows.sort(key=lambda row: -float(row[3]))
+dyads = [(chromosome, int(start), int(end)) for chromosome, start, end, *_ in rows]
+with gzip.open(yeast / "tss.txt.gz", "rt") as stream:
+    genes = [row for row in csv.DictReader(stream, delimiter="\t") if row["Gene type"] == "protein_coding"]
+starts = []
+for gene in genes:
+    chromosome, site = "chr" + gene["Chromosome/scaffold name"], int(gene["Transcription start site (TSS)"])
+    if chromosome != "chrMito":
+        starts.append((chromosome, site - 1, site, "+" if gene["Strand"] == "1" else "-"))
+places = [
+    max(start + int(shift), 0)
+    for (_, start, _), shift in zip(dyads, rng.integers(-5000, 5000, len(dyads)), strict=True)
+]
+anywhere = [(chromosome, place, place) for (chromosome, *_), place in zip(dyads, places, strict=True)]
+
+genome = yeast / "sacCer3.fa.gz"
+nucleosomes = read_windows(genome, dyads[:TRAIN], length=length)
+upstream = read_windows(genome, starts[:TRAIN], length=length, offset=-100)
+windows = read_windows(genome, anywhere[: 2 * TRAIN], length=length)
+
+
+def gc_content(tokens):
+    return np.isin(tokens, jme.DNA.encode("GC")).mean(-1)
+
+
+for name, some in (("nucleosomes", nucleosomes), ("upstream", upstream), ("anywhere", windows)):
+    print(f"{len(some)} {name}: GC content {gc_content(some.tokens).mean():.3f}")
+
+# %% [markdown]
+# ## Three networks
+#
+# The published network for CTCF, on 201 bp: its filters of 24 bp see two turns of the helix, and without pooling the
+# dense layer behind them knows where each match stands. Besides the nucleosomes it learns two controls, whose answer
+# to the question of GC content is known: windows labelled by their GC content alone, and nucleosomes against their own
+# dinucleotide shuffles, where GC content tells nothing. Windows are shown on both strands: upstream windows have a
+# direction, and a network shown one strand learns that too.
+
+# %%
+above = gc_content(windows.tokens) > np.median(gc_content(windows.tokens))
+shuffles = Sequences(dinucleotide_shuffle(rng, nucleosomes.tokens), nucleosomes.names)
+classes = {
+    "label is GC": (windows.take(above), windows.take(~above)),
+    "shuffled": (nucleosomes, shuffles),
+    "nucleosomes": (nucleosomes, upstream),
+}
+held_out = ("chrIV", "chrXI")
+networks, anchors = {}, {}
+for name, (ones, zeros) in classes.items():
+    (ones, ones_test), (zeros, zeros_test) = split_by_chromosome(ones, held_out), split_by_chromosome(zeros, held_out)
+    tokens, labels = np.concatenate([ones.tokens, zeros.tokens]), np.repeat([1, 0], [len(ones), len(zeros)])
+    tokens, labels = np.concatenate([tokens, jme.DNA.reverse_complement(tokens)]), np.tile(labels, 2)
+    networks[name] = models.train(
+        jax.random.key(0),
+        models.ConvArchitecture(length=length),
+        tokens,
+        labels,
+        epochs=EPOCHS,
+        class_weights="balanced",
+    ).network
+    scores = models.predict(networks[name], np.concatenate([ones_test.tokens, zeros_test.tokens]))[:, 1]
+    auroc = models.auroc(np.repeat([1, 0], [len(ones_test), len(zeros_test)]), scores)
+    print(f"{name}: AUROC {auroc:.3f} on chromosomes IV and XI")
+    # Of the half that the network is surer of.
+    surest = np.argsort(-scores[: len(ones_test)])[: len(ones_test) // 2]
+    anchors[name] = ones_test.tokens[np.sort(rng.choice(surest, ANCHORS, replace=False))]
+
+# %% [markdown]
+# ## Draws with the genome's GC content
+#
+# Without a field the background of an ensemble has a GC content of 0.5, yeast has 0.381. The chemical potential μ adds
+# μ times the GC count to the exponent, and is solved for so that the *anchored* ensemble has the genome's content.
+# Without a network it would be log(0.381 / 0.619) = −0.485. What a network does to GC content is in the difference.
+
+# %%
+gc, runs = 0.381, {}
+for name, network in networks.items():
+    ensemble = jme.Ensemble.create(
+        models.representation(network), anchors[name], beta=64.0, fields=[jme.composition("GC")]
+    )
+    sizes = {"steps": max(STEPS // 10, 10), "max_steps": STEPS, "burn_in": STEPS // 30 * 10, "tolerance": 0.1}
+    solved = analysis.solve_chemical_potential(jax.random.key(1), ensemble, gc, **sizes)
+    mu = np.where(solved.reached, solved.mu, np.log(gc / (1 - gc)))
+    enough = jme.Precision(rhat=1.05, ess=100, steps=STEPS)
+    runs[name] = jme.sample(
+        jax.random.key(2),
+        ensemble.with_mu(mu),
+        until=enough,
+        ladder=8,
+        burn_in=STEPS // 30 * 10,
+        store_every=max(STEPS // 500 * 5, 5),
+    )
+    print(f"{name}: μ = {mu.mean():.3f} (from {mu.min():.3f} to {mu.max():.3f})")
+    print(f"  {runs[name].converged.sum()} of {ANCHORS} converged; the first: {runs[name].outcomes[0]}")
+
+# %% [markdown]
+# ## The period of WW
+#
+# How often a WW stands at each position of the draws around the nucleosomes, beside the nucleosomes of the test
+# chromosomes and the background (β = 0, same μ); and its spectrum: the power of a wave of each period, in units of
+# what 5 % of shuffled profiles reach anywhere. One and the same spectrum is taken of what one would otherwise look at:
+# WW in the anchors themselves, and the network's gradient at their letters, averaged as the draws are.
+
+# %%
+network, run = networks["nucleosomes"], runs["nucleosomes"]
+test = split_by_chromosome(nucleosomes, held_out)[1]
+representation = models.representation(network)
+scores = np.abs(attribution.saliency(representation, run.anchors)).max(-1)
+
+
+def as_profile(row):
+    none = np.full(length, np.nan)
+    return KmerProfile(("score",), np.arange(length) - length // 2.0, row, none, row[None])
+
+
+profiles = {
+    "draws": [analysis.kmer_profile(run, "WW", anchor=a) for a in range(ANCHORS)],
+    "nucleosomes": analysis.kmer_profile(test.tokens, "WW"),
+    "background": [analysis.kmer_profile(run, "WW", anchor=a, rung=0) for a in range(ANCHORS)],
+    "the anchors alone": analysis.kmer_profile(run.anchors, "WW"),
+    "saliency": [as_profile(row) for row in scores.astype(float)],
+}
+waves = {name: analysis.periodicity(some, shuffles=9999) for name, some in profiles.items()}
+for name, wave in waves.items():
+    print(f"{name}: period {wave.period:.2f} ± {wave.period_error:.2f} bp, p = {wave.p:.2g}")
+
+# %%
+figure = Figure(figsize=(11, 3.4), layout="constrained")
+left, right = figure.subplots(1, 2, width_ratios=(3, 2))
+colours = {"draws": "#0058A8", "nucleosomes": "#222222", "background": "#7F7F7F"}
+for name, colour in colours.items():
+    wave = waves[name]
+    left.plot(wave.offsets, wave.profile, color=colour, linewidth=1.2, label=name)
+    low, high = wave.profile - 2 * wave.profile_error, wave.profile + 2 * wave.profile_error
+    left.fill_between(wave.offsets, low, high, color=colour, alpha=0.2, linewidth=0)
+for name, colour in (colours | {"the anchors alone": "#009E73", "saliency": "#B3261E"}).items():
+    right.plot(waves[name].periods, waves[name].power / waves[name].threshold, color=colour, linewidth=1.2, label=name)
+right.axhline(1, color="#7F7F7F", linewidth=0.8, linestyle="--")
+left.set(xlabel="distance from the dyad, bp", ylabel="frequency of WW", xlim=(-100, 100))
+right.set(xlabel="period, bp", ylabel="power over 5 % of shuffles", ylim=(0, None), xlim=(5, 20))
+left.set_title(f"Draws: a WW every {waves['draws'].period:.2f} ± {waves['draws'].period_error:.2f} bp", loc="left")
+left.legend(frameon=False, ncols=3, fontsize=8)
+right.legend(frameon=False, fontsize=8)
+show(figure, "nucleosome_ww.png")
+
+# %% [markdown]
+# ## One nucleosome
+#
+# The same in the letters: what the network insists on around the first anchor, and under it the gradient times the
+# input.
+
+# %%
+profile = analysis.profile(run, anchor=0)
+rival = attribution.input_x_gradient(representation, run.anchors[:1], centred=True).sum(-1)[0]
+figure = plot.views(
+    profile.frequencies, {"input × gradient": rival}, str(jme.DNA.decode(run.anchors[0])),
+    standard_error=profile.frequency_errors, start=-100, title=f"draws at β = 64, {run.names[0]}",
+)  # fmt: skip
+show(figure, "nucleosome_anchor.png")
+
+# %% [markdown]
+# ## Is GC content a learned, global feature?
+#
+# For each anchor: the GC content of the anchored ensemble (held at 0.381 by μ) against that of the background at the
+# same μ without a network. Their difference is the network's doing. With many anchors even a shift of no account has a
+# small p, so the verdict asks for a size: does the 95 % interval of the mean lie beyond, or within, 0.2 standard
+# deviations of the background's count? First the controls, whose answers are known: yes, no.
+
+# %%
+shifts = {name: analysis.composition_shift(run) for name, run in runs.items()}
+figure = Figure(figsize=(9, 2.6), layout="constrained")
+ax = figure.subplots()
+ax.axvspan(-0.2, 0.2, color="#7F7F7F", alpha=0.2, linewidth=0)
+for y, (name, shift) in enumerate(shifts.items()):
+    reach = student.ppf(0.975, ANCHORS - 1) * shift.effect_error
+    low, high = shift.effect - reach, shift.effect + reach
+    answer = "yes" if low > 0.2 or high < -0.2 else "no" if low > -0.2 and high < 0.2 else "undecided"
+    said = f"{answer}: {shift.effect:+.2f} ± {shift.effect_error:.2f} SD, {shift.mean:+.4f} of GC, p = {shift.p:.2g}"
+    print(f"{name}: is GC content a learned feature? {said}")
+    deviation = np.sqrt(length * shift.background * (1 - shift.background))
+    ax.plot(
+        shift.shift * length / deviation, y + np.linspace(-0.2, 0.2, ANCHORS), "o", color="#0058A8", alpha=0.4, ms=4
+    )
+    ax.errorbar(shift.effect, y, xerr=reach, fmt="D", color="#E69F00", capsize=3)
+    ax.text(1.01, y, said, transform=ax.get_yaxis_transform(), va="center", fontsize=8)
+ax.set_yticks(range(len(shifts)), list(shifts))
+ax.invert_yaxis()
+ax.set_xlabel("shift of the GC count, standard deviations of the background")
+show(figure, "nucleosome_gc.png")
