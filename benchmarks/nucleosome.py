@@ -21,9 +21,11 @@ ensemble has the genome's mean GC content (or, where none is found, that of the 
 --rhat and --ess are reached at every β. The same run says what is periodic and how far GC is moved: the anchored
 ensemble against the background of the same μ without a network.
 
-The verdict on GC asks for a size, not only for a small p: with many anchors a shift of no account has a small p too.
-"yes" where the 95 % interval of the mean shift lies wholly beyond 0.2 standard deviations of the background's count,
-"no" where it lies wholly within, "undecided" otherwise; the size always stands beside it.
+A network can have learned GC content in two ways: it moves all ensembles alike, which the mean shift shows, or it holds
+each ensemble at its anchor's own content, whose shifts may be up and down: then they follow it with a slope of up to 1.
+The verdict asks for a size of either, not only for a small p: with many anchors a shift of no account has a small p too.
+"yes" where a 95 % interval lies wholly beyond 0.2 (of the mean shift in standard deviations of the background's count,
+or of the slope), "no" where both lie wholly within, "undecided" otherwise; the sizes always stand beside it.
 """
 
 import argparse
@@ -51,7 +53,7 @@ from jaxmaxent.data import Sequences, dinucleotide_shuffle, read_windows, split_
 LENGTH, HELD_OUT = 201, ("chrIV", "chrXI")
 HIGHEST, UPSTREAM, FAR = 14_000, -100, 40
 SHUFFLES = 9_999  # of the null of a period, so that p can be 0.0001
-COUNTS = 0.2  # standard deviations of the background that a shift of GC must exceed; "small" by Cohen (1988)
+COUNTS = 0.2  # what a mean shift, in standard deviations ("small" by Cohen, 1988), or a slope must exceed to count
 CONTROLS = ("GC label", "shuffled")
 
 
@@ -227,15 +229,23 @@ def sampled(name: str, network: models.Network, given: Task, gc: float, options:
     return run
 
 
-def verdict(found: CompositionShift) -> str:
-    """Whether GC content is learned as a global feature, by the size of the shift with its 95 % interval."""
+def intervals(found: CompositionShift) -> tuple[np.ndarray, np.ndarray]:
+    """95 % intervals of the mean shift, in standard deviations, and of the slope on the anchors' own content."""
     from scipy.stats import t
 
-    reach = t.ppf(0.975, len(found.shift) - 1) * found.effect_error
-    low, high = found.effect - reach, found.effect + reach
-    if low > COUNTS or high < -COUNTS:
+    anchors, slope = len(found.shift), found.follows
+    shift_reach = t.ppf(0.975, anchors - 1) * found.effect_error
+    slope_reach = t.ppf(0.975, anchors - 2) * slope.slope_error if anchors > 2 else np.nan
+    ends = np.array([-1, 1])
+    return found.effect + ends * shift_reach, slope.slope + ends * slope_reach
+
+
+def verdict(found: CompositionShift) -> str:
+    """Whether GC content is learned as a global feature, by the sizes of the mean shift and of the slope."""
+    both = np.array(intervals(found))
+    if ((both > COUNTS).all(1) | (both < -COUNTS).all(1)).any():
         return "yes"
-    return "no" if low > -COUNTS and high < COUNTS else "undecided"
+    return "no" if (np.abs(both) < COUNTS).all() else "undecided"
 
 
 def rival_profiles(network: models.Network, anchors: np.ndarray) -> dict[str, list[KmerProfile]]:
@@ -309,6 +319,7 @@ def figures(
             **at_background_mu(run, genome_gc),
             "slope_on_own": shift.follows.slope,
             "slope_error": shift.follows.slope_error,
+            "intervals": [interval.tolist() for interval in intervals(shift)],
             "effects": (shift.shift * LENGTH / deviation(shift)).tolist(),
         },
         "periods": {kmers: {key: wave(one) for key, one in found[kmers].items()} for kmers in ("WW", "SS")},
@@ -380,7 +391,6 @@ def draw_periods(found: dict[str, dict[str, analysis.Periodicity]], path: Path) 
 def draw_shifts(rows: list[dict[str, Any]], path: Path) -> None:
     """One line a network: the shift of every anchor, their mean with its 95 % interval, and what counts as none."""
     from matplotlib.figure import Figure
-    from scipy.stats import t
 
     figure = Figure(figsize=(9.5, 0.5 * len(rows) + 1.2), layout="constrained")
     ax = figure.subplots()
@@ -389,9 +399,9 @@ def draw_shifts(rows: list[dict[str, Any]], path: Path) -> None:
         gc = row["gc"]
         jitter = np.linspace(-0.2, 0.2, len(gc["effects"]))
         ax.plot(gc["effects"], y + jitter, "o", color="#0058A8", alpha=0.4, markersize=3)
-        reach = t.ppf(0.975, len(gc["effects"]) - 1) * gc["effect_error"]
+        reach = gc["intervals"][0][1] - gc["effect"]
         ax.errorbar(gc["effect"], y, xerr=reach, fmt="D", color="#E69F00", markersize=5, capsize=3)
-        text = f"{gc['verdict']}: {gc['effect']:+.2f} SD, {gc['mean']:+.4f} of GC, p = {gc['p']:.2g}"
+        text = f"{gc['verdict']}: {gc['effect']:+.2f} SD, {gc['mean']:+.4f} of GC, slope {gc['slope_on_own']:.2f}"
         ax.text(1.01, y, text, transform=ax.get_yaxis_transform(), va="center", fontsize=8)
     ax.set_yticks(range(len(rows)), [row["name"] for row in rows])
     ax.invert_yaxis()

@@ -238,8 +238,9 @@ show(figure, "nucleosome_anchor.png")
 #
 # For each anchor: the GC content of the anchored ensemble (held at 0.381 by μ) against that of the background at the
 # same μ without a network. Their difference is the network's doing. With many anchors even a shift of no account has a
-# small p, so the verdict asks for a size: does the 95 % interval of the mean lie beyond, or within, 0.2 standard
-# deviations of the background's count? First the controls, whose answers are known: yes, no.
+# small p, so the verdict asks for sizes: does the 95 % interval of the mean lie beyond, or within, 0.2 standard
+# deviations of the background's count? And of the slope of the draws' GC content on the anchors' own: a network that
+# knows GC content holds it where the anchor has it. First the controls, whose answers are known: yes, no.
 
 # %%
 shifts = {name: analysis.composition_shift(run) for name, run in runs.items()}
@@ -249,8 +250,11 @@ ax.axvspan(-0.2, 0.2, color="#7F7F7F", alpha=0.2, linewidth=0)
 for y, (name, shift) in enumerate(shifts.items()):
     reach = student.ppf(0.975, ANCHORS - 1) * shift.effect_error
     low, high = shift.effect - reach, shift.effect + reach
-    answer = "yes" if low > 0.2 or high < -0.2 else "no" if low > -0.2 and high < 0.2 else "undecided"
-    said = f"{answer}: {shift.effect:+.2f} ± {shift.effect_error:.2f} SD, {shift.mean:+.4f} of GC, p = {shift.p:.2g}"
+    slope, slope_reach = shift.follows.slope, student.ppf(0.975, max(ANCHORS - 2, 1)) * shift.follows.slope_error
+    moved = low > 0.2 or high < -0.2 or abs(slope) - slope_reach > 0.2
+    still = low > -0.2 and high < 0.2 and abs(slope) + slope_reach < 0.2
+    answer = "yes" if moved else "no" if still else "undecided"
+    said = f"{answer}: {shift.effect:+.2f} ± {shift.effect_error:.2f} SD, slope {slope:.2f}, p = {shift.p:.2g}"
     print(f"{name}: is GC content a learned feature? {said}")
     deviation = np.sqrt(length * shift.background * (1 - shift.background))
     ax.plot(
