@@ -23,7 +23,7 @@ ensemble against the background of the same μ without a network.
 
 A network can have learned GC content in two ways: it moves all ensembles alike, which the mean shift shows, or it holds
 each ensemble at its anchor's own content, whose shifts may be up and down: then they follow it with a slope of up to 1.
-The verdict asks for a size of either, not only for a small p: with many anchors a shift of no account has a small p too.
+The verdict asks for a size of either, not only for a small p: with many anchors a shift of no account has one too.
 "yes" where a 95 % interval lies wholly beyond 0.2 (of the mean shift in standard deviations of the background's count,
 or of the slope), "no" where both lie wholly within, "undecided" otherwise; the sizes always stand beside it.
 """

@@ -145,7 +145,9 @@ for name, (ones, zeros) in classes.items():
 #
 # Without a field the background of an ensemble has a GC content of 0.5, yeast has 0.381. The chemical potential μ adds
 # μ times the GC count to the exponent, and is solved for so that the *anchored* ensemble has the genome's content.
-# Without a network it would be log(0.381 / 0.619) = −0.485. What a network does to GC content is in the difference.
+# Without a network it would be log(0.381 / 0.619) = −0.485. What a network does to GC content is in the difference. The
+# network that was trained on GC content itself cannot be held at a content that is not that of the anchor's class:
+# where no μ is found, that of the background is taken.
 
 # %%
 gc, runs = 0.381, {}
@@ -195,7 +197,7 @@ profiles = {
     "the anchors alone": analysis.kmer_profile(run.anchors, "WW"),
     "saliency": [as_profile(row) for row in scores.astype(float)],
 }
-waves = {name: analysis.periodicity(some, shuffles=9999) for name, some in profiles.items()}
+waves = {name: analysis.periodicity(some, shuffles=1999) for name, some in profiles.items()}
 for name, wave in waves.items():
     print(f"{name}: period {wave.period:.2f} ± {wave.period_error:.2f} bp, p = {wave.p:.2g}")
 
@@ -221,26 +223,34 @@ show(figure, "nucleosome_ww.png")
 # %% [markdown]
 # ## One nucleosome
 #
-# The same in the letters: what the network insists on around the first anchor, and under it the gradient times the
-# input.
+# The same in the letters, for the middle of the first anchor, and under it the gradient times the input. There is no
+# motif: no letter tells more than a fraction of a bit, so the scale ends far below the two bits of a letter that is
+# certain. What a nucleosome is to the network is spread over all turns.
 
 # %%
-profile = analysis.profile(run, anchor=0)
+profile, middle = analysis.profile(run, anchor=0), slice(60, 141)
 rival = attribution.input_x_gradient(representation, run.anchors[:1], centred=True).sum(-1)[0]
 figure = plot.views(
-    profile.frequencies, {"input × gradient": rival}, str(jme.DNA.decode(run.anchors[0])),
-    standard_error=profile.frequency_errors, start=-100, title=f"draws at β = 64, {run.names[0]}",
-)  # fmt: skip
+    profile.frequencies[middle],
+    {"input × gradient": rival[middle]},
+    str(jme.DNA.decode(run.anchors[0, middle])),
+    standard_error=profile.frequency_errors[middle],
+    start=-40,
+    title="draws at β = 64 around the first anchor",
+)
+top = max(1.2 * profile.information[middle].max(), 0.1)
+figure.axes[0].set(ylim=(0, top), yticks=np.round([0, top / 2, top], 2))
 show(figure, "nucleosome_anchor.png")
 
 # %% [markdown]
 # ## Is GC content a learned, global feature?
 #
-# For each anchor: the GC content of the anchored ensemble (held at 0.381 by μ) against that of the background at the
-# same μ without a network. Their difference is the network's doing. With many anchors even a shift of no account has a
-# small p, so the verdict asks for sizes: does the 95 % interval of the mean lie beyond, or within, 0.2 standard
-# deviations of the background's count? And of the slope of the draws' GC content on the anchors' own: a network that
-# knows GC content holds it where the anchor has it. First the controls, whose answers are known: yes, no.
+# For each anchor: the GC content of the anchored ensemble against that of the background at the same μ without a
+# network. Their difference is the network's doing. GC content can be learned in two ways: all ensembles are moved alike
+# (mean shift, in standard deviations of the background's count), or each is held at its anchor's own content (slope of
+# the shifts on it, 1 where it is held fully). With many anchors even a shift of no account has a small p, so the
+# verdict asks for a size: yes where a 95 % interval of either lies wholly beyond 0.2, no where both lie within. First
+# the controls, whose answers are known: yes, no.
 
 # %%
 shifts = {name: analysis.composition_shift(run) for name, run in runs.items()}

@@ -27,7 +27,7 @@ EXPECTED = {
         data=True,
     ),
     "nucleosome": Expected(
-        "TRAIN, EPOCHS, ANCHORS, STEPS = 300, 1, 2, 200",
+        "TRAIN, EPOCHS, ANCHORS, STEPS = 200, 1, 2, 60",
         3,
         r"nucleosomes: is GC content a learned feature\? \w+: [+-]\d",
         data=True,
