@@ -89,8 +89,8 @@ def test_train_writes_a_network_and_its_figures(work):
 def test_interpret_writes_a_summary_of_every_anchor(done):
     summary = json.loads((done / "summary.json").read_text())
     assert summary["settings"] == {
-        "beta": BETA, "mu": 0, "unit": None, "rungs": 4, "chains": 6, "anchor_chains": 1, "burn_in": 20, "steps": 60, "pictures": 50,
-        "until": None, "seed": 0, "thin": 5, "evaluation": "full",
+        "beta": BETA, "mu": 0, "unit": None, "rungs": 4, "chains": 6, "anchor_chains": 1, "burn_in": 20, "steps": 60,
+        "pictures": 50, "until": None, "seed": 0, "thin": 5, "evaluation": "full",
     }  # fmt: skip
     assert summary["converged"] is False
     assert summary["outcome"] == f"not converged: 3 of 3 sequences ({', '.join(NAMES)})"
