@@ -185,11 +185,10 @@ def trained(name: str, given: Task, options: argparse.Namespace) -> models.Netwo
         return models.load(folder)
     order = np.random.default_rng(options.seed).permutation(len(given.labels))
     kept, rest = order[len(order) // 20 :], order[: len(order) // 20]
-    tokens = np.concatenate([given.tokens[kept], jme.DNA.reverse_complement(given.tokens[kept])])
-    settings: dict[str, Any] = {"epochs": options.epochs, "class_weights": "balanced"}
     network = models.train(
-        jax.random.key(options.seed), models.ConvArchitecture(length=LENGTH), tokens, np.tile(given.labels[kept], 2),
-        validation=(given.tokens[rest], given.labels[rest]), **settings,
+        jax.random.key(options.seed), models.ConvArchitecture(length=LENGTH), given.tokens[kept], given.labels[kept],
+        validation=(given.tokens[rest], given.labels[rest]), epochs=options.epochs, class_weights="balanced",
+        both_strands=True,
     ).network  # fmt: skip
     models.save(network, folder)
     return network

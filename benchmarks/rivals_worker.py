@@ -64,11 +64,11 @@ class Sampler:
     Attributes:
         tokens: where the chains are, in the rival's own kind of array.
         compile_seconds: what compiling took.
-        library: it is written in.
+        package: what it is written with.
         version: of the library.
     """
 
-    library = "jaxmaxent"
+    package = "jaxmaxent"
 
     def __init__(self, problem: Problem, chains: int, seed: int, thin: int = THIN) -> None:
         self.problem, self.chains, self.seed, self.thin = problem, chains, seed, thin
@@ -99,7 +99,7 @@ class Sampler:
 class NumPy(Sampler):
     """Convolution as one matrix product over all windows of all chains, into buffers that are used again."""
 
-    library = "numpy"
+    package = "numpy"
 
     def prepare(self) -> None:
         self.version = np.__version__
@@ -146,7 +146,7 @@ class NumPy(Sampler):
 class Torch(Sampler):
     """Eager PyTorch, in inference mode, on a GPU where there is one."""
 
-    library = "torch"
+    package = "torch"
 
     def prepare(self) -> None:
         import torch  # pyright: ignore[reportMissingImports]
@@ -232,7 +232,7 @@ class CompiledTorch(Torch):
 class BlackJAX(Sampler):
     """BlackJAX's random-walk kernel with a proposal for tokens, mapped over chains, compiled with a scan over steps."""
 
-    library = "blackjax"
+    package = "blackjax"
 
     def prepare(self) -> None:
         import blackjax
@@ -436,7 +436,7 @@ def main() -> None:
     sampler = RIVALS[rival](Problem.load(problem), int(chains), int(seed))
     for line in sys.stdin:
         answer = obey(sampler, json.loads(line))
-        answer |= {"compile_seconds": sampler.compile_seconds, "version": {sampler.library: sampler.version}}
+        answer |= {"compile_seconds": sampler.compile_seconds, "version": {sampler.package: sampler.version}}
         answer |= {"peak_bytes": peak_bytes(), "peak_device_bytes": sampler.device_bytes()}
         print(json.dumps(answer), file=answers, flush=True)
 

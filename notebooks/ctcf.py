@@ -47,15 +47,6 @@ from jaxmaxent.data import read_motifs, read_one_hot, read_sequences
 
 TRAIN, EPOCHS, ANCHORS, STEPS = 77174, 6, 10, 40000
 
-
-def show(picture, path):
-    plot.save(picture, path)
-    if "get_ipython" in globals():
-        from IPython.display import Image, display
-
-        display(Image(path))
-
-
 # %% [markdown]
 # ## The network
 #
@@ -103,7 +94,7 @@ picture = plot.resolutions(
     standard_error=run.frequency_errors[0, rungs],
     titles=[f"β = {run.beta[0, k]:.3g}, ⟨E⟩ = {run.energy[0, k]:.2f}" for k in rungs],
 )
-show(picture, "ctcf_resolutions.png")
+plot.show(picture, "ctcf_resolutions.png")
 
 heat = analysis.thermodynamics(run, 0)
 number, all_of_them = heat.log10_number[-1], anchors.tokens.shape[1] * np.log10(4)
@@ -130,7 +121,7 @@ both = plot.logo_grid(
     np.stack([converged.frequencies, claimed.frequencies]),
     ["replica exchange, converged", "published protocol, same network, anchor and β"],
 )
-show(both, "ctcf_published.png")
+plot.show(both, "ctcf_published.png")
 
 # %% [markdown]
 # ## What the anchors have in common
@@ -146,7 +137,7 @@ for motif, near in zip(found.motifs[:3], hits, strict=False):
     print(f"{motif.name}: {motif.sites} anchors, {motif.consensus}, most like {near[0].name} "
           f"({near[0].identifier}), q = {near[0].q:.1g}")  # fmt: skip
 if found.motifs:
-    show(plot.motif(found.motifs[0], hit=hits[0][0]), "ctcf_motif.png")
+    plot.show(plot.motif(found.motifs[0], hit=hits[0][0]), "ctcf_motif.png")
 
 # %% [markdown]
 # ## Which positions depend on each other
@@ -161,7 +152,7 @@ stored = jme.sample(
     jax.random.key(3), one, ladder=run.beta[:1], store_every=40, burn_in=min(STEPS // 5, 4040), until=enough
 )
 pairs = analysis.couplings(stored, window=window)
-show(plot.coupling_map(pairs, frequencies=stored.frequencies[0, -1]), "ctcf_couplings.png")
+plot.show(plot.coupling_map(pairs, frequencies=stored.frequencies[0, -1]), "ctcf_couplings.png")
 for pair in pairs.pairs[:3]:
     one_letter, other_letter = np.unravel_index(pair.excess.argmax(), pair.excess.shape)
     print(f"{pair.first} and {pair.second}: {pair.mutual_information:.3f} ± {pair.error:.3f} bits, "
@@ -181,4 +172,4 @@ picture = plot.views(
     jme.DNA.decode(anchors.tokens[0]),
     standard_error=converged.frequency_errors,
 )
-show(picture, "ctcf_views.png")
+plot.show(picture, "ctcf_views.png")

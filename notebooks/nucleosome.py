@@ -53,15 +53,6 @@ from jaxmaxent.data import Sequences, dinucleotide_shuffle, read_windows, split_
 
 TRAIN, EPOCHS, ANCHORS, STEPS = 14000, 3, 6, 6000
 
-
-def show(picture, path):
-    plot.save(picture, path)
-    if "get_ipython" in globals():
-        from IPython.display import Image, display
-
-        display(Image(path))
-
-
 # %% [markdown]
 # ## Windows of 201 bp
 #
@@ -124,7 +115,6 @@ networks, anchors = {}, {}
 for name, (ones, zeros) in classes.items():
     (ones, ones_test), (zeros, zeros_test) = split_by_chromosome(ones, held_out), split_by_chromosome(zeros, held_out)
     tokens, labels = np.concatenate([ones.tokens, zeros.tokens]), np.repeat([1, 0], [len(ones), len(zeros)])
-    tokens, labels = np.concatenate([tokens, jme.DNA.reverse_complement(tokens)]), np.tile(labels, 2)
     networks[name] = models.train(
         jax.random.key(0),
         models.ConvArchitecture(length=length),
@@ -132,6 +122,7 @@ for name, (ones, zeros) in classes.items():
         labels,
         epochs=EPOCHS,
         class_weights="balanced",
+        both_strands=True,
     ).network
     scores = models.predict(networks[name], np.concatenate([ones_test.tokens, zeros_test.tokens]))[:, 1]
     auroc = models.auroc(np.repeat([1, 0], [len(ones_test), len(zeros_test)]), scores)
@@ -218,7 +209,7 @@ right.set(xlabel="period, bp", ylabel="power over 5 % of shuffles", ylim=(0, Non
 left.set_title(f"Draws: a WW every {waves['draws'].period:.2f} ± {waves['draws'].period_error:.2f} bp", loc="left")
 left.legend(frameon=False, ncols=3, fontsize=8)
 right.legend(frameon=False, fontsize=8)
-show(figure, "nucleosome_ww.png")
+plot.show(figure, "nucleosome_ww.png")
 
 # %% [markdown]
 # ## One nucleosome
@@ -240,7 +231,7 @@ figure = plot.views(
 )
 top = max(1.2 * profile.information[middle].max(), 0.1)
 figure.axes[0].set(ylim=(0, top), yticks=np.round([0, top / 2, top], 2))
-show(figure, "nucleosome_anchor.png")
+plot.show(figure, "nucleosome_anchor.png")
 
 # %% [markdown]
 # ## Is GC content a learned, global feature?
@@ -275,4 +266,4 @@ for y, (name, shift) in enumerate(shifts.items()):
 ax.set_yticks(range(len(shifts)), list(shifts))
 ax.invert_yaxis()
 ax.set_xlabel("shift of the GC count, standard deviations of the background")
-show(figure, "nucleosome_gc.png")
+plot.show(figure, "nucleosome_gc.png")

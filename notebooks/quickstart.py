@@ -35,15 +35,6 @@ from jaxmaxent.data.example import ctcf_example
 
 SEQUENCES, EPOCHS, STEPS = 3000, 8, 20000
 
-
-def show(picture, path):
-    plot.save(picture, path)
-    if "get_ipython" in globals():
-        from IPython.display import Image, display
-
-        display(Image(path))
-
-
 # %% [markdown]
 # ## Sequences and a network
 
@@ -68,7 +59,7 @@ for beta in (10.0, 40.0):
     run = jme.sample(jax.random.key(1), ensemble.with_beta(beta), until=enough, burn_in=STEPS // 10)
     profile = jme.analysis.profile(run)
     logo = plot.logo(profile.frequencies, standard_error=profile.frequency_errors, anchor=anchor, title=f"β = {beta:g}")
-    show(logo, f"quickstart_beta_{beta:g}.png")
+    plot.show(logo, f"quickstart_beta_{beta:g}.png")
     print(f"β = {beta:g}: ⟨E⟩ = {run.energy[0, -1]:.3f} ± {run.energy_error[0, -1]:.3f}, {profile.consensus}")
     print(run.outcomes[0])
 

@@ -108,20 +108,12 @@ def panels(width, height, **grid):
     return figure, figure.subplots(squeeze=False, **grid)
 
 
-def show(picture, path):
-    plot.save(picture, path)
-    if "get_ipython" in globals():
-        from IPython.display import Image, display
-
-        display(Image(path))
-
-
 figure, axes = panels(4.2, 3.8)
 axes[0, 0].plot([1e-4, 1], [1e-4, 1], color="0.7", linewidth=1)
 axes[0, 0].loglog(exact.ravel(), draws.ravel(), ".", markersize=3, alpha=0.5)
 axes[0, 0].set(xlabel="p by enumeration", ylabel="frequency among the draws", xlim=(1e-4, 1), ylim=(1e-4, 1))
 axes[0, 0].set_title(f"16 sequences around 16 anchors, {len(networks)} networks", loc="left", fontsize=9)
-show(figure, "xor_exact.png")
+plot.show(figure, "xor_exact.png")
 
 # %% [markdown]
 # ## What the views look like
@@ -191,7 +183,7 @@ def draw_maps(anchor, shown):
 
 
 for name in ("AC", "CG"):
-    show(draw_maps(NAMES.index(name), min(6, len(networks))), f"xor_maps_{name}.png")
+    plot.show(draw_maps(NAMES.index(name), min(6, len(networks))), f"xor_maps_{name}.png")
 
 # %% [markdown]
 # ## Do networks agree, and do the views find the rule?
@@ -235,7 +227,7 @@ axes[0, 0].set_ylim(len(scores) - 0.5, -0.5)
 axes[0, 0].set(xlabel="correlation between two networks")
 axes[0, 1].set(xlabel="AUROC of the anchor’s class, both changed", xlim=(-0.03, 1.03))
 axes[0, 1].axvline(0.375, color="0.6", linestyle="--", linewidth=1)
-show(figure, "xor_agreement.png")
+plot.show(figure, "xor_agreement.png")
 
 # %% [markdown]
 # It comes out alike with 30 networks and the published training sets (`benchmarks/xor.py`): in 27 of them, around every

@@ -4,6 +4,7 @@ import itertools
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
+from types import SimpleNamespace
 
 import matplotlib
 import numpy as np
@@ -456,3 +457,17 @@ def test_every_alphabet_has_a_colour_for_every_letter():
     assert plot.colors(PROTEIN.letters)["K"] == style.BLUE
     for letters in ALPHABETS:
         assert list(plot.colors(letters)) == list(letters)
+
+
+@pytest.mark.parametrize("shell", [None, object()])
+def test_show_writes_and_displays_in_a_notebook_only(tmp_path, monkeypatch, shell):
+    shown = []
+    display = SimpleNamespace(Image=lambda data: data, display=shown.append)
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell, display=display))
+    monkeypatch.setitem(sys.modules, "IPython.display", display)
+    axes = plot.logo(np.full((3, 4), 0.25))
+    plot.show(axes, tmp_path / "a.png")
+    plot.show(axes)
+    written = (tmp_path / "a.png").read_bytes()
+    assert shown == ([] if shell is None else [written, written])
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]

@@ -33,6 +33,16 @@ jax.config.update("jax_disable_most_optimizations", True)
 runs = {name: jme.sample(jax.random.key(0), ensemble, mesh=mesh, **settings) for name, mesh in meshes.items()}
 arrays = {n: {k: v.tobytes() for k, v in vars(run).items() if isinstance(v, np.ndarray)} for n, run in runs.items()}
 different = [[n, k] for n, found in arrays.items() for k in found if found[k] != arrays["one"][k]]
+# One anchor is not mapped over; incremental evaluation keeps its caches on the device of their chain.
+alone = {
+    name: jme.sample(
+        jax.random.key(0), ensemble.take(np.array([1])), mesh=mesh, evaluation="incremental",
+        **settings | {"ladder": [0.0, 1.5, 3.0]},
+    )
+    for name, mesh in (("one", meshes["one"]), ("chains", None))
+}
+same_alone = [k for k in ("frequencies", "last", "draws", "acceptance", "round_trips")
+              if getattr(alone["one"], k).tobytes() == getattr(alone["chains"], k).tobytes()]
 # A batch of another size rounds differently, so energies agree to their last bits and all else is equal.
 rounded = max(
     float(np.nanmax(np.abs(getattr(run, name) - getattr(runs["one"], name))))
@@ -55,6 +65,7 @@ def refusal(mesh):
 
 print(json.dumps({
     "devices": len(devices), "used": plan.mesh.size, "different": different, "rounded": rounded,
+    "same_alone": same_alone,
     "collectives": [word for word in collectives if word in program],
     "uneven": refusal(jax.sharding.Mesh(devices[:3], ("chains",))),
     "named": refusal(jax.sharding.Mesh(devices, ("data",))),
@@ -91,6 +102,10 @@ def test_a_run_does_not_depend_on_the_devices(told):
     }
     assert not untouched & {name for _, name in told["different"]}
     assert told["rounded"] < 1e-5
+
+
+def test_a_run_of_one_anchor_does_not_depend_on_the_devices_either(told):
+    assert told["same_alone"] == ["frequencies", "last", "draws", "acceptance", "round_trips"]
 
 
 def test_devices_have_nothing_to_say_to_each_other_inside_a_block(told):

@@ -49,7 +49,11 @@ def _called(network: Network, sequences: Sequences, unit: int, path: str) -> Seq
     if sequences.labels is not None:
         chosen &= sequences.labels == unit
     if not chosen.any():
-        raise ValueError(f"{path}: none of {len(sequences)} sequences is called {unit} by the network, and rightly so")
+        rightly = "" if sequences.labels is None else " rightly"
+        raise ValueError(
+            f"called must be a class that the network{rightly} gives some sequence of {path}, got {unit}, "
+            f"which none of its {len(sequences)} has"
+        )
     return sequences.take(chosen)
 
 

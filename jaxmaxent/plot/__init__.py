@@ -11,6 +11,7 @@ from jaxmaxent.plot.curves import information_track as information_track
 from jaxmaxent.plot.curves import training_curve as training_curve
 from jaxmaxent.plot.files import png as png
 from jaxmaxent.plot.files import save as save
+from jaxmaxent.plot.files import show as show
 from jaxmaxent.plot.ladder import energy_along as energy_along
 from jaxmaxent.plot.ladder import exchange_along as exchange_along
 from jaxmaxent.plot.ladder import information_along as information_along

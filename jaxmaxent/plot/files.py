@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,27 @@ def save(figure_or_axes: Figure | Axes, path: str | os.PathLike, *, force: bool 
         raise ValueError(f"path must end in .png or .svg, got {os.fspath(path)!r}")
     with new_file(path, force=force) as scratch:
         scratch.write_bytes(_render(figure_or_axes, suffix[1:]))
+
+
+def show(figure_or_axes: Figure | Axes, path: str | os.PathLike | None = None) -> None:
+    """Show a figure, or the figure of an Axes, below a notebook's cell; elsewhere show nothing.
+
+    Figures of this package are not pyplot's, which notebooks would show by themselves.
+
+    Args:
+        figure_or_axes: what to show.
+        path: write it to this file as well, as `save` does.
+
+    Raises:
+        ValueError: as `save`.
+    """
+    if path is not None:
+        save(figure_or_axes, path)
+    notebook = sys.modules.get("IPython")
+    if notebook is not None and notebook.get_ipython() is not None:
+        from IPython.display import Image, display  # pyright: ignore[reportMissingImports]
+
+        display(Image(png(figure_or_axes)))
 
 
 def png(figure_or_axes: Figure | Axes) -> bytes:

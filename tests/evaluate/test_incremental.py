@@ -251,6 +251,18 @@ def test_caches_are_updated_in_place():
     assert not [line for part in loops for line in part.splitlines() if "f32[5,17,3]" in line and " copy(" in line]
 
 
+def test_what_is_only_read_on_is_not_remembered():
+    """Of a residual sum the sum is, not the convolution that is added to it: that is neither updated nor asked for."""
+    cached = incremental(CASES["residual"].features, None, 30).cached
+    made_by = [(value.equation.name, value.shape) for value in cached]
+    assert made_by == [
+        ("conv_general_dilated", (1, 30, 4)),  # the first, updated by a change of one letter
+        ("add", (30, 4)),
+        ("add", (26, 4)),
+        ("dot_general", (3,)),
+    ]
+
+
 def test_explanation_names_what_stops_a_window_and_what_is_saved():
     explanation = incremental(CASES["global max"].features, None, 24).explain()
     (stop,) = explanation.stops

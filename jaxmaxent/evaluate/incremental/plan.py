@@ -74,7 +74,7 @@ def cached(graph: Graph, plan: Plan) -> list[Value]:
 def _passed_on(live: list[Value], plan: Plan, held: set[int], result: Value) -> set[int]:
     """Values that are only read to make others of the same windows, which are remembered themselves.
 
-    Nobody asks what such a value was, unless it is updated from that.
+    What such a value was is asked only where it, or what is made of it, is updated by a change.
     """
     readers: dict[int, list[Value]] = {}
     for value in live:
@@ -88,6 +88,7 @@ def _passed_on(live: list[Value], plan: Plan, held: set[int], result: Value) -> 
         if all(
             reader.opened is not None
             and not plan.whole(reader)
+            and not _is_updated(reader, plan)
             and [where.key for where in plan.ranges(reader)] == own
             and (reader.number in held or reader.number in passed)
             for reader in readers[value.number]
