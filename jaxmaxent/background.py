@@ -62,7 +62,12 @@ def draw(key: Key[Array, ""], ensemble: Ensemble, count: int) -> Int[Array, "cou
 
 def log_partition(ensemble: Ensemble, mu: Float[Array, " fields"] | None = None) -> Float[Array, ""]:
     """log Σ_x exp(Σ μ_k N_k(x)) over the sequences that keep the fixed positions, for one anchor."""
-    unary, pair = _potentials(ensemble, ensemble.mu() if mu is None else mu)
+    return _log_partition(ensemble, ensemble.mu() if mu is None else mu)
+
+
+@jax.jit  # a scan that is not part of a compiled program is compiled at every call
+def _log_partition(ensemble: Ensemble, mu: Float[Array, " fields"]) -> Float[Array, ""]:
+    unary, pair = _potentials(ensemble, mu)
     return jax.nn.logsumexp(unary[0] + _messages(unary, pair)[0])
 
 

@@ -178,6 +178,7 @@ class Ensemble:
             chosen = np.asarray(indices)
             if not np.issubdtype(chosen.dtype, np.integer) or not ((chosen >= 0) & (chosen < self.anchors)).all():
                 raise ValueError(f"indices must be whole numbers from 0 to {self.anchors - 1}, got {indices!r}")
+            indices = chosen
         batch, axes = self.batched(), self.anchor_axes()
         return jax.tree.map(lambda leaf, axis: leaf[indices] if axis == 0 else leaf, batch, axes)
 

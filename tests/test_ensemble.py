@@ -66,6 +66,18 @@ def test_several_anchors_are_the_single_ones_side_by_side(x64):
         np.testing.assert_array_equal(single.batched().anchor, anchor[None])
 
 
+@pytest.mark.parametrize("indices", [[2, 0], (2, 0), np.array([2, 0]), jnp.array([2, 0])])
+def test_some_of_the_anchors_are_taken_by_their_numbers(indices):
+    problem = PROBLEMS["dna-fields"]
+    batch = problem.ensemble(anchor=problem.states[[3, 50, 200]], beta=np.array([0.5, 1.0, 2.0]))
+    taken = batch.take(indices)
+    np.testing.assert_array_equal(taken.anchor, problem.states[[200, 3]])
+    np.testing.assert_array_equal(taken.beta, [2.0, 0.5])
+    np.testing.assert_array_equal(batch.take(2).anchor, problem.states[200])
+    with pytest.raises(ValueError, match="indices must be whole numbers from 0 to 2"):
+        batch.take([3])
+
+
 def test_parameters_are_leaves_and_never_compile_again():
     traced = []
 

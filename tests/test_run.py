@@ -9,7 +9,7 @@ import exact
 import jaxmaxent as jme
 from jaxmaxent.kernels import Site
 from jaxmaxent.run import block as blocks
-from jaxmaxent.run import loop, plan
+from jaxmaxent.run import loop, plan, takes_turns
 from jaxmaxent.run.settings import Settings
 from problems import PROBLEMS, Problem
 
@@ -243,6 +243,15 @@ def test_old_style_keys_and_other_ensembles_are_refused():
         jme.sample(jax.random.PRNGKey(0), Problem().ensemble())
     with pytest.raises(ValueError, match="ensemble must be an Ensemble, got str"):
         jme.sample(jax.random.key(0), "ACGT")
+
+
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="accelerators take anchors side by side")
+def test_many_letters_take_turns_on_a_cpu_and_few_do_not():
+    problem = Problem(length=4)
+    ensemble = problem.ensemble(anchor=problem.states[:3])
+    many = plan.ENOUGH_FOR_A_CPU // problem.length
+    assert not takes_turns(ensemble, ladder=2, chains=many - 1)
+    assert takes_turns(ensemble, ladder=2, chains=many)
 
 
 @pytest.mark.parametrize("one_by_one", [True, False])

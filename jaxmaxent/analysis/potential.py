@@ -23,7 +23,7 @@ from jaxmaxent.analysis.bracket import Search, Trial, unlikely
 from jaxmaxent.analysis.dual import Look
 from jaxmaxent.analysis.wanted import Problem, problem_of
 from jaxmaxent.ensemble import Ensemble
-from jaxmaxent.run import sample
+from jaxmaxent.run import sample, takes_turns
 from jaxmaxent.store import Run
 
 _THIN = 10
@@ -92,7 +92,8 @@ def solve_chemical_potential(
 ) -> ChemicalPotential:
     """Find the μ of a field at which its mean per site under the ensemble, ⟨N⟩ / length, is `target`.
 
-    All anchors are looked at side by side in one compiled program. The first look is where the answer is at β = 0;
+    Anchors are looked at side by side, or, where `sample` would have them take turns, one after the other, each for no
+    longer than it needs; one compiled program serves all looks. The first look is where the answer is at β = 0;
     the next ones are where all draws so far, reweighted, put it, or at the middle of a bracket that is closed only by
     estimates at least 3.5 standard errors away from the target. Looks go on until the error of μ is small enough.
     Then chains started afresh have to agree.
@@ -127,13 +128,13 @@ def solve_chemical_potential(
     if burn_in is None:
         burn_in = max(steps, _WARM_UP_SWEEPS * batch.length) // _THIN * _THIN
     burn_in = checks.multiple("burn_in", checks.integer("burn_in", burn_in, at_least=0), "thin", _THIN)
-    key_search, key_check = jax.random.split(key)
     lengths = _Lengths(steps, max_steps, burn_in)
     with tqdm(desc="solving for μ", unit="look", disable=not progress) as bar:
-        sampler = _Sampler(batch, problem, ladder, chains, bar)
-        searches = _begun(batch, problem, tolerance)
-        counted = _search(key_search, sampler, searches, lengths)
-        return _verified(key_check, sampler, searches, lengths, counted)
+        samplers = _samplers(batch, problem, ladder, chains, bar)
+        if len(samplers) == 1:
+            return _solved(key, samplers[0], tolerance, lengths)
+        parts = [_solved(jax.random.fold_in(key, n), one, tolerance, lengths) for n, one in enumerate(samplers)]
+    return _joined(parts)
 
 
 class _Lengths(NamedTuple):
@@ -171,6 +172,37 @@ class _Sampler:
         self.proposals += at.anchors * self.chains * walked * (steps + burn_in)
         self.bar.update()
         return run
+
+
+def _samplers(ensemble: Ensemble, problem: Problem, ladder: Any, chains: int, bar: Any) -> list[_Sampler]:
+    """One for all groups side by side, or one for each, which then looks no longer than it needs."""
+    if len(problem.groups) == 1 or not takes_turns(ensemble, ladder=ladder, chains=chains):
+        return [_Sampler(ensemble, problem, ladder, chains, bar)]
+    own = np.ndim(ladder) == 2
+    alone = problem._replace(groups=[[0]])
+    return [
+        _Sampler(ensemble.take([anchor]), alone, np.asarray(ladder)[[anchor]] if own else ladder, chains, bar)
+        for (anchor,) in problem.groups
+    ]
+
+
+def _solved(key: Array, sampler: _Sampler, tolerance: float, lengths: _Lengths) -> ChemicalPotential:
+    key_search, key_check = jax.random.split(key)
+    searches = _begun(sampler.ensemble, sampler.problem, tolerance)
+    counted = _search(key_search, sampler, searches, lengths)
+    return _verified(key_check, sampler, searches, lengths, counted)
+
+
+def _joined(parts: Sequence[ChemicalPotential]) -> ChemicalPotential:
+    """The entries of several answers to one question."""
+    arrays = "mu", "standard_error", "covariance", "fraction", "fraction_error", "reached"
+    return dataclasses.replace(
+        parts[0],
+        **{name: np.concatenate([getattr(part, name) for part in parts]) for name in arrays},
+        outcomes=tuple(outcome for part in parts for outcome in part.outcomes),
+        trials=tuple(trials for part in parts for trials in part.trials),
+        proposals=sum(part.proposals for part in parts),
+    )
 
 
 def _begun(ensemble: Ensemble, problem: Problem, tolerance: float) -> list[Search]:

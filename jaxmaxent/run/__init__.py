@@ -5,4 +5,5 @@ from jaxmaxent.run.loop import NonFiniteEnergyError as NonFiniteEnergyError
 from jaxmaxent.run.result import device_name as device_name
 from jaxmaxent.run.sample import resume as resume
 from jaxmaxent.run.sample import sample as sample
+from jaxmaxent.run.sample import takes_turns as takes_turns
 from jaxmaxent.run.settings import Precision as Precision

@@ -67,10 +67,12 @@ def chosen(asked: Any, ensemble: Ensemble, rule: Any, settings: Settings) -> str
         return FULL
     if jax.default_backend() == "cpu" and cost.flops < _PLAIN * cost.full_flops:
         return INCREMENTAL
-    shapes = tuple((leaf.shape, str(leaf.dtype)) for leaf in jax.tree.leaves((ensemble, rule)))
+    # Those of the first anchor, so that it is timed once for any number of them.
+    one, its_rule = ensemble.take(0), rule.at(0, -1)
+    shapes = tuple((leaf.shape, str(leaf.dtype)) for leaf in jax.tree.leaves((one, its_rule)))
     mark = (ensemble.features, str(jax.tree.structure(rule)), shapes, replicas, jax.default_backend())
     if mark not in _FOUND:
-        took = {way: _seconds_a_step(way, ensemble, rule, replicas) for way in (FULL, INCREMENTAL)}
+        took = {way: _seconds_a_step(way, one, its_rule, replicas) for way in (FULL, INCREMENTAL)}
         _FOUND[mark] = min(took, key=lambda way: took[way])
     return _FOUND[mark]
 
@@ -86,8 +88,8 @@ def free_bytes() -> int | None:
 
 
 def _seconds_a_step(way: str, ensemble: Ensemble, rule: Any, replicas: int) -> float:
-    """Least time of a step of all replicas of the first anchor, as a block makes them, without compiling."""
-    tokens = jnp.broadcast_to(ensemble.anchor[0], (replicas, ensemble.length))
+    """Least time of a step of all replicas of one anchor, as a block makes them, without compiling."""
+    tokens = jnp.broadcast_to(ensemble.anchor, (replicas, ensemble.length))
     key, steps = jax.random.key(0), 4
     walk = functools.partial(_walk, way)
     jax.block_until_ready(walk(ensemble, rule, key, tokens, steps))
@@ -105,8 +107,7 @@ def _seconds_a_step(way: str, ensemble: Ensemble, rule: Any, replicas: int) -> f
 def _walk(
     way: str, ensemble: Ensemble, rule: Any, key: Key[Array, ""], tokens: Int[Array, "replicas length"], steps: Any
 ) -> Array:
-    one, its_rule = ensemble.take(0), rule.at(0, -1)
-    kernel = build(its_rule, one, evaluator_for(rule, one, incremental=way == INCREMENTAL))
+    kernel = build(rule, ensemble, evaluator_for(rule, ensemble, incremental=way == INCREMENTAL))
     keys = jax.random.split(key, tokens.shape[0])
 
     def step(number: Array, states: Any) -> Any:

@@ -18,7 +18,7 @@ from jaxmaxent.kernels import Mixture, Rule, SegmentAdaptive, Site, SiteAdaptive
 from jaxmaxent.progress import Progress
 from jaxmaxent.run import block as blocks
 from jaxmaxent.run import plan as plans
-from jaxmaxent.run.evaluation import chosen
+from jaxmaxent.run.evaluation import AUTO, chosen
 from jaxmaxent.run.interrupt import Interrupts
 from jaxmaxent.run.loop import Loop, NonFiniteEnergyError
 from jaxmaxent.run.result import enough, result
@@ -106,9 +106,7 @@ def sample(
         anchor_chains=anchor_chains, until=until, steps=steps, burn_in=burn_in, thin=thin, store_every=store_every,
         names=names,
     )  # fmt: skip
-    rule = prepared_rule(rule, batch, settings)
-    settings = dataclasses.replace(settings, evaluation=chosen(evaluation, batch, rule, settings))
-    plan = plans.make(batch, settings, mesh, rule)
+    rule, settings, plan = _planned(batch, settings, rule, evaluation, mesh)
     key_start, key_steps = jax.random.split(key)
     with Progress(settings.burn_in + settings.counted * settings.thin, show=progress) as bar:
         tokens = first_tokens(key_start, batch, plan, settings.extra, start)
@@ -152,6 +150,28 @@ def resume(
     with Progress(settings.burn_in + settings.counted * settings.thin, show=progress) as bar:
         loop = saved.restore(plan, batch, rule, bar)
         return _run(loop, saver)
+
+
+def takes_turns(ensemble: Ensemble, *, ladder: Any, chains: int) -> bool:
+    """Whether `sample` would have these anchors take turns, so that a call for each of them costs no more.
+
+    The arguments are those of `sample`; the ensemble is batched.
+    """
+    betas, adapts = plans.first_ladder(ladder, ensemble, None)
+    settings = Settings.of(
+        ensemble, rungs=betas.shape[1], has_source=ladder is not None, adapts=adapts, going_on=False, chains=chains,
+        anchor_chains=0, until=None, steps=THIN, burn_in=0, thin=THIN, store_every=None, names=None,
+    )  # fmt: skip
+    return _planned(ensemble, settings, None, AUTO, None)[2].one_by_one
+
+
+def _planned(
+    ensemble: Ensemble, settings: Settings, rule: Any, evaluation: Any, mesh: jax.sharding.Mesh | None
+) -> tuple[Any, Settings, plans.Plan]:
+    """The rule prepared, the settings with the way of evaluation, and the plan; the ensemble is batched."""
+    rule = prepared_rule(rule, ensemble, settings)
+    settings = dataclasses.replace(settings, evaluation=chosen(evaluation, ensemble, rule, settings))
+    return rule, settings, plans.make(ensemble, settings, mesh, rule)
 
 
 def prepared_rule(rule: Any, ensemble: Ensemble, settings: Settings) -> Any:

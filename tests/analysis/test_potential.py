@@ -286,6 +286,31 @@ def test_one_anchor_without_an_answer_leaves_the_others_theirs(monkeypatch):
     assert (np.abs(result.mu[1:] - truth) < 4.5 * result.standard_error[1:]).all()
 
 
+def test_anchors_that_take_turns_are_looked_at_no_longer_than_each_needs(monkeypatch):
+    monkeypatch.setattr(potential, "takes_turns", lambda *_, **__: True)
+    ladder = np.stack([BETAS * 0, BETAS], axis=1)
+    kept = []
+
+    def watched(*arguments, **settings):
+        kept.append(settings["ladder"])
+        return oracle(*arguments, **settings)
+
+    oracle = Oracle(PROBLEM, 3)
+    monkeypatch.setattr(potential, "sample", watched)
+    ensemble = PROBLEM.ensemble(anchor=ANCHORS, beta=BETAS)
+    settings = {"field": "CG", "ladder": ladder, "tolerance": 0.1} | QUICK
+    result = solve_chemical_potential(jax.random.key(0), ensemble, TARGET, **settings)
+    assert all(mus.shape == (1, 3) for mus in oracle.mus)
+    assert {tuple(given[0]) for given in kept} == {tuple(given) for given in ladder}
+    truth = np.array([exact_mus(PROBLEM, [a], [b], [TARGET])[0] for a, b in zip(ANCHORS, BETAS, strict=True)])
+    assert result.reached.all()
+    assert (np.abs(result.mu - truth) < 4 * result.standard_error).all()
+    assert (result.standard_error <= 0.1).all()
+    assert result.covariance.shape == (20, 1, 1)
+    assert len({len(trials) for trials in result.trials}) > 1
+    assert len(result.outcomes) == 20
+
+
 # --- its parts
 
 

@@ -231,10 +231,10 @@ class Proposal:
         if self.plan.whole(value):
             whole = jnp.reshape(self.full(value), value.window.shape)
             whole = jnp.moveaxis(whole, value.window.axis, 0)
-            return [(jnp.zeros((), jnp.int32), whole, self.remembered[value.number])]
+            return [(jnp.zeros((), jnp.int32), whole)]
         return [self._piece(value, where) for where in self.plan.ranges(value)]
 
-    def _piece(self, value: Value, where: Range) -> tuple[Array, Array, Array]:
+    def _piece(self, value: Value, where: Range) -> tuple[Array, Array]:
         """A range that covers a window and was asked for already, or else the window."""
         asked = [key for key in self._memo if isinstance(key, tuple) and key[0] == value.number and key[2:] == (True,)]
         for key in asked:
@@ -245,8 +245,7 @@ class Proposal:
                 where = candidate
                 break
         start = jnp.asarray(self.look_up(where.part, where.start).value, jnp.int32)
-        new, old = (jnp.moveaxis(self.window(value, where, age), value.window.axis, 0) for age in (True, False))
-        return start, new, old
+        return start, jnp.moveaxis(self.window(value, where, True), value.window.axis, 0)
 
 
 def first_cache(graph: Graph, plan: Plan, leaves: Sequence[Any], tokens: Array, values: Sequence[Value]) -> Any:
@@ -286,7 +285,8 @@ def replaced(held: Array, pieces: Any, accept: Array) -> Array:
     """A cached value with a patch where `accept`."""
     if not isinstance(pieces, list):
         return jnp.where(accept, pieces, held)
-    for start, new, old in pieces:
-        window = jnp.reshape(jnp.where(accept, new, old), (new.shape[0], *held.shape[1:]))
+    for start, new in pieces:
+        old = lax.dynamic_slice_in_dim(held, start, new.shape[0], 0)
+        window = jnp.where(accept, new.reshape(old.shape), old)
         held = lax.dynamic_update_slice_in_dim(held, window, start, 0)
     return held
