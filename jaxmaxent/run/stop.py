@@ -142,7 +142,8 @@ def judge(
     if misses:
         return False, "; ".join(misses)
     largest, smallest = np.fmax.reduce(found.max_rhat()), found.min_ess().min()
-    return True, f"largest R-hat {largest:.3f}, smallest effective sample size {smallest:,.0f}"
+    anywhere = " at any β" if len(betas) > 1 else ""
+    return True, f"largest R-hat {largest:.3f} and smallest effective sample size {smallest:,.0f}{anywhere}"
 
 
 def _known(values: np.ndarray, unknown: float) -> np.ndarray:
