@@ -4,8 +4,9 @@
 
 On whatever device JAX finds. For each network of benchmarks/networks.py, with random weights, the whole single-site
 kernel with full and with incremental evaluation, float32 with matrix products at precision "highest", which the package
-asks for, and at the device's "default". Chains are doubled until a doubling gains less than 5 % or does not fit into
-memory. Where both precisions give the same energies bit by bit, as on CPUs, one is measured.
+asks for, and at the device's "default". Chains are doubled until two doublings in a row gain less than 5 % (one may
+be another program's doing) or one does not fit into memory. Where both precisions give the same energies bit by bit, as
+on CPUs, one is measured.
 
 Figures are the median of three rounds. FLOPs are beside those of a large matrix product of the same precision, bytes of
 cache beside those of a large copy. `sample` calls energies too noisy where β times their noise passes 0.1: from the
@@ -33,7 +34,7 @@ from jaxmaxent.run.result import _NOISY  # what `sample` itself calls noisy
 
 EVALUATORS = {"full": FullEvaluator, "incremental": IncrementalEvaluator}
 PRECISIONS = ("highest", "default")
-ROUNDS, GAIN, SHARE_OF_MEMORY = 3, 1.05, 0.8
+ROUNDS, GAIN, PATIENCE, SHARE_OF_MEMORY = 3, 1.05, 2, 0.8
 SEQUENCES = 64
 
 
@@ -145,7 +146,7 @@ def rms(values: np.ndarray) -> float:
 
 def sweep(ensemble: jme.Ensemble, way: str, ceiling: dict[str, float], options: Any) -> Any:
     """A row for every number of chains; the last one says why it is the last."""
-    best, given = 0.0, list(options.chains or [])
+    best, in_vain, given = 0.0, 0, list(options.chains or [])
     chains = options.first or (16 if jax.default_backend() == "cpu" else 256)
     while True:
         if options.chains:
@@ -157,8 +158,9 @@ def sweep(ensemble: jme.Ensemble, way: str, ceiling: dict[str, float], options: 
         if rate is None:
             print(f"{way}, {chains:,} chains: {row['stopped']}", file=sys.stderr)
             return
-        saturated = rate < GAIN * best
-        yield row | {"stopped": "a doubling gained less than 5 %" if saturated and not options.chains else ""}
+        in_vain = in_vain + 1 if rate < GAIN * best else 0
+        saturated = in_vain == PATIENCE
+        yield row | {"stopped": "two doublings gained less than 5 %" if saturated and not options.chains else ""}
         if saturated and not options.chains:
             return
         best, chains = max(best, rate), 2 * chains
@@ -221,6 +223,7 @@ def table(found: dict[str, Any]) -> str:
 def plot(found: dict[str, Any], path: Path) -> None:
     """Chains against proposals a second, a panel a network."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import FuncFormatter, LogLocator
 
     names = list(dict.fromkeys(row["network"] for row in found["rows"]))
     figure = Figure(figsize=(4 * len(names), 3.6), layout="constrained")
@@ -239,6 +242,9 @@ def plot(found: dict[str, Any], path: Path) -> None:
         # As they were doubled; with many, every other one is told.
         panel.set_xticks(ticks := counts[:: 1 + len(counts) // 6], [f"{n:,}" for n in ticks], fontsize=8)
         panel.xaxis.minorticks_off()
+        panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        panel.yaxis.set_major_formatter(FuncFormatter(lambda rate, _: f"{rate:,.0f}"))
+        panel.yaxis.minorticks_off()
     # The panel with most of them, since some may not have been measured with all.
     labelled = max((panel.get_legend_handles_labels() for panel in panels), key=lambda found: len(found[1]))
     figure.legend(*labelled, loc="outside lower center", ncols=4, frameon=False, fontsize=8)

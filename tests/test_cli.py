@@ -224,7 +224,8 @@ def test_seed_unit_and_mu_mean_what_they_say(work, done, tmp_path):
 
     def again(name, *settings):
         out = tmp_path / name
-        assert call("interpret", work.model, work.fasta, "--out", out, "--beta", BETA, *TINY, *settings) == 3
+        settings = "--out", out, "--beta", BETA, "--pictures", 0, *TINY, *settings
+        assert call("interpret", work.model, work.fasta, *settings) == 3
         return Run.load(out / "run.npz")
 
     np.testing.assert_array_equal(again("pair", "--unit", "1,0").last, first.last)
@@ -236,7 +237,7 @@ def test_seed_unit_and_mu_mean_what_they_say(work, done, tmp_path):
 def test_force_replaces_a_run(work, done, tmp_path):
     shutil.copytree(done, tmp_path / "out")
     (tmp_path / "out" / "old").touch()
-    settings = ["--out", tmp_path / "out", "--beta", 2, *TINY, "--force"]
+    settings = ["--out", tmp_path / "out", "--beta", 2, "--pictures", 0, *TINY, "--force"]
     assert call("interpret", work.model, work.fasta, *settings) == 3
     assert not (tmp_path / "out" / "old").exists()
     assert Run.load(tmp_path / "out" / "run.npz").beta[0, -1] == 2

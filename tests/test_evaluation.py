@@ -1,6 +1,7 @@
 """Which way proposals are evaluated, and that it makes no difference to what is sampled."""
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -109,8 +110,10 @@ def test_fresh_sequences_are_put_in_place_alike_on_every_platform():
 
     old, fresh = states(3, 6), states(3)
     replica, taken = jnp.array([2, 0, 5]), jnp.array([True, False, True])
-    for way in (block._installed_at_once, block._installed_in_turn):
-        new = way(old, replica, taken, fresh)
+    even = jnp.array(True)
+    in_turn = functools.partial(block._installed_in_turn, even=even)
+    for way in (block._installed_at_once, in_turn, functools.partial(block._installed, even=even)):
+        new = way(old, replica=replica, taken=taken, fresh=fresh)
         for name in State._fields:
             expected = np.array(getattr(old, name))
             for ladder in (0, 2):

@@ -257,12 +257,13 @@ class _Anchor:
             return key_accept, self.kernel.init(self.source.draw(key_fresh))
 
         keys, fresh = jax.vmap(draw)(self.key_exchange)
-        lowest = carry.at[:, 0]
-        moved, taken = jax.vmap(functools.partial(self._swap, number % 2 == 0))(
+        lowest, even = carry.at[:, 0], number % 2 == 0
+        moved, taken = jax.vmap(functools.partial(self._swap, even))(
             keys, fresh.energy, carry._replace(states=carry.states._replace(cache=None))
         )
         # A fresh sequence takes the place of the one it is exchanged for, which is forgotten.
-        return moved._replace(states=_installed(carry.states, lowest, taken, fresh), source=fresh.tokens), fresh
+        states = _installed(carry.states, lowest, taken, fresh, even)
+        return moved._replace(states=states, source=fresh.tokens), fresh
 
     def _swap(self, even: Array, key: Array, energy: Array, carry: Carry) -> tuple[Carry, Array]:
         """Who stands where after the exchanges of one ladder, and whether the draw of this energy was taken in."""
@@ -315,12 +316,17 @@ class _Anchor:
         return Trace(rows, draws)
 
 
-def _installed(states: State, replica: Int[Array, " ladders"], taken: Bool[Array, " ladders"], fresh: State) -> State:
-    """The states [ladders, replicas, …] with the fresh one of each ladder in the place of a replica, where taken."""
+def _installed(
+    states: State, replica: Int[Array, " ladders"], taken: Bool[Array, " ladders"], fresh: State, even: Bool[Array, ""]
+) -> State:
+    """The states [ladders, replicas, …] with the fresh one of each ladder in the place of a replica, where taken.
+
+    The lowest pair is exchanged at even numbers only; at others nothing is taken.
+    """
     # On a CPU a scatter copies everything that is remembered to another layout and back.
     return jax.lax.platform_dependent(
         states,
-        cpu=functools.partial(_installed_in_turn, replica=replica, taken=taken, fresh=fresh),
+        cpu=functools.partial(_installed_in_turn, replica=replica, taken=taken, fresh=fresh, even=even),
         default=functools.partial(_installed_at_once, replica=replica, taken=taken, fresh=fresh),
     )
 
@@ -335,7 +341,7 @@ def _installed_at_once(states: State, replica: Array, taken: Array, fresh: State
     return jax.tree.map(put, states, fresh)
 
 
-def _installed_in_turn(states: State, replica: Array, taken: Array, fresh: State) -> State:
+def _installed_in_turn(states: State, replica: Array, taken: Array, fresh: State, even: Array) -> State:
     def one(ladder: Array, states: State) -> State:
         def put(leaf: Array, new: Array) -> Array:
             start = jnp.zeros(leaf.ndim, jnp.int32).at[:2].set(jnp.stack([ladder, replica[ladder]]).astype(jnp.int32))
@@ -344,4 +350,4 @@ def _installed_in_turn(states: State, replica: Array, taken: Array, fresh: State
 
         return jax.tree.map(put, states, fresh)
 
-    return jax.lax.fori_loop(0, replica.shape[0], one, states)
+    return jax.lax.fori_loop(0, jnp.where(even, replica.shape[0], 0), one, states)
