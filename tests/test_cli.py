@@ -256,6 +256,7 @@ def test_potential_at_zero_beta_is_the_logit(work, tmp_path, gc):
     assert (found["name"], found["target_gc"], found["beta"], found["reached"]) == (NAMES[0], gc, 0, True)
 
 
+@pytest.mark.slow
 def test_potential_of_several_sequences_is_an_entry_for_each(work, tmp_path, capsys):
     assert call("potential", work.model, work.fasta, "--out", tmp_path / "p.json", "--gc", 0.41, *ZERO) == 0
     found = json.loads((tmp_path / "p.json").read_text())

@@ -39,6 +39,7 @@ def test_sampler_agrees_with_enumeration_within_its_own_errors(name):
         assert result.field_variance[0, 0, k] == pytest.approx(variance, rel=0.05)
 
 
+@pytest.mark.slow
 def test_reported_errors_are_the_real_ones():
     """Over 300 short runs, 95 % intervals cover the exact frequencies as often as they say."""
     problem = Problem(length=3, beta=2.0, mus=(0.5,))
