@@ -31,8 +31,8 @@ NAMES = ["a&b<script>", "two", "two"]
 BETA = 500  # so large, for a network that has learned nothing, that some positions stand out
 # The sampler is compiled for few shapes in this file.
 LADDER = ["--rungs", "4", "--chains", "6", "--quiet"]
-# Too short to converge: exit code 3.
-TINY = [*LADDER, "--steps", "60", "--burn-in", "20"]
+# Too short to converge: exit code 3. Pictures take longer than the sampling.
+TINY = [*LADDER, "--steps", "60", "--burn-in", "20", "--pictures", "0"]
 
 
 def call(*arguments):
@@ -65,7 +65,7 @@ def work(tmp_path_factory):
 def done(work):
     """The folder that interpret wrote."""
     out = work.folder / "run"
-    assert call("interpret", work.model, work.fasta, "--out", out, "--beta", BETA, *TINY) == 3
+    assert call("interpret", work.model, work.fasta, "--out", out, "--beta", BETA, *TINY, "--pictures", 50) == 3
     return out
 
 
@@ -224,7 +224,7 @@ def test_seed_unit_and_mu_mean_what_they_say(work, done, tmp_path):
 
     def again(name, *settings):
         out = tmp_path / name
-        settings = "--out", out, "--beta", BETA, "--pictures", 0, *TINY, *settings
+        settings = "--out", out, "--beta", BETA, *TINY, *settings
         assert call("interpret", work.model, work.fasta, *settings) == 3
         return Run.load(out / "run.npz")
 
@@ -237,7 +237,7 @@ def test_seed_unit_and_mu_mean_what_they_say(work, done, tmp_path):
 def test_force_replaces_a_run(work, done, tmp_path):
     shutil.copytree(done, tmp_path / "out")
     (tmp_path / "out" / "old").touch()
-    settings = ["--out", tmp_path / "out", "--beta", 2, "--pictures", 0, *TINY, "--force"]
+    settings = ["--out", tmp_path / "out", "--beta", 2, *TINY, "--force"]
     assert call("interpret", work.model, work.fasta, *settings) == 3
     assert not (tmp_path / "out" / "old").exists()
     assert Run.load(tmp_path / "out" / "run.npz").beta[0, -1] == 2
@@ -267,6 +267,7 @@ def test_potential_of_several_sequences_is_an_entry_for_each(work, tmp_path, cap
     assert capsys.readouterr().out.count("two: mu = ") == 2
 
 
+@pytest.mark.slow
 def test_potential_that_is_not_reached_says_so_and_exits_with_3(work, tmp_path, capsys):
     settings = ["--beta", 5, "--gc", 0.5, "--chains", 32, "--steps", 10, "--max-steps", 10, "--tolerance", 1e-9]
     code = call("potential", work.model, work.fasta, "--out", tmp_path / "p.json", *settings, "--limit", 1, "--quiet")

@@ -30,6 +30,7 @@ def chosen(asked, rule=None, ensemble=None):
     return evaluation.chosen(asked, batch, (rule or Site()).prepare(batch, 3), settings_of(batch))
 
 
+@pytest.mark.slow
 def test_both_ways_sample_the_same(x64):
     """The same draws, with edits of one letter, of several and of two far positions."""
     settings = {"ladder": 3, "chains": 4, "steps": 400, "store_every": 5, "rule": ALL_EDITS, "progress": False}

@@ -11,6 +11,8 @@ import jaxmaxent as jme
 from jaxmaxent import ladder
 from problems import PROBLEMS, Problem
 
+OTHERS = ("dna-fixed", "binary", "zero-beta")  # each is a program of its own to compile
+
 
 def test_exchanges_leave_every_rung_invariant(x64):
     """For all pairs of states at two rungs: the flow of an exchange equals that of its reverse, to 1e-10."""
@@ -44,7 +46,7 @@ def test_exchanges_are_made_as_often_as_their_probability_says_and_only_in_their
             assert stats.binomtest(int(swapped.sum()), len(keys), expected).pvalue > 1e-5
 
 
-@pytest.mark.parametrize("name", ["dna-fields", "dna-fixed", "binary", "zero-beta"])
+@pytest.mark.parametrize("name", ["dna-fields", *(pytest.param(n, marks=pytest.mark.slow) for n in OTHERS)])
 def test_every_rung_agrees_with_enumeration_within_its_own_errors(name):
     problem = PROBLEMS[name]
     settings = {"ladder": 4, "chains": 32, "steps": 4000, "anchor_chains": 2, "progress": False}
