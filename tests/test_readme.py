@@ -4,6 +4,8 @@ import os
 import re
 from pathlib import Path
 
+import pytest
+
 import jaxmaxent.cli
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
@@ -13,6 +15,7 @@ def blocks(language):
     return re.findall(rf"```{language}\n(.*?)```", README, re.S)
 
 
+@pytest.mark.slow
 def test_python_example_runs_on_what_the_demo_makes(tmp_path, monkeypatch, capsys):
     from jaxmaxent.commands import train
     from jaxmaxent.commands.demo import write_example
