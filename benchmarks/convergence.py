@@ -47,12 +47,12 @@ def main() -> None:
         sys.exit("set JAXMAXENT_DATA to the folder that holds ctcf/")
     tokens = read_one_hot(Path(os.environ["JAXMAXENT_DATA"]) / "ctcf" / "published_anchors_gcat.npy", "GCAT").tokens
     network = models.representation(models.load(options.model))
-    options.out.mkdir(parents=True, exist_ok=True)
     for anchor in options.anchors:
         ensemble = jme.Ensemble.create(network, tokens[anchor], beta=options.beta, fields=[jme.composition("GC", 0.0)])
         if options.overhead:
             print_overhead(ensemble)
             continue
+        options.out.mkdir(parents=True, exist_ok=True)
         first = until_converged(f"anchor {anchor}", options.seed, ensemble, options)
         first.save(options.out / f"anchor_{anchor}_beta_{options.beta:g}_seed_{options.seed}.npz", force=True)
         if options.second:

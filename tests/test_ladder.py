@@ -77,6 +77,21 @@ def test_every_rung_agrees_with_enumeration_within_its_own_errors(name):
     assert 0 < run.round_trips[0] <= run.arrivals[0] + 32 * 3
 
 
+def test_a_fresh_sequence_that_is_taken_in_stands_at_the_lowest_rung():
+    """Otherwise rungs would still be right, but never hear from β = 0."""
+    problem = Problem(length=6)
+    settings = {"ladder": [0.0, 1e-6], "chains": 4, "anchor_chains": 0, "steps": 40, "burn_in": 0, "thin": 2}
+    for evaluation in ("full", "incremental"):
+        run = jme.sample(
+            jax.random.key(3), problem.ensemble(beta=1e-6), store_every=2, evaluation=evaluation, progress=False,
+            **settings,
+        )  # fmt: skip
+        fresh, walked = run.draws[0]
+        same = (fresh == walked).all(-1).all(-1)
+        assert same[::2].all()  # every second exchange is with β = 0, and at nearly equal β's always accepted
+        assert not same[1::2].any()
+
+
 def test_rungs_at_beta_0_exchange_always_and_a_round_trip_takes_the_fewest_exchanges():
     """Sequences are carried up and down by exchanges in turn: with 4 rungs 3 up and 3 down, and none is refused."""
     problem = Problem(length=4, beta=0.0)
