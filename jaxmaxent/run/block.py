@@ -49,7 +49,7 @@ class Carry(NamedTuple):
     states: State  # [replicas, …]
     at: Int[Array, " replicas"]  # which replica is at each rung that is walked on
     origin: Int[Array, " replicas"]
-    source: Int[Array, " length"]  # the last draw at β = 0
+    source: State | None  # the last draw at β = 0; None without a ladder
     tally: Tally
     non_finite: Int[Array, " replicas"]
     offender: Int[Array, "replicas length"]  # the last sequence without a finite energy
@@ -103,7 +103,9 @@ def _first_carry(plan: Plan, ensemble: Ensemble, states: State) -> Carry:
     nowhere = jnp.full_like(replicas, exchanges.UNKNOWN)
     none = jnp.zeros_like(states.tokens)
     drift = jnp.zeros((), states.energy.dtype)
-    return Carry(states, replicas, nowhere, none[0], _no_tally(plan, ensemble, drift.dtype), nowhere, none, drift)
+    # Drawn before it is looked at; until then any state will do.
+    source = jax.tree.map(lambda leaf: leaf[0], states) if plan.has_source else None
+    return Carry(states, replicas, nowhere, source, _no_tally(plan, ensemble, drift.dtype), nowhere, none, drift)
 
 
 def _no_tally(plan: Plan, ensemble: Ensemble, dtype: Any) -> Tally:
@@ -198,8 +200,9 @@ class _Anchor:
             carry, accepted = self._walk(clock.first + index * plan.thin, carry)
             # At every rung that is walked on its replica's steps count, though it may move on now.
             accepted = jnp.take_along_axis(accepted, carry.at, axis=1)
-            carry, fresh = self._exchange(number, carry)
-            return jax.vmap(functools.partial(self._count, clock, index))(carry, accepted, fresh, trace)
+            if plan.has_source:
+                carry = self._exchange(number, carry)
+            return jax.vmap(functools.partial(self._count, clock, index))(carry, accepted, trace)
 
         return jax.lax.fori_loop(0, clock.counted, count, (carry, Trace(scalars, draws)))
 
@@ -247,23 +250,30 @@ class _Anchor:
         states, accepted, non_finite, offender = jax.tree.map(lambda leaf: leaf.reshape(*shape, *leaf.shape[1:]), after)
         return carry._replace(states=states, non_finite=non_finite, offender=offender), accepted
 
-    def _exchange(self, number: Array, carry: Carry) -> tuple[Carry, State | None]:
-        """Exchange all pairs of one parity in every ladder; also the fresh draws at β = 0, None without a ladder."""
-        if not self.plan.has_source:
-            return carry, None
+    def _exchange(self, number: Array, carry: Carry) -> Carry:
+        """Exchange all pairs of one parity in every ladder; at even numbers the lowest pair, with a fresh draw at β = 0.
 
-        def draw(key: Array) -> tuple[Array, State]:
-            key_fresh, key_accept = jax.random.split(jax.random.fold_in(key, number))
-            return key_accept, self.kernel.init(self.source.draw(key_fresh))
+        What was drawn at β = 0 stands there for two exchanges: only every second one can take it in.
+        """
 
-        keys, fresh = jax.vmap(draw)(self.key_exchange)
-        lowest, even = carry.at[:, 0], number % 2 == 0
+        def keys_of(key: Array) -> Array:
+            return jax.random.split(jax.random.fold_in(key, number))
+
+        def draw(again: Array, source: State) -> State:
+            # The barrier keeps the compiler from doing it ahead of the loop, every time.
+            keys, _ = jax.lax.optimization_barrier((keys_fresh, (source.tokens, again)))
+            return jax.vmap(lambda key: self.kernel.init(self.source.draw(key)))(keys)
+
+        keys_fresh, keys_accept = jnp.moveaxis(jax.vmap(keys_of)(self.key_exchange), 1, 0)
+        even = number % 2 == 0
+        # A loop of one step or none, which unlike a branch copies nothing where there is nothing to do.
+        source = jax.lax.fori_loop(0, even.astype(jnp.int32), draw, carry.source)
+        lowest = carry.at[:, 0]
         moved, taken = jax.vmap(functools.partial(self._swap, even))(
-            keys, fresh.energy, carry._replace(states=carry.states._replace(cache=None))
+            keys_accept, source.energy, carry._replace(states=carry.states._replace(cache=None), source=None)
         )
         # A fresh sequence takes the place of the one it is exchanged for, which is forgotten.
-        states = _installed(carry.states, lowest, taken, fresh, even)
-        return moved._replace(states=states, source=fresh.tokens), fresh
+        return moved._replace(states=_installed(carry.states, lowest, taken, source, even), source=source)
 
     def _swap(self, even: Array, key: Array, energy: Array, carry: Carry) -> tuple[Carry, Array]:
         """Who stands where after the exchanges of one ladder, and whether the draw of this energy was taken in."""
@@ -285,14 +295,14 @@ class _Anchor:
         return carry._replace(at=at, origin=origin, tally=tally), taken
 
     def _count(
-        self, clock: Clock, index: Array, carry: Carry, accepted: Array, fresh: State | None, trace: Trace
+        self, clock: Clock, index: Array, carry: Carry, accepted: Array, trace: Trace
     ) -> tuple[Carry, Trace]:
         """Count the sequences at all rungs of one ladder; at β = 0 what was drawn there, whoever took it."""
         rows = carry.states.tokens, carry.states.energy, carry.states.counts
         rows = jax.tree.map(lambda leaf: leaf[carry.at], rows)
-        if fresh is not None:
+        if carry.source is not None:
             accepted = jnp.concatenate([jnp.zeros(1, accepted.dtype), accepted])
-            drawn = fresh.tokens, fresh.energy, fresh.counts
+            drawn = carry.source.tokens, carry.source.energy, carry.source.counts
             rows = jax.tree.map(lambda leaf, new: jnp.concatenate([new[None], leaf]), rows, drawn)
         tokens, energy, counts = rows
         changed = jnp.sum(tokens != self.ensemble.anchor[None], axis=1).astype(energy.dtype)

@@ -52,13 +52,14 @@ def chosen(asked: Any, ensemble: Ensemble, rule: Any, settings: Settings) -> str
     network = Incremental(ensemble.features, ensemble.params, ensemble.length, len(ensemble.alphabet))
     cost, each = network.explain(), network.cache_bytes
     replicas = (settings.chains + settings.extra) * (settings.rungs - settings.has_source)
-    together = replicas * ensemble.anchors
+    # What is drawn at β = 0 is remembered like any other.
+    together = (settings.chains + settings.extra) * settings.rungs * ensemble.anchors
     needed, free = each * together, free_bytes()
     fits = free is None or needed <= free
     if asked == INCREMENTAL:
         if not fits:
             raise ValueError(
-                f"chains must fit into memory, but {together:,} replicas of all chains and anchors remember "
+                f"chains must fit into memory, but {together:,} sequences of all chains, rungs and anchors remember "
                 f"{needed / 2**30:.1f} GiB ({each:,} bytes each) and {(free or 0) / 2**30:.1f} GiB are "
                 f'free: take fewer, or evaluation="full"'
             )

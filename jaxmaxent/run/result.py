@@ -173,9 +173,9 @@ def _by_rung(loop: Loop, tokens: np.ndarray) -> np.ndarray:
 def _last(loop: Loop) -> np.ndarray:
     """The last sequence of every chain at every rung; at β = 0, where there is no chain, a fresh draw."""
     walked = _by_rung(loop, np.asarray(loop.carry.states.tokens, np.uint8))[:, : loop.settings.chains].swapaxes(1, 2)
-    if not loop.plan.has_source:
+    if loop.carry.source is None:
         return walked
-    fresh = np.asarray(loop.carry.source, np.uint8)[:, None, : loop.settings.chains]
+    fresh = np.asarray(loop.carry.source.tokens, np.uint8)[:, None, : loop.settings.chains]
     return np.concatenate([fresh, walked], axis=1)
 
 
