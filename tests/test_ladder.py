@@ -90,6 +90,9 @@ def test_a_fresh_sequence_that_is_taken_in_stands_at_the_lowest_rung():
         same = (fresh == walked).all(-1).all(-1)
         assert same[::2].all()  # every second exchange is with β = 0, and at nearly equal β's always accepted
         assert not same[1::2].any()
+        # In between the draw stays what it was.
+        np.testing.assert_array_equal(fresh[::2], fresh[1::2])
+        assert (fresh[2::2] != fresh[:-2:2]).any(-1).any(-1).all()
 
 
 def test_rungs_at_beta_0_exchange_always_and_a_round_trip_takes_the_fewest_exchanges():

@@ -251,7 +251,7 @@ class _Anchor:
         return carry._replace(states=states, non_finite=non_finite, offender=offender), accepted
 
     def _exchange(self, number: Array, carry: Carry) -> Carry:
-        """Exchange all pairs of one parity in every ladder; at even numbers the lowest pair, with a fresh draw at β = 0.
+        """Exchange all pairs of one parity in every ladder; the lowest with a fresh draw at β = 0.
 
         What was drawn at β = 0 stands there for two exchanges: only every second one can take it in.
         """
@@ -294,9 +294,7 @@ class _Anchor:
         )
         return carry._replace(at=at, origin=origin, tally=tally), taken
 
-    def _count(
-        self, clock: Clock, index: Array, carry: Carry, accepted: Array, trace: Trace
-    ) -> tuple[Carry, Trace]:
+    def _count(self, clock: Clock, index: Array, carry: Carry, accepted: Array, trace: Trace) -> tuple[Carry, Trace]:
         """Count the sequences at all rungs of one ladder; at β = 0 what was drawn there, whoever took it."""
         rows = carry.states.tokens, carry.states.energy, carry.states.counts
         rows = jax.tree.map(lambda leaf: leaf[carry.at], rows)

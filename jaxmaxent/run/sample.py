@@ -73,7 +73,8 @@ def sample(
             rounded up, or 40 × length where `until` decides.
         thin: proposals between two exchanges, and two states that enter the statistics.
         store_every: keep the sequences each time after so many proposals, a multiple of `thin`; None keeps none.
-            Stored draws take rungs × chains × length bytes each for an anchor.
+            Stored draws take rungs × chains × length bytes each for an anchor. At β = 0 a sequence is drawn for every
+            second exchange, and counts until the next one is.
         start: "background" (exact draws at β = 0), "anchor" (every chain at x0), or a run whose chains go on.
         rule: how replicas move; if None, adaptive sites and, one step in ten, adaptive segments (see `kernels`), or
             `kernels.Site()` without a ladder.

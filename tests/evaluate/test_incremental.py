@@ -12,7 +12,7 @@ from evaluate.networks import CASES, LETTERS, Case, conv, dense, flat, norm, of_
 
 import jaxmaxent as jme
 from jaxmaxent.evaluate import Edit, FullEvaluator
-from jaxmaxent.evaluate.incremental import IncrementalEvaluator, incremental, mutants
+from jaxmaxent.evaluate.incremental import IncrementalEvaluator, commit, incremental, mutants
 from jaxmaxent.evaluate.incremental.proposal import Proposal
 from jaxmaxent.kernels import Site, build
 
@@ -213,6 +213,13 @@ def chains(evaluator, own_positions):
     return quick_jit(run)
 
 
+@pytest.fixture(params=["narrow", "wide"])
+def windows(request, monkeypatch):
+    """Windows that all chains write together, and such as those that accepted write in turn."""
+    monkeypatch.setattr(commit, "WIDE", 0 if request.param == "wide" else 2**20)
+
+
+@pytest.mark.usefixtures("windows")
 @pytest.mark.parametrize("own_positions", [False, True])
 def test_chains_are_those_of_full_evaluation_for_every_checkpoint_without_compiling_again(own_positions):
     tokens = np.random.default_rng(0).integers(0, LETTERS, (5, 20)).astype(np.int32)
@@ -224,6 +231,7 @@ def test_chains_are_those_of_full_evaluation_for_every_checkpoint_without_compil
     assert quick._cache_size() == 1
 
 
+@pytest.mark.usefixtures("windows")
 def test_lowers_for_every_platform():
     ensemble, tokens, letters = ensemble_of(), np.zeros((5, 20), np.int32), np.zeros((5, 1, 1), np.int32)
 
@@ -241,6 +249,7 @@ def test_lowers_for_every_platform():
     assert jax.export.export(jax.jit(proposals), platforms=platforms)(tokens, letters).platforms == platforms
 
 
+@pytest.mark.usefixtures("windows")
 def test_caches_are_updated_in_place():
     """Where acceptance depends on the energy, as in a run, the compiled loop copies no whole cache."""
     tokens = np.zeros((5, 20), np.int32)
@@ -249,6 +258,24 @@ def test_caches_are_updated_in_place():
     loops = [part for part in text.split("\n\n") if "dynamic-update-slice" in part and "f32[5,17,3]" in part]
     assert loops
     assert not [line for part in loops for line in part.splitlines() if "f32[5,17,3]" in line and " copy(" in line]
+
+
+@pytest.mark.usefixtures("windows")
+@pytest.mark.parametrize("starts", [np.array(4), np.array([0, 4, 6, 2, 1])])
+@pytest.mark.parametrize("accept", [np.array([0, 1, 0, 1, 1], bool), np.zeros(5, bool), np.ones(5, bool)])
+def test_those_that_accepted_write_their_windows_and_nothing_else(starts, accept):
+    rng = np.random.default_rng(0)
+    held, new = rng.normal(size=(5, 9, 2)).astype(np.float32), rng.normal(size=(5, 3, 2)).astype(np.float32)
+
+    def put(held, new, start, accept):
+        return commit.replaced(held, [(start, new)], accept)
+
+    found = jax.jit(jax.vmap(put, in_axes=(0, 0, 0 if starts.ndim else None, 0)))(held, new, starts, accept)
+    expected = held.copy()
+    for chain, start in enumerate(np.broadcast_to(starts, 5)):
+        if accept[chain]:
+            expected[chain, start : start + 3] = new[chain]
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_what_is_only_read_on_is_not_remembered():

@@ -10,9 +10,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxmaxent.ensemble import Ensemble
+from jaxmaxent.evaluate.incremental.commit import replaced
 from jaxmaxent.evaluate.incremental.explain import Explanation, explain
 from jaxmaxent.evaluate.incremental.plan import Plan, cached
-from jaxmaxent.evaluate.incremental.proposal import Proposal, first_cache, full_shape, replaced
+from jaxmaxent.evaluate.incremental.proposal import Proposal, first_cache, full_shape
 from jaxmaxent.evaluate.incremental.trace import trace
 from jaxmaxent.evaluate.interface import Edit, read, write
 

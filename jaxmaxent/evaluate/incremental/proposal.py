@@ -279,14 +279,3 @@ def full_shape(value: Value) -> tuple[int, ...]:
         return value.shape
     axis, shape = value.window.axis, value.window.shape
     return (shape[axis], *shape[:axis], *shape[axis + 1 :])
-
-
-def replaced(held: Array, pieces: Any, accept: Array) -> Array:
-    """A cached value with a patch where `accept`."""
-    if not isinstance(pieces, list):
-        return jnp.where(accept, pieces, held)
-    for start, new in pieces:
-        old = lax.dynamic_slice_in_dim(held, start, new.shape[0], 0)
-        window = jnp.where(accept, new.reshape(old.shape), old)
-        held = lax.dynamic_update_slice_in_dim(held, window, start, 0)
-    return held
