@@ -11,7 +11,6 @@ With --overhead, only what statistics and exchanges cost beside the bare kernel.
 
 import argparse
 import functools
-import math
 import os
 import sys
 import time
@@ -115,24 +114,25 @@ def print_published(ensemble: jme.Ensemble, truth: jme.Run, seed: int) -> None:
     )
 
 
-def print_overhead(ensemble: jme.Ensemble, replicas: int = 117, steps: int = 2000, rounds: int = 7) -> None:
+def print_overhead(ensemble: jme.Ensemble, replicas: int = 117, steps: int = 2000, rounds: int = 15) -> None:
     """Seconds a proposal costs in the whole sampler, beside the kernel in a loop with nothing around it.
 
-    In turn, and the least of some rounds of each: what else runs on a machine only ever adds.
+    In turn, and by how much each differs from its neighbour: a machine's speed changes from minute to minute.
     """
     for way, evaluator in (("full", FullEvaluator), ("incremental", IncrementalEvaluator)):
         walk = _kernel_alone(evaluator(ensemble), ensemble, replicas, steps)
         settings: dict[str, Any] = {"steps": steps, "burn_in": 0, "rule": Site(), "evaluation": way, "progress": False}
-        alone = whole = math.inf
+        alone, whole = [], []
         for number in range(rounds + 1):
             run = jme.sample(jax.random.key(number), ensemble, **settings)
             took = walk()
             if number:  # the first compiles
-                whole = min(whole, 1 / run.proposals_per_second)
-                alone = min(alone, took / (steps * replicas))
-        more = 100 * (whole / alone - 1)
+                whole.append(1 / run.proposals_per_second)
+                alone.append(took / (steps * replicas))
+        low, median, high = 100 * (np.quantile(np.divide(whole, alone), [0.25, 0.5, 0.75]) - 1)
         print(
-            f"{way}: kernel alone {alone * 1e6:.2f} µs a proposal, in the sampler {whole * 1e6:.2f}: {more:.0f} % more",
+            f"{way}: kernel alone {np.median(alone) * 1e6:.2f} µs a proposal, in the sampler "
+            f"{np.median(whole) * 1e6:.2f}; pairs differ by {median:.0f} % (quartiles {low:.0f} and {high:.0f} %)",
             flush=True,
         )
 
