@@ -95,6 +95,21 @@ def test_a_fresh_sequence_that_is_taken_in_stands_at_the_lowest_rung():
         assert (fresh[2::2] != fresh[:-2:2]).any(-1).any(-1).all()
 
 
+def test_reported_exchange_rates_are_the_exact_ones():
+    """Of independent sequences at the two β's, which those at β = 0 and above it no longer are once one was taken in."""
+    problem = Problem(length=4, mus=(0.4,))
+    betas = np.array([0.0, 3.0, 6.0, 9.0])
+    p = [exact.distribution(problem.log_weights() + (problem.beta - b) * problem.energies) for b in betas]
+    rises = problem.energies[None, :] - problem.energies[:, None]
+    expected = [a @ np.minimum(1, np.exp(3.0 * rises)) @ b for a, b in zip(p[:-1], p[1:], strict=True)]
+    run = jme.sample(
+        jax.random.key(0), problem.ensemble(beta=9.0), ladder=betas, chains=32, anchor_chains=0, steps=2000,
+        burn_in=100, thin=1, progress=False,
+    )  # fmt: skip
+    assert max(expected) < 0.9
+    np.testing.assert_allclose(run.exchange[0], expected, atol=0.006)  # two seeds differ by 0.002
+
+
 def test_rungs_at_beta_0_exchange_always_and_a_round_trip_takes_the_fewest_exchanges():
     """Sequences are carried up and down by exchanges in turn: with 4 rungs 3 up and 3 down, and none is refused."""
     problem = Problem(length=4, beta=0.0)

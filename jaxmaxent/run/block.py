@@ -50,6 +50,7 @@ class Carry(NamedTuple):
     at: Int[Array, " replicas"]  # which replica is at each rung that is walked on
     origin: Int[Array, " replicas"]
     source: State | None  # the last draw at β = 0; None without a ladder
+    likely: Float[Array, ""]  # how likely it was to be taken in
     tally: Tally
     non_finite: Int[Array, " replicas"]
     offender: Int[Array, "replicas length"]  # the last sequence without a finite energy
@@ -105,7 +106,8 @@ def _first_carry(plan: Plan, ensemble: Ensemble, states: State) -> Carry:
     drift = jnp.zeros((), states.energy.dtype)
     # Drawn before it is looked at; until then any state will do.
     source = jax.tree.map(lambda leaf: leaf[0], states) if plan.has_source else None
-    return Carry(states, replicas, nowhere, source, _no_tally(plan, ensemble, drift.dtype), nowhere, none, drift)
+    tally = _no_tally(plan, ensemble, drift.dtype)
+    return Carry(states, replicas, nowhere, source, drift, tally, nowhere, none, drift)
 
 
 def _no_tally(plan: Plan, ensemble: Ensemble, dtype: Any) -> Tally:
@@ -279,6 +281,10 @@ class _Anchor:
         """Who stands where after the exchanges of one ladder, and whether the draw of this energy was taken in."""
         energies = jnp.concatenate([energy[None], carry.states.energy[carry.at]])
         order, probability = exchanges.exchange(key, even, self.betas, energies)
+        # Once a draw was taken in, the rung above holds what became of it: only before it did the two know nothing of
+        # each other, which is what an exchange is judged by.
+        likely = jnp.where(even, probability[0], carry.likely)
+        probability = probability.at[0].set(likely)
         first = carry.at[0]
         taken = order[1] == 0
         at = carry.at[jnp.maximum(order[1:], 1) - 1]
@@ -292,7 +298,7 @@ class _Anchor:
             arrivals=carry.tally.arrivals + arrived,
             round_trips=carry.tally.round_trips + returned,
         )
-        return carry._replace(at=at, origin=origin, tally=tally), taken
+        return carry._replace(at=at, origin=origin, likely=likely, tally=tally), taken
 
     def _count(self, clock: Clock, index: Array, carry: Carry, accepted: Array, trace: Trace) -> tuple[Carry, Trace]:
         """Count the sequences at all rungs of one ladder; at β = 0 what was drawn there, whoever took it."""
