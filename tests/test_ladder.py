@@ -1,5 +1,7 @@
 """Exchanges against exact enumeration, and ladders of β's."""
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -96,12 +98,12 @@ def test_a_fresh_sequence_that_is_taken_in_stands_at_the_lowest_rung():
 
 
 def test_reported_exchange_rates_are_the_exact_ones():
-    """Of independent sequences at the two β's, which those at β = 0 and above it no longer are once one was taken in."""
+    """Those of independent sequences at two β's: not of a draw at β = 0 and what became of it one rung above."""
     problem = Problem(length=4, mus=(0.4,))
     betas = np.array([0.0, 3.0, 6.0, 9.0])
     p = [exact.distribution(problem.log_weights() + (problem.beta - b) * problem.energies) for b in betas]
     rises = problem.energies[None, :] - problem.energies[:, None]
-    expected = [a @ np.minimum(1, np.exp(3.0 * rises)) @ b for a, b in zip(p[:-1], p[1:], strict=True)]
+    expected = [a @ np.minimum(1, np.exp(3.0 * rises)) @ b for a, b in itertools.pairwise(p)]
     run = jme.sample(
         jax.random.key(0), problem.ensemble(beta=9.0), ladder=betas, chains=32, anchor_chains=0, steps=2000,
         burn_in=100, thin=1, progress=False,
