@@ -7,6 +7,8 @@ from typing import Any, NamedTuple, Protocol
 import jax
 from jaxtyping import Array, Bool, Float, Int
 
+from jaxmaxent.evaluate import slices
+
 
 class Edit(NamedTuple):
     """Letters to write in place of others: in each part, `width` adjacent letters from a start.
@@ -40,12 +42,12 @@ class Evaluator(Protocol):
 
 def read(tokens: Int[Array, " length"], starts: Int[Array, " parts"], width: int) -> Int[Array, "parts width"]:
     """The `width` letters from each start."""
-    parts = [jax.lax.dynamic_slice(tokens, (starts[i],), (width,)) for i in range(starts.shape[0])]
+    parts = [slices.cut(tokens, starts[i], width) for i in range(starts.shape[0])]
     return jax.numpy.stack(parts)
 
 
 def write(tokens: Int[Array, " length"], edit: Edit) -> Int[Array, " length"]:
     """`tokens` with an edit made."""
     for i in range(edit.starts.shape[0]):
-        tokens = jax.lax.dynamic_update_slice(tokens, edit.letters[i], (edit.starts[i],))
+        tokens = slices.put(tokens, edit.letters[i], edit.starts[i])
     return tokens

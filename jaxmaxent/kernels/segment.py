@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Int, Key
 
 from jaxmaxent import checks
 from jaxmaxent.ensemble import Ensemble
-from jaxmaxent.evaluate import Edit, read
+from jaxmaxent.evaluate import Edit, read, slices
 from jaxmaxent.kernels.adaptive import UNIFORM_SHARE, check_tables, learned_information, position_weights
 from jaxmaxent.kernels.dataclass import rule_dataclass
 from jaxmaxent.kernels.metropolis import State
@@ -102,7 +102,7 @@ class SegmentAdaptive:
         log_letters, _ = self._tables()
         if log_letters.ndim != 3:
             raise ValueError("a SegmentAdaptive is that of one anchor when it proposes; at(anchor, rung) gives it")
-        return jax.lax.dynamic_slice_in_dim(log_letters, start, self.width, axis=1)
+        return slices.cut(log_letters, start, self.width, axis=1)
 
     def _free(self, start: Int[Array, ""], ensemble: Ensemble) -> Array:
         window = start + jnp.arange(self.width)

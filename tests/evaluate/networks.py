@@ -113,6 +113,14 @@ def residual(w, x):
     return flat(cropped + jnp.tanh(conv(h, 3, 4, dilation=2)))
 
 
+def dilated(w, x):
+    """Residual layers whose windows grow until they fill the sequence."""
+    h = conv(x, 3, 6, padding="SAME")
+    for exponent in range(4):
+        h = h + jnp.maximum(conv(h, 3, 6, padding="SAME", dilation=2**exponent), 0)
+    return h.mean(0)
+
+
 def concatenated(w, x):
     a, b = conv(x, 3, 2, padding="SAME"), conv(x, 5, 3, padding="SAME", seed=1)
     return flat(jnp.tanh(conv(jnp.concatenate([a, b], axis=1), 2, 2)))
@@ -278,6 +286,7 @@ CASES = {
     "min pool": pool_case("min", 2, 1),
     "causal": Case(causal, tight=True),
     "residual": Case(residual, 30),
+    "dilated": Case(dilated, 30),
     "concatenated": Case(concatenated),
     "strands": Case(strands),
     "mirrored": Case(mirrored, 40),

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from evaluate.networks import CASES, LETTERS, Case, conv, dense, flat, norm, of_weights, pool, weight
+from evaluate.networks import CASES, LETTERS, Case, conv, dense, dilated, flat, norm, of_weights, pool, weight
 
 import jaxmaxent as jme
 from jaxmaxent.evaluate import Edit, FullEvaluator
@@ -185,9 +185,9 @@ def test_random_stacks_of_layers_give_what_full_evaluation_gives(layers, shape):
 # --- the evaluator -----------------------------------------------------------------------------------------------
 
 
-def ensemble_of(seed=0):
+def ensemble_of(seed=0, features=of_weights):
     weights = {"kernel": weight(4, LETTERS, 3, seed=seed), "dense": weight(17, 3, 2, seed=seed).reshape(51, 2)}
-    representation = jme.Representation(of_weights, jax.tree.map(jnp.asarray, weights))
+    representation = jme.Representation(features, jax.tree.map(jnp.asarray, weights))
     return jme.Ensemble.create(representation, np.arange(20) % LETTERS, beta=3.0)
 
 
@@ -250,14 +250,15 @@ def test_lowers_for_every_platform():
 
 
 @pytest.mark.usefixtures("windows")
-def test_caches_are_updated_in_place():
+@pytest.mark.parametrize(("features", "cached"), [(of_weights, "f32[5,17,3]"), (dilated, "f32[5,20,6]")])
+def test_caches_are_updated_in_place(features, cached):
     """Where acceptance depends on the energy, as in a run, the compiled loop copies no whole cache."""
     tokens = np.zeros((5, 20), np.int32)
-    lowered = chains(IncrementalEvaluator, False).lower(ensemble_of(), tokens)
+    lowered = chains(IncrementalEvaluator, False).lower(ensemble_of(features=features), tokens)
     text = lowered.compile({"xla_backend_optimization_level": 2}).as_text()
-    loops = [part for part in text.split("\n\n") if "dynamic-update-slice" in part and "f32[5,17,3]" in part]
+    loops = [part for part in text.split("\n\n") if "dynamic-update-slice" in part and cached in part]
     assert loops
-    assert not [line for part in loops for line in part.splitlines() if "f32[5,17,3]" in line and " copy(" in line]
+    assert not [line for part in loops for line in part.splitlines() if f" = {cached}" in line and " copy(" in line]
 
 
 @pytest.mark.usefixtures("windows")
@@ -268,7 +269,7 @@ def test_those_that_accepted_write_their_windows_and_nothing_else(starts, accept
     held, new = rng.normal(size=(5, 9, 2)).astype(np.float32), rng.normal(size=(5, 3, 2)).astype(np.float32)
 
     def put(held, new, start, accept):
-        return commit.replaced(held, [(start, new)], accept)
+        return commit.replaced((held,), ([(start, new)],), accept)[0]
 
     found = jax.jit(jax.vmap(put, in_axes=(0, 0, 0 if starts.ndim else None, 0)))(held, new, starts, accept)
     expected = held.copy()

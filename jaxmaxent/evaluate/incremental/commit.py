@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import jax
@@ -9,64 +10,97 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
+from jaxmaxent.evaluate import slices
+
 # Bytes of a window from which on a CPU writes those of the chains that accepted one after another.
 WIDE = 2**15
 
 
-def replaced(held: Array, pieces: Any, accept: Bool[Array, ""]) -> Array:
-    """A cached value with a patch where `accept`.
+@jax.custom_batching.custom_vmap
+def replaced(held: tuple[Array, ...], patches: tuple[Any, ...], accept: Bool[Array, ""]) -> tuple[Array, ...]:
+    """Cached values with their patches where `accept`.
 
     Args:
-        held: the value, its sequence axis first, or a sum.
-        pieces: starts and windows of the sequence axis, or the sum after the edit.
+        held: the values, each with its sequence axis first, or a sum.
+        patches: of each value starts and windows of the sequence axis, or the sum after the edit.
         accept: whether the edit was taken.
     """
-    if not isinstance(pieces, list):
-        return jnp.where(accept, pieces, held)
-    for start, new in pieces:
-        new = new.reshape(new.shape[0], *held.shape[1:])
-        put = _put_wide if new.nbytes >= WIDE else _put
-        held = put(held, new, start, accept)
+    return tuple(_replaced(*each, accept) for each in zip(held, patches, strict=True))
+
+
+def _replaced(held: Array, patch: Any, accept: Bool[Array, ""]) -> Array:
+    if not isinstance(patch, list):
+        return jnp.where(accept, patch, held)
+    for start, new in patch:
+        held = _put(held, new, start, accept)
     return held
 
 
 def _put(
-    held: Float[Array, "length ..."],
-    new: Float[Array, "window ..."],
-    start: Int[Array, ""],
-    accept: Bool[Array, ""],
+    held: Float[Array, "length ..."], new: Float[Array, "window ..."], start: Int[Array, ""], accept: Bool[Array, ""]
 ) -> Float[Array, "length ..."]:
-    old = lax.dynamic_slice_in_dim(held, start, new.shape[0], 0)
-    return lax.dynamic_update_slice_in_dim(held, jnp.where(accept, new, old), start, 0)
+    new = new.reshape(new.shape[0], *held.shape[1:])
+    old = slices.cut(held, start, new.shape[0])
+    return slices.put(held, jnp.where(accept, new, old), start)
+
+
+@replaced.def_vmap
+def _replaced_of_all(chains: int, own: Any, *arrays: Any) -> tuple[tuple[Array, ...], tuple[bool, ...]]:
+    held, patches, accept = arrays
+    held = jax.tree.map(functools.partial(_own, chains), held, own[0])
+    accept = _own(chains, accept, own[2])
+    # What chains share, where they all edit, stays shared.
+    axes = jax.tree.map(lambda its: 0 if its else None, own[1])
+    made = lax.platform_dependent(
+        held, patches, accept, cpu=functools.partial(_on_a_cpu, axes), default=functools.partial(_at_once, axes)
+    )
+    return made, (True,) * len(made)
+
+
+def _own(chains: int, array: Array, its: bool) -> Array:
+    return array if its else jnp.broadcast_to(array, (chains, *array.shape))
+
+
+def _at_once(axes: Any, held: tuple[Array, ...], patches: tuple[Any, ...], accept: Array) -> tuple[Array, ...]:
+    each = zip(held, patches, axes, strict=True)
+    return tuple(jax.vmap(_replaced, (0, axis, 0))(value, patch, accept) for value, patch, axis in each)
+
+
+def _on_a_cpu(axes: Any, held: tuple[Array, ...], patches: tuple[Any, ...], accept: Array) -> tuple[Array, ...]:
+    accepted_first, count = jnp.argsort(~accept), jnp.sum(accept, dtype=jnp.int32)
+
+    def one(value: Array, patch: Any, axis: Any) -> Array:
+        if not isinstance(patch, list):
+            return jax.vmap(_replaced, (0, axis, 0))(value, patch, accept)
+        for (start, new), (start_axis, new_axis) in zip(patch, axis, strict=True):
+            if new_axis == 0 and new[0].nbytes >= WIDE:
+                start = _own(len(accept), start, start_axis == 0)
+                value = _put_in_turn(value, new, start, accepted_first, count)
+            else:
+                value = jax.vmap(_put, (0, new_axis, start_axis, 0))(value, new, start, accept)
+        return value
+
+    def once(_: Array, held: tuple[Array, ...]) -> tuple[Array, ...]:
+        return tuple(one(*each) for each in zip(held, patches, axes, strict=True))
+
+    # A loop of one step or none. Patches are complete before it begins, so that it can write where it stands; else
+    # the compiler works a patch out again from the old values while these are written over, and copies them before.
+    return lax.fori_loop(0, (count > 0).astype(jnp.int32), once, held)
 
 
 # Chains that refused are neither read nor written then, which the memory of a CPU is grateful for.
-_put_wide = jax.custom_batching.custom_vmap(_put)
-
-
-@_put_wide.def_vmap
-def _put_many(chains: int, mapped: list[bool], *arrays: Array) -> tuple[Array, bool]:
-    together = jax.vmap(_put, in_axes=[0 if own else None for own in mapped])
-
-    def in_turn(*arrays: Array) -> Array:
-        pairs = zip(arrays, mapped, strict=True)
-        own = (array if its else jnp.broadcast_to(array, (chains, *array.shape)) for array, its in pairs)
-        return _put_in_turn(*own)
-
-    return lax.platform_dependent(*arrays, cpu=in_turn, default=together), True
-
-
 def _put_in_turn(
     held: Float[Array, "chains length ..."],
     new: Float[Array, "chains window ..."],
     start: Int[Array, " chains"],
-    accept: Bool[Array, " chains"],
+    accepted_first: Int[Array, " chains"],
+    count: Int[Array, ""],
 ) -> Float[Array, "chains length ..."]:
-    accepted_first = jnp.argsort(~accept)
+    new = new.reshape(*new.shape[:2], *held.shape[2:])
 
     def put(number: Array, held: Array) -> Array:
         chain = accepted_first[number]
         window = lax.dynamic_slice_in_dim(new, chain, 1, 0)
         return lax.dynamic_update_slice(held, window, (chain, start[chain], *[0] * (held.ndim - 2)))
 
-    return lax.fori_loop(0, jnp.sum(accept, dtype=jnp.int32), put, held)
+    return lax.fori_loop(0, count, put, held)

@@ -81,8 +81,7 @@ class Incremental:
         edit = patch.edit
         here = read(cache.tokens, edit.starts, edit.letters.shape[1])
         tokens = write(cache.tokens, Edit(edit.starts, jnp.where(accept, edit.letters, here)))
-        pairs = zip(cache.values, patch.values, strict=True)
-        return Cache(tokens, tuple(replaced(held, pieces, accept) for held, pieces in pairs))
+        return Cache(tokens, replaced(cache.values, patch.values, accept))
 
 
 def incremental(features: Callable[[Any, Array], Array], params: Any, length: int, letters: int = 4) -> Incremental:

@@ -11,13 +11,13 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 from jaxtyping import Array, Int
 
+from jaxmaxent.evaluate import slices
 from jaxmaxent.evaluate.incremental.plan import Plan
 from jaxmaxent.evaluate.incremental.ranges import Range
 from jaxmaxent.evaluate.incremental.reader import Reader
-from jaxmaxent.evaluate.incremental.shifts import Offset
+from jaxmaxent.evaluate.incremental.shifts import Offset, laid_over
 from jaxmaxent.evaluate.incremental.trace import Graph
 from jaxmaxent.evaluate.incremental.values import Value, Window
 from jaxmaxent.evaluate.interface import Edit, write
@@ -67,9 +67,7 @@ class Proposal:
         if least == most:
             return Offset(least, least, most)
         key = ("look up", part, table.tobytes())
-        entry = self.once(
-            key, lambda: lax.dynamic_index_in_dim(jnp.asarray(table, jnp.int32), self._starts[part], keepdims=False)
-        )
+        entry = self.once(key, lambda: slices.cut(jnp.asarray(table, jnp.int32), self._starts[part], 1)[0])
         return Offset(entry, least, most)
 
     def between(self, one: Range, other: Range, scale: int = 1) -> Offset:
@@ -85,7 +83,7 @@ class Proposal:
         if wanted.size == array.shape[axis]:
             return array
         start = self.look_up(wanted.part, wanted.start)
-        return lax.dynamic_slice_in_dim(array, start.value, wanted.size, axis)
+        return slices.cut(array, start.value, wanted.size, axis)
 
     # --- in order -----------------------------------------------------------------------------------------------
 
@@ -144,9 +142,8 @@ class Proposal:
     def _merged(self, value: Value) -> Array:
         whole = jnp.moveaxis(self.remembered[value.number], 0, value.window.axis)
         for where in self.plan.ranges(value):
-            start = self.look_up(where.part, where.start).value
-            window = self.window(value, where, True)
-            whole = lax.dynamic_update_slice_in_dim(whole, window, start, value.window.axis)
+            start = self.look_up(where.part, where.start)
+            whole = laid_over(whole, self.window(value, where, True), start, value.window.axis)
         return whole.reshape(value.shape)
 
     def clean_window(self, value: Value, wanted: Range, like: Window | None) -> Any:
@@ -192,17 +189,7 @@ class Proposal:
         axis = value.window.axis
         array = self.window(value, wanted, False)
         for where in own:
-            piece = self.window(value, where, True)
-            offset = self.between(where, wanted)
-            if offset.least >= 0 and offset.most + where.size <= wanted.size:
-                array = lax.dynamic_update_slice_in_dim(array, piece, offset.value, axis)
-                continue
-            # Margins take what lies outside.
-            edges = [(where.size, where.size, 0) if i == axis else (0, 0, 0) for i in range(array.ndim)]
-            wide = lax.pad(array, jnp.zeros((), array.dtype), edges)
-            start = jnp.clip(offset.value + where.size, 0, wanted.size + where.size)
-            wide = lax.dynamic_update_slice_in_dim(wide, piece, start, axis)
-            array = lax.slice_in_dim(wide, where.size, where.size + wanted.size, axis=axis)
+            array = laid_over(array, self.window(value, where, True), self.between(where, wanted), axis)
         return array
 
     def changes(self, value: Value) -> list[tuple[Array, Range]]:

@@ -8,6 +8,8 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array
 
+from jaxmaxent.evaluate import slices
+
 
 class Offset:
     """A number of positions, known only when the program runs, and the least and the most it can be."""
@@ -29,4 +31,16 @@ def shifted(array: Array, offset: Offset, size: int, axis: int, fill: Any = 0) -
     if least == most:
         return lax.slice_in_dim(array, least + before, least + before + size, axis=axis)
     start = jnp.clip(offset.value, least, most) + before
-    return lax.dynamic_slice_in_dim(array, start, size, axis)
+    return slices.cut(array, start, size, axis)
+
+
+def laid_over(array: Array, piece: Array, offset: Offset, axis: int) -> Array:
+    """An array with a piece over it from `offset` on, as far as it lies inside.
+
+    A choice element by element: what is written into a slice has to be copied before, if it is needed as it was.
+    """
+    size, length = piece.shape[axis], array.shape[axis]
+    back = shifted(piece, Offset(-offset.value, -offset.most, -offset.least), length, axis)
+    at = jnp.arange(length) - offset.value
+    inside = ((at >= 0) & (at < size)).reshape([-1 if i == axis else 1 for i in range(array.ndim)])
+    return jnp.where(inside, back, array)

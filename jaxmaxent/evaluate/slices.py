@@ -1,0 +1,58 @@
+"""Slices at positions known only when the program runs, which stay slices under `jax.vmap`.
+
+JAX maps `lax.dynamic_slice` and `lax.dynamic_update_slice` as a gather and a scatter, even if all slices are at one
+position. Compilers make slices of these again, but with masks of what lies inside, a copy of what is overwritten, and
+several operations where one would do. Here arrays that share a position are one slice of one array.
+
+Starts are not negative, and are moved so that slices lie inside.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+from jax import lax
+from jaxtyping import Array, Int
+
+
+def cut(array: Array, start: Any, size: int, axis: int = 0) -> Array:
+    """`size` positions of an axis from `start` on."""
+    if array.shape[axis] == size:
+        return array
+
+    def one(array: Array, start: Int[Array, ""]) -> Array:
+        return lax.dynamic_slice_in_dim(array, start, size, axis, allow_negative_indices=False)
+
+    mapped = jax.custom_batching.custom_vmap(one)
+
+    @mapped.def_vmap
+    def many(_: int, own: list[bool], array: Array, start: Array) -> tuple[Array, bool]:
+        if own[1]:
+            return jax.vmap(one, in_axes=(0 if own[0] else None, 0))(array, start), True
+        return cut(array, start, size, axis + 1), True
+
+    return mapped(array, start)
+
+
+def put(array: Array, piece: Array, start: Any, axis: int = 0) -> Array:
+    """The array with a piece in place of what is there from `start` on along an axis."""
+    if array.shape == piece.shape:
+        return piece
+
+    def one(array: Array, piece: Array, start: Int[Array, ""]) -> Array:
+        return lax.dynamic_update_slice_in_dim(array, piece, start, axis, allow_negative_indices=False)
+
+    mapped = jax.custom_batching.custom_vmap(one)
+
+    @mapped.def_vmap
+    def many(number: int, own: list[bool], array: Array, piece: Array, start: Array) -> tuple[Array, bool]:
+        if own[2]:
+            return jax.vmap(one, in_axes=(*[0 if its else None for its in own[:2]], 0))(array, piece, start), True
+        array, piece = (
+            each if its else jax.numpy.broadcast_to(each, (number, *each.shape))
+            for each, its in zip((array, piece), own, strict=False)
+        )
+        return put(array, piece, start, axis + 1), True
+
+    return mapped(array, piece, start)
