@@ -114,24 +114,25 @@ def print_published(ensemble: jme.Ensemble, truth: jme.Run, seed: int) -> None:
     )
 
 
-def print_overhead(ensemble: jme.Ensemble, replicas: int = 117, steps: int = 2000, rounds: int = 15) -> None:
+def print_overhead(ensemble: jme.Ensemble, steps: int = 2000, rounds: int = 15) -> None:
     """Seconds a proposal costs in the whole sampler, beside the kernel in a loop with nothing around it.
 
     In turn, and by how much each differs from its neighbour: a machine's speed changes from minute to minute.
     """
     for way, evaluator in (("full", FullEvaluator), ("incremental", IncrementalEvaluator)):
-        walk = _kernel_alone(evaluator(ensemble), ensemble, replicas, steps)
         settings: dict[str, Any] = {"steps": steps, "burn_in": 0, "rule": Site(), "evaluation": way, "progress": False}
+        run = jme.sample(jax.random.key(0), ensemble, **settings)  # compiles
+        replicas = (run.chains + 1) * (run.last.shape[1] - 1)  # with those that started at the anchor; none at β = 0
+        walk = _kernel_alone(evaluator(ensemble), ensemble, replicas, steps)
+        walk()
         alone, whole = [], []
-        for number in range(rounds + 1):
+        for number in range(1, rounds + 1):
             run = jme.sample(jax.random.key(number), ensemble, **settings)
-            took = walk()
-            if number:  # the first compiles
-                whole.append(1 / run.proposals_per_second)
-                alone.append(took / (steps * replicas))
+            whole.append(1 / run.proposals_per_second)
+            alone.append(walk() / (steps * replicas))
         low, median, high = 100 * (np.quantile(np.divide(whole, alone), [0.25, 0.5, 0.75]) - 1)
         print(
-            f"{way}: kernel alone {np.median(alone) * 1e6:.2f} µs a proposal, in the sampler "
+            f"{way}, {replicas} replicas: kernel alone {np.median(alone) * 1e6:.2f} µs a proposal, in the sampler "
             f"{np.median(whole) * 1e6:.2f}; pairs differ by {median:.0f} % (quartiles {low:.0f} and {high:.0f} %)",
             flush=True,
         )

@@ -65,7 +65,7 @@ VARIABLES = {
     "anchor_start_error": Variable("anchor rung", "standard error of the mean energy of these chains", "E"),
     "drift": Variable("anchor", "largest change of an energy when caches were recomputed", "E"),
     "energy_noise": Variable("anchor", "β times the noise of the energy between batches and from 16-bit outputs"),
-    "last": Variable("anchor rung chain position", "tokens of the last sequence", "token"),
+    "last": Variable("anchor place chain position", "tokens of the last sequence", "token"),
     "draws": Variable("anchor rung draw chain position", "tokens of the stored draws", "token"),
     "steps": Variable("anchor", "proposals of each replica after the warm-up", "proposals"),
 }

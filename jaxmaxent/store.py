@@ -69,7 +69,8 @@ class Run:
         anchor_start_error: its standard error, the same shape.
         drift: the largest change of an energy when caches were recomputed, shape [anchors].
         energy_noise: β times the noise of the energy between batches and from 16-bit outputs, shape [anchors].
-        last: the last sequences, shape [anchors, rungs, chains, length]; `sample(..., start=run)` goes on there.
+        last: the last sequences, shape [anchors, places, chains, length]: one at every rung, at the last rung all
+            replicas; `sample(..., start=run)` goes on there.
         draws: stored draws, shape [anchors, rungs, draws, chains, length], or None if none were asked for.
         steps: proposals of each replica after the warm-up, shape [anchors].
         burn_in: proposals of each replica before that.
@@ -115,7 +116,7 @@ class Run:
     anchor_start_error: Float[np.ndarray, "anchors rungs"]
     drift: Float[np.ndarray, " anchors"]
     energy_noise: Float[np.ndarray, " anchors"]
-    last: UInt8[np.ndarray, "anchors rungs chains length"]
+    last: UInt8[np.ndarray, "anchors places chains length"]
     draws: UInt8[np.ndarray, "anchors rungs draws chains length"] | None
     steps: Int[np.ndarray, " anchors"]
     burn_in: int
@@ -130,6 +131,11 @@ class Run:
     def chains(self) -> int:
         """Chains of each anchor."""
         return self.last.shape[2]
+
+    @property
+    def last_replicas(self) -> int:
+        """Replicas of each chain at the last rung."""
+        return self.last.shape[1] - self.beta.shape[1] + 1
 
     @property
     def max_rhat(self) -> Float[np.ndarray, "anchors rungs"]:
@@ -165,7 +171,8 @@ class Run:
         """The run as a dataset of xarray, which shares the arrays with the run.
 
         Variables have the names of the attributes, and the dimensions anchor, rung, pair (of the rungs k and k + 1),
-        position, letter, field, chain, state (of the traced energies) and draw. Coordinates are the anchors' names,
+        position, letter, field, chain, place (of the last sequences), state (of the traced energies) and draw.
+        Coordinates are the anchors' names,
         positions from 0, letters, fields and β, which is `beta`, shape [anchor, rung]. Numbers and words of the whole
         run are attributes.
 

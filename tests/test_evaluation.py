@@ -20,8 +20,8 @@ ALL_EDITS = Mixture.create([SiteAdaptive(), SegmentAdaptive(3), Swap()])
 
 def settings_of(ensemble):
     return Settings.of(
-        ensemble, rungs=3, has_source=True, adapts=True, going_on=False, chains=4, anchor_chains=None, until=None,
-        steps=100, burn_in=None, thin=5, store_every=None, names=None,
+        ensemble, rungs=3, has_source=True, adapts=True, going_on=False, chains=4, last_replicas=1, anchor_chains=None,
+        until=None, steps=100, burn_in=None, thin=5, store_every=None, names=None,
     )  # fmt: skip
 
 

@@ -31,7 +31,7 @@ ARRAYS = [f.name for f in dataclasses.fields(Run) if "np.ndarray" in f.type]
 def made_up(seed=0, *, fields=FIELDS, draws=True, **sizes):
     """A run that was never sampled, whose numbers are all different and not all finite."""
     sizes = SIZES | sizes | {"fields": len(fields)}
-    sizes["pairs"] = sizes["rungs"] - 1
+    sizes |= {"pairs": sizes["rungs"] - 1, "places": sizes["rungs"] + 1}
     rng = np.random.default_rng(seed)
     arrays = {}
     for name in ARRAYS:
@@ -111,7 +111,7 @@ def arviz(xarray):
 
 def test_every_array_is_a_variable_with_the_axes_of_the_run():
     singular = {"anchors": "anchor", "rungs": "rung", "pairs": "pair", "length": "position", "letters": "letter"}
-    singular |= {"fields": "field", "chains": "chain", "states": "state", "draws": "draw"}
+    singular |= {"fields": "field", "chains": "chain", "states": "state", "draws": "draw", "places": "place"}
     assert set(export.VARIABLES) == set(ARRAYS)
     for name, variable in export.VARIABLES.items():
         assert variable.dims.split() == [singular[axis] for axis in axes(name)], name

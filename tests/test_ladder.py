@@ -11,6 +11,8 @@ from scipy import stats
 import exact
 import jaxmaxent as jme
 from jaxmaxent import ladder
+from jaxmaxent.run.record import of_rungs
+from jaxmaxent.statistics import Moments
 from problems import PROBLEMS, Problem
 
 OTHERS = ("dna-fixed", "binary", "zero-beta")  # each is a program of its own to compile
@@ -97,6 +99,50 @@ def test_a_fresh_sequence_that_is_taken_in_stands_at_the_lowest_rung():
         assert (fresh[2::2] != fresh[:-2:2]).any(-1).any(-1).all()
 
 
+def test_every_replica_at_the_last_rung_counts():
+    """Of a run of one counted state everything is known: its sequences are the last ones."""
+    problem = Problem(length=6, beta=2.0, mus=(0.3,))
+    run = jme.sample(
+        jax.random.key(0), problem.ensemble(), ladder=3, chains=4, last_replicas=5, steps=5, burn_in=50,
+        anchor_chains=1, progress=False,
+    )  # fmt: skip
+    assert (run.last_replicas, run.last.shape, run.exchange.shape) == (5, (1, 7, 4, 6), (1, 2))
+    at_last = run.last[0, 2:]
+    assert len(np.unique(at_last.reshape(20, 6), axis=0)) > 10
+    np.testing.assert_allclose(run.frequencies[0, 2], exact.one_hot(at_last, 4).mean((0, 1)), atol=1e-12)
+    np.testing.assert_allclose(run.frequencies[0, 1], exact.one_hot(run.last[0, 1], 4).mean(0), atol=1e-12)
+    energies, counts = problem.energies[exact.index_of(at_last, 4)], problem.counts[0](at_last)
+    assert run.energy[0, 2] == pytest.approx(energies.mean(), rel=1e-5)
+    assert run.field_mean[0, 2, 0] == pytest.approx(counts.mean(), rel=1e-5)
+    assert run.field_variance[0, 2, 0] == pytest.approx(counts.var(), rel=1e-5)
+
+
+def test_moments_of_a_rung_are_those_of_all_its_sequences():
+    rng = np.random.default_rng(0)
+    values = rng.normal(np.arange(5), size=(40, 2, 3, 5)).transpose(1, 2, 3, 0)[..., None]  # [1, ladders, places, …]
+    places = Moments(40, values.mean(3), 40 * values.var(3))
+    found = of_rungs(places, last_replicas=3)
+    assert found.mean.shape == (2, 3, 3, 1)
+    for rung, ours in enumerate([[0], [1], [2, 3, 4]]):
+        np.testing.assert_allclose(found.mean[:, :, rung], values[:, :, ours].mean((2, 3)))
+        np.testing.assert_allclose(found.variance()[:, :, rung], values[:, :, ours].var((2, 3)))
+
+
+@pytest.mark.slow
+def test_reported_errors_at_the_last_rung_are_the_real_ones():
+    """Over 300 short runs, 95 % intervals cover the exact frequencies, though replicas are no chains of their own."""
+    problem = Problem(length=3, beta=6.0, mus=(0.5,))
+    truth = exact.letter_frequencies(problem.distribution(), problem.states, 4)
+    # Runs of 8 chains, 30 side by side in each call: these share their positions, but not those of other calls.
+    ensemble = problem.ensemble(anchor=np.tile(problem.anchor, (30, 1)))
+    settings = {"ladder": [0.0, 2.0, 4.0, 6.0], "anchor_chains": 0, "steps": 1000, "burn_in": 200, "progress": False}
+    runs = [jme.sample(jax.random.key(seed), ensemble, **settings) for seed in range(10)]
+    assert runs[0].last_replicas == 4
+    # 2.365 is Student's t for 7 degrees of freedom, those of the spread between chains; other errors have more.
+    inside = [np.abs(r.frequencies[:, -1] - truth[None]) < 2.365 * r.frequency_errors[:, -1] for r in runs]
+    assert 0.93 < np.mean(inside) < 0.985
+
+
 def test_reported_exchange_rates_are_the_exact_ones():
     """Those of independent sequences at two β's: not of a draw at β = 0 and what became of it one rung above."""
     problem = Problem(length=4, mus=(0.4,))
@@ -105,8 +151,8 @@ def test_reported_exchange_rates_are_the_exact_ones():
     rises = problem.energies[None, :] - problem.energies[:, None]
     expected = [a @ np.minimum(1, np.exp(3.0 * rises)) @ b for a, b in itertools.pairwise(p)]
     run = jme.sample(
-        jax.random.key(0), problem.ensemble(beta=9.0), ladder=betas, chains=32, anchor_chains=0, steps=2000,
-        burn_in=100, thin=1, progress=False,
+        jax.random.key(0), problem.ensemble(beta=9.0), ladder=betas, chains=32, anchor_chains=0, steps=4000,
+        burn_in=400, thin=1, progress=False,
     )  # fmt: skip
     assert max(expected) < 0.9
     np.testing.assert_allclose(run.exchange[0], expected, atol=0.006)  # two seeds differ by 0.002
@@ -174,3 +220,27 @@ def test_a_run_goes_on_with_its_ladder():
     onward = jme.sample(jax.random.key(0), problem.ensemble(), start=first, burn_in=0, **settings)
     np.testing.assert_array_equal(onward.beta, first.beta)
     assert (onward.last[:, 1:] != first.last[:, 1:]).any()
+    assert onward.last_replicas == first.last_replicas == 4
+
+
+def test_a_run_goes_on_with_as_many_replicas_as_it_had():
+    problem = Problem(length=4)
+    settings = {"chains": 2, "steps": 20, "burn_in": 0, "anchor_chains": 0, "progress": False}
+    first = jme.sample(jax.random.key(0), problem.ensemble(), ladder=3, last_replicas=2, **settings)
+    assert jme.sample(jax.random.key(0), problem.ensemble(), start=first, **settings).last_replicas == 2
+    with pytest.raises(
+        ValueError, match=r"start must be a run with \[anchors, chains, replicas, length\] = \[1, 2, 4, 4\]"
+    ):
+        jme.sample(jax.random.key(0), problem.ensemble(), start=first, last_replicas=3, **settings)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"last_replicas": 0}, "last_replicas must be a whole number of at least 1, got 0"),
+        ({"last_replicas": 2, "ladder": None}, "last_replicas must be 1 without a ladder, got 2"),
+    ],
+)
+def test_bad_numbers_of_replicas_are_named(given, message):
+    with pytest.raises(ValueError, match=message):
+        jme.sample(jax.random.key(0), Problem().ensemble(), progress=False, **given)

@@ -260,8 +260,8 @@ def test_program_lowers_for_every_platform(one_by_one):
     problem = Problem(length=4, mus=(0.3,))
     ensemble = problem.ensemble(anchor=problem.states[[5, 40]])
     settings = Settings.of(
-        ensemble, rungs=3, has_source=True, adapts=False, going_on=False, chains=4, anchor_chains=1, until=None,
-        steps=100, burn_in=0, thin=10, store_every=10, names=None,
+        ensemble, rungs=3, has_source=True, adapts=False, going_on=False, chains=4, last_replicas=2, anchor_chains=1,
+        until=None, steps=100, burn_in=0, thin=10, store_every=10, names=None,
     )  # fmt: skip
     whole = dataclasses.replace(plan.make(ensemble, settings, None), one_by_one=one_by_one)
 
@@ -271,7 +271,7 @@ def test_program_lowers_for_every_platform(one_by_one):
         carry = blocks.begin(whole, one, Site(), tokens)
         return blocks.block(whole, one, Site(), betas, keys, carry, blocks.Clock(0, 3, 0, 0, 1))
 
-    tokens = jnp.zeros((2, 5, 2, 4), jnp.int32)
+    tokens = jnp.zeros((2, 5, 3, 4), jnp.int32)
     arguments = (ensemble.params, jax.random.key_data(jax.random.key(0)), tokens, jnp.zeros((2, 3)))
     exported = jax.export.export(jax.jit(program), platforms=["cpu", "cuda", "tpu"])(*arguments)
     assert exported.platforms == ("cpu", "cuda", "tpu")

@@ -49,10 +49,10 @@ rounded = max(
     for run in runs.values() for name in ("energy", "energies", "log_z", "beta", "exchange")
 )
 
-asked = Settings.of(ensemble, rungs=3, has_source=True, adapts=False, going_on=False, chains=7, anchor_chains=1,
-                    until=None, steps=400, burn_in=0, thin=10, store_every=None, names=None)
+asked = Settings.of(ensemble, rungs=3, has_source=True, adapts=False, going_on=False, chains=7, last_replicas=2,
+                    anchor_chains=1, until=None, steps=400, burn_in=0, thin=10, store_every=None, names=None)
 plan = plans.make(ensemble, asked, None)
-carry = blocks.begin(plan, ensemble, Site(), jax.numpy.zeros((2, 8, 2, 4), int))
+carry = blocks.begin(plan, ensemble, Site(), jax.numpy.zeros((2, 8, 3, 4), int))
 keys, clock = blocks.Keys.of(jax.random.key(0)), blocks.Clock(*map(jax.numpy.int32, (0, 1, 0, 0, 1)))
 program = blocks.block.lower(plan, ensemble, Site(), jax.numpy.zeros((2, 3)), keys, carry, clock).compile().as_text()
 collectives = ["all-reduce", "all-gather", "all-to-all", "collective-permute", "reduce-scatter", "collective-broadcast"]

@@ -12,10 +12,11 @@ from jaxmaxent import export
 from jaxmaxent.store import FORMAT_VERSION, Run, join
 from problems import Problem
 
-RUNGS, CHAINS, EXTRA, STEPS, BURN_IN = 3, 2, 1, 60, 20
+RUNGS, CHAINS, REPLICAS, EXTRA, STEPS, BURN_IN = 3, 2, 3, 1, 60, 20
 SETTINGS = {
     "ladder": RUNGS,
     "chains": CHAINS,
+    "last_replicas": REPLICAS,
     "anchor_chains": EXTRA,
     "steps": STEPS,
     "burn_in": BURN_IN,
@@ -57,7 +58,7 @@ def assert_same(one, other):
 
 def test_every_array_has_its_shape(runs):
     sizes = {"anchors": 3, "rungs": RUNGS, "pairs": RUNGS - 1, "chains": CHAINS, "draws": STEPS // 20, "fields": 2}
-    sizes |= {"length": 4, "letters": 4, "states": STEPS // 5}
+    sizes |= {"length": 4, "letters": 4, "states": STEPS // 5, "places": RUNGS - 1 + REPLICAS}
     arrays = {f.name: f.type for f in dataclasses.fields(Run) if "np.ndarray" in f.type}
     assert {"beta", "energies", "draws"} <= set(arrays)
     for name, annotation in arrays.items():
@@ -147,7 +148,8 @@ def test_anchors_are_taken_in_the_order_asked_for(runs):
 def test_speed_counts_every_proposal_of_every_replica(runs):
     run = runs[True]
     assert run.chains == CHAINS
-    proposals = 3 * (CHAINS + EXTRA) * (RUNGS - 1) * (STEPS + BURN_IN)  # none at β = 0
+    assert run.last_replicas == REPLICAS
+    proposals = 3 * (CHAINS + EXTRA) * (RUNGS - 2 + REPLICAS) * (STEPS + BURN_IN)  # none at β = 0
     assert run.proposals_per_second * run.seconds == pytest.approx(proposals)
 
 

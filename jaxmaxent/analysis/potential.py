@@ -165,8 +165,8 @@ class _Sampler:
                 mu[anchors] = np.nan_to_num(of_group[k])
             at = at.with_mu(mu, index)
         run = sample(
-            key, at, ladder=self.ladder, chains=self.chains, anchor_chains=0, steps=steps, burn_in=burn_in,
-            thin=_THIN, start=start, progress=False,
+            key, at, ladder=self.ladder, chains=self.chains, last_replicas=1, anchor_chains=0, steps=steps,
+            burn_in=burn_in, thin=_THIN, start=start, progress=False,
         )  # fmt: skip
         walked = run.beta.shape[1] - (self.ladder is not None)
         self.proposals += at.anchors * self.chains * walked * (steps + burn_in)

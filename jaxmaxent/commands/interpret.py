@@ -129,8 +129,8 @@ def _settings(
     batch, laddered = ensemble.batched(), rungs > 1
     filled = runs.Settings.of(
         batch, rungs=rungs, has_source=laddered, adapts=laddered, going_on=False, chains=asked["chains"],
-        anchor_chains=asked["anchor_chains"], until=until, steps=steps, burn_in=asked["burn_in"], thin=runs.THIN,
-        store_every=None, names=None,
+        last_replicas=None, anchor_chains=asked["anchor_chains"], until=until, steps=steps, burn_in=asked["burn_in"],
+        thin=runs.THIN, store_every=None, names=None,
     )  # fmt: skip
     asked |= {"chains": filled.chains, "anchor_chains": filled.extra, "burn_in": filled.burn_in}
     group = _group_size(plans.make(batch, filled, None), batch.anchors, batch.length)
@@ -141,7 +141,7 @@ def _settings(
 
 def _group_size(plan: plans.Plan, anchors: int, length: int) -> int:
     """Anchors sampled side by side, which all go on until the slowest knows enough."""
-    walked = plan.chains * (plan.rungs - plan.has_source) * length
+    walked = plan.chains * plan.replicas * length
     groups = math.ceil(anchors / max(1, _letters_at_once() // walked))
     return math.ceil(anchors / groups)
 

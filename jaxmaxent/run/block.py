@@ -33,10 +33,10 @@ SCALARS = 2
 
 
 class Tally(NamedTuple):
-    """What is counted between two visits of the host, for each ladder."""
+    """What is counted between two visits of the host, for each ladder; at the last rung of all its replicas."""
 
     letters: Int[Array, "rungs length letters"]
-    scalars: Moments  # [rungs, 2 + fields]
+    scalars: Moments  # [places, 2 + fields]
     accepted: Int[Array, " rungs"]
     exchange: Float[Array, " pairs"]  # sum of the acceptance probabilities
     arrivals: Int[Array, ""]  # sequences that came from the bottom of the ladder to its top
@@ -47,7 +47,7 @@ class Carry(NamedTuple):
     """What a block hands to the next; leading axes [anchors, ladders]."""
 
     states: State  # [replicas, …]
-    at: Int[Array, " replicas"]  # which replica is at each rung that is walked on
+    at: Int[Array, " replicas"]  # which replica is at each place that is walked on
     origin: Int[Array, " replicas"]
     source: State | None  # the last draw at β = 0; None without a ladder
     likely: Float[Array, ""]  # how likely it was to be taken in
@@ -114,7 +114,7 @@ def _no_tally(plan: Plan, ensemble: Ensemble, dtype: Any) -> Tally:
     zero = jnp.zeros((), jnp.int32)
     return Tally(
         letters=jnp.zeros((plan.rungs, ensemble.length, len(ensemble.alphabet)), jnp.int32),
-        scalars=Moments.zeros((plan.rungs, SCALARS + len(ensemble.fields)), dtype),
+        scalars=Moments.zeros((plan.places, SCALARS + len(ensemble.fields)), dtype),
         accepted=jnp.zeros(plan.rungs, jnp.int32),
         exchange=jnp.zeros(plan.rungs - 1, dtype),
         arrivals=zero,
@@ -170,7 +170,8 @@ class _Anchor:
     def __init__(
         self, plan: Plan, ensemble: Ensemble, rule: Any, betas: Array, keys: Keys, anchor: Array, ladders: Array
     ) -> None:
-        self.plan, self.ensemble, self.rule, self.betas, self.anchor = plan, ensemble, rule, betas, anchor
+        self.plan, self.ensemble, self.rule, self.anchor = plan, ensemble, rule, anchor
+        self.betas = jnp.concatenate([betas, jnp.repeat(betas[-1:], plan.last_replicas - 1)])  # of every place
         # Energies do not depend on β, so all rungs share the evaluator.
         self.evaluator = evaluator_for(rule, ensemble, incremental=plan.incremental)
         self.kernel = build(rule.at(0, 0), ensemble, self.evaluator)
@@ -200,7 +201,7 @@ class _Anchor:
             number = clock.first // plan.thin + index
             carry = self._refresh(number, carry)
             carry, accepted = self._walk(clock.first + index * plan.thin, carry)
-            # At every rung that is walked on its replica's steps count, though it may move on now.
+            # At every place that is walked on its replica's steps count, though it may move on now.
             accepted = jnp.take_along_axis(accepted, carry.at, axis=1)
             if plan.has_source:
                 carry = self._exchange(number, carry)
@@ -227,19 +228,20 @@ class _Anchor:
         shape = carry.at.shape
         # The inverse of the permutation `at`, by comparison: a sort takes seconds to compile.
         here = carry.at[:, :, None] == jnp.arange(shape[1], dtype=carry.at.dtype)[None, None]
-        rung = (jnp.argmax(here, axis=1) + self.plan.has_source).reshape(-1)
+        place = (jnp.argmax(here, axis=1) + self.plan.has_source).reshape(-1)
         keys = self.key_what.reshape(-1)
 
         def step(number: Array, inner: tuple[State, Array, Array, Array]) -> tuple[State, Array, Array, Array]:
             states, accepted, non_finite, offender = inner
             where = self.kernel.where(jax.random.fold_in(self.key_where, number))
 
-            def move(key: Array, state: State, rung: Array) -> tuple[State, Info]:
-                ensemble = self.ensemble.replace(beta=self.betas[rung])  # pyright: ignore[reportAttributeAccessIssue]
+            def move(key: Array, state: State, place: Array) -> tuple[State, Info]:
+                ensemble = self.ensemble.replace(beta=self.betas[place])  # pyright: ignore[reportAttributeAccessIssue]
+                rung = jnp.minimum(place, self.plan.rungs - 1)
                 kernel = build(self.rule.at(self.anchor, rung), ensemble, self.evaluator)
                 return kernel.move(jax.random.fold_in(key, number), state, where)
 
-            states, info = jax.vmap(move)(keys, states, rung)
+            states, info = jax.vmap(move)(keys, states, place)
             bad = ~jnp.isfinite(info.proposed_energy)
             offender = jnp.where(bad[:, None], info.proposed, offender)
             return states, accepted + info.accepted, non_finite + bad, offender
@@ -294,7 +296,7 @@ class _Anchor:
         arrived = origin[top] == exchanges.BOTTOM
         origin = origin.at[top].set(jnp.where(arrived, exchanges.TOP, origin[top]))
         tally = carry.tally._replace(
-            exchange=carry.tally.exchange + probability,
+            exchange=carry.tally.exchange + probability[: self.plan.rungs - 1],
             arrivals=carry.tally.arrivals + arrived,
             round_trips=carry.tally.round_trips + returned,
         )
@@ -311,12 +313,21 @@ class _Anchor:
         tokens, energy, counts = rows
         changed = jnp.sum(tokens != self.ensemble.anchor[None], axis=1).astype(energy.dtype)
         scalars = jnp.concatenate([energy[:, None], changed[:, None], counts], axis=1)
+        none = jnp.zeros((*tokens.shape, carry.tally.letters.shape[-1]), carry.tally.letters.dtype)
         tally = carry.tally._replace(
-            letters=count_letters(carry.tally.letters, tokens),
+            letters=carry.tally.letters + self._of_rungs(count_letters(none, tokens)),
             scalars=carry.tally.scalars.add(scalars),
-            accepted=carry.tally.accepted + accepted,
+            accepted=carry.tally.accepted + self._of_rungs(accepted),
         )
-        return carry._replace(tally=tally), self._traced(clock, index, trace, scalars, tokens)
+        rungs = slice(self.plan.rungs)
+        return carry._replace(tally=tally), self._traced(clock, index, trace, scalars[rungs], tokens[rungs])
+
+    def _of_rungs(self, counts: Int[Array, "places ..."]) -> Int[Array, "rungs ..."]:
+        """Counts at every rung, those of all its replicas together at the last."""
+        if self.plan.last_replicas == 1:
+            return counts
+        last = self.plan.rungs - 1
+        return jnp.concatenate([counts[:last], counts[last:].sum(0, keepdims=True, dtype=counts.dtype)])
 
     def _traced(self, clock: Clock, index: Array, trace: Trace, scalars: Array, tokens: Array) -> Trace:
         """The trace with this state, where it is one of those to keep; what comes between is written over."""

@@ -51,9 +51,9 @@ def chosen(asked: Any, ensemble: Ensemble, rule: Any, settings: Settings) -> str
         raise ValueError('evaluation must be "full" for a rule that needs gradients, got "incremental"')
     network = Incremental(ensemble.features, ensemble.params, ensemble.length, len(ensemble.alphabet))
     cost, each = network.explain(), network.cache_bytes
-    replicas = (settings.chains + settings.extra) * (settings.rungs - settings.has_source)
+    replicas = (settings.chains + settings.extra) * (settings.places - settings.has_source)
     # What is drawn at β = 0 is remembered like any other.
-    together = (settings.chains + settings.extra) * settings.rungs * ensemble.anchors
+    together = (settings.chains + settings.extra) * settings.places * ensemble.anchors
     needed, free = each * together, free_bytes()
     fits = free is None or needed <= free
     if asked == INCREMENTAL:

@@ -64,7 +64,7 @@ class Loop:
     ) -> None:
         self.plan, self.ensemble, self.rule, self.betas = plan, ensemble, rule, betas
         self.keys, self.settings, self.carry, self.bar = keys, settings, carry, bar
-        self.record = Record(first_size(settings.counted))
+        self.record = Record(first_size(settings.counted), settings.last_replicas)
         self.draws: list[np.ndarray] = []
         self.round = self.done = self.steps = 0
         self.seconds = 0.0

@@ -31,6 +31,7 @@ class Plan:
     chains: int  # of every rung, those in `extra` included
     extra: int  # chains that start at the anchor beside the others and are never part of the estimate
     rungs: int
+    last_replicas: int  # at the last rung of every chain
     has_source: bool  # whether the first rung is drawn exactly instead of being walked on
     thin: int
     incremental: bool  # whether proposals are evaluated by what they change
@@ -41,9 +42,14 @@ class Plan:
     rule: str = ""  # its structure; JAX takes pytrees of two classes for one program if their leaves are alike
 
     @property
+    def places(self) -> int:
+        """Where sequences stand in a ladder: at every rung one, at the last as many as it has replicas."""
+        return self.rungs - 1 + self.last_replicas
+
+    @property
     def replicas(self) -> int:
-        """Rungs that are walked on."""
-        return self.rungs - self.has_source
+        """Places where sequences are walked on."""
+        return self.places - self.has_source
 
 
 def first_ladder(given: Any, ensemble: Ensemble, start: Run | None) -> tuple[np.ndarray, bool]:
@@ -71,18 +77,21 @@ def make(ensemble: Ensemble, settings: Settings, mesh: jax.sharding.Mesh | None,
         every = settings.store_every // settings.thin
         one_draw = ensemble.anchors * chains * settings.rungs * ensemble.length
         buffer = max(1, min(_BUFFER_DRAWS, _BUFFER_BYTES // one_draw))
-    enough = chains * (settings.rungs - settings.has_source) * ensemble.length >= ENOUGH_FOR_A_CPU
     incremental = settings.evaluation == INCREMENTAL
-    return Plan(
+    plan = Plan(
         chains=chains,
         extra=settings.extra,
         rungs=settings.rungs,
+        last_replicas=settings.last_replicas,
         has_source=settings.has_source,
         thin=settings.thin,
         incremental=incremental,
-        one_by_one=ensemble.anchors == 1 or (jax.default_backend() == "cpu" and (incremental or enough)),
+        one_by_one=ensemble.anchors == 1,
         store_every=every,
         buffer=buffer,
         mesh=mesh_for(mesh, ensemble.anchors, chains),
         rule=str(jax.tree.structure(rule)),
     )
+    enough = chains * plan.replicas * ensemble.length >= ENOUGH_FOR_A_CPU
+    in_turn = jax.default_backend() == "cpu" and (incremental or enough)
+    return dataclasses.replace(plan, one_by_one=plan.one_by_one or in_turn)

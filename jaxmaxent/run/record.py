@@ -23,6 +23,7 @@ class Record:
 
     Attributes:
         size: counted states of a batch, a power of two.
+        last_replicas: sequences at the last rung in each counted state.
         counted: counted states so far.
         letters: how often each letter stood at each position, a list of batches [anchors, ladders, rungs, length,
             letters].
@@ -32,8 +33,8 @@ class Record:
         sums: other sums over all states by the names in `Tally`.
     """
 
-    def __init__(self, size: int) -> None:
-        self.size = size
+    def __init__(self, size: int, last_replicas: int) -> None:
+        self.size, self.last_replicas = size, last_replicas
         self.counted = 0
         self.letters: list[Int[np.ndarray, "anchors ladders rungs length letters"]] = []
         self.means: list[Float[np.ndarray, "anchors ladders rungs scalars"]] = []
@@ -54,43 +55,65 @@ class Record:
         """Take in the counts of a batch; one that is shorter than the others, the last, only counts in the totals."""
         counted = int(np.ravel(tally.scalars.count)[0])
         self.counted += counted
-        moments = Moments(counted, tally.scalars.mean, tally.scalars.squares)
+        moments = of_rungs(Moments(counted, tally.scalars.mean, tally.scalars.squares), self.last_replicas)
         self.scalars = self.scalars.merge(moments)
         for name in ("letters", "accepted", "exchange", "arrivals", "round_trips"):
             wide = np.float64 if name == "exchange" else np.int64
             self.sums[name] = self.sums.get(name, 0) + np.asarray(getattr(tally, name), wide)
         if counted < self.size:
             return
-        self.letters.append(np.asarray(tally.letters, np.min_scalar_type(self.size)))
-        self.means.append(np.asarray(tally.scalars.mean, np.float64))
+        self.letters.append(np.asarray(tally.letters, self._dtype()))
+        self.means.append(np.asarray(moments.mean, np.float64))
         if len(self.letters) == BATCHES:
             self._merge()
 
     def _merge(self) -> None:
         old, self.size = self.stride, 2 * self.size
-        wide = np.min_scalar_type(self.size)
+        wide = self._dtype()
         self.letters = [a + b.astype(wide) for a, b in zip(self.letters[::2], self.letters[1::2], strict=True)]
         self.means = [(a + b) / 2 for a, b in zip(self.means[::2], self.means[1::2], strict=True)]
         if self.stride > old:
             self.traces = self.traces[1::2]
+
+    def _dtype(self) -> np.dtype:
+        """The smallest type that holds the counts of a batch."""
+        return np.min_scalar_type(self.size * self.last_replicas)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Everything as arrays, to be saved."""
         stacked = {name: np.stack(rows) for name in ("letters", "means", "traces") if (rows := getattr(self, name))}
         totals = {f"sum_{name}": value for name, value in self.sums.items()}
         moments = {f"scalars_{name}": np.asarray(value) for name, value in self.scalars._asdict().items()}
-        return stacked | totals | moments | {"size": np.asarray(self.size), "counted": np.asarray(self.counted)}
+        numbers = {name: np.asarray(getattr(self, name)) for name in ("size", "last_replicas", "counted")}
+        return stacked | totals | moments | numbers
 
     @classmethod
     def of_arrays(cls, arrays: dict[str, np.ndarray]) -> Record:
         """The record that was saved."""
-        record = cls(int(arrays["size"]))
+        record = cls(int(arrays["size"]), int(arrays["last_replicas"]))
         record.counted = int(arrays["counted"])
         for name in ("letters", "means", "traces"):
             setattr(record, name, list(arrays.get(name, ())))
         record.sums = {name[4:]: value for name, value in arrays.items() if name.startswith("sum_")}
         record.scalars = Moments(int(arrays["scalars_count"]), arrays["scalars_mean"], arrays["scalars_squares"])
         return record
+
+
+def of_rungs(places: Moments, last_replicas: int) -> Moments:
+    """Moments [anchors, ladders, rungs, …] from those of every place: of all sequences at the last rung together.
+
+    They still count states, so that sums of squares are those of one sequence a state.
+    """
+    if last_replicas == 1:
+        return places
+    mean, squares = np.asarray(places.mean, np.float64), np.asarray(places.squares, np.float64)
+    last = slice(-last_replicas, None)
+    own, between = squares[:, :, last].mean(2), mean[:, :, last].var(2)
+
+    def joined(array: np.ndarray, at_last: np.ndarray) -> np.ndarray:
+        return np.concatenate([array[:, :, :-last_replicas], at_last[:, :, None]], axis=2)
+
+    return Moments(places.count, joined(mean, mean[:, :, last].mean(2)), joined(squares, own + places.count * between))
 
 
 def first_size(counted: int | None) -> int:

@@ -84,17 +84,18 @@ def _of_anchor(loop: Loop, a: int) -> dict[str, Any]:
     """The entries of a run that belong to one anchor."""
     record, chains = loop.record, slice(0, loop.settings.chains)
     found = _diagnosed(loop, a)
-    frequencies = (record.sums["letters"][a, chains] / record.counted).mean(0)
+    letters = record.sums["letters"][a, chains].sum(0)
     means, variances = record.scalars.mean[a, chains], record.scalars.variance()[a, chains]
     # Total variance: within chains plus between their means.
     variance = variances.mean(0) + means.var(0)
-    accepted = record.sums["accepted"][a, chains].mean(0) / (record.counted * loop.plan.thin)
+    sequences = letters[:, 0].sum(-1)  # that counted at every rung
+    accepted = record.sums["accepted"][a, chains].sum(0) / (sequences * loop.plan.thin)
     traces = _traces(loop, a)
     log_z, log_z_error = _free_energy(loop, a, traces[..., 0])
     start = _anchor_start(loop, a)
     good, outcome = _outcome(loop, a, found, start, means[:, -1, 0].mean(), log_z[-1], log_z_error[-1])
     return {
-        "frequencies": frequencies,
+        "frequencies": letters / sequences[:, None, None],
         "frequency_errors": found.letter_mcse,
         "frequency_rhat": found.letter_rhat,
         "frequency_ess": found.letter_ess,
@@ -164,15 +165,15 @@ def _free_energy(
     return free_energy.along(loop.betas[a], energies, first)
 
 
-def _by_rung(loop: Loop, tokens: np.ndarray) -> np.ndarray:
-    """Tokens of replicas [anchors, ladders, replicas, length] in the order of the rungs they stand at."""
+def _by_place(loop: Loop, tokens: np.ndarray) -> np.ndarray:
+    """Tokens of replicas [anchors, ladders, replicas, length] in the order of the places they stand at."""
     at = np.asarray(loop.carry.at)[..., None]
     return np.take_along_axis(tokens, at, axis=2)
 
 
 def _last(loop: Loop) -> np.ndarray:
-    """The last sequence of every chain at every rung; at β = 0, where there is no chain, a fresh draw."""
-    walked = _by_rung(loop, np.asarray(loop.carry.states.tokens, np.uint8))[:, : loop.settings.chains].swapaxes(1, 2)
+    """The last sequence of every chain at every place; at β = 0, where there is no chain, a fresh draw."""
+    walked = _by_place(loop, np.asarray(loop.carry.states.tokens, np.uint8))[:, : loop.settings.chains].swapaxes(1, 2)
     if loop.carry.source is None:
         return walked
     fresh = np.asarray(loop.carry.source.tokens, np.uint8)[:, None, : loop.settings.chains]

@@ -38,6 +38,7 @@ def sample(
     *,
     ladder: Any = "auto",
     chains: int | None = None,
+    last_replicas: int | None = None,
     anchor_chains: int | None = None,
     until: Precision | None = None,
     steps: int | None = None,
@@ -65,6 +66,8 @@ def sample(
             the β's themselves, [rungs] or [anchors, rungs], from 0 to the ensemble's β; or None for the ensemble's β
             alone, without exchanges: at a large β such chains mostly stay where they start.
         chains: chains at every rung; 8, or 256 without a ladder, if None.
+        last_replicas: sequences of each chain at the last rung, where they change slowest; all count. 4, or 1 without
+            a ladder, if None.
         anchor_chains: chains that start at the anchor and run beside the others, at all rungs, as a diagnostic; no
             estimate takes them in. 1, or none without a ladder, if None.
         until: what has to be reached before the run ends, and when it gives up; `Precision()` if None.
@@ -102,10 +105,12 @@ def sample(
     batch = ensemble.batched()
     going_on = isinstance(start, Run)
     betas, adapts = plans.first_ladder(ladder, batch, start if going_on else None)
+    if isinstance(start, Run) and last_replicas is None:
+        last_replicas = start.last_replicas
     settings = Settings.of(
         batch, rungs=betas.shape[1], has_source=ladder is not None, adapts=adapts, going_on=going_on, chains=chains,
-        anchor_chains=anchor_chains, until=until, steps=steps, burn_in=burn_in, thin=thin, store_every=store_every,
-        names=names,
+        last_replicas=last_replicas, anchor_chains=anchor_chains, until=until, steps=steps, burn_in=burn_in,
+        thin=thin, store_every=store_every, names=names,
     )  # fmt: skip
     rule, settings, plan = _planned(batch, settings, rule, evaluation, mesh)
     key_start, key_steps = jax.random.split(key)
@@ -156,12 +161,12 @@ def resume(
 def takes_turns(ensemble: Ensemble, *, ladder: Any, chains: int) -> bool:
     """Whether `sample` would have these anchors take turns, so that a call for each of them costs no more.
 
-    The arguments are those of `sample`; the ensemble is batched.
+    The arguments are those of `sample`, with one replica at the last rung; the ensemble is batched.
     """
     betas, adapts = plans.first_ladder(ladder, ensemble, None)
     settings = Settings.of(
         ensemble, rungs=betas.shape[1], has_source=ladder is not None, adapts=adapts, going_on=False, chains=chains,
-        anchor_chains=0, until=None, steps=THIN, burn_in=0, thin=THIN, store_every=None, names=None,
+        last_replicas=1, anchor_chains=0, until=None, steps=THIN, burn_in=0, thin=THIN, store_every=None, names=None,
     )  # fmt: skip
     return _planned(ensemble, settings, None, AUTO, None)[2].one_by_one
 

@@ -16,6 +16,8 @@ _ADAPTED_AFTER = (1 / 16, 1 / 16, 1 / 8, 1 / 4, 1 / 4)
 # Steps between two exchanges: sequences travel along a ladder as fast as it exchanges.
 THIN = 5
 _CHAINS, _CHAINS_AT_ONE_BETA, _ANCHOR_CHAINS = 8, 256, 1
+# Replicas at the last rung, where sequences change slowest.
+_LAST_REPLICAS = 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,6 +59,7 @@ class Settings:
         chains: chains at every rung that enter estimates.
         extra: chains beside them that start at the anchor.
         rungs: β's of each anchor.
+        last_replicas: replicas of each chain at the last of them.
         has_source: whether the first rung is drawn exactly.
         adapts: whether the ladder is adapted in the warm-up.
         rounds: counted states of every round of the warm-up.
@@ -71,6 +74,7 @@ class Settings:
     chains: int
     extra: int
     rungs: int
+    last_replicas: int
     has_source: bool
     adapts: bool
     rounds: tuple[int, ...]
@@ -80,6 +84,11 @@ class Settings:
     until: Precision | None
     names: tuple[str, ...]
     evaluation: str = "auto"
+
+    @property
+    def places(self) -> int:
+        """Sequences of a chain: one at every rung, at the last as many as it has replicas."""
+        return self.rungs - 1 + self.last_replicas
 
     @property
     def burn_in(self) -> int:
@@ -94,7 +103,7 @@ class Settings:
     @classmethod
     def of(
         cls, ensemble: Ensemble, *, rungs: int, has_source: bool, adapts: bool, going_on: bool, chains: Any,
-        anchor_chains: Any, until: Any, steps: Any, burn_in: Any, thin: Any, store_every: Any,
+        last_replicas: Any, anchor_chains: Any, until: Any, steps: Any, burn_in: Any, thin: Any, store_every: Any,
         names: Sequence[str] | None,
     ) -> Settings:  # fmt: skip
         """Check what was given and fill in the rest; arguments are those of `sample`."""
@@ -102,6 +111,11 @@ class Settings:
             chains = _CHAINS if has_source else _CHAINS_AT_ONE_BETA
         if anchor_chains is None:
             anchor_chains = _ANCHOR_CHAINS if has_source and not going_on else 0
+        if last_replicas is None:
+            last_replicas = _LAST_REPLICAS if has_source else 1
+        last_replicas = checks.integer("last_replicas", last_replicas, at_least=1)
+        if last_replicas > 1 and not has_source:
+            raise ValueError(f"last_replicas must be 1 without a ladder, got {last_replicas}: take more chains there")
         thin = checks.integer("thin", thin, at_least=1)
         until, steps = _length(until, steps, thin)
         if burn_in is None:
@@ -116,6 +130,7 @@ class Settings:
             chains=checks.integer("chains", chains, at_least=1),
             extra=checks.integer("anchor_chains", anchor_chains, at_least=0),
             rungs=rungs,
+            last_replicas=last_replicas,
             has_source=has_source,
             adapts=adapts,
             rounds=_rounds(burn_in // thin, adapts=adapts),

@@ -56,7 +56,7 @@ def _last_of(run: Run, ensemble: Ensemble, shape: tuple[int, ...], has_source: b
     last = run.last[:, has_source:].swapaxes(1, 2)
     if last.shape != shape:
         raise ValueError(
-            f"start must be a run with [anchors, chains, rungs, length] = {list(shape)}, got {list(last.shape)}"
+            f"start must be a run with [anchors, chains, replicas, length] = {list(shape)}, got {list(last.shape)}"
         )
     held = np.delete(np.arange(ensemble.length), np.asarray(ensemble.movable))
     anchors = np.asarray(ensemble.anchor)[:, None, None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from jaxmaxent import diagnostics
 from jaxmaxent.run.record import Record
@@ -51,19 +51,22 @@ def diagnose(record: Record, anchor: int, chains: slice, movable: np.ndarray) ->
     counts = np.stack([batch[anchor, chains] for batch in record.letters])
     means = np.stack([batch[anchor, chains] for batch in record.means])
     traces = np.stack([row[anchor, chains] for row in record.traces], axis=1)
-    ess, mcse = diagnostics.batch_ess(counts, record.size), diagnostics.batch_mcse(counts, record.size).error
-    together = chains_together(counts.shape[1])
+    letters = [
+        _of_letters(counts[:, :, :-1], record.size),
+        _of_letters(counts[:, :, -1:], record.size * record.last_replicas),
+    ]
+    rhat, ess, mcse = (np.concatenate(both) for both in zip(*letters, strict=True))
     found = Diagnosis(
-        letter_rhat=diagnostics.indicator_rhat(*_joined_counts(counts, record.size, together)),
+        letter_rhat=rhat,
         letter_ess=ess,
         letter_mcse=mcse,
-        scalar_rhat=diagnostics.rhat(_joined_draws(traces, together)),
+        scalar_rhat=diagnostics.rhat(_joined_draws(traces, chains_together(traces.shape[0]))),
         scalar_ess=_scalar_ess(traces, means, record.size, record.scalars.variance()[anchor, chains].mean(0)),
         scalar_tail_ess=diagnostics.ess_tail(traces),
         scalar_mcse=diagnostics.batch_means_mcse(means).error,
     )
     seen = counts.sum((0, 1), dtype=np.int64)
-    constant = (seen == 0) | (seen == record.size * counts.shape[0] * counts.shape[1])
+    constant = (seen == 0) | (seen == seen.sum(-1, keepdims=True))
     found.letter_ess[constant] = arrivals
     # The standard deviation of what is left possible after so many agreeing sequences (Laplace's rule).
     found.letter_mcse[constant] = 1 / (arrivals + 2) if arrivals else np.nan
@@ -72,6 +75,14 @@ def diagnose(record: Record, anchor: int, chains: slice, movable: np.ndarray) ->
     found.letter_ess[:, ~movable] = np.inf
     found.letter_mcse[:, ~movable] = 0
     return found
+
+
+def _of_letters(
+    counts: Int[np.ndarray, "batches chains rungs length letters"], size: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """R-hat, effective sample size and standard error of letter frequencies, from batches of `size` sequences."""
+    rhat = diagnostics.indicator_rhat(*_joined_counts(counts, size, chains_together(counts.shape[1])))
+    return rhat, diagnostics.batch_ess(counts, size), diagnostics.batch_mcse(counts, size).error
 
 
 def _scalar_ess(
