@@ -277,7 +277,7 @@ class _Anchor:
             keys_accept, source.energy, carry._replace(states=carry.states._replace(cache=None), source=None)
         )
         # A fresh sequence takes the place of the one it is exchanged for, which is forgotten.
-        return moved._replace(states=_installed(carry.states, lowest, taken, source, even), source=source)
+        return moved._replace(states=_installed(carry.states, lowest, taken, source), source=source)
 
     def _swap(self, even: Array, key: Array, energy: Array, carry: Carry) -> tuple[Carry, Array]:
         """Who stands where after the exchanges of one ladder, and whether the draw of this energy was taken in."""
@@ -313,21 +313,28 @@ class _Anchor:
         tokens, energy, counts = rows
         changed = jnp.sum(tokens != self.ensemble.anchor[None], axis=1).astype(energy.dtype)
         scalars = jnp.concatenate([energy[:, None], changed[:, None], counts], axis=1)
-        none = jnp.zeros((*tokens.shape, carry.tally.letters.shape[-1]), carry.tally.letters.dtype)
         tally = carry.tally._replace(
-            letters=carry.tally.letters + self._of_rungs(count_letters(none, tokens)),
+            letters=self._letters(carry.tally.letters, tokens),
             scalars=carry.tally.scalars.add(scalars),
-            accepted=carry.tally.accepted + self._of_rungs(accepted),
+            accepted=self._at_rungs(carry.tally.accepted, accepted),
         )
         rungs = slice(self.plan.rungs)
         return carry._replace(tally=tally), self._traced(clock, index, trace, scalars[rungs], tokens[rungs])
 
-    def _of_rungs(self, counts: Int[Array, "places ..."]) -> Int[Array, "rungs ..."]:
-        """Counts at every rung, those of all its replicas together at the last."""
+    def _letters(
+        self, counts: Int[Array, "rungs length letters"], tokens: Int[Array, "places length"]
+    ) -> Int[Array, "rungs length letters"]:
+        """Counts with the sequences at all places; those of all its replicas at the last rung."""
+        counts = count_letters(counts, tokens[: self.plan.rungs])
         if self.plan.last_replicas == 1:
             return counts
-        last = self.plan.rungs - 1
-        return jnp.concatenate([counts[:last], counts[last:].sum(0, keepdims=True, dtype=counts.dtype)])
+        others = count_letters(jnp.zeros_like(counts, shape=(1, *counts.shape[1:])), tokens[self.plan.rungs :])
+        return counts.at[-1].add(others.sum(0, dtype=counts.dtype))
+
+    def _at_rungs(self, counts: Int[Array, " rungs"], more: Int[Array, " places"]) -> Int[Array, " rungs"]:
+        """Counts with those of all places; of all its replicas at the last rung."""
+        counts = counts + more[: self.plan.rungs]
+        return counts.at[-1].add(more[self.plan.rungs :].sum(dtype=counts.dtype))
 
     def _traced(self, clock: Clock, index: Array, trace: Trace, scalars: Array, tokens: Array) -> Trace:
         """The trace with this state, where it is one of those to keep; what comes between is written over."""
@@ -341,17 +348,12 @@ class _Anchor:
         return Trace(rows, draws)
 
 
-def _installed(
-    states: State, replica: Int[Array, " ladders"], taken: Bool[Array, " ladders"], fresh: State, even: Bool[Array, ""]
-) -> State:
-    """The states [ladders, replicas, …] with the fresh one of each ladder in the place of a replica, where taken.
-
-    The lowest pair is exchanged at even numbers only; at others nothing is taken.
-    """
+def _installed(states: State, replica: Int[Array, " ladders"], taken: Bool[Array, " ladders"], fresh: State) -> State:
+    """The states [ladders, replicas, …] with the fresh one of each ladder in the place of a replica, where taken."""
     # On a CPU a scatter copies everything that is remembered to another layout and back.
     return jax.lax.platform_dependent(
         states,
-        cpu=functools.partial(_installed_in_turn, replica=replica, taken=taken, fresh=fresh, even=even),
+        cpu=functools.partial(_installed_in_turn, replica=replica, taken=taken, fresh=fresh),
         default=functools.partial(_installed_at_once, replica=replica, taken=taken, fresh=fresh),
     )
 
@@ -366,13 +368,16 @@ def _installed_at_once(states: State, replica: Array, taken: Array, fresh: State
     return jax.tree.map(put, states, fresh)
 
 
-def _installed_in_turn(states: State, replica: Array, taken: Array, fresh: State, even: Array) -> State:
-    def one(ladder: Array, states: State) -> State:
+def _installed_in_turn(states: State, replica: Array, taken: Array, fresh: State) -> State:
+    taken_first = jnp.argsort(~taken)
+
+    def one(number: Array, states: State) -> State:
+        ladder = taken_first[number]
+
         def put(leaf: Array, new: Array) -> Array:
-            start = jnp.zeros(leaf.ndim, jnp.int32).at[:2].set(jnp.stack([ladder, replica[ladder]]).astype(jnp.int32))
-            old = jax.lax.dynamic_slice(leaf, start, (1, 1, *leaf.shape[2:]))
-            return jax.lax.dynamic_update_slice(leaf, jnp.where(taken[ladder], new[ladder][None, None], old), start)
+            piece = jax.lax.dynamic_slice_in_dim(new, ladder, 1)[None]
+            return jax.lax.dynamic_update_slice(leaf, piece, (ladder, replica[ladder], *[0] * (leaf.ndim - 2)))
 
         return jax.tree.map(put, states, fresh)
 
-    return jax.lax.fori_loop(0, jnp.where(even, replica.shape[0], 0), one, states)
+    return jax.lax.fori_loop(0, jnp.sum(taken, dtype=jnp.int32), one, states)
