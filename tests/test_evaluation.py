@@ -1,7 +1,6 @@
 """Which way proposals are evaluated, and that it makes no difference to what is sampled."""
 
 import dataclasses
-import functools
 
 import jax
 import jax.numpy as jnp
@@ -111,9 +110,7 @@ def test_fresh_sequences_are_put_in_place_alike_on_every_platform():
 
     old, fresh = states(3, 6), states(3)
     replica, taken = jnp.array([2, 0, 5]), jnp.array([True, False, True])
-    even = jnp.array(True)
-    in_turn = functools.partial(block._installed_in_turn, even=even)
-    for way in (block._installed_at_once, in_turn, functools.partial(block._installed, even=even)):
+    for way in (block._installed_at_once, block._installed_in_turn, block._installed):
         new = way(old, replica=replica, taken=taken, fresh=fresh)
         for name in State._fields:
             expected = np.array(getattr(old, name))
