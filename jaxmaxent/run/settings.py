@@ -11,7 +11,8 @@ from jaxmaxent.ensemble import Ensemble
 
 # Sweeps of single-site proposals over the sequence, as long as a warm-up is where the length of the run is open.
 _WARM_UP_SWEEPS = 40
-# Shares of the warm-up after which the ladder is adapted; it is left alone in the rest, so that chains settle.
+# Shares of the warm-up after which rule and ladder are adapted; in the rest the ladder is left alone, so that chains
+# settle.
 _ADAPTED_AFTER = (1 / 16, 1 / 16, 1 / 8, 1 / 4, 1 / 4)
 # Steps between two exchanges: sequences travel along a ladder as fast as it exchanges.
 THIN = 5
@@ -133,7 +134,8 @@ class Settings:
             last_replicas=last_replicas,
             has_source=has_source,
             adapts=adapts,
-            rounds=_rounds(burn_in // thin, adapts=adapts),
+            # Sequences of an earlier run are those to learn from at once.
+            rounds=_rounds(burn_in // thin, several=has_source and not going_on),
             counted=steps // thin,
             thin=thin,
             store_every=store_every,
@@ -171,9 +173,9 @@ def _names(names: Sequence[str] | None, anchors: int) -> tuple[str, ...]:
     return tuple(str(name) for name in names)
 
 
-def _rounds(counted: int, *, adapts: bool) -> tuple[int, ...]:
+def _rounds(counted: int, *, several: bool) -> tuple[int, ...]:
     """Counted states of every round of a warm-up of `counted` states."""
-    if not adapts:
+    if not several:
         return (counted,) if counted else ()
     sizes = [int(counted * share) for share in _ADAPTED_AFTER]
     sizes = [size for size in sizes if size >= 4]
