@@ -369,14 +369,15 @@ def _installed_at_once(states: State, replica: Array, taken: Array, fresh: State
 
 
 def _installed_in_turn(states: State, replica: Array, taken: Array, fresh: State) -> State:
-    taken_first = jnp.argsort(~taken)
+    taken_first = jnp.argsort(~taken).astype(replica.dtype)
 
     def one(number: Array, states: State) -> State:
         ladder = taken_first[number]
 
         def put(leaf: Array, new: Array) -> Array:
             piece = jax.lax.dynamic_slice_in_dim(new, ladder, 1)[None]
-            return jax.lax.dynamic_update_slice(leaf, piece, (ladder, replica[ladder], *[0] * (leaf.ndim - 2)))
+            start = jnp.zeros(leaf.ndim, replica.dtype).at[:2].set(jnp.stack([ladder, replica[ladder]]))
+            return jax.lax.dynamic_update_slice(leaf, piece, start)
 
         return jax.tree.map(put, states, fresh)
 

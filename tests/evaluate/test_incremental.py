@@ -264,14 +264,17 @@ def test_caches_are_updated_in_place(features, cached):
 @pytest.mark.usefixtures("windows")
 @pytest.mark.parametrize("starts", [np.array(4), np.array([0, 4, 6, 2, 1])])
 @pytest.mark.parametrize("accept", [np.array([0, 1, 0, 1, 1], bool), np.zeros(5, bool), np.ones(5, bool)])
-def test_those_that_accepted_write_their_windows_and_nothing_else(starts, accept):
+@pytest.mark.parametrize("wide_numbers", [False, True])
+def test_those_that_accepted_write_their_windows_and_nothing_else(starts, accept, wide_numbers):
     rng = np.random.default_rng(0)
     held, new = rng.normal(size=(5, 9, 2)).astype(np.float32), rng.normal(size=(5, 3, 2)).astype(np.float32)
 
     def put(held, new, start, accept):
         return commit.replaced((held,), ([(start, new)],), accept)[0]
 
-    found = jax.jit(jax.vmap(put, in_axes=(0, 0, 0 if starts.ndim else None, 0)))(held, new, starts, accept)
+    with jax.enable_x64(wide_numbers):
+        every = jax.jit(jax.vmap(put, in_axes=(0, 0, 0 if starts.ndim else None, 0)))
+        found = every(held, new, starts.astype(np.int32), accept)
     expected = held.copy()
     for chain, start in enumerate(np.broadcast_to(starts, 5)):
         if accept[chain]:

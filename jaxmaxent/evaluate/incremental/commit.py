@@ -97,10 +97,12 @@ def _put_in_turn(
     count: Int[Array, ""],
 ) -> Float[Array, "chains length ..."]:
     new = new.reshape(*new.shape[:2], *held.shape[2:])
+    accepted_first = accepted_first.astype(start.dtype)
+    behind = [jnp.zeros((), start.dtype)] * (held.ndim - 2)
 
     def put(number: Array, held: Array) -> Array:
         chain = accepted_first[number]
         window = lax.dynamic_slice_in_dim(new, chain, 1, 0)
-        return lax.dynamic_update_slice(held, window, (chain, start[chain], *[0] * (held.ndim - 2)))
+        return lax.dynamic_update_slice(held, window, (chain, start[chain], *behind))
 
     return lax.fori_loop(0, count, put, held)
