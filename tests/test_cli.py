@@ -682,7 +682,7 @@ def test_a_run_that_gives_up_exits_with_3_and_is_written(work, tmp_path, capsys,
 @pytest.mark.slow
 def test_anchors_that_are_taken_in_turn_end_when_each_has_converged(work, tmp_path, monkeypatch):
     monkeypatch.setattr(interpret, "_letters_at_once", lambda: 1)
-    settings = [*EASY, "--beta", 100, "--max-steps", 20000]
+    settings = [*EASY, "--beta", 100, "--ess", 150, "--max-steps", 20000]
     call("interpret", work.model, work.fasta, "--out", tmp_path / "out", *settings)
     run = Run.load(tmp_path / "out" / "run.npz")
     assert len(set(run.steps)) > 1
