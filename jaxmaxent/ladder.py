@@ -16,8 +16,6 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from jaxmaxent import checks
 
-# Where a sequence comes from: not known yet, fresh from the bottom of the ladder, from its top.
-UNKNOWN, BOTTOM, TOP = 0, 1, 2
 # A pair that never refuses would have no width in an even ladder; this much it is given.
 _LEAST_REJECTION = 0.01
 

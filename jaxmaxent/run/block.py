@@ -39,8 +39,8 @@ class Tally(NamedTuple):
     scalars: Moments  # [places, 2 + fields]
     accepted: Int[Array, " rungs"]
     exchange: Float[Array, " pairs"]  # sum of the acceptance probabilities
-    arrivals: Int[Array, ""]  # sequences that came from the bottom of the ladder to its top
-    round_trips: Int[Array, ""]  # of those, such as came down again
+    trips: Int[Array, " rungs"]  # sequences that came to the top, by the lowest rung they had been at since the last time
+    round_trips: Int[Array, ""]  # sequences that came down to the bottom and had been at the top
 
 
 class Carry(NamedTuple):
@@ -48,7 +48,8 @@ class Carry(NamedTuple):
 
     states: State  # [replicas, …]
     at: Int[Array, " replicas"]  # which replica is at each place that is walked on
-    origin: Int[Array, " replicas"]
+    lowest: Int[Array, " replicas"]  # the lowest rung that the sequence at each place was at since it was at the top
+    been_up: Bool[Array, " replicas"]  # whether it was
     source: State | None  # the last draw at β = 0; None without a ladder
     likely: Float[Array, ""]  # how likely it was to be taken in
     tally: Tally
@@ -101,24 +102,23 @@ def begin(plan: Plan, ensemble: Ensemble, rule: Any, tokens: Int[Array, "anchors
 
 def _first_carry(plan: Plan, ensemble: Ensemble, states: State) -> Carry:
     replicas = jnp.arange(plan.replicas, dtype=jnp.int32)
-    nowhere = jnp.full_like(replicas, exchanges.UNKNOWN)
+    lowest, nowhere = jnp.full_like(replicas, plan.rungs - 1), jnp.zeros_like(replicas)
     none = jnp.zeros_like(states.tokens)
     drift = jnp.zeros((), states.energy.dtype)
     # Drawn before it is looked at; until then any state will do.
     source = jax.tree.map(lambda leaf: leaf[0], states) if plan.has_source else None
     tally = _no_tally(plan, ensemble, drift.dtype)
-    return Carry(states, replicas, nowhere, source, drift, tally, nowhere, none, drift)
+    return Carry(states, replicas, lowest, nowhere > 0, source, drift, tally, nowhere, none, drift)
 
 
 def _no_tally(plan: Plan, ensemble: Ensemble, dtype: Any) -> Tally:
-    zero = jnp.zeros((), jnp.int32)
     return Tally(
         letters=jnp.zeros((plan.rungs, ensemble.length, len(ensemble.alphabet)), jnp.int32),
         scalars=Moments.zeros((plan.places, SCALARS + len(ensemble.fields)), dtype),
         accepted=jnp.zeros(plan.rungs, jnp.int32),
         exchange=jnp.zeros(plan.rungs - 1, dtype),
-        arrivals=zero,
-        round_trips=zero,
+        trips=jnp.zeros(plan.rungs, jnp.int32),
+        round_trips=jnp.zeros((), jnp.int32),
     )
 
 
@@ -287,20 +287,25 @@ class _Anchor:
         # each other, which is what an exchange is judged by.
         likely = jnp.where(even, probability[0], carry.likely)
         probability = probability.at[0].set(likely)
-        first = carry.at[0]
         taken = order[1] == 0
         at = carry.at[jnp.maximum(order[1:], 1) - 1]
-        returned = taken & (carry.origin[first] == exchanges.TOP)
-        origin = carry.origin.at[first].set(jnp.where(taken, exchanges.BOTTOM, carry.origin[first]))
-        top = at[-1]
-        arrived = origin[top] == exchanges.BOTTOM
-        origin = origin.at[top].set(jnp.where(arrived, exchanges.TOP, origin[top]))
+        lowest, been_up, came_from = self._followed(order, carry.lowest, carry.been_up)
         tally = carry.tally._replace(
             exchange=carry.tally.exchange + probability[: self.plan.rungs - 1],
-            arrivals=carry.tally.arrivals + arrived,
-            round_trips=carry.tally.round_trips + returned,
+            trips=carry.tally.trips.at[came_from].add(1),
+            round_trips=carry.tally.round_trips + (taken & carry.been_up[0]),
         )
-        return carry._replace(at=at, origin=origin, likely=likely, tally=tally), taken
+        return carry._replace(at=at, lowest=lowest, been_up=been_up, likely=likely, tally=tally), taken
+
+    def _followed(
+        self, order: Int[Array, " places"], lowest: Int[Array, " replicas"], been_up: Bool[Array, " replicas"]
+    ) -> tuple[Int[Array, " replicas"], Bool[Array, " replicas"], Int[Array, ""]]:
+        """`lowest` and `been_up` of the sequences after an exchange, and `lowest` of the one now at the top before it."""
+        last = self.plan.rungs - 1
+        rung = jnp.minimum(1 + jnp.arange(self.plan.replicas, dtype=lowest.dtype), last)
+        lowest = jnp.minimum(jnp.concatenate([jnp.zeros(1, lowest.dtype), lowest])[order[1:]], rung)
+        been_up = jnp.concatenate([jnp.zeros(1, bool), been_up])[order[1:]]
+        return lowest.at[-1].set(last), been_up.at[-1].set(True), lowest[-1]
 
     def _count(self, clock: Clock, index: Array, carry: Carry, accepted: Array, trace: Trace) -> tuple[Carry, Trace]:
         """Count the sequences at all rungs of one ladder; at β = 0 what was drawn there, whoever took it."""

@@ -57,7 +57,7 @@ class Record:
         self.counted += counted
         moments = of_rungs(Moments(counted, tally.scalars.mean, tally.scalars.squares), self.last_replicas)
         self.scalars = self.scalars.merge(moments)
-        for name in ("letters", "accepted", "exchange", "arrivals", "round_trips"):
+        for name in ("letters", "accepted", "exchange", "trips", "round_trips"):
             wide = np.float64 if name == "exchange" else np.int64
             self.sums[name] = self.sums.get(name, 0) + np.asarray(getattr(tally, name), wide)
         if counted < self.size:

@@ -111,7 +111,7 @@ def _of_anchor(loop: Loop, a: int) -> dict[str, Any]:
         "field_ess": found.scalar_ess[:, SCALARS:],
         "acceptance": np.where(np.arange(loop.plan.rungs) < loop.plan.has_source, np.nan, accepted),
         "exchange": record.sums["exchange"][a, chains].mean(0) / record.counted,
-        "arrivals": record.sums["arrivals"][a, chains].sum(),
+        "arrivals": record.sums["trips"][a, chains, 0].sum(),
         "round_trips": record.sums["round_trips"][a, chains].sum(),
         "log_z": log_z,
         "log_z_error": log_z_error,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from jaxmaxent import diagnostics
 from jaxmaxent.run.record import Record
@@ -15,9 +15,12 @@ from jaxmaxent.run.settings import Precision
 class Diagnosis(NamedTuple):
     """What is known of the estimates of one anchor at all its rungs.
 
-    R-hat is NaN and the standard error unknown where a letter was always or never seen. Then the effective sample size
-    is the number of sequences that came from β = 0 all the way up and said the same, 0 without a ladder. Positions
-    that are held fixed have no R-hat and an infinite effective sample size: nothing is estimated there.
+    Where a letter was always or never seen, R-hat is NaN, and what is known of it came from below: from some rung where
+    it was at times seen, sequences have come to the top of the ladder and all said the same. The effective sample size
+    is the number of such sequences, or that of the letter at the rung they came from, if that is smaller; of all rungs
+    the one that says most. At β = 0 that is every sequence that came from there, as they are drawn independently; it is
+    0 without a ladder. Positions that are held fixed have no R-hat and an infinite effective sample size: nothing is
+    estimated there.
     """
 
     letter_rhat: Float[np.ndarray, "rungs length letters"]
@@ -47,7 +50,7 @@ def diagnose(record: Record, anchor: int, chains: slice, movable: np.ndarray) ->
         chains: which of its chains.
         movable: which positions may change, a boolean mask.
     """
-    arrivals = int(record.sums["arrivals"][anchor, chains].sum())
+    trips = record.sums["trips"][anchor, chains].sum(0)
     counts = np.stack([batch[anchor, chains] for batch in record.letters])
     means = np.stack([batch[anchor, chains] for batch in record.means])
     traces = np.stack([row[anchor, chains] for row in record.traces], axis=1)
@@ -67,14 +70,35 @@ def diagnose(record: Record, anchor: int, chains: slice, movable: np.ndarray) ->
     )
     seen = counts.sum((0, 1), dtype=np.int64)
     constant = (seen == 0) | (seen == seen.sum(-1, keepdims=True))
-    found.letter_ess[constant] = arrivals
+    found.letter_ess[:] = _with_trips(found.letter_ess, constant, trips)
     # The standard deviation of what is left possible after so many agreeing sequences (Laplace's rule).
-    found.letter_mcse[constant] = 1 / (arrivals + 2) if arrivals else np.nan
-    found.scalar_ess[np.ptp(traces, axis=(0, 1)) == 0] = arrivals
+    agreeing = found.letter_ess[constant]
+    found.letter_mcse[constant] = np.where(agreeing > 0, 1 / (agreeing + 2), np.nan)
+    found.scalar_ess[:] = _with_trips(found.scalar_ess, np.ptp(traces, axis=(0, 1)) == 0, trips)
     found.letter_rhat[:, ~movable] = np.nan
     found.letter_ess[:, ~movable] = np.inf
     found.letter_mcse[:, ~movable] = 0
     return found
+
+
+def _with_trips(
+    ess: Float[np.ndarray, "rungs *shape"], constant: Bool[np.ndarray, "rungs *shape"], trips: Int[np.ndarray, " rungs"]
+) -> Float[np.ndarray, "rungs *shape"]:
+    """Effective sample sizes with those of what never changed at a rung; see `Diagnosis`.
+
+    Args:
+        ess: effective sample sizes at every rung.
+        constant: what never changed there.
+        trips: sequences that came to the last rung, by the lowest rung they had been at since the last time.
+    """
+    came = np.cumsum(trips)  # from a rung come those that had been at it or below
+    known = np.where(constant, 0, ess)
+    known[0] = np.inf
+    known = np.minimum(known, came.reshape(-1, *[1] * (ess.ndim - 1)))
+    best = np.maximum.accumulate(known)
+    # All that came to the last rung passed those below it.
+    below = np.concatenate([np.zeros_like(best[:1]) + came[0], best[:-1]])
+    return np.where(constant, below, ess)
 
 
 def _of_letters(
