@@ -84,7 +84,9 @@ def test_every_rung_agrees_with_enumeration_within_its_own_errors(name):
 def test_a_fresh_sequence_that_is_taken_in_stands_at_the_lowest_rung():
     """Otherwise rungs would still be right, but never hear from β = 0."""
     problem = Problem(length=6)
-    settings = {"ladder": [0.0, 1e-6], "chains": 4, "anchor_chains": 0, "steps": 40, "burn_in": 0, "thin": 2}
+    settings = {
+        "ladder": [0.0, 1e-6], "chains": 4, "last_replicas": 1, "anchor_chains": 0, "steps": 40, "burn_in": 0, "thin": 2
+    }  # fmt: skip
     for evaluation in ("full", "incremental"):
         run = jme.sample(
             jax.random.key(3), problem.ensemble(beta=1e-6), store_every=2, evaluation=evaluation, progress=False,

@@ -1,7 +1,7 @@
 """The compiled block: all replicas of all ladders of all anchors, for some steps, exchanges and counts.
 
-Between two counted states every replica makes `thin` steps, then neighbouring rungs exchange, then the sequence at
-every rung is counted. β moves between replicas, sequences stay where they are; a fresh draw at β = 0 that is taken
+Between two counted states every replica makes `thin` steps, then neighbouring rungs exchange, then the sequences at
+every rung are counted. β moves between replicas, sequences stay where they are; a fresh draw at β = 0 that is taken
 in is the only sequence that is ever copied. What is carried has the leading axes [anchors, ladders], so that both
 can be spread over devices: ladders never speak to each other.
 """
@@ -281,31 +281,51 @@ class _Anchor:
 
     def _swap(self, even: Array, key: Array, energy: Array, carry: Carry) -> tuple[Carry, Array]:
         """Who stands where after the exchanges of one ladder, and whether the draw of this energy was taken in."""
-        energies = jnp.concatenate([energy[None], carry.states.energy[carry.at]])
-        order, probability = exchanges.exchange(key, even, self.betas, energies)
+        key_exchange, key_turn = jax.random.split(key)
+        rungs = self.plan.rungs
+        energies = jnp.concatenate([energy[None], carry.states.energy[carry.at[: rungs - 1]]])
+        order, probability = exchanges.exchange(key_exchange, even, self.betas[:rungs], energies)
         # Once a draw was taken in, the rung above holds what became of it: only before it did the two know nothing of
         # each other, which is what an exchange is judged by.
         likely = jnp.where(even, probability[0], carry.likely)
         probability = probability.at[0].set(likely)
         taken = order[1] == 0
-        at = carry.at[jnp.maximum(order[1:], 1) - 1]
-        lowest, been_up, came_from = self._followed(order, carry.lowest, carry.been_up)
+        order = jnp.concatenate([order, jnp.arange(rungs, self.plan.places, dtype=order.dtype)])[1:]
+        lowest, been_up, came_from = self._followed(order, carry)
         tally = carry.tally._replace(
-            exchange=carry.tally.exchange + probability[: self.plan.rungs - 1],
+            exchange=carry.tally.exchange + probability,
             trips=carry.tally.trips.at[came_from].add(1),
             round_trips=carry.tally.round_trips + (taken & carry.been_up[0]),
         )
+        at = carry.at[jnp.maximum(order, 1) - 1]
+        at, lowest, been_up = (self._turned(key_turn, row) for row in (at, lowest, been_up))
         return carry._replace(at=at, lowest=lowest, been_up=been_up, likely=likely, tally=tally), taken
 
     def _followed(
-        self, order: Int[Array, " places"], lowest: Int[Array, " replicas"], been_up: Bool[Array, " replicas"]
+        self, order: Int[Array, " replicas"], carry: Carry
     ) -> tuple[Int[Array, " replicas"], Bool[Array, " replicas"], Int[Array, ""]]:
-        """`lowest` and `been_up` of the sequences after an exchange, and `lowest` of the one now at the top before it."""
-        last = self.plan.rungs - 1
-        rung = jnp.minimum(1 + jnp.arange(self.plan.replicas, dtype=lowest.dtype), last)
-        lowest = jnp.minimum(jnp.concatenate([jnp.zeros(1, lowest.dtype), lowest])[order[1:]], rung)
-        been_up = jnp.concatenate([jnp.zeros(1, bool), been_up])[order[1:]]
-        return lowest.at[-1].set(last), been_up.at[-1].set(True), lowest[-1]
+        """`lowest` and `been_up` after an exchange, and the former `lowest` of whoever now can leave the last rung."""
+        top = self.plan.rungs - 1
+        rung = jnp.minimum(1 + jnp.arange(self.plan.replicas, dtype=carry.lowest.dtype), top)
+        lowest = jnp.concatenate([jnp.zeros(1, rung.dtype), carry.lowest])[order]
+        been_up = jnp.concatenate([jnp.zeros(1, bool), carry.been_up])[order]
+        return jnp.minimum(lowest, rung).at[top - 1].set(top), been_up.at[top - 1].set(True), lowest[top - 1]
+
+    def _turned(self, key: Array, row: Array) -> Array:
+        """A row of the places that are walked on, those at the last rung turned by a number of places at random.
+
+        The first of them is where sequences come and go, and the one that is traced. Turned at random it is each time
+        any of its sequences, so a trace is as much correlated as all of them together, and shows it. In a fixed order
+        each sequence would return after as many exchanges as there are replicas, and what lies between would make the
+        trace look uncorrelated.
+        """
+        replicas = self.plan.last_replicas
+        if replicas == 1:
+            return row
+        turn = jax.random.randint(key, (), 0, replicas)
+        places = (jnp.arange(replicas) + turn) % replicas
+        first = row.shape[0] - replicas
+        return jnp.concatenate([row[:first], row[first + places]])
 
     def _count(self, clock: Clock, index: Array, carry: Carry, accepted: Array, trace: Trace) -> tuple[Carry, Trace]:
         """Count the sequences at all rungs of one ladder; at β = 0 what was drawn there, whoever took it."""

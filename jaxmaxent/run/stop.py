@@ -11,16 +11,19 @@ from jaxmaxent import diagnostics
 from jaxmaxent.run.record import Record
 from jaxmaxent.run.settings import Precision
 
+# Sequences in a superchain of R-hat: if they never move, it is √(1 + 1/n).
+_MOST_TOGETHER = 16
+
 
 class Diagnosis(NamedTuple):
     """What is known of the estimates of one anchor at all its rungs.
 
-    Where a letter was always or never seen, R-hat is NaN, and what is known of it came from below: from some rung where
-    it was at times seen, sequences have come to the top of the ladder and all said the same. The effective sample size
-    is the number of such sequences, or that of the letter at the rung they came from, if that is smaller; of all rungs
-    the one that says most. At β = 0 that is every sequence that came from there, as they are drawn independently; it is
-    0 without a ladder. Positions that are held fixed have no R-hat and an infinite effective sample size: nothing is
-    estimated there.
+    Where a letter was always or never seen, R-hat is NaN, and what is known of it came from below: sequences have come
+    to the top of the ladder, all of which said the same, from a rung where it was at times another. The effective
+    sample size is the number of these sequences or the smallest of any letter at that rung, whichever is smaller; of
+    all such rungs the one that says most. At β = 0, where they are drawn independently, all sequences that came from
+    there count. It is 0 without a ladder. Positions that are held fixed have no R-hat and an infinite effective sample
+    size: nothing is estimated there.
     """
 
     letter_rhat: Float[np.ndarray, "rungs length letters"]
@@ -54,9 +57,10 @@ def diagnose(record: Record, anchor: int, chains: slice, movable: np.ndarray) ->
     counts = np.stack([batch[anchor, chains] for batch in record.letters])
     means = np.stack([batch[anchor, chains] for batch in record.means])
     traces = np.stack([row[anchor, chains] for row in record.traces], axis=1)
+    variance = record.scalars.variance()[anchor, chains].mean(0)
     letters = [
-        _of_letters(counts[:, :, :-1], record.size),
-        _of_letters(counts[:, :, -1:], record.size * record.last_replicas),
+        _of_letters(counts[:, :, :-1], record.size, 1),
+        _of_letters(counts[:, :, -1:], record.size, record.last_replicas),
     ]
     rhat, ess, mcse = (np.concatenate(both) for both in zip(*letters, strict=True))
     found = Diagnosis(
@@ -64,7 +68,7 @@ def diagnose(record: Record, anchor: int, chains: slice, movable: np.ndarray) ->
         letter_ess=ess,
         letter_mcse=mcse,
         scalar_rhat=diagnostics.rhat(_joined_draws(traces, chains_together(traces.shape[0]))),
-        scalar_ess=_scalar_ess(traces, means, record.size, record.scalars.variance()[anchor, chains].mean(0)),
+        scalar_ess=_scalar_ess(traces, means, record.size, record.last_replicas, variance),
         scalar_tail_ess=diagnostics.ess_tail(traces),
         scalar_mcse=diagnostics.batch_means_mcse(means).error,
     )
@@ -74,7 +78,8 @@ def diagnose(record: Record, anchor: int, chains: slice, movable: np.ndarray) ->
     # The standard deviation of what is left possible after so many agreeing sequences (Laplace's rule).
     agreeing = found.letter_ess[constant]
     found.letter_mcse[constant] = np.where(agreeing > 0, 1 / (agreeing + 2), np.nan)
-    found.scalar_ess[:] = _with_trips(found.scalar_ess, np.ptp(traces, axis=(0, 1)) == 0, trips)
+    constant = (np.ptp(traces, axis=(0, 1)) == 0) & (np.ptp(means, axis=(0, 1)) == 0)
+    found.scalar_ess[:] = _with_trips(found.scalar_ess, constant, trips)
     found.letter_rhat[:, ~movable] = np.nan
     found.letter_ess[:, ~movable] = np.inf
     found.letter_mcse[:, ~movable] = 0
@@ -91,46 +96,59 @@ def _with_trips(
         constant: what never changed there.
         trips: sequences that came to the last rung, by the lowest rung they had been at since the last time.
     """
-    came = np.cumsum(trips)  # from a rung come those that had been at it or below
-    known = np.where(constant, 0, ess)
-    known[0] = np.inf
-    known = np.minimum(known, came.reshape(-1, *[1] * (ess.ndim - 1)))
+    came = np.cumsum(trips)  # those from a rung had been at it or below
+    # Not that of the letter itself: seen in a single state it would seem as large as there are states.
+    smallest = np.where(constant, np.inf, ess).reshape(len(ess), -1).min(1)
+    says = np.minimum(smallest, came)
+    says[0] = came[0]
+    known = np.where(constant, 0, says.reshape(-1, *[1] * (ess.ndim - 1)))
+    known[0] = came[0]
     best = np.maximum.accumulate(known)
-    # All that came to the last rung passed those below it.
-    below = np.concatenate([np.zeros_like(best[:1]) + came[0], best[:-1]])
-    return np.where(constant, below, ess)
+    # All that came to the last rung have passed those between.
+    return np.where(constant, np.concatenate([best[:1], best[:-1]]), ess)
 
 
 def _of_letters(
-    counts: Int[np.ndarray, "batches chains rungs length letters"], size: int
+    counts: Int[np.ndarray, "batches chains rungs length letters"], size: int, replicas: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """R-hat, effective sample size and standard error of letter frequencies, from batches of `size` sequences."""
-    rhat = diagnostics.indicator_rhat(*_joined_counts(counts, size, chains_together(counts.shape[1])))
-    return rhat, diagnostics.batch_ess(counts, size), diagnostics.batch_mcse(counts, size).error
+    """R-hat, effective sample size and standard error of letter frequencies, from batches of `size` states."""
+    sequences = size * replicas
+    rhat = diagnostics.indicator_rhat(*_joined_counts(counts, sequences, chains_together(counts.shape[1], replicas)))
+    return rhat, diagnostics.batch_ess(counts, sequences), diagnostics.batch_mcse(counts, sequences).error
 
 
 def _scalar_ess(
-    traces: np.ndarray, means: np.ndarray, size: int, variance: Float[np.ndarray, "rungs scalars"]
+    traces: np.ndarray, means: np.ndarray, size: int, replicas: int, variance: Float[np.ndarray, "rungs scalars"]
 ) -> Float[np.ndarray, "rungs scalars"]:
     """Bulk effective sample sizes of the traces [chains, states, …]; of all states where the traces are too thin.
 
     A trace keeps a bounded number of states. Where these are hardly correlated there were more effective ones between
-    them, and the batch means of all states say how many.
+    them, and the batch means of all states say how many. At the last rung a trace goes from one of the replicas to
+    another, so that its states are correlated little but for long, which can be lost in noise: there it is at most
+    what the standard error tells.
     """
-    bulk = diagnostics.ess_bulk(traces)
-    spread = variance + means.mean(0).var(0)
-    return np.where(
-        bulk > traces.shape[0] * traces.shape[1] / 4, diagnostics.batch_means_ess(means, spread, size), bulk
-    )
+    bulk, spread = diagnostics.ess_bulk(traces), variance + means.mean(0).var(0)
+    batches = diagnostics.batch_means_ess(means, spread, size)
+    found = np.where(bulk > traces.shape[0] * traces.shape[1] / 4, batches, bulk)
+    if replicas > 1:
+        error = diagnostics.batch_means_mcse(means[:, :, -1]).error
+        found[-1] = np.where(error > 0, np.minimum(found[-1], spread[-1] / error**2), found[-1])
+    return found
 
 
-def chains_together(chains: int) -> int:
+def chains_together(chains: int, replicas: int = 1) -> int:
     """How many chains make one superchain of the nested R-hat (Margossian et al., Bayesian Analysis, 2024).
 
     R-hat of single chains asks that each is long enough on its own; of superchains, that all of a superchain together
-    are. Up to four chains make one, so that chains which stay apart still show, and there are at least four of them.
+    are. Up to four chains make one, and there are at least four of them. Nor are there more than 16 sequences in one
+    if two chains have more, so that sequences which all stay where they are still have an R-hat of √(1 + 1/16) = 1.03.
+
+    Args:
+        chains: how many there are.
+        replicas: sequences of each chain.
     """
-    return max(n for n in (1, 2, 4) if chains % n == 0 and (n == 1 or chains >= 4 * n))
+    wanted = (n for n in (1, 2, 4) if chains % n == 0 and chains >= 4 * n and n * replicas <= _MOST_TOGETHER)
+    return max(wanted, default=1)
 
 
 def _joined_counts(counts: np.ndarray, size: int, together: int) -> tuple[np.ndarray, int]:
