@@ -39,7 +39,7 @@ class Tally(NamedTuple):
     scalars: Moments  # [places, 2 + fields]
     accepted: Int[Array, " rungs"]
     exchange: Float[Array, " pairs"]  # sum of the acceptance probabilities
-    trips: Int[Array, " rungs"]  # sequences that came to the top, by the lowest rung they had been at since the last time
+    trips: Int[Array, " rungs"]  # sequences that came to the top, by the lowest rung they came from
     round_trips: Int[Array, ""]  # sequences that came down to the bottom and had been at the top
 
 

@@ -66,7 +66,7 @@ def sample(
             the β's themselves, [rungs] or [anchors, rungs], from 0 to the ensemble's β; or None for the ensemble's β
             alone, without exchanges: at a large β such chains mostly stay where they start.
         chains: chains at every rung; 8, or 256 without a ladder, if None.
-        last_replicas: sequences of each chain at the last rung, where they change slowest; all count. 4, or 1 without
+        last_replicas: sequences of each chain at the last rung, where they change slowest; all count. 8, or 1 without
             a ladder, if None.
         anchor_chains: chains that start at the anchor and run beside the others, at all rungs, as a diagnostic; no
             estimate takes them in. 1, or none without a ladder, if None.

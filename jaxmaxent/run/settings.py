@@ -18,7 +18,7 @@ _ADAPTED_AFTER = (1 / 16, 1 / 16, 1 / 8, 1 / 4, 1 / 4)
 THIN = 5
 _CHAINS, _CHAINS_AT_ONE_BETA, _ANCHOR_CHAINS = 8, 256, 1
 # Replicas at the last rung, where sequences change slowest.
-_LAST_REPLICAS = 4
+_LAST_REPLICAS = 8
 
 
 @dataclasses.dataclass(frozen=True)

@@ -87,8 +87,8 @@ def diagnose(record: Record, anchor: int, chains: slice, movable: np.ndarray) ->
 
 
 def _with_trips(
-    ess: Float[np.ndarray, "rungs *shape"], constant: Bool[np.ndarray, "rungs *shape"], trips: Int[np.ndarray, " rungs"]
-) -> Float[np.ndarray, "rungs *shape"]:
+    ess: Float[np.ndarray, "rungs ..."], constant: Bool[np.ndarray, "rungs ..."], trips: Int[np.ndarray, " rungs"]
+) -> Float[np.ndarray, "rungs ..."]:
     """Effective sample sizes with those of what never changed at a rung; see `Diagnosis`.
 
     Args:
