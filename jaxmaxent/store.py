@@ -30,9 +30,13 @@ FORMAT_VERSION = 3
 class Run:
     """The result of sampling. A rung is one of the β's sampled together for an anchor; the last is the one wanted.
 
-    Standard errors are those of Monte Carlo, from batch means and the spread between chains. Where a letter was never
-    or always seen, its R-hat is NaN and its effective sample size the number of sequences that came from β = 0 all the
-    way up, 0 without a ladder. Held positions have no R-hat.
+    Standard errors are those of Monte Carlo, from batch means and the spread between chains. At the last rung every chain
+    has several replicas (`last_replicas`), which all count. What is stored of single states there, `energies`, `counts`
+    and `draws`, is that of one of them, any one each time: so few states tell of all of them.
+
+    Where a letter was never or always seen at a rung, its R-hat is NaN. Its effective sample size is then the number of
+    sequences that came to the last rung from one below where it was at times another, or the smallest effective sample
+    size there, whichever is smaller; 0 without a ladder. Held positions have no R-hat.
 
     Attributes:
         names: what the anchors are called.
@@ -242,8 +246,11 @@ def join(runs: Sequence[Run]) -> Run:
     They may be of different length: `energies` and `counts` of a shorter run end in NaN.
 
     Raises:
-        ValueError: if they have stored draws, and not equally many.
+        ValueError: if they have not equally many stored draws, or replicas at the last rung.
     """
+    if len({run.last_replicas for run in runs}) > 1:
+        given = sorted({run.last_replicas for run in runs})
+        raise ValueError(f"runs must have equally many replicas at the last rung to be joined, got {given}")
     if len({None if run.draws is None else run.draws.shape[2] for run in runs}) > 1:
         raise ValueError("runs must have equally many stored draws to be joined")
     seconds = sum(run.seconds for run in runs)

@@ -11,6 +11,7 @@ from scipy import stats
 import exact
 import jaxmaxent as jme
 from jaxmaxent import ladder
+from jaxmaxent.kernels import Site
 from jaxmaxent.run.record import of_rungs
 from jaxmaxent.statistics import Moments
 from problems import PROBLEMS, Problem
@@ -77,8 +78,8 @@ def test_every_rung_agrees_with_enumeration_within_its_own_errors(name):
     if not problem.counts:
         assert run.log_z[0, 0] == pytest.approx(len(problem.movable) * np.log(problem.letters), rel=1e-14)
     assert np.isnan(run.acceptance[0, 0])
-    # A sequence that arrived in the warm-up may return after it.
-    assert 0 < run.round_trips[0] <= run.arrivals[0] + 32 * 3
+    # Sequences that arrived in the warm-up may return after it, at most all that there are.
+    assert 0 < run.round_trips[0] <= run.arrivals[0] + 32 * (run.last.shape[1] - 1)
 
 
 def test_a_fresh_sequence_that_is_taken_in_stands_at_the_lowest_rung():
@@ -139,7 +140,7 @@ def test_reported_errors_at_the_last_rung_are_the_real_ones():
     ensemble = problem.ensemble(anchor=np.tile(problem.anchor, (30, 1)))
     settings = {"ladder": [0.0, 2.0, 4.0, 6.0], "anchor_chains": 0, "steps": 1000, "burn_in": 200, "progress": False}
     runs = [jme.sample(jax.random.key(seed), ensemble, **settings) for seed in range(10)]
-    assert runs[0].last_replicas == 4
+    assert runs[0].last_replicas == 8
     # 2.365 is Student's t for 7 degrees of freedom, those of the spread between chains; other errors have more.
     inside = [np.abs(r.frequencies[:, -1] - truth[None]) < 2.365 * r.frequency_errors[:, -1] for r in runs]
     assert 0.93 < np.mean(inside) < 0.985
@@ -160,15 +161,62 @@ def test_reported_exchange_rates_are_the_exact_ones():
     np.testing.assert_allclose(run.exchange[0], expected, atol=0.006)  # two seeds differ by 0.002
 
 
-def test_rungs_at_beta_0_exchange_always_and_a_round_trip_takes_the_fewest_exchanges():
-    """Sequences are carried up and down by exchanges in turn: with 4 rungs 3 up and 3 down, and none is refused."""
+@pytest.mark.parametrize("replicas", [1, 8])
+def test_rungs_at_beta_0_exchange_always_and_carry_sequences_up_and_down(replicas):
     problem = Problem(length=4, beta=0.0)
     settings = {"ladder": 4, "chains": 4, "steps": 800, "burn_in": 0, "thin": 2, "anchor_chains": 0}
-    run = jme.sample(jax.random.key(0), problem.ensemble(), progress=False, **settings)
+    run = jme.sample(jax.random.key(0), problem.ensemble(), last_replicas=replicas, progress=False, **settings)
     np.testing.assert_allclose(run.exchange, 1, rtol=1e-6)
-    # A fresh sequence comes in at every other exchange and leaves after 7; one arrival each, but for the first.
-    assert run.arrivals[0] == pytest.approx(4 * 400 / 2, abs=4 * 8)
-    assert run.round_trips[0] == pytest.approx(4 * 400 / 2, abs=4 * 8)
+    # Of 400 exchanges every other one takes in a sequence, which has come to the last rung two exchanges later.
+    assert run.arrivals[0] == 4 * 199
+    if replicas == 1:  # it stays there for one and leaves after three more; so did one of those that began there
+        assert run.round_trips[0] == 4 * 198
+    else:  # any that is there can leave instead of it, and the first to do so need not have come by an exchange
+        assert 4 * (198 - replicas) <= run.round_trips[0] < 4 * 198
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("replicas", [1, 8])
+def test_what_is_said_of_the_energy_at_the_last_rung_holds_for_all_its_replicas(replicas):
+    """24 runs side by side: each has an effective size, and their mean energies vary as it and their errors say."""
+    problem = Problem(length=6, beta=8.0)
+    mean, variance = exact.mean_and_variance(problem.distribution(), problem.energies)
+    run = jme.sample(
+        jax.random.key(1), problem.ensemble(anchor=np.tile(problem.anchor, (24, 1))), ladder=[0.0, 2.5, 5.0, 8.0],
+        last_replicas=replicas, anchor_chains=0, steps=8000, thin=1, burn_in=4000, rule=Site(), evaluation="full",
+        progress=False,
+    )  # fmt: skip
+    actual = variance / np.mean((run.energy[:, -1] - mean) ** 2)
+    told = np.median(run.energy_ess[:, -1])
+    # 24 errors squared, of one quarter's standard error in the mean; batch means tell too little rather than too much.
+    assert 0.5 < told / actual < 1.6
+    assert 0.6 < np.median(variance / run.energy_error[:, -1] ** 2) / actual < 1.6
+    # Of the trace of one of them, which is any of them each time.
+    assert np.median(run.energy_tail_ess[:, -1]) < 1.2 * actual
+    matrix = exact.metropolis_matrix(problem.log_weights(), problem.states, problem.letters, problem.movable)
+    p = problem.distribution()
+    acceptance = p @ (1 - np.diag(matrix))
+    np.testing.assert_allclose(run.acceptance[:, -1].mean(), acceptance, rtol=0.03)
+
+
+@pytest.mark.slow
+def test_what_is_said_of_letters_never_seen_holds():
+    """Of 48 short runs at a β where many letters are rare: what was never seen is as rare as its error says."""
+    problem = Problem(length=5, beta=40.0, seed=1)
+    betas = problem.beta * np.linspace(0, 1, 6) ** 1.5
+    p = [exact.distribution(problem.log_weights() + (problem.beta - b) * problem.energies) for b in betas]
+    truth = np.array([exact.letter_frequencies(one, problem.states, 4) for one in p])
+    ensemble = problem.ensemble(anchor=np.tile(problem.anchor, (24, 1)))
+    settings = {"ladder": betas, "anchor_chains": 0, "steps": 1500, "burn_in": 500, "progress": False}
+    runs = [jme.sample(jax.random.key(seed), ensemble, **settings) for seed in range(2)]
+    never = np.concatenate([run.frequencies == 0 for run in runs])
+    errors, sizes = (np.concatenate([getattr(run, n) for run in runs]) for n in ("frequency_errors", "frequency_ess"))
+    arrivals = np.concatenate([run.arrivals for run in runs])
+    z = (np.broadcast_to(truth, never.shape) / errors)[never]
+    assert z.size > 300
+    assert (z > 2).mean() < 0.05
+    # And it says more than that so many sequences came all the way.
+    assert np.median(sizes[never]) > 2 * np.median(arrivals)
 
 
 @pytest.mark.slow
@@ -222,7 +270,9 @@ def test_a_run_goes_on_with_its_ladder():
     onward = jme.sample(jax.random.key(0), problem.ensemble(), start=first, burn_in=0, **settings)
     np.testing.assert_array_equal(onward.beta, first.beta)
     assert (onward.last[:, 1:] != first.last[:, 1:]).any()
-    assert onward.last_replicas == first.last_replicas == 4
+    assert onward.last_replicas == first.last_replicas == 8
+    with pytest.raises(ValueError, match="start must be a run with"):
+        jme.sample(jax.random.key(0), problem.ensemble(), ladder=None, start=first, steps=20, progress=False)
 
 
 def test_a_run_goes_on_with_as_many_replicas_as_it_had():

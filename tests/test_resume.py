@@ -88,6 +88,13 @@ def test_another_ensemble_or_rule_is_refused_by_name(monkeypatch, tmp_path):
         jme.sample(jax.random.key(0), PROBLEM.ensemble(), checkpoint=tmp_path / "saved", progress=False, **SETTINGS)
 
 
+def test_what_another_version_saved_is_refused(monkeypatch, tmp_path):
+    interrupted_at(monkeypatch, 3, tmp_path / "saved")
+    monkeypatch.setattr(save, "_LAYOUT", 1 + save._LAYOUT)
+    with pytest.raises(ValueError, match="holds a run saved by a version of jaxmaxent with another layout"):
+        jme.resume(tmp_path / "saved", PROBLEM.ensemble(), progress=False)
+
+
 def test_what_is_no_checkpoint_is_refused_by_name(tmp_path):
     for path in (tmp_path / "nothing", tmp_path):
         with pytest.raises(ValueError, match=f"{path}"):

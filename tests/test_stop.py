@@ -6,7 +6,7 @@ import pytest
 
 import jaxmaxent as jme
 from jaxmaxent.run.starts import AnchorStart, objection
-from jaxmaxent.run.stop import Diagnosis, chains_together, judge
+from jaxmaxent.run.stop import Diagnosis, chains_together, judge, with_trips
 from problems import Problem
 
 PROBLEM = Problem(length=4, mus=(0.3,), seed=3)
@@ -85,6 +85,32 @@ def test_several_anchors_end_together_and_are_judged_one_by_one():
 @pytest.mark.parametrize(("chains", "expected"), [(1, 1), (4, 1), (7, 1), (8, 2), (12, 2), (16, 4), (18, 2), (256, 4)])
 def test_superchains_are_at_least_four(chains, expected):
     assert chains_together(chains) == expected
+
+
+@pytest.mark.parametrize(
+    ("chains", "replicas", "expected"), [(16, 4, 4), (16, 8, 2), (8, 8, 2), (8, 9, 1), (256, 40, 1)]
+)
+def test_superchains_are_of_few_sequences(chains, replicas, expected):
+    assert chains_together(chains, replicas) == expected
+
+
+def test_what_never_changed_is_known_by_what_came_from_where_it_did():
+    trips = np.array([30, 70, 20_000, 5])  # to the last rung, from the first, the second …
+    ess = np.array([[400.0, 500], [800, 700], [16_384, 450], [0, 390]])  # the second letter is seen everywhere
+
+    def last(constant_from):
+        constant = np.arange(4)[:, None] >= np.array([constant_from, 4])
+        found = with_trips(ess, constant, trips)
+        np.testing.assert_array_equal(found[~constant], ess[~constant])
+        return list(found[constant_from:, 0])
+
+    # From the third rung 20,100 came, mostly in a few steps; but a rare letter there is known as the least known is.
+    assert last(3) == [450]
+    assert last(2) == [100, 100]
+    assert last(1) == [30, 30, 30]
+    assert last(0) == [30, 30, 30, 30]
+    without_a_ladder = with_trips(np.zeros((1, 2)), np.ones((1, 2), bool), np.zeros(1, int))
+    np.testing.assert_array_equal(without_a_ladder, 0)
 
 
 def anchor_start(agrees, log_z):

@@ -153,6 +153,14 @@ def test_speed_counts_every_proposal_of_every_replica(runs):
     assert run.proposals_per_second * run.seconds == pytest.approx(proposals)
 
 
+def test_runs_of_other_numbers_of_replicas_are_not_joined(runs):
+    run = runs[False]
+    other = dataclasses.replace(run, last=run.last[:, :-1])
+    message = f"runs must have equally many replicas at the last rung to be joined, got .{run.last_replicas - 1}, "
+    with pytest.raises(ValueError, match=message):
+        join([run, other])
+
+
 def test_the_speed_of_joined_runs_is_over_their_time_together(runs):
     fast, slow = (dataclasses.replace(runs[True], seconds=t, proposals_per_second=12 / t) for t in (1.0, 3.0))
     assert join([fast, slow]).proposals_per_second == pytest.approx(24 / 4)

@@ -9,9 +9,11 @@ Starts are not negative, and are moved so that slices lie inside.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
+import numpy as np
 from jax import lax
 from jaxtyping import Array, Int
 
@@ -32,13 +34,13 @@ def cut(array: Array, start: Any, size: int, axis: int = 0) -> Array:
             return jax.vmap(one, in_axes=(0 if own[0] else None, 0))(array, start), True
         return cut(array, start, size, axis + 1), True
 
-    return mapped(array, start)
+    return _differentiable(mapped, one)(array, start)
 
 
 def put(array: Array, piece: Array, start: Any, axis: int = 0) -> Array:
     """The array with a piece in place of what is there from `start` on along an axis."""
     if array.shape == piece.shape:
-        return piece
+        return piece.astype(array.dtype)
 
     def one(array: Array, piece: Array, start: Int[Array, ""]) -> Array:
         return lax.dynamic_update_slice_in_dim(array, piece, start, axis, allow_negative_indices=False)
@@ -55,4 +57,18 @@ def put(array: Array, piece: Array, start: Any, axis: int = 0) -> Array:
         )
         return put(array, piece, start, axis + 1), True
 
-    return mapped(array, piece, start)
+    return _differentiable(mapped, one)(array, piece, start)
+
+
+def _differentiable(mapped: Callable[..., Array], linear: Callable[..., Array]) -> Callable[..., Array]:
+    """A function of arrays and, last, a start, which is linear in the arrays; its own way of mapping has no gradient."""
+    function = jax.custom_jvp(mapped)
+
+    @function.defjvp
+    def derivative(primals: tuple[Array, ...], tangents: tuple[Any, ...]) -> tuple[Array, Any]:
+        out = function(*primals)
+        if not jax.numpy.issubdtype(out.dtype, jax.numpy.inexact):
+            return out, np.zeros(out.shape, jax.dtypes.float0)
+        return out, linear(*tangents[:-1], primals[-1])
+
+    return function

@@ -16,8 +16,8 @@ from jaxmaxent.kernels.site import BINARY_LAZINESS
 
 # The share of uniform letters in what is proposed, so that none is left out that the warm-up has not seen.
 UNIFORM_SHARE = 0.1
-# The share of proposals that go to positions in proportion to what was learned there, which brings sequences up and down
-# a ladder; the others go to all alike, which brings most effective draws at its end (docs/results.md, Convergence).
+# The share of proposals that go to positions in proportion to what was learned there, which brings sequences up and
+# down a ladder; the others go to all alike, which gives more effective draws (docs/results.md, Convergence).
 INFORMED_SHARE = 0.35
 # Keeps the logarithm of a letter never seen finite.
 TINY = 1e-3

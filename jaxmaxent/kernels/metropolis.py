@@ -84,7 +84,7 @@ class Unlearned:
         return self
 
     def learn(self, frequencies: Float[Array, "anchors rungs length letters"], ensemble: Ensemble) -> Any:
-        """The rule after the warm-up, in which letters had these frequencies; from then on it does not change."""
+        """The rule after a round of the warm-up in which letters had these frequencies; it is fixed after the last."""
         del frequencies, ensemble
         return self
 

@@ -105,7 +105,7 @@ def sample(
     batch = ensemble.batched()
     going_on = isinstance(start, Run)
     betas, adapts = plans.first_ladder(ladder, batch, start if going_on else None)
-    if isinstance(start, Run) and last_replicas is None:
+    if isinstance(start, Run) and last_replicas is None and ladder is not None:
         last_replicas = start.last_replicas
     settings = Settings.of(
         batch, rungs=betas.shape[1], has_source=ladder is not None, adapts=adapts, going_on=going_on, chains=chains,

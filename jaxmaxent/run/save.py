@@ -27,6 +27,8 @@ from jaxmaxent.run.sharding import placed
 
 _SECONDS_BETWEEN_SAVES = 60.0
 _NUMBERS = ("round", "done", "steps", "seconds")
+# Of everything saved; a new one where what a loop holds becomes another thing, so that older ones are not gone on with.
+_LAYOUT = 2
 
 
 class Saver:
@@ -45,7 +47,8 @@ class Saver:
             ValueError: if there is something in that place.
         """
         saver = cls(folder)
-        saver._store.begin({"settings": loop.settings.to_json(), "what": _fingerprint(loop.ensemble, loop.rule)})
+        what = _fingerprint(loop.ensemble, loop.rule)
+        saver._store.begin({"layout": _LAYOUT, "settings": loop.settings.to_json(), "what": what})
         saver._save(loop)
         return saver
 
@@ -54,10 +57,15 @@ class Saver:
         """A folder that `begin` made, and what was saved last.
 
         Raises:
-            ValueError: if it is missing, damaged or of another kind.
+            ValueError: if it is missing, damaged or of another kind, or another version of jaxmaxent saved it.
         """
         saver = cls(folder)
         about = saver._store.about()
+        if about.get("layout") != _LAYOUT:
+            raise ValueError(
+                f"{os.fspath(folder)} holds a run saved by a version of jaxmaxent with another layout "
+                f"({about.get('layout')}, expected {_LAYOUT}): only that version can go on with it"
+            )
         _, arrays, notes = saver._store.load()
         return saver, Saved(os.fspath(folder), Settings.from_json(about["settings"]), about["what"], arrays, notes)
 

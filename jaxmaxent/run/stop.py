@@ -74,19 +74,19 @@ def diagnose(record: Record, anchor: int, chains: slice, movable: np.ndarray) ->
     )
     seen = counts.sum((0, 1), dtype=np.int64)
     constant = (seen == 0) | (seen == seen.sum(-1, keepdims=True))
-    found.letter_ess[:] = _with_trips(found.letter_ess, constant, trips)
+    found.letter_ess[:] = with_trips(found.letter_ess, constant, trips)
     # The standard deviation of what is left possible after so many agreeing sequences (Laplace's rule).
     agreeing = found.letter_ess[constant]
     found.letter_mcse[constant] = np.where(agreeing > 0, 1 / (agreeing + 2), np.nan)
     constant = (np.ptp(traces, axis=(0, 1)) == 0) & (np.ptp(means, axis=(0, 1)) == 0)
-    found.scalar_ess[:] = _with_trips(found.scalar_ess, constant, trips)
+    found.scalar_ess[:] = with_trips(found.scalar_ess, constant, trips)
     found.letter_rhat[:, ~movable] = np.nan
     found.letter_ess[:, ~movable] = np.inf
     found.letter_mcse[:, ~movable] = 0
     return found
 
 
-def _with_trips(
+def with_trips(
     ess: Float[np.ndarray, "rungs ..."], constant: Bool[np.ndarray, "rungs ..."], trips: Int[np.ndarray, " rungs"]
 ) -> Float[np.ndarray, "rungs ..."]:
     """Effective sample sizes with those of what never changed at a rung; see `Diagnosis`.

@@ -43,3 +43,21 @@ def test_shared_starts_stay_slices():
     put = jax.make_jaxpr(twice(lambda array, piece: slices.put(array, piece, SHARED, axis=1), 0, 0))(ARRAYS, PIECES)
     assert "dynamic_slice" in str(cut) and "gather" not in str(cut)
     assert "dynamic_update_slice" in str(put) and "scatter" not in str(put)
+
+
+def test_gradients_go_through_slices():
+    def of(array, piece, letters):
+        written = slices.put(array, piece, SHARED)
+        # What is not differentiated may be cut as well.
+        return jnp.sum(jnp.arange(3.0) * slices.cut(written, SHARED - 1, 3) * slices.cut(letters, SHARED, 3))
+
+    gradients = jax.grad(of, (0, 1))(jnp.ones(6), jnp.ones(1), jnp.arange(6))
+    np.testing.assert_array_equal(gradients[0], [0, 0, 0, 2 * 4, 0, 0])
+    np.testing.assert_array_equal(gradients[1], [1 * 3])
+    arrays, pieces, letters = jnp.ones((2, 6)), jnp.ones((2, 1)), jnp.arange(12).reshape(2, 6)
+    mapped = jax.vmap(jax.grad(of, (0, 1)))(arrays, pieces, letters)
+    np.testing.assert_array_equal(mapped[1], [[3], [9]])
+
+
+def test_a_piece_of_all_has_the_type_of_what_it_replaces():
+    assert slices.put(jnp.zeros(3, jnp.int32), jnp.ones(3), 0).dtype == jnp.int32

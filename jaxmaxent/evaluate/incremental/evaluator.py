@@ -94,7 +94,7 @@ def incremental(features: Callable[[Any, Array], Array], params: Any, length: in
 
         network = incremental(features, params, length=101)
         made, cache = network.init(tokens)
-        made, patch = network.propose(cache, Edit(starts=[17], letters=[[2]]))
+        made, patch = network.propose(cache, Edit(starts=jnp.array([17]), letters=jnp.array([[2]])))
         cache = network.commit(cache, patch, accept=True)
         print(network.explain())
 
