@@ -30,9 +30,9 @@ FORMAT_VERSION = 3
 class Run:
     """The result of sampling. A rung is one of the β's sampled together for an anchor; the last is the one wanted.
 
-    Standard errors are those of Monte Carlo, from batch means and the spread between chains. At the last rung every chain
-    has several replicas (`last_replicas`), which all count. What is stored of single states there, `energies`, `counts`
-    and `draws`, is that of one of them, any one each time: so few states tell of all of them.
+    Standard errors are those of Monte Carlo, from batch means and the spread between chains. At the last rung every
+    chain has several replicas (`last_replicas`), which all count. What is stored of single states there, `energies`,
+    `counts` and `draws`, is that of one of them, any one each time: so few states tell of all of them.
 
     Where a letter was never or always seen at a rung, its R-hat is NaN. Its effective sample size is then the number of
     sequences that came to the last rung from one below where it was at times another, or the smallest effective sample

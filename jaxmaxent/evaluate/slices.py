@@ -61,7 +61,7 @@ def put(array: Array, piece: Array, start: Any, axis: int = 0) -> Array:
 
 
 def _differentiable(mapped: Callable[..., Array], linear: Callable[..., Array]) -> Callable[..., Array]:
-    """A function of arrays and, last, a start, which is linear in the arrays; its own way of mapping has no gradient."""
+    """A function of arrays and, last, a start, linear in the arrays, with the gradient that its mapping hides."""
     function = jax.custom_jvp(mapped)
 
     @function.defjvp
