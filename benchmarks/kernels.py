@@ -28,6 +28,7 @@ RULES: dict[str, Any] = {
     "site": Site(),
     "adaptive": SiteAdaptive(),
     "default": None,
+    "adaptive + segment 24 (9:1)": Mixture.create([SiteAdaptive(), SegmentAdaptive(24)], [9, 1]),
     "adaptive + segment 24": Mixture.create([SiteAdaptive(), SegmentAdaptive(24)], [4, 1]),
     "adaptive + segment 12": Mixture.create([SiteAdaptive(), SegmentAdaptive(12)], [4, 1]),
     "adaptive, block 2, segment": Mixture.create([SiteAdaptive(), Block(2), SegmentAdaptive(24)], [5, 4, 1]),

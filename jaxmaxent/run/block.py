@@ -102,13 +102,13 @@ def begin(plan: Plan, ensemble: Ensemble, rule: Any, tokens: Int[Array, "anchors
 
 def _first_carry(plan: Plan, ensemble: Ensemble, states: State) -> Carry:
     replicas = jnp.arange(plan.replicas, dtype=jnp.int32)
-    lowest, nowhere = jnp.full_like(replicas, plan.rungs - 1), jnp.zeros_like(replicas)
-    none = jnp.zeros_like(states.tokens)
+    lowest, been_up = jnp.full_like(replicas, plan.rungs - 1), jnp.zeros_like(replicas, bool)
+    no_offence, none = jnp.zeros_like(replicas), jnp.zeros_like(states.tokens)
     drift = jnp.zeros((), states.energy.dtype)
     # Drawn before it is looked at; until then any state will do.
     source = jax.tree.map(lambda leaf: leaf[0], states) if plan.has_source else None
     tally = _no_tally(plan, ensemble, drift.dtype)
-    return Carry(states, replicas, lowest, nowhere > 0, source, drift, tally, nowhere, none, drift)
+    return Carry(states, replicas, lowest, been_up, source, drift, tally, no_offence, none, drift)
 
 
 def _no_tally(plan: Plan, ensemble: Ensemble, dtype: Any) -> Tally:

@@ -11,9 +11,10 @@ from jaxmaxent.ensemble import Ensemble
 
 # Sweeps of single-site proposals over the sequence, as long as a warm-up is where the length of the run is open.
 _WARM_UP_SWEEPS = 40
-# Shares of the warm-up after which rule and ladder are adapted; in the rest the ladder is left alone, so that chains
-# settle.
-_ADAPTED_AFTER = (1 / 16, 1 / 16, 1 / 8, 1 / 4, 1 / 4)
+# Rule and ladder are adapted after each of so many rounds, of a 16th of the warm-up and at least so many counted states;
+# in the rest the ladder is left alone, so that chains settle. What a rule has learned of the few that have come to the
+# wanted β brings the others there, so many short rounds are better than a few long ones.
+_ROUNDS, _SHORTEST_ROUND = 12, 4
 # Steps between two exchanges: sequences travel along a ladder as fast as it exchanges.
 THIN = 5
 _CHAINS, _CHAINS_AT_ONE_BETA, _ANCHOR_CHAINS = 8, 256, 1
@@ -177,6 +178,6 @@ def _rounds(counted: int, *, several: bool) -> tuple[int, ...]:
     """Counted states of every round of a warm-up of `counted` states."""
     if not several:
         return (counted,) if counted else ()
-    sizes = [int(counted * share) for share in _ADAPTED_AFTER]
-    sizes = [size for size in sizes if size >= 4]
+    size = max(counted // 16, _SHORTEST_ROUND)
+    sizes = [size] * min(_ROUNDS, 3 * counted // (4 * size))
     return (*sizes, counted - sum(sizes)) if counted else ()
