@@ -11,7 +11,7 @@ from jaxmaxent.ensemble import Ensemble
 
 # Sweeps of single-site proposals over the sequence, as long as a warm-up is where the length of the run is open.
 _WARM_UP_SWEEPS = 40
-# Rule and ladder are adapted after each of so many rounds, of a 16th of the warm-up and at least so many counted states;
+# Rule and ladder are adapted after each of so many rounds, of a 16th of the warm-up and of so many states at least;
 # in the rest the ladder is left alone, so that chains settle. What a rule has learned of the few that have come to the
 # wanted β brings the others there, so many short rounds are better than a few long ones.
 _ROUNDS, _SHORTEST_ROUND = 12, 4
