@@ -114,14 +114,14 @@ def print_published(ensemble: jme.Ensemble, truth: jme.Run, seed: int) -> None:
     )
 
 
-def print_overhead(ensemble: jme.Ensemble, rounds: int = 7) -> None:
+def print_overhead(ensemble: jme.Ensemble, rounds: int = 9) -> None:
     """Seconds a proposal costs in the whole sampler, beside the kernel in a loop with nothing around it.
 
     In turn, and by how much each differs from its neighbour: a machine's speed changes from minute to minute.
     """
     # As long as runs are, as blocks grow with them: shorter runs have more of what surrounds a block. Full evaluation
     # is slow enough for that not to matter.
-    for way, evaluator, steps in (("incremental", IncrementalEvaluator, 20_000), ("full", FullEvaluator, 2000)):
+    for way, evaluator, steps in (("incremental", IncrementalEvaluator, 8000), ("full", FullEvaluator, 1500)):
         settings: dict[str, Any] = {"steps": steps, "burn_in": 0, "rule": Site(), "evaluation": way, "progress": False}
         run = jme.sample(jax.random.key(0), ensemble, **settings)  # compiles
         replicas = (run.chains + 1) * (run.last.shape[1] - 1)  # with those that started at the anchor; none at β = 0
