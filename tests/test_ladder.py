@@ -120,6 +120,20 @@ def test_every_replica_at_the_last_rung_counts():
     assert run.field_variance[0, 2, 0] == pytest.approx(counts.var(), rel=1e-5)
 
 
+def test_what_is_traced_at_the_last_rung_is_any_of_its_replicas_each_time():
+    """Where nothing moves any more two draws are of one sequence in a quarter of the cases, however far apart."""
+    problem = Problem(length=6, beta=1e6)
+    run = jme.sample(
+        jax.random.key(0), problem.ensemble(), ladder=[0.0, 1e6], chains=64, last_replicas=4, anchor_chains=0, thin=1,
+        steps=400, burn_in=2000, store_every=1, rule=Site(), progress=False,
+    )  # fmt: skip
+    draws = run.draws[0, -1]
+    same = np.array([(draws[lag:] == draws[:-lag]).all(-1).mean() for lag in range(1, 17)])
+    # Replicas that came to rest at one sequence are alike, too; in a fixed order some lags would have 1, some less.
+    assert 0.25 < same.mean() < 0.9
+    assert np.ptp(same) < 0.04
+
+
 def test_moments_of_a_rung_are_those_of_all_its_sequences():
     rng = np.random.default_rng(0)
     values = rng.normal(np.arange(5), size=(40, 2, 3, 5)).transpose(1, 2, 3, 0)[..., None]  # [1, ladders, places, …]

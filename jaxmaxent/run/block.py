@@ -49,7 +49,7 @@ class Carry(NamedTuple):
     states: State  # [replicas, …]
     at: Int[Array, " replicas"]  # which replica is at each place that is walked on
     lowest: Int[Array, " replicas"]  # the lowest rung that the sequence at each place was at since it was at the top
-    been_up: Bool[Array, " replicas"]  # whether it was
+    been_up: Bool[Array, " replicas"]  # whether it has been there since it was drawn
     source: State | None  # the last draw at β = 0; None without a ladder
     likely: Float[Array, ""]  # how likely it was to be taken in
     tally: Tally

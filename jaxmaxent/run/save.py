@@ -64,7 +64,7 @@ class Saver:
         if about.get("layout") != _LAYOUT:
             raise ValueError(
                 f"{os.fspath(folder)} holds a run saved by a version of jaxmaxent with another layout "
-                f"({about.get('layout')}, expected {_LAYOUT}): only that version can go on with it"
+                f"({about.get('layout')}, expected {_LAYOUT}): go on with that version, or sample again"
             )
         _, arrays, notes = saver._store.load()
         return saver, Saved(os.fspath(folder), Settings.from_json(about["settings"]), about["what"], arrays, notes)

@@ -140,8 +140,8 @@ def chains_together(chains: int, replicas: int = 1) -> int:
     """How many chains make one superchain of the nested R-hat (Margossian et al., Bayesian Analysis, 2024).
 
     R-hat of single chains asks that each is long enough on its own; of superchains, that all of a superchain together
-    are. Up to four chains make one, and there are at least four of them. Nor are there more than 16 sequences in one
-    if two chains have more, so that sequences which all stay where they are still have an R-hat of √(1 + 1/16) = 1.03.
+    are. Up to four chains make one, and there are at least four of them. Several chains make one only if they have at
+    most 16 sequences, so that sequences which all stay where they are still have an R-hat of √(1 + 1/16) = 1.03.
 
     Args:
         chains: how many there are.
