@@ -33,7 +33,10 @@ class Background(NamedTuple):
     def draw(self, key: Key[Array, ""]) -> Int[Array, " length"]:
         """One exact draw, int32."""
         if self.pair is None:
-            return jax.random.categorical(key, self.unary, axis=-1).astype(jnp.int32)
+            # One number a letter, where a Gumbel variable for each that could be drawn would cost several.
+            sums = jnp.cumsum(jax.nn.softmax(self.unary), axis=-1)
+            number = jax.random.uniform(key, (len(sums), 1), sums.dtype)
+            return jnp.sum(number * sums[:, -1:] >= sums, axis=-1, dtype=jnp.int32)
         pair = self.pair
         # The largest of log-weights with Gumbel noise is a draw; the noise of all positions is made at once.
         noise = jax.random.gumbel(key, self.unary.shape, self.unary.dtype)

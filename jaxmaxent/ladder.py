@@ -9,10 +9,9 @@ comes down to it is forgotten and a new one starts from there.
 
 from __future__ import annotations
 
-import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, Key
+from jaxtyping import Array, Bool, Float, Int
 
 from jaxmaxent import checks
 
@@ -21,12 +20,15 @@ _LEAST_REJECTION = 0.01
 
 
 def exchange(
-    key: Key[Array, ""], even: Bool[Array, ""], betas: Float[Array, " rungs"], energies: Float[Array, " rungs"]
+    numbers: Float[Array, " pairs"],
+    even: Bool[Array, ""],
+    betas: Float[Array, " rungs"],
+    energies: Float[Array, " rungs"],
 ) -> tuple[Int[Array, " rungs"], Float[Array, " pairs"]]:
     """Exchange neighbours in one ladder.
 
     Args:
-        key: the ladder's key for this exchange.
+        numbers: uniform in [0, 1), one for every pair.
         even: whether the pairs that begin with an even rung are tried, or those that begin with an odd one.
         betas: β of every rung, increasing.
         energies: E of the sequence at every rung.
@@ -37,7 +39,7 @@ def exchange(
     log_ratio = (betas[1:] - betas[:-1]) * (energies[1:] - energies[:-1])
     pairs = jnp.arange(log_ratio.shape[0])
     tried = (pairs % 2 == 0) == even
-    accepted = tried & (-jax.random.exponential(key, log_ratio.shape, log_ratio.dtype) < log_ratio)
+    accepted = tried & (jnp.log1p(-numbers) < log_ratio)
     nobody = jnp.zeros(1, bool)
     with_above, with_below = jnp.concatenate([accepted, nobody]), jnp.concatenate([nobody, accepted])
     rungs = jnp.arange(energies.shape[0])

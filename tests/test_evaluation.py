@@ -95,7 +95,7 @@ def test_what_cannot_be_is_said(monkeypatch):
     with pytest.raises(ValueError, match='evaluation must be "full" for a rule that needs gradients'):
         chosen("incremental", Informed())
     monkeypatch.setattr(evaluation, "free_bytes", lambda: 100)
-    with pytest.raises(ValueError, match=r"chains must fit into memory, but 15 sequences of all chains, .* take fewer"):
+    with pytest.raises(ValueError, match=r"chains must fit into memory, but 30 sequences of all chains, .* take fewer"):
         chosen("incremental")
     with pytest.raises(ValueError, match="evaluation must be"):
         jme.sample(jax.random.key(0), PROBLEM.ensemble(), steps=10, evaluation=True, progress=False)
@@ -108,14 +108,14 @@ def test_fresh_sequences_are_put_in_place_alike_on_every_platform():
         shapes = {"tokens": (5,), "energy": (), "counts": (2,), "cache": (3, 4)}
         return State(**{name: jnp.asarray(rng.normal(size=lead + shape)) for name, shape in shapes.items()})
 
-    old, fresh = states(3, 6), states(3)
+    old, source, now = states(3, 6), states(3, 4), jnp.array(2)
     replica, taken = jnp.array([2, 0, 5]), jnp.array([True, False, True])
     for way in (block._installed_at_once, block._installed_in_turn, block._installed):
-        new = way(old, replica=replica, taken=taken, fresh=fresh)
+        new = way(old, replica=replica, taken=taken, source=source, now=now)
         for name in State._fields:
             expected = np.array(getattr(old, name))
             for ladder in (0, 2):
-                expected[ladder, replica[ladder]] = getattr(fresh, name)[ladder]
+                expected[ladder, replica[ladder]] = getattr(source, name)[ladder, now]
             np.testing.assert_array_equal(getattr(new, name), expected)
 
 

@@ -21,6 +21,7 @@ from jaxmaxent import ladder as exchanges
 from jaxmaxent.ensemble import Ensemble
 from jaxmaxent.kernels import Info, State, build, evaluator_for
 from jaxmaxent.run.plan import Plan
+from jaxmaxent.run.settings import DRAWN_TOGETHER
 from jaxmaxent.run.sharding import over_devices
 from jaxmaxent.statistics import Moments, count_letters
 
@@ -50,7 +51,7 @@ class Carry(NamedTuple):
     at: Int[Array, " replicas"]  # which replica is at each place that is walked on
     lowest: Int[Array, " replicas"]  # the lowest rung that the sequence at each place was at since it was at the top
     been_up: Bool[Array, " replicas"]  # whether it has been there since it was drawn
-    source: State | None  # the last draw at β = 0; None without a ladder
+    source: State | None  # draws at β = 0, those made together; None without a ladder
     likely: Float[Array, ""]  # how likely it was to be taken in
     tally: Tally
     non_finite: Int[Array, " replicas"]
@@ -81,11 +82,12 @@ class Keys(NamedTuple):
     where: Key[Array, ""]
     what: Key[Array, ""]
     exchange: Key[Array, ""]
+    source: Key[Array, ""]
 
     @classmethod
     def of(cls, key: Key[Array, ""]) -> Keys:
         """The keys of a run."""
-        return cls(*jax.random.split(key, 3))
+        return cls(*jax.random.split(key, len(cls._fields)))
 
 
 @functools.partial(jax.jit, static_argnames=("plan",))
@@ -105,8 +107,10 @@ def _first_carry(plan: Plan, ensemble: Ensemble, states: State) -> Carry:
     lowest, been_up = jnp.full_like(replicas, plan.rungs - 1), jnp.zeros_like(replicas, bool)
     no_offence, none = jnp.zeros_like(replicas), jnp.zeros_like(states.tokens)
     drift = jnp.zeros((), states.energy.dtype)
-    # Drawn before it is looked at; until then any state will do.
-    source = jax.tree.map(lambda leaf: leaf[0], states) if plan.has_source else None
+    # Drawn before they are looked at; until then any states will do.
+    source = None
+    if plan.has_source:
+        source = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf[0], (DRAWN_TOGETHER, *leaf.shape[1:])), states)
     tally = _no_tally(plan, ensemble, drift.dtype)
     return Carry(states, replicas, lowest, been_up, source, drift, tally, no_offence, none, drift)
 
@@ -185,7 +189,7 @@ class _Anchor:
         self.key_what = jax.vmap(lambda key: jax.vmap(lambda r: jax.random.fold_in(key, r))(replicas))(
             of_ladder(keys.what)
         )
-        self.key_exchange = of_ladder(keys.exchange)
+        self.key_exchange, self.key_source = of_ladder(keys.exchange), of_ladder(keys.source)
 
     def advance(self, carry: Carry, clock: Clock) -> tuple[Carry, Trace]:
         """`block` for this anchor."""
@@ -205,7 +209,7 @@ class _Anchor:
             accepted = jnp.take_along_axis(accepted, carry.at, axis=1)
             if plan.has_source:
                 carry = self._exchange(number, carry)
-            return jax.vmap(functools.partial(self._count, clock, index))(carry, accepted, trace)
+            return jax.vmap(functools.partial(self._count, clock, index, number))(carry, accepted, trace)
 
         return jax.lax.fori_loop(0, clock.counted, count, (carry, Trace(scalars, draws)))
 
@@ -255,64 +259,69 @@ class _Anchor:
         return carry._replace(states=states, non_finite=non_finite, offender=offender), accepted
 
     def _exchange(self, number: Array, carry: Carry) -> Carry:
-        """Exchange all pairs of one parity in every ladder; the lowest with a fresh draw at β = 0.
+        """Exchange all pairs of one parity in every ladder; the lowest with a fresh draw at β = 0."""
+        source, now = self._drawn(number, carry.source), standing(number)
+        lowest = carry.at[:, 0]
+        keys = jax.vmap(lambda key: jax.random.fold_in(key, number))(self.key_exchange)
+        moved, taken = jax.vmap(functools.partial(self._swap, number % 2 == 0))(
+            keys, source.energy[:, now], carry._replace(states=carry.states._replace(cache=None), source=None)
+        )
+        # A fresh sequence takes the place of the one it is exchanged for, which is forgotten.
+        states = _installed(carry.states, lowest, taken, source, now)
+        return moved._replace(states=states, source=source)
 
-        What was drawn at β = 0 stands there for two exchanges: only every second one can take it in.
-        """
-
-        def keys_of(key: Array) -> Array:
-            return jax.random.split(jax.random.fold_in(key, number))
+    def _drawn(self, number: Array, source: State) -> State:
+        """Draws at β = 0 of every ladder, new ones once all that were made together have stood there."""
 
         def draw(again: Array, source: State) -> State:
             # The barrier keeps the compiler from doing it ahead of the loop, every time.
-            keys, _ = jax.lax.optimization_barrier((keys_fresh, (source.tokens, again)))
-            return jax.vmap(lambda key: self.kernel.init(self.source.draw(key)))(keys)
+            ladders, _ = jax.lax.optimization_barrier((self.key_source, (source.tokens, again)))
+            keys = jax.vmap(lambda key: jax.random.split(jax.random.fold_in(key, number), DRAWN_TOGETHER))(ladders)
+            return jax.vmap(jax.vmap(lambda key: self.kernel.init(self.source.draw(key))))(keys)
 
-        keys_fresh, keys_accept = jnp.moveaxis(jax.vmap(keys_of)(self.key_exchange), 1, 0)
-        even = number % 2 == 0
         # A loop of one step or none, which unlike a branch copies nothing where there is nothing to do.
-        source = jax.lax.fori_loop(0, even.astype(jnp.int32), draw, carry.source)
-        lowest = carry.at[:, 0]
-        moved, taken = jax.vmap(functools.partial(self._swap, even))(
-            keys_accept, source.energy, carry._replace(states=carry.states._replace(cache=None), source=None)
-        )
-        # A fresh sequence takes the place of the one it is exchanged for, which is forgotten.
-        return moved._replace(states=_installed(carry.states, lowest, taken, source), source=source)
+        due = (number % (2 * DRAWN_TOGETHER) == 0).astype(jnp.int32)
+        return jax.lax.fori_loop(0, due, draw, source)
 
     def _swap(self, even: Array, key: Array, energy: Array, carry: Carry) -> tuple[Carry, Array]:
         """Who stands where after the exchanges of one ladder, and whether the draw of this energy was taken in."""
-        key_exchange, key_turn = jax.random.split(key)
         rungs = self.plan.rungs
+        number, *_ = numbers = jax.random.uniform(key, (rungs,), energy.dtype)  # all at once, as each call costs
         energies = jnp.concatenate([energy[None], carry.states.energy[carry.at[: rungs - 1]]])
-        order, probability = exchanges.exchange(key_exchange, even, self.betas[:rungs], energies)
+        order, probability = exchanges.exchange(numbers[1:], even, self.betas[:rungs], energies)
         # Once a draw was taken in, the rung above holds what became of it: only before it did the two know nothing of
         # each other, which is what an exchange is judged by.
         likely = jnp.where(even, probability[0], carry.likely)
         probability = probability.at[0].set(likely)
         taken = order[1] == 0
-        order = jnp.concatenate([order, jnp.arange(rungs, self.plan.places, dtype=order.dtype)])[1:]
-        lowest, been_up, came_from = self._followed(order, carry)
+        order = jnp.concatenate([order, jnp.arange(rungs, self.plan.places, dtype=order.dtype)])
+        rows, came_from = self._followed(order[1:], carry)
+        at, lowest, been_up = self._turned(number, rows)
         tally = carry.tally._replace(
             exchange=carry.tally.exchange + probability,
-            trips=carry.tally.trips.at[came_from].add(1),
+            trips=carry.tally.trips + (jnp.arange(rungs) == came_from),
             round_trips=carry.tally.round_trips + (taken & carry.been_up[0]),
         )
-        at = carry.at[jnp.maximum(order, 1) - 1]
-        at, lowest, been_up = (self._turned(key_turn, row) for row in (at, lowest, been_up))
-        return carry._replace(at=at, lowest=lowest, been_up=been_up, likely=likely, tally=tally), taken
+        return carry._replace(at=at, lowest=lowest, been_up=been_up == 1, likely=likely, tally=tally), taken
 
     def _followed(
         self, order: Int[Array, " replicas"], carry: Carry
-    ) -> tuple[Int[Array, " replicas"], Bool[Array, " replicas"], Int[Array, ""]]:
-        """`lowest` and `been_up` after an exchange, and the former `lowest` of whoever now can leave the last rung."""
-        top = self.plan.rungs - 1
-        rung = jnp.minimum(1 + jnp.arange(self.plan.replicas, dtype=carry.lowest.dtype), top)
-        lowest = jnp.concatenate([jnp.zeros(1, rung.dtype), carry.lowest])[order]
-        been_up = jnp.concatenate([jnp.zeros(1, bool), carry.been_up])[order]
-        return jnp.minimum(lowest, rung).at[top - 1].set(top), been_up.at[top - 1].set(True), lowest[top - 1]
+    ) -> tuple[Int[Array, "3 replicas"], Int[Array, ""]]:
+        """`at`, `lowest` and `been_up` after an exchange, and the former `lowest` of who now can leave the last rung.
 
-    def _turned(self, key: Array, row: Array) -> Array:
-        """A row of the places that are walked on, those at the last rung turned by a number of places at random.
+        What comes from β = 0 is new, and written over the replica that it is exchanged for.
+        """
+        top = self.plan.rungs - 1
+        rung = jnp.minimum(1 + jnp.arange(self.plan.replicas, dtype=carry.at.dtype), top)
+        at_top = jnp.arange(self.plan.replicas) == top - 1
+        before = jnp.stack([carry.at, carry.lowest, carry.been_up.astype(carry.at.dtype)])
+        new = jnp.stack([carry.at[0], *jnp.zeros(2, carry.at.dtype)])
+        at, lowest, been_up = jnp.concatenate([new[:, None], before], axis=1)[:, order]
+        came_from = lowest[top - 1]
+        return jnp.stack([at, jnp.where(at_top, top, jnp.minimum(lowest, rung)), been_up | at_top]), came_from
+
+    def _turned(self, number: Float[Array, ""], rows: Int[Array, "3 replicas"]) -> Int[Array, "3 replicas"]:
+        """What belongs to places, with those at the last rung turned as far as a number in [0, 1) says.
 
         The first of them is where sequences come and go, and the one that is traced. Turned at random it is each time
         any of its sequences, so a trace is as much correlated as all of them together, and shows it. In a fixed order
@@ -321,20 +330,22 @@ class _Anchor:
         """
         replicas = self.plan.last_replicas
         if replicas == 1:
-            return row
-        turn = jax.random.randint(key, (), 0, replicas)
-        places = (jnp.arange(replicas) + turn) % replicas
-        first = row.shape[0] - replicas
-        return jnp.concatenate([row[:first], row[first + places]])
+            return rows
+        first = self.plan.replicas - replicas
+        turned = first + (jnp.arange(replicas) + jnp.floor(number * replicas).astype(int)) % replicas
+        return jnp.concatenate([rows[:, :first], rows[:, turned]], axis=1)
 
-    def _count(self, clock: Clock, index: Array, carry: Carry, accepted: Array, trace: Trace) -> tuple[Carry, Trace]:
+    def _count(
+        self, clock: Clock, index: Array, number: Array, carry: Carry, accepted: Array, trace: Trace
+    ) -> tuple[Carry, Trace]:
         """Count the sequences at all rungs of one ladder; at β = 0 what was drawn there, whoever took it."""
         rows = carry.states.tokens, carry.states.energy, carry.states.counts
         rows = jax.tree.map(lambda leaf: leaf[carry.at], rows)
         if carry.source is not None:
             accepted = jnp.concatenate([jnp.zeros(1, accepted.dtype), accepted])
             drawn = carry.source.tokens, carry.source.energy, carry.source.counts
-            rows = jax.tree.map(lambda leaf, new: jnp.concatenate([new[None], leaf]), rows, drawn)
+            now = standing(number)
+            rows = jax.tree.map(lambda leaf, new: jnp.concatenate([new[now][None], leaf]), rows, drawn)
         tokens, energy, counts = rows
         changed = jnp.sum(tokens != self.ensemble.anchor[None], axis=1).astype(energy.dtype)
         scalars = jnp.concatenate([energy[:, None], changed[:, None], counts], axis=1)
@@ -373,37 +384,46 @@ class _Anchor:
         return Trace(rows, draws)
 
 
-def _installed(states: State, replica: Int[Array, " ladders"], taken: Bool[Array, " ladders"], fresh: State) -> State:
-    """The states [ladders, replicas, …] with the fresh one of each ladder in the place of a replica, where taken."""
+def standing(number: Any) -> Any:
+    """Which of the draws made together stands at β = 0 in an exchange: each in two, as every second can take it in."""
+    return number // 2 % DRAWN_TOGETHER
+
+
+def _installed(
+    states: State, replica: Int[Array, " ladders"], taken: Bool[Array, " ladders"], source: State, now: Int[Array, ""]
+) -> State:
+    """The states [ladders, replicas, …] with the draw of each ladder in the place of a replica, where taken."""
     # On a CPU a scatter copies everything that is remembered to another layout and back.
+    settings = {"replica": replica, "taken": taken, "source": source, "now": now}
     return jax.lax.platform_dependent(
         states,
-        cpu=functools.partial(_installed_in_turn, replica=replica, taken=taken, fresh=fresh),
-        default=functools.partial(_installed_at_once, replica=replica, taken=taken, fresh=fresh),
+        cpu=functools.partial(_installed_in_turn, **settings),
+        default=functools.partial(_installed_at_once, **settings),
     )
 
 
-def _installed_at_once(states: State, replica: Array, taken: Array, fresh: State) -> State:
+def _installed_at_once(states: State, replica: Array, taken: Array, source: State, now: Array) -> State:
     ladders = jnp.arange(replica.shape[0])
 
-    def put(leaf: Array, new: Array) -> Array:
+    def put(leaf: Array, drawn: Array) -> Array:
+        new = drawn[:, now]
         keep = taken.reshape(-1, *[1] * (new.ndim - 1))
         return leaf.at[ladders, replica].set(jnp.where(keep, new, leaf[ladders, replica]))
 
-    return jax.tree.map(put, states, fresh)
+    return jax.tree.map(put, states, source)
 
 
-def _installed_in_turn(states: State, replica: Array, taken: Array, fresh: State) -> State:
+def _installed_in_turn(states: State, replica: Array, taken: Array, source: State, now: Array) -> State:
     taken_first = jnp.argsort(~taken).astype(replica.dtype)
 
     def one(number: Array, states: State) -> State:
         ladder = taken_first[number]
 
-        def put(leaf: Array, new: Array) -> Array:
-            piece = jax.lax.dynamic_slice_in_dim(new, ladder, 1)[None]
-            start = jnp.zeros(leaf.ndim, replica.dtype).at[:2].set(jnp.stack([ladder, replica[ladder]]))
-            return jax.lax.dynamic_update_slice(leaf, piece, start)
+        def put(leaf: Array, drawn: Array) -> Array:
+            behind = [jnp.zeros((), replica.dtype)] * (leaf.ndim - 2)
+            piece = jax.lax.dynamic_slice(drawn, (ladder, now.astype(replica.dtype), *behind), (1, 1, *leaf.shape[2:]))
+            return jax.lax.dynamic_update_slice(leaf, piece, (ladder, replica[ladder], *behind))
 
-        return jax.tree.map(put, states, fresh)
+        return jax.tree.map(put, states, source)
 
     return jax.lax.fori_loop(0, jnp.sum(taken, dtype=jnp.int32), one, states)

@@ -16,7 +16,7 @@ from jaxtyping import Array, Int, Key
 from jaxmaxent.ensemble import Ensemble
 from jaxmaxent.evaluate.incremental import Incremental
 from jaxmaxent.kernels import build, evaluator_for
-from jaxmaxent.run.settings import Settings
+from jaxmaxent.run.settings import DRAWN_TOGETHER, Settings
 
 AUTO, FULL, INCREMENTAL = "auto", "full", "incremental"
 # Below so many FLOPs a network costs no more than what surrounds it, and timing both ways costs more than it saves.
@@ -53,7 +53,8 @@ def chosen(asked: Any, ensemble: Ensemble, rule: Any, settings: Settings) -> str
     cost, each = network.explain(), network.cache_bytes
     replicas = (settings.chains + settings.extra) * (settings.places - settings.has_source)
     # What is drawn at β = 0 is remembered like any other.
-    together = (settings.chains + settings.extra) * settings.places * ensemble.anchors
+    drawn = (settings.chains + settings.extra) * settings.has_source * DRAWN_TOGETHER
+    together = (replicas + drawn) * ensemble.anchors
     needed, free = each * together, free_bytes()
     fits = free is None or needed <= free
     if asked == INCREMENTAL:

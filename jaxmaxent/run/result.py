@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxmaxent import background, free_energy
-from jaxmaxent.run.block import SCALARS
+from jaxmaxent.run.block import SCALARS, standing
 from jaxmaxent.run.loop import Loop
 from jaxmaxent.run.starts import AnchorStart, compare, objection
 from jaxmaxent.run.stop import Diagnosis, diagnose, judge
@@ -176,7 +176,8 @@ def _last(loop: Loop) -> np.ndarray:
     walked = _by_place(loop, np.asarray(loop.carry.states.tokens, np.uint8))[:, : loop.settings.chains].swapaxes(1, 2)
     if loop.carry.source is None:
         return walked
-    fresh = np.asarray(loop.carry.source.tokens, np.uint8)[:, None, : loop.settings.chains]
+    now = standing(loop.steps // loop.plan.thin - 1)  # in the last exchange
+    fresh = np.asarray(loop.carry.source.tokens[:, : loop.settings.chains, now], np.uint8)[:, None]
     return np.concatenate([fresh, walked], axis=1)
 
 

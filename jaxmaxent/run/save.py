@@ -28,7 +28,7 @@ from jaxmaxent.run.sharding import placed
 _SECONDS_BETWEEN_SAVES = 60.0
 _NUMBERS = ("round", "done", "steps", "seconds")
 # Of everything saved; a new one where what a loop holds becomes another thing, so that older ones are not gone on with.
-_LAYOUT = 2
+_LAYOUT = 3
 
 
 class Saver:
