@@ -93,6 +93,7 @@ def test_a_fresh_sequence_that_is_taken_in_stands_at_the_lowest_rung():
             jax.random.key(3), problem.ensemble(beta=1e-6), store_every=2, evaluation=evaluation, progress=False,
             **settings,
         )  # fmt: skip
+        np.testing.assert_array_equal(run.last[0], run.draws[0, :, -1])
         fresh, walked = run.draws[0]
         same = (fresh == walked).all(-1).all(-1)
         assert same[::2].all()  # every second exchange is with β = 0, and at nearly equal β's always accepted

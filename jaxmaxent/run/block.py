@@ -51,7 +51,7 @@ class Carry(NamedTuple):
     at: Int[Array, " replicas"]  # which replica is at each place that is walked on
     lowest: Int[Array, " replicas"]  # the lowest rung that the sequence at each place was at since it was at the top
     been_up: Bool[Array, " replicas"]  # whether it has been there since it was drawn
-    source: State | None  # draws at β = 0, those made together; None without a ladder
+    source: State | None  # the draws at β = 0 that were made together; None without a ladder
     likely: Float[Array, ""]  # how likely it was to be taken in
     tally: Tally
     non_finite: Int[Array, " replicas"]
@@ -207,8 +207,8 @@ class _Anchor:
             carry, accepted = self._walk(clock.first + index * plan.thin, carry)
             # At every place that is walked on its replica's steps count, though it may move on now.
             accepted = jnp.take_along_axis(accepted, carry.at, axis=1)
-            if plan.has_source:
-                carry = self._exchange(number, carry)
+            if carry.source is not None:
+                carry = self._exchange(number, carry, carry.source)
             return jax.vmap(functools.partial(self._count, clock, index, number))(carry, accepted, trace)
 
         return jax.lax.fori_loop(0, clock.counted, count, (carry, Trace(scalars, draws)))
@@ -258,9 +258,9 @@ class _Anchor:
         states, accepted, non_finite, offender = jax.tree.map(lambda leaf: leaf.reshape(*shape, *leaf.shape[1:]), after)
         return carry._replace(states=states, non_finite=non_finite, offender=offender), accepted
 
-    def _exchange(self, number: Array, carry: Carry) -> Carry:
+    def _exchange(self, number: Array, carry: Carry, source: State) -> Carry:
         """Exchange all pairs of one parity in every ladder; the lowest with a fresh draw at β = 0."""
-        source, now = self._drawn(number, carry.source), standing(number)
+        source, now = self._drawn(number, source), standing(number)
         lowest = carry.at[:, 0]
         keys = jax.vmap(lambda key: jax.random.fold_in(key, number))(self.key_exchange)
         moved, taken = jax.vmap(functools.partial(self._swap, number % 2 == 0))(
@@ -286,9 +286,9 @@ class _Anchor:
     def _swap(self, even: Array, key: Array, energy: Array, carry: Carry) -> tuple[Carry, Array]:
         """Who stands where after the exchanges of one ladder, and whether the draw of this energy was taken in."""
         rungs = self.plan.rungs
-        number, *_ = numbers = jax.random.uniform(key, (rungs,), energy.dtype)  # all at once, as each call costs
+        numbers = jax.random.uniform(key, (rungs,), energy.dtype)  # one for each pair, and one more to turn by
         energies = jnp.concatenate([energy[None], carry.states.energy[carry.at[: rungs - 1]]])
-        order, probability = exchanges.exchange(numbers[1:], even, self.betas[:rungs], energies)
+        order, probability = exchanges.exchange(numbers[:-1], even, self.betas[:rungs], energies)
         # Once a draw was taken in, the rung above holds what became of it: only before it did the two know nothing of
         # each other, which is what an exchange is judged by.
         likely = jnp.where(even, probability[0], carry.likely)
@@ -296,7 +296,7 @@ class _Anchor:
         taken = order[1] == 0
         order = jnp.concatenate([order, jnp.arange(rungs, self.plan.places, dtype=order.dtype)])
         rows, came_from = self._followed(order[1:], carry)
-        at, lowest, been_up = self._turned(number, rows)
+        at, lowest, been_up = self._turned(numbers[-1], rows)
         tally = carry.tally._replace(
             exchange=carry.tally.exchange + probability,
             trips=carry.tally.trips + (jnp.arange(rungs) == came_from),
