@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import jaxmaxent as jme
+from jaxmaxent.run import result, stop
 from jaxmaxent.run.starts import AnchorStart, objection
 from jaxmaxent.run.stop import Diagnosis, chains_together, judge, with_trips
 from problems import Problem
@@ -25,6 +26,24 @@ def test_a_run_ends_when_it_knows_enough_and_says_so():
         assert (run.max_rhat[0] <= rhat).all()
         assert (run.min_ess[0] >= ess).all()
         assert run.outcomes[0].startswith(f"converged after {run.steps[0]:,} steps: largest R-hat ")
+
+
+def test_a_first_look_says_no_only_where_the_verdict_does(monkeypatch):
+    looks = []
+
+    def both(record, anchor, chains, movable, wanted):
+        found = stop.diagnose(record, anchor, chains, movable)
+        betas = np.arange(len(found.letter_rhat))
+        enough, _ = judge(found, wanted, "ACGT", (), betas)
+        looks.append((stop.has_to_go_on(record, anchor, chains, movable, wanted), enough))
+        return False
+
+    monkeypatch.setattr(result, "has_to_go_on", both)
+    settings = {"ladder": None, "chains": 8, "thin": 1, "burn_in": 0, "progress": False}
+    jme.sample(jax.random.key(0), Problem(length=6, beta=3.0).ensemble(), until=jme.Precision(steps=4000), **settings)
+    noes = sum(no for no, _ in looks)
+    assert 0 < noes < len(looks)
+    assert not any(no and enough for no, enough in looks)
 
 
 def test_a_run_ends_at_a_standard_error():

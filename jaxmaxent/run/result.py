@@ -12,8 +12,9 @@ from jaxtyping import Float
 from jaxmaxent import background, free_energy
 from jaxmaxent.run.block import SCALARS, standing
 from jaxmaxent.run.loop import Loop
+from jaxmaxent.run.record import Record
 from jaxmaxent.run.starts import AnchorStart, compare, objection
-from jaxmaxent.run.stop import Diagnosis, diagnose, judge
+from jaxmaxent.run.stop import Diagnosis, diagnose, has_to_go_on, judge
 from jaxmaxent.store import Run
 
 # A run is judged again when it has grown by a tenth, so that judging costs little beside sampling.
@@ -33,12 +34,20 @@ def enough(loop: Loop) -> bool:
     # A batch is a 32nd to a 16th of the run: every other batch is about a tenth.
     if batches % 2:
         return False
-    return all(_judged(loop, a, _diagnosed(loop, a))[0] for a in range(loop.ensemble.anchors))
+    return all(_knows_enough(loop, a) for a in range(loop.ensemble.anchors))
 
 
-def _diagnosed(loop: Loop, anchor: int) -> Diagnosis:
+def _knows_enough(loop: Loop, anchor: int) -> bool:
+    """Whether what is known of an anchor is enough; mostly a first look says that it is not."""
+    if has_to_go_on(*_estimates(loop, anchor), loop.settings.wanted):
+        return False
+    return _judged(loop, anchor, diagnose(*_estimates(loop, anchor)))[0]
+
+
+def _estimates(loop: Loop, anchor: int) -> tuple[Record, int, slice, np.ndarray]:
+    """What diagnostics of an anchor look at: the record, which anchor, which of its chains, and what may move."""
     movable = np.isin(np.arange(loop.ensemble.length), np.asarray(loop.ensemble.movable))
-    return diagnose(loop.record, anchor, slice(0, loop.settings.chains), movable)
+    return loop.record, anchor, slice(0, loop.settings.chains), movable
 
 
 def _judged(loop: Loop, anchor: int, found: Diagnosis) -> tuple[bool, str]:
@@ -83,7 +92,7 @@ def _proposals(loop: Loop) -> int:
 def _of_anchor(loop: Loop, a: int) -> dict[str, Any]:
     """The entries of a run that belong to one anchor."""
     record, chains = loop.record, slice(0, loop.settings.chains)
-    found = _diagnosed(loop, a)
+    found = diagnose(*_estimates(loop, a))
     letters = record.sums["letters"][a, chains].sum(0)
     means, variances = record.scalars.mean[a, chains], record.scalars.variance()[a, chains]
     # Total variance: within chains plus between their means.

@@ -86,6 +86,16 @@ def diagnose(record: Record, anchor: int, chains: slice, movable: np.ndarray) ->
     return found
 
 
+def has_to_go_on(record: Record, anchor: int, chains: slice, movable: np.ndarray, wanted: Precision) -> bool:
+    """Whether R-hat of the letters at the last rung is enough to say no, at a small part of the cost of a diagnosis.
+
+    Arguments are those of `diagnose` and `judge`.
+    """
+    counts = np.stack([batch[anchor, chains, -1:] for batch in record.letters])
+    rhat = _letter_rhat(counts, record.size, record.last_replicas)[:, movable]
+    return not _known(rhat, -np.inf).max() <= wanted.rhat
+
+
 def with_trips(
     ess: Float[np.ndarray, "rungs ..."], constant: Bool[np.ndarray, "rungs ..."], trips: Int[np.ndarray, " rungs"]
 ) -> Float[np.ndarray, "rungs ..."]:
@@ -113,8 +123,15 @@ def _of_letters(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """R-hat, effective sample size and standard error of letter frequencies, from batches of `size` states."""
     sequences = size * replicas
-    rhat = diagnostics.indicator_rhat(*_joined_counts(counts, sequences, chains_together(counts.shape[1], replicas)))
-    return rhat, diagnostics.batch_ess(counts, sequences), diagnostics.batch_mcse(counts, sequences).error
+    errors = diagnostics.batch_mcse(counts, sequences).error
+    return _letter_rhat(counts, size, replicas), diagnostics.batch_ess(counts, sequences), errors
+
+
+def _letter_rhat(
+    counts: Int[np.ndarray, "batches chains rungs length letters"], size: int, replicas: int
+) -> Float[np.ndarray, "rungs length letters"]:
+    together = chains_together(counts.shape[1], replicas)
+    return diagnostics.indicator_rhat(*_joined_counts(counts, size * replicas, together))
 
 
 def _scalar_ess(
