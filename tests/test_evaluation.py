@@ -9,7 +9,7 @@ import pytest
 
 import jaxmaxent as jme
 from jaxmaxent.kernels import Informed, Mixture, SegmentAdaptive, Site, SiteAdaptive, State, Swap
-from jaxmaxent.run import block, evaluation
+from jaxmaxent.run import evaluation, fresh
 from jaxmaxent.run.settings import Settings
 from problems import Problem
 
@@ -110,7 +110,7 @@ def test_fresh_sequences_are_put_in_place_alike_on_every_platform():
 
     old, source, now = states(3, 6), states(3, 4), jnp.array(2)
     replica, taken = jnp.array([2, 0, 5]), jnp.array([True, False, True])
-    for way in (block._installed_at_once, block._installed_in_turn, block._installed):
+    for way in (fresh._at_once, fresh._in_turn, fresh.installed):
         new = way(old, replica=replica, taken=taken, source=source, now=now)
         for name in State._fields:
             expected = np.array(getattr(old, name))

@@ -20,8 +20,8 @@ from jaxmaxent import background
 from jaxmaxent import ladder as exchanges
 from jaxmaxent.ensemble import Ensemble
 from jaxmaxent.kernels import Info, State, build, evaluator_for
+from jaxmaxent.run.fresh import DRAWN_TOGETHER, installed, standing
 from jaxmaxent.run.plan import Plan
-from jaxmaxent.run.settings import DRAWN_TOGETHER
 from jaxmaxent.run.sharding import over_devices
 from jaxmaxent.statistics import Moments, count_letters
 
@@ -267,7 +267,7 @@ class _Anchor:
             keys, source.energy[:, now], carry._replace(states=carry.states._replace(cache=None), source=None)
         )
         # A fresh sequence takes the place of the one it is exchanged for, which is forgotten.
-        states = _installed(carry.states, lowest, taken, source, now)
+        states = installed(carry.states, lowest, taken, source, now)
         return moved._replace(states=states, source=source)
 
     def _drawn(self, number: Array, source: State) -> State:
@@ -382,48 +382,3 @@ class _Anchor:
             slot = (clock.drawn + index) // every - clock.drawn // every
             draws = draws.at[slot].set(tokens.astype(jnp.uint8))
         return Trace(rows, draws)
-
-
-def standing(number: Any) -> Any:
-    """Which of the draws made together stands at β = 0 in an exchange: each in two, as every second can take it in."""
-    return number // 2 % DRAWN_TOGETHER
-
-
-def _installed(
-    states: State, replica: Int[Array, " ladders"], taken: Bool[Array, " ladders"], source: State, now: Int[Array, ""]
-) -> State:
-    """The states [ladders, replicas, …] with the draw of each ladder in the place of a replica, where taken."""
-    # On a CPU a scatter copies everything that is remembered to another layout and back.
-    settings = {"replica": replica, "taken": taken, "source": source, "now": now}
-    return jax.lax.platform_dependent(
-        states,
-        cpu=functools.partial(_installed_in_turn, **settings),
-        default=functools.partial(_installed_at_once, **settings),
-    )
-
-
-def _installed_at_once(states: State, replica: Array, taken: Array, source: State, now: Array) -> State:
-    ladders = jnp.arange(replica.shape[0])
-
-    def put(leaf: Array, drawn: Array) -> Array:
-        new = drawn[:, now]
-        keep = taken.reshape(-1, *[1] * (new.ndim - 1))
-        return leaf.at[ladders, replica].set(jnp.where(keep, new, leaf[ladders, replica]))
-
-    return jax.tree.map(put, states, source)
-
-
-def _installed_in_turn(states: State, replica: Array, taken: Array, source: State, now: Array) -> State:
-    taken_first = jnp.argsort(~taken).astype(replica.dtype)
-
-    def one(number: Array, states: State) -> State:
-        ladder = taken_first[number]
-
-        def put(leaf: Array, drawn: Array) -> Array:
-            behind = [jnp.zeros((), replica.dtype)] * (leaf.ndim - 2)
-            piece = jax.lax.dynamic_slice(drawn, (ladder, now.astype(replica.dtype), *behind), (1, 1, *leaf.shape[2:]))
-            return jax.lax.dynamic_update_slice(leaf, piece, (ladder, replica[ladder], *behind))
-
-        return jax.tree.map(put, states, source)
-
-    return jax.lax.fori_loop(0, jnp.sum(taken, dtype=jnp.int32), one, states)

@@ -16,7 +16,8 @@ from jaxtyping import Array, Int, Key
 from jaxmaxent.ensemble import Ensemble
 from jaxmaxent.evaluate.incremental import Incremental
 from jaxmaxent.kernels import build, evaluator_for
-from jaxmaxent.run.settings import DRAWN_TOGETHER, Settings
+from jaxmaxent.run.fresh import DRAWN_TOGETHER
+from jaxmaxent.run.settings import Settings
 
 AUTO, FULL, INCREMENTAL = "auto", "full", "incremental"
 # Below so many FLOPs a network costs no more than what surrounds it, and timing both ways costs more than it saves.

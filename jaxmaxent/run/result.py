@@ -10,7 +10,8 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxmaxent import background, free_energy
-from jaxmaxent.run.block import SCALARS, standing
+from jaxmaxent.run.block import SCALARS
+from jaxmaxent.run.fresh import standing
 from jaxmaxent.run.loop import Loop
 from jaxmaxent.run.record import Record
 from jaxmaxent.run.starts import AnchorStart, compare, objection

@@ -17,8 +17,6 @@ _WARM_UP_SWEEPS = 40
 _ROUNDS, _SHORTEST_ROUND = 12, 4
 # Steps between two exchanges: sequences travel along a ladder as fast as it exchanges.
 THIN = 5
-# Draws at β = 0 of a ladder that are made together: a forward pass of a few sequences is slow.
-DRAWN_TOGETHER = 4
 _CHAINS, _CHAINS_AT_ONE_BETA, _ANCHOR_CHAINS = 8, 256, 1
 # Replicas at the last rung, where sequences change slowest.
 _LAST_REPLICAS = 8
