@@ -12,6 +12,7 @@ import exact
 import jaxmaxent as jme
 from jaxmaxent import ladder
 from jaxmaxent.kernels import Site
+from jaxmaxent.run import fresh
 from jaxmaxent.run.record import of_rungs
 from jaxmaxent.statistics import Moments
 from problems import PROBLEMS, Problem
@@ -101,6 +102,17 @@ def test_a_fresh_sequence_that_is_taken_in_stands_at_the_lowest_rung():
         # In between the draw stays what it was.
         np.testing.assert_array_equal(fresh[::2], fresh[1::2])
         assert (fresh[2::2] != fresh[:-2:2]).any(-1).any(-1).all()
+
+
+def test_draws_do_not_depend_on_how_many_are_made_together(monkeypatch, x64):
+    ensemble = Problem(length=6).ensemble()
+    settings = {"ladder": 3, "chains": 4, "anchor_chains": 0, "steps": 200, "burn_in": 100, "store_every": 5}
+    runs = []
+    for most in (1, 4):
+        monkeypatch.setattr(fresh, "_MOST", most)
+        runs.append(jme.sample(jax.random.key(0), ensemble, progress=False, **settings))
+    np.testing.assert_array_equal(runs[0].draws, runs[1].draws)
+    assert [fresh.drawn_together(chains) for chains in (1, 9, 16, 31, 32, 1000)] == [4, 4, 2, 2, 1, 1]
 
 
 def test_every_replica_at_the_last_rung_counts():

@@ -20,7 +20,7 @@ from jaxmaxent import background
 from jaxmaxent import ladder as exchanges
 from jaxmaxent.ensemble import Ensemble
 from jaxmaxent.kernels import Info, State, build, evaluator_for
-from jaxmaxent.run.fresh import DRAWN_TOGETHER, installed, standing
+from jaxmaxent.run.fresh import installed, standing
 from jaxmaxent.run.plan import Plan
 from jaxmaxent.run.sharding import over_devices
 from jaxmaxent.statistics import Moments, count_letters
@@ -110,7 +110,8 @@ def _first_carry(plan: Plan, ensemble: Ensemble, states: State) -> Carry:
     # Drawn before they are looked at; until then any states will do.
     source = None
     if plan.has_source:
-        source = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf[0], (DRAWN_TOGETHER, *leaf.shape[1:])), states)
+        shape = (plan.drawn_together,)
+        source = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf[0], shape + leaf.shape[1:]), states)
     tally = _no_tally(plan, ensemble, drift.dtype)
     return Carry(states, replicas, lowest, been_up, source, drift, tally, no_offence, none, drift)
 
@@ -260,7 +261,7 @@ class _Anchor:
 
     def _exchange(self, number: Array, carry: Carry, source: State) -> Carry:
         """Exchange all pairs of one parity in every ladder; the lowest with a fresh draw at β = 0."""
-        source, now = self._drawn(number, source), standing(number)
+        source, now = self._drawn(number, source), standing(number, self.plan.drawn_together)
         lowest = carry.at[:, 0]
         keys = jax.vmap(lambda key: jax.random.fold_in(key, number))(self.key_exchange)
         moved, taken = jax.vmap(functools.partial(self._swap, number % 2 == 0))(
@@ -272,15 +273,20 @@ class _Anchor:
 
     def _drawn(self, number: Array, source: State) -> State:
         """Draws at β = 0 of every ladder, new ones once all that were made together have stood there."""
+        together = self.plan.drawn_together
+        # Drawn by the exchange they first stand in, so that a run does not depend on how many are made together.
+        first_in = number + 2 * jnp.arange(together)
+
+        def one(ladder: Array, exchange: Array) -> State:
+            return self.kernel.init(self.source.draw(jax.random.fold_in(ladder, exchange)))
 
         def draw(again: Array, source: State) -> State:
             # The barrier keeps the compiler from doing it ahead of the loop, every time.
             ladders, _ = jax.lax.optimization_barrier((self.key_source, (source.tokens, again)))
-            keys = jax.vmap(lambda key: jax.random.split(jax.random.fold_in(key, number), DRAWN_TOGETHER))(ladders)
-            return jax.vmap(jax.vmap(lambda key: self.kernel.init(self.source.draw(key))))(keys)
+            return jax.vmap(lambda ladder: jax.vmap(functools.partial(one, ladder))(first_in))(ladders)
 
         # A loop of one step or none, which unlike a branch copies nothing where there is nothing to do.
-        due = (number % (2 * DRAWN_TOGETHER) == 0).astype(jnp.int32)
+        due = (number % (2 * together) == 0).astype(jnp.int32)
         return jax.lax.fori_loop(0, due, draw, source)
 
     def _swap(self, even: Array, key: Array, energy: Array, carry: Carry) -> tuple[Carry, Array]:
@@ -344,7 +350,7 @@ class _Anchor:
         if carry.source is not None:
             accepted = jnp.concatenate([jnp.zeros(1, accepted.dtype), accepted])
             drawn = carry.source.tokens, carry.source.energy, carry.source.counts
-            now = standing(number)
+            now = standing(number, self.plan.drawn_together)
             rows = jax.tree.map(lambda leaf, new: jnp.concatenate([new[now][None], leaf]), rows, drawn)
         tokens, energy, counts = rows
         changed = jnp.sum(tokens != self.ensemble.anchor[None], axis=1).astype(energy.dtype)

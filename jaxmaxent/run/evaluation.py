@@ -16,7 +16,6 @@ from jaxtyping import Array, Int, Key
 from jaxmaxent.ensemble import Ensemble
 from jaxmaxent.evaluate.incremental import Incremental
 from jaxmaxent.kernels import build, evaluator_for
-from jaxmaxent.run.fresh import DRAWN_TOGETHER
 from jaxmaxent.run.settings import Settings
 
 AUTO, FULL, INCREMENTAL = "auto", "full", "incremental"
@@ -54,7 +53,7 @@ def chosen(asked: Any, ensemble: Ensemble, rule: Any, settings: Settings) -> str
     cost, each = network.explain(), network.cache_bytes
     replicas = (settings.chains + settings.extra) * (settings.places - settings.has_source)
     # What is drawn at β = 0 is remembered like any other.
-    drawn = (settings.chains + settings.extra) * settings.has_source * DRAWN_TOGETHER
+    drawn = (settings.chains + settings.extra) * settings.drawn_together
     together = (replicas + drawn) * ensemble.anchors
     needed, free = each * together, free_bytes()
     fits = free is None or needed <= free

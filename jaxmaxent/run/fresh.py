@@ -11,13 +11,20 @@ from jaxtyping import Array, Bool, Int
 
 from jaxmaxent.kernels import State
 
-# Draws of a ladder that are made together: a forward pass of a few sequences is slow.
-DRAWN_TOGETHER = 4
+# A forward pass of so many sequences costs little more for each of them than one of many.
+_ENOUGH = 32
+# Each draw that waits is remembered like a replica of its own.
+_MOST = 4
 
 
-def standing(number: Any) -> Any:
+def drawn_together(chains: int) -> int:
+    """How many draws of each of so many chains are made together, in one forward pass of those of all chains."""
+    return min(_MOST, -(-_ENOUGH // chains))
+
+
+def standing(number: Any, together: int) -> Any:
     """Which of the draws made together stands at β = 0 in an exchange: each in two, as every second can take it in."""
-    return number // 2 % DRAWN_TOGETHER
+    return number // 2 % together
 
 
 def installed(

@@ -33,6 +33,7 @@ class Plan:
     rungs: int
     last_replicas: int  # at the last rung of every chain
     has_source: bool  # whether the first rung is drawn exactly instead of being walked on
+    drawn_together: int  # draws there of each chain that are made together
     thin: int
     incremental: bool  # whether proposals are evaluated by what they change
     one_by_one: bool  # anchors in turn, each for a whole block, instead of side by side
@@ -84,6 +85,7 @@ def make(ensemble: Ensemble, settings: Settings, mesh: jax.sharding.Mesh | None,
         rungs=settings.rungs,
         last_replicas=settings.last_replicas,
         has_source=settings.has_source,
+        drawn_together=settings.drawn_together,
         thin=settings.thin,
         incremental=incremental,
         one_by_one=ensemble.anchors == 1,

@@ -186,7 +186,7 @@ def _last(loop: Loop) -> np.ndarray:
     walked = _by_place(loop, np.asarray(loop.carry.states.tokens, np.uint8))[:, : loop.settings.chains].swapaxes(1, 2)
     if loop.carry.source is None:
         return walked
-    now = standing(loop.steps // loop.plan.thin - 1)  # in the last exchange
+    now = standing(loop.steps // loop.plan.thin - 1, loop.plan.drawn_together)  # in the last exchange
     fresh = np.asarray(loop.carry.source.tokens[:, : loop.settings.chains, now], np.uint8)[:, None]
     return np.concatenate([fresh, walked], axis=1)
 

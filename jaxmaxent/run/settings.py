@@ -8,6 +8,7 @@ from typing import Any
 
 from jaxmaxent import checks
 from jaxmaxent.ensemble import Ensemble
+from jaxmaxent.run.fresh import drawn_together
 
 # Sweeps of single-site proposals over the sequence, as long as a warm-up is where the length of the run is open.
 _WARM_UP_SWEEPS = 40
@@ -91,6 +92,11 @@ class Settings:
     def places(self) -> int:
         """Sequences of a chain: one at every rung, at the last as many as it has replicas."""
         return self.rungs - 1 + self.last_replicas
+
+    @property
+    def drawn_together(self) -> int:
+        """Draws at β = 0 of each chain that are made together, 0 without a ladder."""
+        return drawn_together(self.chains + self.extra) if self.has_source else 0
 
     @property
     def burn_in(self) -> int:
