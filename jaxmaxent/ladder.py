@@ -3,7 +3,7 @@
 Neighbouring rungs exchange their sequences with the Metropolis probability min(1, exp((β' − β)(E' − E))), the pairs
 (0, 1), (2, 3) … and (1, 2), (3, 4) … in turn, which carries sequences along the ladder instead of letting them
 diffuse (Okabe et al., Chem. Phys. Lett. 335, 2001; Syed, Bouchard-Côté, Deligiannidis & Doucet, J. R. Stat. Soc. B
-84, 2022). The rung at β = 0 is never walked on: it is a fresh exact draw at every exchange, so a sequence that
+84, 2022). The rung at β = 0 is never walked on: it is a fresh exact draw at every second exchange, so a sequence that
 comes down to it is forgotten and a new one starts from there.
 """
 

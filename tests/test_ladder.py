@@ -106,13 +106,16 @@ def test_a_fresh_sequence_that_is_taken_in_stands_at_the_lowest_rung():
 
 def test_draws_do_not_depend_on_how_many_are_made_together(monkeypatch, x64):
     ensemble = Problem(length=6).ensemble()
-    settings = {"ladder": 3, "chains": 4, "anchor_chains": 0, "steps": 200, "burn_in": 100, "store_every": 5}
+    settings = {"ladder": 3, "last_replicas": 15, "chains": 4, "steps": 200, "burn_in": 100, "store_every": 5}
     runs = []
     for most in (1, 4):
         monkeypatch.setattr(fresh, "_MOST", most)
         runs.append(jme.sample(jax.random.key(0), ensemble, progress=False, **settings))
     np.testing.assert_array_equal(runs[0].draws, runs[1].draws)
-    assert [fresh.drawn_together(chains) for chains in (1, 9, 16, 31, 32, 1000)] == [4, 4, 2, 2, 1, 1]
+    for run in runs:
+        np.testing.assert_array_equal(run.last[0, :3], run.draws[0, :, -1])
+    assert [fresh.drawn_together(chains, 20) for chains in (1, 9, 16, 31, 32, 1000)] == [4, 4, 2, 2, 1, 1]
+    assert [fresh.drawn_together(9, replicas) for replicas in (1, 7, 8, 15, 16)] == [1, 1, 2, 3, 4]
 
 
 def test_every_replica_at_the_last_rung_counts():

@@ -28,19 +28,27 @@ def test_a_run_ends_when_it_knows_enough_and_says_so():
         assert run.outcomes[0].startswith(f"converged after {run.steps[0]:,} steps: largest R-hat ")
 
 
-def test_a_first_look_says_no_only_where_the_verdict_does(monkeypatch):
+ONE_RUNG = {"ladder": None, "thin": 1}
+SEVERAL = {"ladder": 3, "thin": 1, "last_replicas": 4, "anchor_chains": 2}
+
+
+@pytest.mark.parametrize(("settings", "fixed"), [(ONE_RUNG, ()), (SEVERAL, (0, 3))])
+def test_a_first_look_says_no_only_where_the_verdict_does(monkeypatch, settings, fixed):
     looks = []
 
     def both(record, anchor, chains, movable, wanted):
         found = stop.diagnose(record, anchor, chains, movable)
         betas = np.arange(len(found.letter_rhat))
         enough, _ = judge(found, wanted, "ACGT", (), betas)
-        looks.append((stop.has_to_go_on(record, anchor, chains, movable, wanted), enough))
+        no = stop.has_to_go_on(record, anchor, chains, movable, wanted)
+        looks.append((no, enough))
+        assert no == (np.nanmax(found.letter_rhat[-1]) > wanted.rhat)
         return False
 
     monkeypatch.setattr(result, "has_to_go_on", both)
-    settings = {"ladder": None, "chains": 8, "thin": 1, "burn_in": 0, "progress": False}
-    jme.sample(jax.random.key(0), Problem(length=6, beta=3.0).ensemble(), until=jme.Precision(steps=4000), **settings)
+    ensemble = Problem(length=6, beta=3.0, fixed=fixed).ensemble()
+    settings = settings | {"chains": 8, "burn_in": 0, "progress": False}
+    jme.sample(jax.random.key(0), ensemble, until=jme.Precision(steps=4000), **settings)
     noes = sum(no for no, _ in looks)
     assert 0 < noes < len(looks)
     assert not any(no and enough for no, enough in looks)

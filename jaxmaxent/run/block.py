@@ -52,7 +52,7 @@ class Carry(NamedTuple):
     lowest: Int[Array, " replicas"]  # the lowest rung that the sequence at each place was at since it was at the top
     been_up: Bool[Array, " replicas"]  # whether it has been there since it was drawn
     source: State | None  # the draws at β = 0 that were made together; None without a ladder
-    likely: Float[Array, ""]  # how likely it was to be taken in
+    likely: Float[Array, ""]  # how likely the last of them that could be taken in was to be
     tally: Tally
     non_finite: Int[Array, " replicas"]
     offender: Int[Array, "replicas length"]  # the last sequence without a finite energy

@@ -13,13 +13,18 @@ from jaxmaxent.kernels import State
 
 # A forward pass of so many sequences costs little more for each of them than one of many.
 _ENOUGH = 32
-# Each draw that waits is remembered like a replica of its own.
-_MOST = 4
+# Each draw that waits is remembered like a replica of its own: there are no more than a few, and a share of these.
+_MOST, _SHARE = 4, 1 / 4
 
 
-def drawn_together(chains: int) -> int:
-    """How many draws of each of so many chains are made together, in one forward pass of those of all chains."""
-    return min(_MOST, -(-_ENOUGH // chains))
+def drawn_together(chains: int, replicas: int) -> int:
+    """How many draws of each chain are made together, in one forward pass of those of all chains.
+
+    Args:
+        chains: how many chains there are.
+        replicas: sequences that each of them walks on with.
+    """
+    return max(1, min(_MOST, -(-_ENOUGH // chains), int(_SHARE * replicas)))
 
 
 def standing(number: Any, together: int) -> Any:

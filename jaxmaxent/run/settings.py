@@ -96,7 +96,7 @@ class Settings:
     @property
     def drawn_together(self) -> int:
         """Draws at β = 0 of each chain that are made together, 0 without a ladder."""
-        return drawn_together(self.chains + self.extra) if self.has_source else 0
+        return drawn_together(self.chains + self.extra, self.places - 1) if self.has_source else 0
 
     @property
     def burn_in(self) -> int:
