@@ -276,7 +276,8 @@ def _reference(representation: Representation, tokens: np.ndarray, alphabet: Alp
         )
     rows = jnp.asarray(tokens.reshape(-1, tokens.shape[-1]))
     reference = _features_of(representation.features, alphabet, representation.params, rows)
-    reference = reference.astype(jnp.promote_types(reference.dtype, jnp.float32))
+    # Energies then have the precision of β, whatever that of the network.
+    reference = reference.astype(jnp.promote_types(reference.dtype, jnp.result_type(float)))
     bad = np.flatnonzero(~np.isfinite(np.asarray(reference)).all(-1))
     if bad.size:
         raise ValueError(f"representation must be finite at the anchors, but is not at anchor {bad[0]}")

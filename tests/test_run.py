@@ -19,6 +19,25 @@ def sample(problem, **settings):
     return jme.sample(jax.random.key(settings.pop("seed", 0)), problem.ensemble(), **settings)
 
 
+def single_precision_features(weights, one_hot):
+    return jnp.tanh(jnp.einsum("lk,lkf->f", one_hot.astype(jnp.float32), weights))
+
+
+@pytest.mark.parametrize("evaluation", ["full", "incremental"])
+def test_a_single_precision_network_is_sampled_where_jax_is_in_double(evaluation, x64):
+    weights = np.random.default_rng(0).normal(size=(4, 4, 3)).astype(np.float32)
+    network = jme.Representation(single_precision_features, weights)
+    ensemble = jme.Ensemble.create(network, "ACGT", beta=2.0)
+    settings = {"ladder": 2, "chains": 16, "steps": 2000, "evaluation": evaluation, "progress": False}
+    run = jme.sample(jax.random.key(0), ensemble, **settings)
+    states = exact.states(4, 4)
+    features = np.tanh(np.einsum("nlk,lkf->nf", exact.one_hot(states, 4), weights))
+    energies = np.linalg.norm(features - features[exact.index_of(np.arange(4), 4)], axis=-1)
+    expected = exact.letter_frequencies(exact.distribution(-2.0 * energies), states, 4)
+    assert run.frequency_errors[0, -1].max() < 0.02
+    assert (np.abs(run.frequencies[0, -1] - expected) < 5 * run.frequency_errors[0, -1]).all()
+
+
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_sampler_agrees_with_enumeration_within_its_own_errors(name):
     problem = PROBLEMS[name]
