@@ -15,15 +15,13 @@ from jaxtyping import Array, Float, Int, Key
 
 from jaxmaxent.ensemble import Ensemble
 
-# Below every log-weight that can matter, yet finite: infinities would turn into NaN in gradients.
-_NEVER = -1e9
-
 
 class Background(NamedTuple):
     """What exact draws at β = 0 need, worked out once for many of them; make it with `background_of`.
 
     Attributes:
-        unary: log-weight of each letter and of everything to its right, shape [length, letters].
+        unary: log-weight of each letter and of everything to its right, up to a constant of each position, −∞ for
+            letters that no sequence has there, shape [length, letters].
         pair: log-weight of two neighbours, shape [letters, letters], or None where letters are independent.
     """
 
@@ -51,10 +49,10 @@ class Background(NamedTuple):
 
 def background_of(ensemble: Ensemble) -> Background:
     """The background of an ensemble of one anchor."""
-    unary, pair = _potentials(ensemble, ensemble.mu())
+    unary, pair, _ = _potentials(ensemble, ensemble.mu())
     if all(field.pair is None for field in ensemble.fields):
         return Background(unary, None)
-    return Background(unary + _messages(unary, pair), pair)
+    return Background(unary + _messages(unary, pair)[0], pair)
 
 
 def draw(key: Key[Array, ""], ensemble: Ensemble, count: int) -> Int[Array, "count length"]:
@@ -70,8 +68,9 @@ def log_partition(ensemble: Ensemble, mu: Float[Array, " fields"] | None = None)
 
 @jax.jit  # a scan that is not part of a compiled program is compiled at every call
 def _log_partition(ensemble: Ensemble, mu: Float[Array, " fields"]) -> Float[Array, ""]:
-    unary, pair = _potentials(ensemble, mu)
-    return jax.nn.logsumexp(unary[0] + _messages(unary, pair)[0])
+    unary, pair, constant = _potentials(ensemble, mu)
+    messages, taken = _messages(unary, pair)
+    return constant + taken + jax.nn.logsumexp(unary[0] + messages[0])
 
 
 def mean_counts(ensemble: Ensemble, mu: Float[Array, " fields"] | None = None) -> Float[Array, " fields"]:
@@ -79,8 +78,12 @@ def mean_counts(ensemble: Ensemble, mu: Float[Array, " fields"] | None = None) -
     return jax.grad(lambda m: log_partition(ensemble, m))(ensemble.mu() if mu is None else mu)
 
 
-def _potentials(ensemble: Ensemble, mu: Float[Array, " fields"]) -> tuple[Array, Array]:
-    """Log-weights of letters [length, letters] and of neighbours [letters, letters]."""
+def _potentials(ensemble: Ensemble, mu: Float[Array, " fields"]) -> tuple[Array, Array, Array]:
+    """Return log-weights of letters [length, letters] and of neighbours [letters, letters], and a constant.
+
+    Letters that are not possible have −∞. The largest log-weight of a position is 0: what was taken from each adds up
+    to the constant, so that large scores do not drown small ones.
+    """
     letters = len(ensemble.alphabet)
     unary = jnp.zeros((ensemble.length, letters), mu.dtype)
     pair = jnp.zeros((letters, letters), mu.dtype)
@@ -89,17 +92,26 @@ def _potentials(ensemble: Ensemble, mu: Float[Array, " fields"]) -> tuple[Array,
         if field.pair is not None:
             pair = pair + mu[k] * field.pair
     held = jnp.ones(ensemble.length, bool).at[ensemble.movable].set(False)
-    other = ~jax.nn.one_hot(ensemble.anchor, letters, dtype=bool)
-    return jnp.where(held[:, None] & other, _NEVER, unary), pair
+    impossible = held[:, None] & ~jax.nn.one_hot(ensemble.anchor, letters, dtype=bool)
+    if (forbidden := ensemble.forbidden()) is not None:
+        impossible = impossible | forbidden
+    unary = jnp.where(impossible, -jnp.inf, unary)
+    # The sum does not depend on what is taken, so no gradient has to pass through it.
+    taken = jax.lax.stop_gradient(unary.max(1))
+    return unary - taken[:, None], pair, taken.sum()
 
 
-def _messages(unary: Array, pair: Array) -> Float[Array, "length letters"]:
-    """Log-weight of everything to the right of each position, given its letter."""
+def _messages(unary: Array, pair: Array) -> tuple[Float[Array, "length letters"], Float[Array, ""]]:
+    """Return the log-weight of everything to the right of each position, given its letter, and a constant.
 
-    def before(message: Array, site_unary: Array) -> tuple[Array, Array]:
+    The largest message of a position is 0; what was taken from each adds up to the constant.
+    """
+
+    def before(message: Array, site_unary: Array) -> tuple[Array, tuple[Array, Array]]:
         message = jax.nn.logsumexp(pair + (site_unary + message)[None], axis=1)
-        return message, message
+        taken = jax.lax.stop_gradient(message.max())
+        return message - taken, (message - taken, taken)
 
     last = jnp.zeros(unary.shape[1], unary.dtype)
-    _, messages = jax.lax.scan(before, last, unary[1:], reverse=True)
-    return jnp.concatenate([messages, last[None]])
+    _, (messages, taken) = jax.lax.scan(before, last, unary[1:], reverse=True)
+    return jnp.concatenate([messages, last[None]]), taken.sum()

@@ -29,12 +29,17 @@ def number(name: str, value: Any, *, above: float = -math.inf, below: float = ma
     return result
 
 
-def finite_array(name: str, value: Any, *, at_least: float = -math.inf) -> np.ndarray:
-    """`value` as a float array, or ValueError if an entry is not finite or below `at_least`."""
+def number_array(name: str, value: Any) -> np.ndarray:
+    """Return `value` as a float array, which may hold infinities and NaN; ValueError if it is no array of numbers."""
     try:
-        array = np.asarray(value, dtype=float)
+        return np.asarray(value, dtype=float)
     except (TypeError, ValueError):
         raise ValueError(f"{name} must be a number or an array of numbers, got {value!r}") from None
+
+
+def finite_array(name: str, value: Any, *, at_least: float = -math.inf) -> np.ndarray:
+    """`value` as a float array, or ValueError if an entry is not finite or below `at_least`."""
+    array = number_array(name, value)
     wrong = ~np.isfinite(array) | (array < at_least)
     if wrong.any():
         bound = f" ≥ {at_least:g}" if at_least > -math.inf else ""

@@ -21,7 +21,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from jaxmaxent import checks
 from jaxmaxent.alphabet import DNA, Alphabet
-from jaxmaxent.fields import Field
+from jaxmaxent.fields import Field, split_forbidden
 
 
 class Representation(NamedTuple):
@@ -53,10 +53,16 @@ class _WithoutParams:
 
 
 def weighted_distance(difference: Float[Array, " features"], weights: Float[Array, " features"]) -> Float[Array, ""]:
-    """sqrt(Σ (w d)²), with gradient 0 where it is 0 (the norm has a cusp there and its derivative is NaN)."""
-    squares = jnp.sum(jnp.square(weights * difference))
-    zero = squares == 0  # not `squares > 0`, which would turn a NaN into distance 0
-    return jnp.where(zero, 0, jnp.sqrt(jnp.where(zero, 1, squares)))
+    """Return sqrt(Σ (w d)²), with gradient 0 where it is 0 (the norm has a cusp there and its derivative is NaN).
+
+    The terms are divided by the largest before they are squared: squares of 1e-23 or 1e20 leave the range of float32.
+    """
+    terms = weights * difference
+    # The result does not depend on the scale, so no gradient has to pass through it.
+    scale = jax.lax.stop_gradient(jnp.max(jnp.abs(terms)))
+    zero = scale == 0  # not `scale > 0`, which would turn a NaN into distance 0
+    squares = jnp.sum(jnp.square(terms / jnp.where(zero, 1, scale)))
+    return jnp.where(zero, 0, scale * jnp.sqrt(jnp.where(zero, 1, squares)))
 
 
 @struct.dataclass
@@ -136,6 +142,7 @@ class Ensemble:
         checked = tuple(_checked_field(field, batch, length, alphabet) for field in fields)
         if len({field.name for field in checked}) < len(checked):
             raise ValueError(f"fields must have different names, got {[field.name for field in checked]}")
+        settled = _check_allowed(checked, tokens, alphabet)
         return cls(
             params=representation.params,
             anchor=jnp.asarray(tokens, jnp.int32),
@@ -143,7 +150,7 @@ class Ensemble:
             weights=jnp.asarray(w, reference.dtype),
             beta=_per_anchor("beta", checks.finite_array("beta", beta, at_least=0), batch),
             fields=checked,
-            movable=jnp.asarray(_movable(fixed, length), jnp.int32),
+            movable=jnp.asarray(_movable(fixed, settled), jnp.int32),
             features=representation.features,
             alphabet=alphabet,
         )
@@ -225,6 +232,10 @@ class Ensemble:
         """N_k(x) of one sequence, shape [fields]."""
         return jnp.array([field.count(tokens) for field in self.fields], self.beta.dtype).reshape(-1)
 
+    def change(self, old: Int[Array, " length"], new: Int[Array, " length"]) -> Float[Array, " fields"]:
+        """Return N_k(new) − N_k(old), shape [fields], exactly 0 for what does not change."""
+        return jnp.array([field.change(old, new) for field in self.fields], self.beta.dtype).reshape(-1)
+
     def mu(self) -> Float[Array, " fields"]:
         """μ_k, shape [fields]; for an ensemble of one anchor."""
         return jnp.array([field.mu for field in self.fields], self.beta.dtype).reshape(-1)
@@ -232,9 +243,22 @@ class Ensemble:
     def log_weight(self, tokens: Int[Array, " length"]) -> Float[Array, ""]:
         """log p(x) up to a constant, −β E(x) + Σ μ_k N_k(x); for an ensemble of one anchor.
 
-        Fixed positions are not looked at: a sequence that differs there has weight 0.
+        −∞ for a forbidden letter. Fixed positions are not looked at: a sequence that differs there has weight 0.
         """
-        return -self.beta * self.energy(tokens) + self.mu() @ self.counts(tokens)
+        weight = -self.beta * self.energy(tokens) + self.mu() @ self.counts(tokens)
+        return weight if self.forbidden() is None else jnp.where(self.allows(tokens), weight, -jnp.inf)
+
+    def forbidden(self) -> Bool[Array, "length letters"] | None:
+        """Return which letters the fields forbid at each position, None if they forbid none."""
+        masks = [field.forbidden for field in self.fields if field.forbidden is not None]
+        return functools.reduce(jnp.logical_or, masks) if masks else None
+
+    def allows(self, tokens: Int[Array, " length"]) -> Bool[Array, ""]:
+        """Return whether no letter of a sequence is forbidden."""
+        forbidden = self.forbidden()
+        if forbidden is None:
+            return jnp.ones((), bool)
+        return ~jnp.any(forbidden & jax.nn.one_hot(tokens, forbidden.shape[1], dtype=bool))
 
 
 def _tokens(anchor: Any, alphabet: Alphabet) -> np.ndarray:
@@ -348,7 +372,7 @@ def _per_anchor(name: str, value: np.ndarray, batch: tuple[int, ...]) -> jax.Arr
 def _checked_field(field: Any, batch: tuple[int, ...], length: int, alphabet: Alphabet) -> Field:
     if not isinstance(field, Field):
         raise ValueError(f"fields must hold fields such as composition('GC'), got {type(field).__name__}")
-    unary = checks.finite_array("field.unary", field.unary)
+    unary, forbidden = split_forbidden("field.unary", field.unary)
     pair = None if field.pair is None else checks.finite_array("field.pair", field.pair)
     if pair is not None and pair.shape != (len(alphabet), len(alphabet)):
         raise ValueError(f"field {field.name!r} must have pairs of shape [{len(alphabet)}] * 2, got {list(pair.shape)}")
@@ -359,11 +383,34 @@ def _checked_field(field: Any, batch: tuple[int, ...], length: int, alphabet: Al
         )
     mu = _per_anchor("mu", checks.finite_array("mu", field.mu), batch)
     tables = {"unary": jnp.asarray(unary, float), "pair": None if pair is None else jnp.asarray(pair, float)}
+    tables["forbidden"] = _forbidden(forbidden, field.forbidden, (length, len(alphabet)))
     return field.replace(mu=mu, **tables)  # pyright: ignore[reportAttributeAccessIssue]
 
 
-def _movable(fixed: Any, length: int) -> Int[np.ndarray, " movable"]:
-    mask: Bool[np.ndarray, " length"] = np.zeros(length, bool)
+def _forbidden(by_score: Any, given: Any, shape: tuple[int, int]) -> jax.Array | None:
+    """Return the letters that a field forbids, by a score of −∞ or as it says itself."""
+    masks = [np.broadcast_to(np.asarray(mask, bool), shape) for mask in (by_score, given) if mask is not None]
+    return jnp.asarray(np.logical_or.reduce(masks)) if masks else None
+
+
+def _check_allowed(fields: tuple[Field, ...], tokens: np.ndarray, alphabet: Alphabet) -> np.ndarray:
+    """Return at which positions a single letter is allowed; ValueError if the fields forbid a letter of an anchor."""
+    masks = [np.asarray(field.forbidden) for field in fields if field.forbidden is not None]
+    forbidden = np.logical_or.reduce([np.zeros((tokens.shape[-1], len(alphabet)), bool), *masks])
+    rows = tokens.reshape(-1, tokens.shape[-1])
+    wrong = forbidden[np.arange(rows.shape[1]), rows]
+    if wrong.any():
+        anchor, position = np.argwhere(wrong)[0]
+        raise ValueError(
+            f"fields must not forbid a letter of the anchor, but {alphabet.letters[rows[anchor, position]]!r} at "
+            f"position {position} of anchor {anchor} has a score of −∞"
+        )
+    return (~forbidden).sum(1) == 1
+
+
+def _movable(fixed: Any, settled: Bool[np.ndarray, " length"]) -> Int[np.ndarray, " movable"]:
+    """Return the positions that are neither fixed nor settled, because a single letter is allowed there."""
+    length, mask = len(settled), settled.copy()
     if fixed is not None:
         given = np.asarray(fixed)
         if given.dtype == bool and given.shape != (length,):
@@ -375,5 +422,5 @@ def _movable(fixed: Any, length: int) -> Int[np.ndarray, " movable"]:
             raise ValueError(f"fixed must hold positions 0 to {length - 1}, got {given.tolist()}")
         mask[given if given.size else []] = True
     if mask.all():
-        raise ValueError(f"fixed must leave a position that may move, got all {length} fixed")
+        raise ValueError(f"fixed must leave a position that may move, but it and the fields hold all {length}")
     return np.flatnonzero(~mask)

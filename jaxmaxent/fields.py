@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import struct
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from jaxmaxent import checks
 from jaxmaxent.alphabet import DNA, Alphabet
@@ -30,23 +30,43 @@ class Field:
         mu: the multiplier (a chemical potential for a composition), shape [] or [anchors]; dimensionless.
         unary: what each letter adds to N, shape [letters] or [length, letters].
         pair: what each pair of neighbouring letters adds to N, shape [letters, letters], or None.
+        forbidden: letters that no sequence has at a position, whatever μ, shape [length, letters]; None without any.
         name: what the field is called in results.
     """
 
     mu: Any
     unary: Float[Array, "... letters"]
     pair: Float[Array, "letters letters"] | None = None
+    forbidden: Bool[Array, "length letters"] | None = None
     name: str = struct.field(pytree_node=False, default="field")
 
     def count(self, tokens: Int[Array, " length"]) -> Float[Array, ""]:
-        """N(x) of one sequence of tokens."""
+        """Return N(x) of one sequence of tokens."""
+        total = jnp.sum(self._scores(tokens))
+        return total if self.pair is None else total + jnp.sum(self._pair_scores(self.pair, tokens))
+
+    def change(self, old: Int[Array, " length"], new: Int[Array, " length"]) -> Float[Array, ""]:
+        """Return N(new) − N(old), summed letter by letter.
+
+        Letters that stay add exactly 0. The difference of two sums would lose small changes beside a large score of a
+        letter that is held.
+        """
+        total = jnp.sum(self._scores(new) - self._scores(old))
+        if self.pair is None:
+            return total
+        return total + jnp.sum(self._pair_scores(self.pair, new) - self._pair_scores(self.pair, old))
+
+    def _scores(self, tokens: Int[Array, " length"]) -> Float[Array, "letters length"]:
+        """Return what each position adds, in the row of its letter."""
         # Letters come first: a long axis last is what a CPU's vector units want.
         letters = self.unary.shape[-1]
         table = jnp.broadcast_to(self.unary, (*tokens.shape, letters)).T
-        total = jnp.sum(jnp.where(jax.nn.one_hot(tokens, letters, dtype=bool, axis=0), table, 0))
-        if self.pair is not None:
-            total = total + jnp.sum(self.pair[tokens[:-1], tokens[1:]])
-        return total
+        return jnp.where(jax.nn.one_hot(tokens, letters, dtype=bool, axis=0), table, 0)
+
+    def _pair_scores(
+        self, pair: Float[Array, "letters letters"], tokens: Int[Array, " length"]
+    ) -> Float[Array, " pairs"]:
+        return pair[tokens[:-1], tokens[1:]]
 
 
 def composition(letters: str, mu: float = 0.0, *, alphabet: Alphabet = DNA) -> Field:
@@ -79,19 +99,38 @@ def dinucleotide(pair: str, mu: float = 0.0, *, alphabet: Alphabet = DNA) -> Fie
 
 
 def position_prior(table: Float[np.ndarray, "length letters"], mu: float = 1.0) -> Field:
-    """A score for every letter at every position; with log-probabilities and μ = 1, an independent prior.
+    """Make a score for every letter at every position; with log-probabilities and μ = 1, an independent prior.
+
+    A score of −∞ forbids a letter: no sequence has it at that position, whatever μ.
 
     Args:
-        table: finite scores, shape [length, letters].
+        table: scores, shape [length, letters], finite or −∞.
         mu: the multiplier of the whole table.
 
     Raises:
-        ValueError: for a table that is not finite or has another number of axes.
+        ValueError: for NaN, +∞, a position without any letter left, or another number of axes.
     """
-    scores = checks.finite_array("table", table)
+    scores, forbidden = split_forbidden("table", table)
     if scores.ndim != 2:
         raise ValueError(f"table must have shape [length, letters], got {list(scores.shape)}")
-    return Field(mu=_multiplier(mu), unary=jnp.asarray(scores, float), name="prior")
+    mask = None if forbidden is None else jnp.asarray(forbidden)
+    return Field(mu=_multiplier(mu), unary=jnp.asarray(scores, float), forbidden=mask, name="prior")
+
+
+def split_forbidden(name: str, table: Any) -> tuple[Float[np.ndarray, ...], Bool[np.ndarray, ...] | None]:
+    """Return the finite scores of a table, 0 for those of −∞, and where these are; None if there are none.
+
+    Raises:
+        ValueError: for NaN, +∞, or a row of −∞ only.
+    """
+    array = checks.number_array(name, table)
+    forbidden = array == -np.inf
+    scores = checks.finite_array(name, np.where(forbidden, 0, array))
+    if not forbidden.any():
+        return scores, None
+    if (empty := forbidden.all(-1)).any():
+        raise ValueError(f"{name} must leave a letter at every position, but position {empty.argmax()} has only −∞")
+    return scores, forbidden
 
 
 def _multiplier(mu: Any) -> jax.Array:

@@ -36,6 +36,55 @@ def test_norm_has_gradient_zero_at_the_anchor_and_the_right_one_elsewhere(x64):
     np.testing.assert_allclose(gradient(d, weights), expected, rtol=1e-12)
 
 
+@pytest.mark.parametrize("size", [1e-36, 1e-30, 1e-22, 1e-19, 1e18, 1e25, 1e37])
+def test_norm_is_that_of_numbers_whose_squares_have_no_place_in_single_precision(size):
+    weights, d = jnp.array([1.0, -2.0, 0.5]), jnp.array([0.3, -0.1, 0.7])
+    expected = float(np.linalg.norm(np.array([0.3, 0.2, 0.35])))
+    for found in (weighted_distance(d * size, weights), weighted_distance(d, weights * size)):
+        assert float(found) / size == pytest.approx(expected, rel=1e-5)
+    gradient = jax.grad(weighted_distance)(d * size, weights)
+    np.testing.assert_allclose(gradient, np.array([1, 4, 0.25]) * np.array([0.3, -0.1, 0.7]) / expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("bad", [jnp.nan, jnp.inf])
+def test_norm_of_what_is_not_finite_is_not_finite(bad):
+    assert not jnp.isfinite(weighted_distance(jnp.array([0.0, bad, 1.0]), jnp.ones(3)))
+
+
+def test_a_score_of_minus_infinity_forbids_whatever_mu_is():
+    table = np.zeros((3, 4))
+    table[1, 3] = -np.inf
+    for mu in (1.0, 0.0, -2.0):
+        ensemble = jme.Ensemble.create(LINEAR, "ACG", beta=1.0, unit=0, fields=[jme.position_prior(table, mu)])
+        weight = ensemble.log_weight(jnp.array([0, 3, 2]))
+        assert weight == -jnp.inf, mu
+        assert jnp.isfinite(ensemble.log_weight(ensemble.anchor))
+        assert jnp.isfinite(ensemble.counts(jnp.array([0, 3, 2]))).all()
+    # In the table of a field that is made directly, too.
+    field = jme.Field(mu=1.0, unary=jnp.asarray(table), name="own")
+    assert jme.Ensemble.create(LINEAR, "ACG", beta=1.0, unit=0, fields=[field]).forbidden()[1, 3]
+
+
+def test_a_position_with_one_letter_left_is_held():
+    table = np.zeros((3, 4))
+    table[1] = [-np.inf, 0, -np.inf, -np.inf]
+    ensemble = jme.Ensemble.create(LINEAR, "ACG", beta=1.0, unit=0, fields=[jme.position_prior(table)])
+    np.testing.assert_array_equal(ensemble.movable, [0, 2])
+
+
+def test_bad_masks_are_named():
+    table = np.zeros((3, 4))
+    table[1] = -np.inf
+    with pytest.raises(ValueError, match="table must leave a letter at every position, but position 1 has only −∞"):
+        jme.position_prior(table)
+    for value in (np.nan, np.inf):
+        with pytest.raises(ValueError, match="table must be finite, got"):
+            jme.position_prior(np.where(table < 0, value, 0))
+    table[1] = [0, -np.inf, 0, 0]
+    with pytest.raises(ValueError, match="fields must not forbid a letter of the anchor, but 'C' at position 1"):
+        jme.Ensemble.create(LINEAR, ["AAG", "ACG"], beta=1.0, unit=0, fields=[jme.position_prior(table)])
+
+
 @pytest.mark.parametrize(
     ("unit", "expected"), [(1, [0, 1, 0, 0, 0]), ((0, 2), [1, 0, -1, 0, 0]), ([2], [0, 0, 1, 0, 0])]
 )

@@ -292,7 +292,7 @@ def first(rows, array):
     return np.asarray(array)[:rows]
 
 
-def ask(program, name, way):
+def ask(program, name, way, **changes):
     """What `program` returns for every edit of each rule that an evaluator serves, and the edits' places.
 
     The rules are asked as parts of one mixture: one program to compile instead of one a rule.
@@ -305,7 +305,7 @@ def ask(program, name, way):
         return np.concatenate([array, np.repeat(array[:1], rows - len(array), 0)])
 
     padded_edits = tuple(jax.tree.map(padded, edits[rule][1]) for rule in rules)
-    ensemble = PROBLEMS[name].ensemble()
+    ensemble = PROBLEMS[name].ensemble(**changes)
     mixture = Mixture.create([Forced(RULES[rule].rule(PROBLEMS[name], ensemble)) for rule in rules])
     for chosen, rule in enumerate(rules):
         tokens, _, places = edits[rule]
@@ -342,6 +342,25 @@ def test_ratio_of_every_proposal_is_exact(rule, way, name, x64):
     for given, ratio in zip(proposals_of(rule, name), log_ratios_of(name, way)[rule], strict=True):
         expected = exact.log_acceptance_ratio(target(name)[0], given.proposal)
         np.testing.assert_allclose(ratio, expected, rtol=0, atol=1e-10)
+
+
+def test_a_forbidden_letter_is_never_accepted_and_changes_no_other_ratio(x64):
+    """So detailed balance with the ensemble that has no forbidden letters carries over to the one that has."""
+    name = "dna-fields"
+    problem = PROBLEMS[name]
+    table = np.zeros((problem.length, problem.letters))
+    table[[0, 2, 2], [(problem.anchor[0] + 1) % 4, (problem.anchor[2] + 1) % 4, (problem.anchor[2] + 3) % 4]] = -np.inf
+    forbidden = np.isinf(table[np.arange(problem.length), problem.states]).any(1)
+    assert 0.4 < forbidden.mean() < 0.7
+    fields = [*problem.ensemble().fields, jme.position_prior(table).replace(name="mask")]
+    for rule, places, ratios in ask(forced_ratios, name, "full", fields=fields):
+        _, x, y = places
+        expected = log_ratios_of(name, "full")[rule][places]
+        to_forbidden = forbidden[y]
+        assert np.isneginf(np.asarray(ratios)[to_forbidden]).all()
+        kept = ~to_forbidden & ~forbidden[x]
+        assert kept.any()
+        np.testing.assert_allclose(np.asarray(ratios)[kept], expected[kept], rtol=0, atol=1e-10)
 
 
 @pytest.mark.parametrize("way", EVALUATORS)

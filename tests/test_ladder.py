@@ -94,6 +94,7 @@ def test_a_fresh_sequence_that_is_taken_in_stands_at_the_lowest_rung():
             jax.random.key(3), problem.ensemble(beta=1e-6), store_every=2, evaluation=evaluation, progress=False,
             **settings,
         )  # fmt: skip
+        assert "no chain was started at the anchor" in run.outcomes[0]
         np.testing.assert_array_equal(run.last[0], run.draws[0, :, -1])
         fresh, walked = run.draws[0]
         same = (fresh == walked).all(-1).all(-1)

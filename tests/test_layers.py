@@ -36,7 +36,7 @@ ALLOWED = {
     "data": GROUND,
     "statistics": set(),
     "diagnostics": set(),
-    "free_energy": set(),
+    "free_energy": {"diagnostics"},
     "__main__": {"cli"},
     "": {room for room, level in LEVEL.items() if level <= LEVEL["analysis"]},  # the package's own __init__
 }

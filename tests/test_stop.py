@@ -6,7 +6,6 @@ import pytest
 
 import jaxmaxent as jme
 from jaxmaxent.run import result, stop
-from jaxmaxent.run.starts import AnchorStart, objection
 from jaxmaxent.run.stop import Diagnosis, chains_together, judge, with_trips
 from problems import Problem
 
@@ -138,23 +137,6 @@ def test_what_never_changed_is_known_by_what_came_from_where_it_did():
     assert last(0) == [30, 30, 30, 30]
     without_a_ladder = with_trips(np.zeros((1, 2)), np.ones((1, 2), bool), np.zeros(1, int))
     np.testing.assert_array_equal(without_a_ladder, 0)
-
-
-def anchor_start(agrees, log_z):
-    return AnchorStart(np.array([1.0, 0.5, 0.01]), np.full(3, 0.001), np.array(agrees), log_z)
-
-
-def test_the_start_with_the_larger_log_z_is_believed():
-    betas = np.array([0.0, 10.0, 50.0])
-    agree = objection(anchor_start([True, True, True], 0.0), betas, 0.1, 60.0, 0.2)
-    assert agree == (True, "chains started at the anchor agree")
-    believed, why = objection(anchor_start([True, True, False], 3.2), betas, 0.1, 60.0, 0.2)
-    assert believed
-    assert "agree up to β = 10 and not above (⟨E⟩ 0.01 against 0.1); they are stuck, by log Z 60.0 ± 0.2" in why
-    believed, why = objection(anchor_start([True, False, False], 80.0), betas, 0.1, 60.0, 0.2)
-    assert not believed
-    assert "agree up to β = 0 and not above" in why
-    assert "neither start can be preferred" in why
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from jaxmaxent import checks
 from jaxmaxent.analysis.mbar import Mbar, mbar, standard_error
 from jaxmaxent.analysis.profile import information_bits, information_errors
 from jaxmaxent.analysis.thermodynamics import of_draws
-from jaxmaxent.ensemble import Ensemble
+from jaxmaxent.ensemble import Ensemble, weighted_distance
 from jaxmaxent.store import Run
 
 _CHUNK = 256  # mutants evaluated at once
@@ -207,7 +207,7 @@ def mutant_energies(ensemble: Ensemble) -> Float[np.ndarray, "anchors movable ot
         energies = np.asarray(_energies(one, _mutants(one)))
         if not np.isfinite(energies).all():
             raise ValueError(f"ensemble must have finite energies, but a single-letter mutant of anchor {a} has not")
-        noise = _ROUNDING * np.finfo(energies.dtype).eps * float(jnp.linalg.norm(one.weights * one.reference))
+        noise = _ROUNDING * np.finfo(energies.dtype).eps * float(weighted_distance(one.reference, one.weights))
         found.append(np.where(energies > noise, energies, 0).astype(np.float64))
     return np.stack(found).reshape(batch.anchors, len(batch.movable), -1)
 

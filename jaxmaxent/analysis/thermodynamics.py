@@ -22,6 +22,7 @@ from jaxtyping import Float
 
 from jaxmaxent import checks
 from jaxmaxent.analysis.mbar import Mbar, mbar, standard_error, traces
+from jaxmaxent.free_energy import or_unknown
 from jaxmaxent.store import Run
 
 
@@ -142,16 +143,17 @@ def of_draws(pooled: Mbar) -> Thermodynamics:
     of_entropy = (log_z_influence + betas * influence[..., 0] - influence[..., 2]) / math.log(2)
     variance = mean[:, 1] - mean[:, 0] ** 2
     of_variance = influence[..., 1] - 2 * mean[:, 0] * influence[..., 0]
+    information = entropy[0] - entropy
     return Thermodynamics(
         beta=betas,
         log_z=log_z,
-        log_z_error=standard_error(log_z_influence),
+        log_z_error=or_unknown(standard_error(log_z_influence), log_z, betas),
         energy=mean[:, 0],
         energy_error=standard_error(influence[..., 0]),
         entropy=entropy,
-        entropy_error=standard_error(of_entropy),
-        information=entropy[0] - entropy,
-        information_error=standard_error(of_entropy[:, :1] - of_entropy),
+        entropy_error=or_unknown(standard_error(of_entropy), entropy, betas),
+        information=information,
+        information_error=or_unknown(standard_error(of_entropy[:, :1] - of_entropy), information, betas),
         heat_capacity=betas**2 * variance,
         heat_capacity_error=betas**2 * standard_error(of_variance),
     )

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from jaxmaxent.ensemble import Ensemble
+from jaxmaxent.ensemble import Ensemble, weighted_distance
 from jaxmaxent.evaluate.interface import Edit, write
 
 # Nearer to the anchor than so many rounding errors of its weighted features, E has only the direction of those errors.
@@ -40,7 +40,7 @@ class GradientEvaluator:
         ensemble = self._ensemble
         one_hot = ensemble.alphabet.one_hot(tokens).astype(ensemble.reference.dtype)
         energy, gradient = jax.value_and_grad(ensemble.energy_of_one_hot)(one_hot)
-        noise = _ROUNDING * jnp.finfo(energy.dtype).eps * jnp.linalg.norm(ensemble.weights * ensemble.reference)
+        noise = _ROUNDING * jnp.finfo(energy.dtype).eps * weighted_distance(ensemble.reference, ensemble.weights)
         gradient = jnp.where(energy <= noise, 0, gradient)
         return jnp.where(jnp.isfinite(gradient).all(), energy, jnp.nan), GradientCache(tokens, gradient)
 

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from jaxmaxent.ensemble import Ensemble
+from jaxmaxent.ensemble import Ensemble, weighted_distance
 
 # Sequences that are evaluated alone, for each anchor.
 _SEQUENCES = 32
@@ -65,5 +65,5 @@ def _rounding(features: Float[Array, " features"], ensemble: Ensemble, energy: F
         return jnp.zeros((), kept)
     own = features.astype(kept)
     unit = jnp.exp2(jnp.frexp(own)[1].astype(kept) - 1) * jnp.finfo(features.dtype).eps
-    slope = jnp.square(ensemble.weights) * (own - ensemble.reference) / jnp.maximum(energy, jnp.finfo(kept).tiny)
-    return jnp.sqrt(jnp.sum(jnp.square(slope * unit)) / 12)
+    share = ensemble.weights * (own - ensemble.reference) / jnp.maximum(energy, jnp.finfo(kept).tiny)
+    return weighted_distance(ensemble.weights * share, unit) / jnp.sqrt(jnp.asarray(12, kept))

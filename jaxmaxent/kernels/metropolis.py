@@ -140,19 +140,21 @@ class Metropolis(NamedTuple):
         key_what, key_accept = jax.random.split(key)
         edit = self.rule.what(key_what, state, where, self.ensemble)
         edited = write(state.tokens, edit)
-        counts = self.ensemble.counts(edited)
+        change = self.ensemble.change(state.tokens, edited)
         energy, patch = self.evaluator.propose(state.cache, edit)
         log_ratio = (
             -self.ensemble.beta * (energy - state.energy)
-            + jnp.dot(self.ensemble.mu(), counts - state.counts, precision="highest")
+            + jnp.dot(self.ensemble.mu(), change, precision="highest")
             + self.rule.correction(state, edit, patch, self.ensemble)
         )
+        if self.ensemble.forbidden() is not None:
+            log_ratio = jnp.where(self.ensemble.allows(edited), log_ratio, -jnp.inf)
         # −Exponential is log U without log 0: a uniform float can be 0, which would accept anything.
         accept = -jax.random.exponential(key_accept, dtype=log_ratio.dtype) < log_ratio
         moved = State(
             tokens=jnp.where(accept, edited, state.tokens),
             energy=jnp.where(accept, energy, state.energy),
-            counts=jnp.where(accept, counts, state.counts),
+            counts=jnp.where(accept, state.counts + change, state.counts),
             cache=self.evaluator.commit(state.cache, patch, accept),
         )
         changed = (edit.letters != read(state.tokens, edit.starts, edit.letters.shape[1])).any()

@@ -48,6 +48,7 @@ class Loop:
         steps: steps of every replica so far.
         seconds: time the blocks ran.
         noise: β times the noise of the energy, [anchors].
+        copies: energies of shifted and reverse-complemented anchors, by the anchor's number, once they are needed.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Loop:
         self.round = self.done = self.steps = 0
         self.seconds = 0.0
         self.noise = np.zeros(ensemble.anchors)
+        self.copies: dict[int, np.ndarray] = {}
         self._size = 1
 
     def compile(self) -> float:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from jaxmaxent import background, free_energy
+from jaxmaxent.ensemble import Ensemble
 from jaxmaxent.run.block import SCALARS
+from jaxmaxent.run.copies import energies_of_copies
 from jaxmaxent.run.fresh import standing
 from jaxmaxent.run.loop import Loop
 from jaxmaxent.run.record import Record
-from jaxmaxent.run.starts import AnchorStart, compare, objection
+from jaxmaxent.run.starts import AnchorStart, compare, limited, objection
 from jaxmaxent.run.stop import Diagnosis, diagnose, has_to_go_on, judge
 from jaxmaxent.store import Run
 
@@ -42,13 +45,24 @@ def _knows_enough(loop: Loop, anchor: int) -> bool:
     """Whether what is known of an anchor is enough; mostly a first look says that it is not."""
     if has_to_go_on(*_estimates(loop, anchor), loop.settings.wanted):
         return False
-    return _judged(loop, anchor, diagnose(*_estimates(loop, anchor)))[0]
+    if not _judged(loop, anchor, diagnose(*_estimates(loop, anchor)))[0]:
+        return False
+    return _compared(loop, anchor, _traces(loop, anchor)[..., 0])[1]
 
 
 def _estimates(loop: Loop, anchor: int) -> tuple[Record, int, slice, np.ndarray]:
-    """What diagnostics of an anchor look at: the record, which anchor, which of its chains, and what may move."""
-    movable = np.isin(np.arange(loop.ensemble.length), np.asarray(loop.ensemble.movable))
-    return loop.record, anchor, slice(0, loop.settings.chains), movable
+    """What diagnostics of an anchor look at: the record, which anchor, which of its chains, and which letters vary."""
+    possible = _possible(loop.ensemble, anchor)
+    return loop.record, anchor, slice(0, loop.settings.chains), possible & (possible.sum(1, keepdims=True) > 1)
+
+
+def _possible(ensemble: Ensemble, anchor: int) -> Bool[np.ndarray, "length letters"]:
+    """Return which letters are possible at each position: where it is held the anchor's own, elsewhere all allowed."""
+    letters = len(ensemble.alphabet)
+    possible = np.arange(letters)[None] == np.asarray(ensemble.anchor)[anchor][:, None]
+    possible[np.asarray(ensemble.movable)] = True
+    forbidden = ensemble.forbidden()
+    return possible if forbidden is None else possible & ~np.asarray(forbidden)
 
 
 def _judged(loop: Loop, anchor: int, found: Diagnosis) -> tuple[bool, str]:
@@ -102,8 +116,8 @@ def _of_anchor(loop: Loop, a: int) -> dict[str, Any]:
     accepted = record.sums["accepted"][a, chains].sum(0) / (sequences * loop.plan.thin)
     traces = _traces(loop, a)
     log_z, log_z_error = _free_energy(loop, a, traces[..., 0])
-    start = _anchor_start(loop, a)
-    good, outcome = _outcome(loop, a, found, start, means[:, -1, 0].mean(), log_z[-1], log_z_error[-1])
+    start, believed, remark = _compared(loop, a, traces[..., 0])
+    good, outcome = _outcome(loop, a, found, believed, remark)
     return {
         "frequencies": letters / sequences[:, None, None],
         "frequency_errors": found.letter_mcse,
@@ -136,25 +150,41 @@ def _of_anchor(loop: Loop, a: int) -> dict[str, Any]:
     }
 
 
-def _outcome(
-    loop: Loop, a: int, found: Diagnosis, start: AnchorStart, energy: float, log_z: float, log_z_error: float
-) -> tuple[bool, str]:
+def _outcome(loop: Loop, a: int, found: Diagnosis, believed: bool, remark: str) -> tuple[bool, str]:
     good, why = _judged(loop, a, found)
-    if start.agrees.size and loop.settings.extra:
-        believed, remark = objection(start, loop.betas[a], energy, log_z, log_z_error)
-        good, why = good and believed, f"{why}; {remark}"
+    good, why = good and believed, f"{why}; {remark}"
     if loop.noise[a] > _NOISY:
         good, why = False, f"{why}; energies are noisy: β times their noise is {loop.noise[a]:.2g}, above {_NOISY:g}"
     steps = f"after {loop.record.counted * loop.plan.thin:,} steps"
     return good, f"{'converged' if good else 'not converged'} {steps}: {why}"
 
 
-def _anchor_start(loop: Loop, a: int) -> AnchorStart:
+def _compared(loop: Loop, a: int, energies: Float[np.ndarray, "chains states rungs"]) -> tuple[AnchorStart, bool, str]:
+    """Return what chains started at an anchor saw, whether the others are to be believed, and a sentence on that."""
     if not loop.settings.extra:
         unknown = np.full(loop.plan.rungs, np.nan)
-        return AnchorStart(unknown, unknown, np.isnan(unknown), np.nan)
+        return AnchorStart(unknown, unknown, np.isnan(unknown), np.nan), True, "no chain was started at the anchor"
+    record, chains = loop.record, loop.settings.chains
+    start = compare(record, a, chains)
+    if start.agrees[-1]:
+        log_z = log_z_error = math.nan  # not asked for
+    else:
+        log_z, log_z_error = (values[-1] for values in _free_energy(loop, a, energies))
+        start = _limited(loop, a, start)
+    energy = record.scalars.mean[a, :chains, -1, 0].mean()
+    return start, *objection(start, loop.betas[a], energy, log_z, log_z_error)
+
+
+def _limited(loop: Loop, a: int, start: AnchorStart) -> AnchorStart:
+    """Return what chains started at an anchor saw, with the limit of log Z of their state."""
     one = loop.ensemble.take(a)
-    return compare(loop.record, a, loop.settings.chains, float(one.mu() @ one.counts(one.anchor)))
+    if a not in loop.copies:
+        loop.copies[a] = energies_of_copies(one)
+    return limited(
+        start, loop.record, a, loop.settings.chains, beta=float(loop.betas[a, -1]),
+        mu=np.asarray(one.mu(), np.float64), choices=_possible(loop.ensemble, a).sum(1),
+        copies=lambda most: max(1, int((loop.copies[a] <= most).sum())),
+    )  # fmt: skip
 
 
 def _traces(loop: Loop, a: int) -> Float[np.ndarray, "chains states rungs scalars"]:

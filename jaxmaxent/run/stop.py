@@ -22,8 +22,8 @@ class Diagnosis(NamedTuple):
     to the top of the ladder, all of which said the same, from a rung where it was at times another. The effective
     sample size is the number of these sequences or the smallest of any letter at that rung, whichever is smaller; of
     all such rungs the one that says most. At β = 0, where they are drawn independently, all sequences that came from
-    there count. It is 0 without a ladder. Positions that are held fixed have no R-hat and an infinite effective sample
-    size: nothing is estimated there.
+    there count. It is 0 without a ladder. Positions that are held fixed and letters that are forbidden have no R-hat
+    and an infinite effective sample size: nothing is estimated there.
     """
 
     letter_rhat: Float[np.ndarray, "rungs length letters"]
@@ -44,14 +44,14 @@ class Diagnosis(NamedTuple):
         return np.minimum(self.letter_ess.min((1, 2)), self.scalar_ess.min(1))
 
 
-def diagnose(record: Record, anchor: int, chains: slice, movable: np.ndarray) -> Diagnosis:
+def diagnose(record: Record, anchor: int, chains: slice, varies: Bool[np.ndarray, "length letters"]) -> Diagnosis:
     """Diagnostics of one anchor at all its rungs, from the chains that are named.
 
     Args:
         record: what was seen.
         anchor: which anchor.
         chains: which of its chains.
-        movable: which positions may change, a boolean mask.
+        varies: which letters a position may have besides others; nothing is estimated elsewhere.
     """
     trips = record.sums["trips"][anchor, chains].sum(0)
     counts = np.stack([batch[anchor, chains] for batch in record.letters])
@@ -80,19 +80,21 @@ def diagnose(record: Record, anchor: int, chains: slice, movable: np.ndarray) ->
     found.letter_mcse[constant] = np.where(agreeing > 0, 1 / (agreeing + 2), np.nan)
     constant = (np.ptp(traces, axis=(0, 1)) == 0) & (np.ptp(means, axis=(0, 1)) == 0)
     found.scalar_ess[:] = with_trips(found.scalar_ess, constant, trips)
-    found.letter_rhat[:, ~movable] = np.nan
-    found.letter_ess[:, ~movable] = np.inf
-    found.letter_mcse[:, ~movable] = 0
+    found.letter_rhat[:, ~varies] = np.nan
+    found.letter_ess[:, ~varies] = np.inf
+    found.letter_mcse[:, ~varies] = 0
     return found
 
 
-def has_to_go_on(record: Record, anchor: int, chains: slice, movable: np.ndarray, wanted: Precision) -> bool:
+def has_to_go_on(
+    record: Record, anchor: int, chains: slice, varies: Bool[np.ndarray, "length letters"], wanted: Precision
+) -> bool:
     """Whether R-hat of the letters at the last rung is enough to say no, at a small part of the cost of a diagnosis.
 
     Arguments are those of `diagnose` and `judge`.
     """
     counts = np.stack([batch[anchor, chains, -1:] for batch in record.letters])
-    rhat = _letter_rhat(counts, record.size, record.last_replicas)[:, movable]
+    rhat = _letter_rhat(counts, record.size, record.last_replicas)[:, varies]
     return not _known(rhat, -np.inf).max() <= wanted.rhat
 
 
