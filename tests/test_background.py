@@ -85,6 +85,7 @@ def test_forbidden_letters_are_never_drawn_and_weigh_nothing(name, number, x64):
     seen = np.bincount(exact.index_of(draws, problem.letters), minlength=len(p))
     assert (seen[~left] == 0).all()
     frequencies = exact.letter_frequencies(p, problem.states, problem.letters)
+    np.testing.assert_allclose(jme.analysis.background_frequencies(ensemble)[0], frequencies, atol=1e-10)
     found = exact.one_hot(draws, problem.letters).mean(0)
     assert (np.abs(found - frequencies) <= 5 * np.sqrt(frequencies * (1 - frequencies) / 4000) + 1e-12).all()
 
