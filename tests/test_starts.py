@@ -191,7 +191,7 @@ def test_chains_that_say_too_little_do_not_agree():
     rows = lasting(rng, exact.states(4, 4), np.full(256, 1 / 256), 3, 32 * SIZE, 200)
     draws = exact.states(4, 4)[rows]
     record = recorded(draws, draws[..., 0].astype(float), ANCHOR)
-    assert compare(record, 0, 2).size < 10
+    assert compare(record, 0, 2).size < 50
 
 
 # --- copies of the anchor

@@ -25,8 +25,9 @@ from jaxmaxent.run.record import Record
 
 # Means further apart than this many standard errors are taken as different; limits lie as many above what was seen.
 _APART = 4.0
-# Fewer effective draws than this of the chains started at the anchor cannot show that they agree.
-_FEWEST = 10
+# Chains started at the anchor that are in another state for a share f of the time differ by four standard errors only
+# from f = 16 / (16 + n) on, n being their effective draws. With fewer than this, agreement shows too little.
+_FEWEST = 50
 # Of the chains started at the anchor, or of parts of them in time: so many must have left it and look alike.
 _UNITS, _ALIKE = 4, 1.2
 # A state whose share of the weight is below this is dismissed.
