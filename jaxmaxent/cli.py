@@ -12,13 +12,22 @@ import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
+
+from jaxmaxent import console
 
 EXIT_FAILED, EXIT_BAD_INPUT, EXIT_NOT_REACHED = 1, 2, 3
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    try:
+        return _run(arguments)
+    finally:
+        console.settle()
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     options = vars(_parser().parse_args(arguments))
     command = options.pop("command")
     options["progress"] = not options.pop("quiet")
@@ -29,11 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return command(options)
     except ArithmeticError as error:  # NonFiniteEnergyError; its import waits with the heavy ones
         return _complain(error, EXIT_FAILED)
-    except (ValueError, ImportError) as error:
+    except (ValueError, ImportError, OSError) as error:
         return _complain(error, EXIT_BAD_INPUT)
-    except OSError as error:
-        what = f"{error.filename}: {error.strerror}" if error.filename else error
-        return _complain(what, EXIT_BAD_INPUT)
     except KeyboardInterrupt as stop:
         number = getattr(stop, "signal", None)  # of Interrupted, which says what is kept
         what = "interrupted; nothing was written under its final name" if number is None else stop
@@ -41,15 +47,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _complain(what: Any, code: int) -> int:
-    print("; ".join([f"jaxmaxent: {what}", *getattr(what, "__notes__", ())]), file=sys.stderr)
+    told = _system_words(what) if isinstance(what, OSError) else str(what)
+    console.complain("; ".join([f"jaxmaxent: {told}", *getattr(what, "__notes__", ())]))
     return code
+
+
+def _system_words(error: OSError) -> str:
+    """The files that an error of the system is about, and its reason; without its number."""
+    files = [str(name) for name in (error.filename, error.filename2) if name is not None]
+    reason = error.strerror or str(error) or type(error).__name__
+    return f"{' to '.join(files)}: {reason}" if files else reason
 
 
 def _train(options: dict[str, Any]) -> int:
     from jaxmaxent.commands import train
 
     train.run(options.pop("table"), out := options.pop("out"), **options)
-    print(f"the network is in {out}, its figures in {Path(out) / 'metrics.json'}")
+    console.say(f"the network is in {out}, its figures in {Path(out) / 'metrics.json'}")
     return 0
 
 
@@ -67,7 +81,7 @@ def _resume(options: dict[str, Any]) -> int:
 
 
 def _interpreted(run: Any, out: str) -> int:
-    print(f"open {Path(out) / 'report.html'}")
+    console.say(f"open {Path(out) / 'report.html'}")
     return 0 if run.converged.all() else EXIT_NOT_REACHED
 
 
@@ -75,7 +89,7 @@ def _potential(options: dict[str, Any]) -> int:
     from jaxmaxent.commands import potential
 
     solved = potential.run(options.pop("model"), options.pop("sequences"), out := options.pop("out"), **options)
-    print(f"written to {out}")
+    console.say(f"written to {out}")
     return 0 if solved.reached.all() else EXIT_NOT_REACHED
 
 
@@ -83,7 +97,7 @@ def _motifs(options: dict[str, Any]) -> int:
     from jaxmaxent.commands import motifs
 
     found = motifs.run(options.pop("run"), out := options.pop("out"), **options)
-    print(f"written to {out}")
+    console.say(f"written to {out}")
     return 0 if found.motifs else EXIT_NOT_REACHED
 
 
@@ -113,8 +127,18 @@ def _beta(text: str) -> float | str:
         raise argparse.ArgumentTypeError(f'expected a number or "auto", got {text!r}') from None
 
 
+class _Parser(argparse.ArgumentParser):
+    """Prints help and errors as everything else is printed."""
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        console.write(file or sys.stderr, message)
+
+    def error(self, message: str) -> NoReturn:  # also tells what was given
+        super().error(console.printable(message))
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="jaxmaxent",
         description="Which inputs does a trained sequence network treat as the same as this one?",
     )

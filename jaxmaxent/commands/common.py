@@ -11,6 +11,7 @@ import jax
 import numpy as np
 
 from jaxmaxent import checks
+from jaxmaxent.console import say as say
 from jaxmaxent.data import Sequences, read_sequences
 from jaxmaxent.ensemble import Ensemble
 from jaxmaxent.fields import composition
@@ -122,8 +123,3 @@ def file_name(name: str, index: int) -> str:
     """A name that is safe on every file system: its number, then what is safe of it."""
     safe = "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "_" for c in name)[:60]
     return f"{index:04d}_{safe}"
-
-
-def say(*words: Any) -> None:
-    """Print a line at once, also into a pipe."""
-    print(*words, flush=True)

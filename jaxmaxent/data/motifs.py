@@ -116,7 +116,7 @@ def write_meme(
 ) -> None:
     """Write motifs to a file in minimal MEME format, with 9 digits after the point.
 
-    White space in a name or identifier becomes an underscore. Counts are not written.
+    White space and what is not printable in a name or identifier become underscores. Counts are not written.
 
     Args:
         path: the file to write.
@@ -169,7 +169,7 @@ def _meme_lines(motif: WritableMotif) -> list[str]:
 
 
 def _one_word(name: str) -> str:
-    return "_".join(name.split())
+    return "".join(c if c.isprintable() else "_" for c in "_".join(name.split()))
 
 
 def _blocks(lines: list[str], opening: str) -> Iterator[list[str]]:
