@@ -88,7 +88,10 @@ def ensemble_of(network: Network, sequences: Sequences, *, beta: Any, mu: float,
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON that every reader takes: NaN and infinity become null, NumPy numbers plain ones."""
+    """Write JSON that every reader takes: NaN and infinity become null, NumPy numbers plain ones.
+
+    Letters outside ASCII are escaped: names come back as they were, and do nothing to a terminal that shows the file.
+    """
     path.write_text(json.dumps(_plain(value), indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
