@@ -7,6 +7,7 @@ Exit codes: 0 done, 1 the network failed while running, 2 bad input, 3 done but 
 from __future__ import annotations
 
 import argparse
+import re
 import signal
 import sys
 import threading
@@ -17,6 +18,8 @@ from typing import Any, NoReturn
 from jaxmaxent import console
 
 EXIT_FAILED, EXIT_BAD_INPUT, EXIT_NOT_REACHED = 1, 2, 3
+# Arguments of the library that options have other names for.
+_OTHER_NAMES = {"target": "gc"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Sequence[str] | None) -> int:
     options = vars(_parser().parse_args(arguments))
-    command = options.pop("command")
+    command, parser = options.pop("command"), options.pop("parser")
     options["progress"] = not options.pop("quiet")
     # A polite kill unwinds like Ctrl-C, so that scratch files go.
     if threading.current_thread() is threading.main_thread():
@@ -38,7 +41,9 @@ def _run(arguments: Sequence[str] | None) -> int:
         return command(options)
     except ArithmeticError as error:  # NonFiniteEnergyError; its import waits with the heavy ones
         return _complain(error, EXIT_FAILED)
-    except (ValueError, ImportError, OSError) as error:
+    except ValueError as error:
+        return _complain(error, EXIT_BAD_INPUT, parser.spelled(str(error)))
+    except (ImportError, OSError) as error:
         return _complain(error, EXIT_BAD_INPUT)
     except KeyboardInterrupt as stop:
         number = getattr(stop, "signal", None)  # of Interrupted, which says what is kept
@@ -46,8 +51,9 @@ def _run(arguments: Sequence[str] | None) -> int:
         return _complain(what, 128 + (number or signal.SIGINT))
 
 
-def _complain(what: Any, code: int) -> int:
-    told = _system_words(what) if isinstance(what, OSError) else str(what)
+def _complain(what: Any, code: int, told: str | None = None) -> int:
+    if told is None:
+        told = _system_words(what) if isinstance(what, OSError) else str(what)
     console.complain("; ".join([f"jaxmaxent: {told}", *getattr(what, "__notes__", ())]))
     return code
 
@@ -136,6 +142,26 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:  # also tells what was given
         super().error(console.printable(message))
 
+    def spelled(self, message: str) -> str:
+        """An error of the library with its arguments under the names of this command's options.
+
+        Only where an argument is meant for sure: at the head of what it must be, or with a value.
+        """
+        options = {action.dest: action.option_strings[-1] for action in self._actions if action.option_strings}
+        options |= {library: options[own] for library, own in _OTHER_NAMES.items() if own in options}
+
+        def replaced(pattern: str, after: str, otherwise: str | None, text: str) -> str:
+            def option(found: re.Match[str]) -> str:
+                known = options.get(found[1])
+                return (found[0] if otherwise is None else otherwise) if known is None else known + after
+
+            return re.sub(pattern, option, text)
+
+        message = replaced(r"(?:^|(?<=: ))(\w+)(?= must )", "", None, message)
+        message = replaced(r"(?<= )(\w+)=(?=\S)", " ", None, message)
+        # What a number that this command does not offer is called is of no use.
+        return replaced(r"(?<= a multiple of )(\w+) = ", " = ", "", message)
+
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
@@ -154,7 +180,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _command(commands: Any, name: str, function: Any, summary: str, *, seeded: bool = True) -> argparse.ArgumentParser:
     parser = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
-    parser.set_defaults(command=function)
+    parser.set_defaults(command=function, parser=parser)
     if seeded:
         parser.add_argument("--seed", type=int, default=0, help="random seed (default %(default)s)")
     parser.add_argument("--force", action="store_true", help="overwrite what this command wrote there before")

@@ -80,7 +80,7 @@ def ensemble_of(network: Network, sequences: Sequences, *, beta: Any, mu: float,
     alphabet = network.architecture.alphabet
     has_gc = {"G", "C"} <= set(alphabet.letters)
     if mu and not has_gc:
-        raise ValueError(f"mu acts on G and C, which the alphabet {alphabet.letters!r} does not have; got {mu:g}")
+        raise ValueError(f"--mu acts on G and C, which the alphabet {alphabet.letters!r} does not have; got {mu:g}")
     fields = [composition("GC", mu, alphabet=alphabet)] if has_gc else []
     return Ensemble.create(
         representation(network), sequences.tokens, beta=beta, unit=unit, fields=fields, alphabet=alphabet
