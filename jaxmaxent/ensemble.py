@@ -19,7 +19,7 @@ import numpy as np
 from flax import struct
 from jaxtyping import Array, Bool, Float, Int
 
-from jaxmaxent import checks
+from jaxmaxent import checks, network_errors
 from jaxmaxent.alphabet import DNA, Alphabet
 from jaxmaxent.fields import Field
 
@@ -263,19 +263,18 @@ def _reference(representation: Representation, tokens: np.ndarray, alphabet: Alp
     first = jnp.asarray(tokens.reshape(-1, tokens.shape[-1])[0])
     try:
         hash(representation.features)
-        shape = jax.eval_shape(one, first)
     except TypeError as error:
-        raise ValueError(
-            f"representation must be a hashable function of JAX arrays that takes a sequence of shape "
-            f"[{tokens.shape[-1]}, {len(alphabet)}], but: {str(error).splitlines()[0]}"
-        ) from error
+        raise ValueError(f"representation must be a hashable function, but: {error}") from error
+    with network_errors.in_words(tokens.shape[-1], len(alphabet)):
+        shape = jax.eval_shape(one, first)
     if not isinstance(shape, jax.ShapeDtypeStruct) or len(shape.shape) != 1:
         raise ValueError(
             f"representation must return one vector [features] for a sequence of shape "
             f"[{tokens.shape[-1]}, {len(alphabet)}], got {shape}"
         )
     rows = jnp.asarray(tokens.reshape(-1, tokens.shape[-1]))
-    reference = _features_of(representation.features, alphabet, representation.params, rows)
+    with network_errors.in_words(tokens.shape[-1], len(alphabet)):
+        reference = jax.block_until_ready(_features_of(representation.features, alphabet, representation.params, rows))
     # Energies then have the precision of β, whatever that of the network.
     reference = reference.astype(jnp.promote_types(reference.dtype, jnp.result_type(float)))
     bad = np.flatnonzero(~np.isfinite(np.asarray(reference)).all(-1))

@@ -450,7 +450,10 @@ def test_bad_settings_of_interpret_are_named(work, out, capsys, settings, words)
         (["--chains", "1"], "jaxmaxent: --chains must be a whole number of at least 2, got 1"),
         (["--tolerance", "0"], "jaxmaxent: --tolerance must be a finite number above 0, got 0"),
         (["--steps", "1"], "jaxmaxent: --steps must be a whole number of at least 10, got 1"),
-        (["--steps", "100", "--max-steps", "50"], "jaxmaxent: --max-steps must be a whole number of at least 100, got 50"),
+        (
+            ["--steps", "100", "--max-steps", "50"],
+            "jaxmaxent: --max-steps must be a whole number of at least 100, got 50",
+        ),
         (["--limit", "0"], "jaxmaxent: --limit must be a whole number of at least 1, got 0"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
