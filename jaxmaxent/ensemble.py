@@ -89,6 +89,7 @@ class Ensemble:
     alphabet: Alphabet = struct.field(pytree_node=False)
 
     @classmethod
+    @jax.transfer_guard("allow")
     def create(
         cls,
         representation: Representation | Callable[[Array], Array],
@@ -137,7 +138,7 @@ class Ensemble:
         if len({field.name for field in checked}) < len(checked):
             raise ValueError(f"fields must have different names, got {[field.name for field in checked]}")
         return cls(
-            params=representation.params,
+            params=jax.device_put(representation.params),  # once, not in every call of what is compiled
             anchor=jnp.asarray(tokens, jnp.int32),
             reference=reference,
             weights=jnp.asarray(w, reference.dtype),
@@ -158,11 +159,13 @@ class Ensemble:
         """Length of the sequences."""
         return self.anchor.shape[-1]
 
+    @jax.transfer_guard("allow")
     def with_beta(self, beta: Any) -> Ensemble:
         """The same ensemble at another β ≥ 0, one number or one an anchor."""
         checked = checks.finite_array("beta", beta, at_least=0)
         return self.replace(beta=_per_anchor("beta", checked, self.anchor.shape[:-1]))  # pyright: ignore
 
+    @jax.transfer_guard("allow")
     def with_mu(self, mu: Any, field: int = 0) -> Ensemble:
         """The same ensemble with another μ, one number or one an anchor, for one of its fields."""
         if not 0 <= field < len(self.fields):
@@ -172,6 +175,7 @@ class Ensemble:
         fields[field] = fields[field].replace(mu=value)  # pyright: ignore[reportAttributeAccessIssue]
         return self.replace(fields=tuple(fields))  # pyright: ignore[reportAttributeAccessIssue]
 
+    @jax.transfer_guard("allow")
     def take(self, indices: Any) -> Ensemble:
         """The ensembles of some of the anchors, by an array of indices; of one anchor by one index."""
         if not isinstance(indices, jax.Array):

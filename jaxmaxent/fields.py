@@ -49,6 +49,7 @@ class Field:
         return total
 
 
+@jax.transfer_guard("allow")
 def composition(letters: str, mu: float = 0.0, *, alphabet: Alphabet = DNA) -> Field:
     """The number of positions that hold one of `letters`; `composition("GC")` is the GC count.
 
@@ -62,6 +63,7 @@ def composition(letters: str, mu: float = 0.0, *, alphabet: Alphabet = DNA) -> F
     return Field(mu=_multiplier(mu), unary=unary, name=letters)
 
 
+@jax.transfer_guard("allow")
 def dinucleotide(pair: str, mu: float = 0.0, *, alphabet: Alphabet = DNA) -> Field:
     """The number of positions i with x_i x_{i+1} equal to `pair`, for example "CG"; it is then called "CpG".
 
@@ -78,6 +80,7 @@ def dinucleotide(pair: str, mu: float = 0.0, *, alphabet: Alphabet = DNA) -> Fie
     )
 
 
+@jax.transfer_guard("allow")
 def position_prior(table: Float[np.ndarray, "length letters"], mu: float = 1.0) -> Field:
     """A score for every letter at every position; with log-probabilities and μ = 1, an independent prior.
 

@@ -331,3 +331,16 @@ def test_the_advice_helps():
     network.eval()
     assert jme.Ensemble.create(network, "ACG", beta=1.0).reference.shape == (2,)
     assert jme.Ensemble.create(of_linen("plain"), "ACG", beta=1.0).reference.shape == (2,)
+
+
+def test_making_and_changing_ensembles_is_no_transfer_unasked():
+    representation = jme.Representation(LINEAR.features, LINEAR.params, LINEAR.head)
+    plain = jme.Ensemble.create(representation, ["ACG", "CGT"], beta=2.0, fields=[jme.composition("GC", 0.1)], unit=1)
+    with jax.transfer_guard("disallow"):
+        fields = [jme.composition("GC", 0.1), jme.dinucleotide("CG"), jme.position_prior(np.ones((3, 4)))]
+        ensemble = jme.Ensemble.create(representation, ["ACG", "CGT"], beta=2.0, fields=fields, unit=1, fixed=[0])
+        changed = ensemble.with_beta([1.0, 3.0]).with_mu(0.7, 2).take([1])
+        # A network in NumPy is not sent again and again.
+        jax.block_until_ready(jax.jit(lambda params: params)(ensemble.params))
+    np.testing.assert_array_equal(plain.reference, ensemble.reference)
+    assert (changed.beta.tolist(), np.asarray(changed.fields[2].mu).tolist()) == ([3.0], [np.float32(0.7)])

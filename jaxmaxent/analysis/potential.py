@@ -74,6 +74,7 @@ class ChemicalPotential:
     proposals: int
 
 
+@jax.transfer_guard("allow")
 def solve_chemical_potential(
     key: Key[Array, ""],
     ensemble: Ensemble,
