@@ -73,6 +73,7 @@ def multiple(name: str, value: int, of_name: str, of: int) -> int:
     return value
 
 
+@jax.transfer_guard("allow")
 def random_key(seed: Any) -> jax.Array:
     """The typed key of a seed, or ValueError if it is not a whole number of 64 bits."""
     try:

@@ -7,20 +7,32 @@ Exit codes: 0 done, 1 the network failed while running, 2 bad input, 3 done but 
 from __future__ import annotations
 
 import argparse
+import re
 import signal
 import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
+
+from jaxmaxent import console
 
 EXIT_FAILED, EXIT_BAD_INPUT, EXIT_NOT_REACHED = 1, 2, 3
+# Arguments of the library that options have other names for.
+_OTHER_NAMES = {"target": "gc"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    try:
+        return _run(arguments)
+    finally:
+        console.settle()
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     options = vars(_parser().parse_args(arguments))
-    command = options.pop("command")
+    command, parser = options.pop("command"), options.pop("parser")
     options["progress"] = not options.pop("quiet")
     # A polite kill unwinds like Ctrl-C, so that scratch files go.
     if threading.current_thread() is threading.main_thread():
@@ -29,27 +41,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return command(options)
     except ArithmeticError as error:  # NonFiniteEnergyError; its import waits with the heavy ones
         return _complain(error, EXIT_FAILED)
-    except (ValueError, ImportError) as error:
+    except ValueError as error:
+        return _complain(error, EXIT_BAD_INPUT, parser.spelled(str(error)))
+    except (ImportError, OSError) as error:
         return _complain(error, EXIT_BAD_INPUT)
-    except OSError as error:
-        what = f"{error.filename}: {error.strerror}" if error.filename else error
-        return _complain(what, EXIT_BAD_INPUT)
     except KeyboardInterrupt as stop:
         number = getattr(stop, "signal", None)  # of Interrupted, which says what is kept
         what = "interrupted; nothing was written under its final name" if number is None else stop
         return _complain(what, 128 + (number or signal.SIGINT))
 
 
-def _complain(what: Any, code: int) -> int:
-    print("; ".join([f"jaxmaxent: {what}", *getattr(what, "__notes__", ())]), file=sys.stderr)
+def _complain(what: Any, code: int, told: str | None = None) -> int:
+    if told is None:
+        told = _system_words(what) if isinstance(what, OSError) else str(what)
+    console.complain("; ".join([f"jaxmaxent: {told}", *getattr(what, "__notes__", ())]))
     return code
+
+
+def _system_words(error: OSError) -> str:
+    """The files that an error of the system is about, and its reason; without its number."""
+    files = [str(name) for name in (error.filename, error.filename2) if name is not None]
+    reason = error.strerror or str(error) or type(error).__name__
+    return f"{' to '.join(files)}: {reason}" if files else reason
 
 
 def _train(options: dict[str, Any]) -> int:
     from jaxmaxent.commands import train
 
     train.run(options.pop("table"), out := options.pop("out"), **options)
-    print(f"the network is in {out}, its figures in {Path(out) / 'metrics.json'}")
+    console.say(f"the network is in {out}, its figures in {Path(out) / 'metrics.json'}")
     return 0
 
 
@@ -67,7 +87,7 @@ def _resume(options: dict[str, Any]) -> int:
 
 
 def _interpreted(run: Any, out: str) -> int:
-    print(f"open {Path(out) / 'report.html'}")
+    console.say(f"open {Path(out) / 'report.html'}")
     return 0 if run.converged.all() else EXIT_NOT_REACHED
 
 
@@ -75,7 +95,7 @@ def _potential(options: dict[str, Any]) -> int:
     from jaxmaxent.commands import potential
 
     solved = potential.run(options.pop("model"), options.pop("sequences"), out := options.pop("out"), **options)
-    print(f"written to {out}")
+    console.say(f"written to {out}")
     return 0 if solved.reached.all() else EXIT_NOT_REACHED
 
 
@@ -83,7 +103,7 @@ def _motifs(options: dict[str, Any]) -> int:
     from jaxmaxent.commands import motifs
 
     found = motifs.run(options.pop("run"), out := options.pop("out"), **options)
-    print(f"written to {out}")
+    console.say(f"written to {out}")
     return 0 if found.motifs else EXIT_NOT_REACHED
 
 
@@ -113,8 +133,38 @@ def _beta(text: str) -> float | str:
         raise argparse.ArgumentTypeError(f'expected a number or "auto", got {text!r}') from None
 
 
+class _Parser(argparse.ArgumentParser):
+    """Prints help and errors as everything else is printed."""
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        console.write(file or sys.stderr, message)
+
+    def error(self, message: str) -> NoReturn:  # also tells what was given
+        super().error(console.printable(message))
+
+    def spelled(self, message: str) -> str:
+        """An error of the library with its arguments under the names of this command's options.
+
+        Only where an argument is meant for sure: at the head of what it must be, or with a value.
+        """
+        options = {action.dest: action.option_strings[-1] for action in self._actions if action.option_strings}
+        options |= {library: options[own] for library, own in _OTHER_NAMES.items() if own in options}
+
+        def replaced(pattern: str, after: str, otherwise: str | None, text: str) -> str:
+            def option(found: re.Match[str]) -> str:
+                known = options.get(found[1])
+                return (found[0] if otherwise is None else otherwise) if known is None else known + after
+
+            return re.sub(pattern, option, text)
+
+        message = replaced(r"(?:^|(?<=: ))(\w+)(?= must )", "", None, message)
+        message = replaced(r"(?<= )(\w+)=(?=\S)", " ", None, message)
+        # What a number that this command does not offer is called is of no use.
+        return replaced(r"(?<= a multiple of )(\w+) = ", " = ", "", message)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="jaxmaxent",
         description="Which inputs does a trained sequence network treat as the same as this one?",
     )
@@ -130,7 +180,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _command(commands: Any, name: str, function: Any, summary: str, *, seeded: bool = True) -> argparse.ArgumentParser:
     parser = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
-    parser.set_defaults(command=function)
+    parser.set_defaults(command=function, parser=parser)
     if seeded:
         parser.add_argument("--seed", type=int, default=0, help="random seed (default %(default)s)")
     parser.add_argument("--force", action="store_true", help="overwrite what this command wrote there before")

@@ -19,7 +19,7 @@ import numpy as np
 from flax import struct
 from jaxtyping import Array, Bool, Float, Int
 
-from jaxmaxent import checks
+from jaxmaxent import checks, network_errors
 from jaxmaxent.alphabet import DNA, Alphabet
 from jaxmaxent.fields import Field, split_forbidden
 
@@ -95,6 +95,7 @@ class Ensemble:
     alphabet: Alphabet = struct.field(pytree_node=False)
 
     @classmethod
+    @jax.transfer_guard("allow")
     def create(
         cls,
         representation: Representation | Callable[[Array], Array],
@@ -144,7 +145,7 @@ class Ensemble:
             raise ValueError(f"fields must have different names, got {[field.name for field in checked]}")
         settled = _check_allowed(checked, tokens, alphabet)
         return cls(
-            params=representation.params,
+            params=jax.device_put(representation.params),  # once, not in every call of what is compiled
             anchor=jnp.asarray(tokens, jnp.int32),
             reference=reference,
             weights=jnp.asarray(w, reference.dtype),
@@ -165,11 +166,13 @@ class Ensemble:
         """Length of the sequences."""
         return self.anchor.shape[-1]
 
+    @jax.transfer_guard("allow")
     def with_beta(self, beta: Any) -> Ensemble:
         """The same ensemble at another β ≥ 0, one number or one an anchor."""
         checked = checks.finite_array("beta", beta, at_least=0)
         return self.replace(beta=_per_anchor("beta", checked, self.anchor.shape[:-1]))  # pyright: ignore
 
+    @jax.transfer_guard("allow")
     def with_mu(self, mu: Any, field: int = 0) -> Ensemble:
         """The same ensemble with another μ, one number or one an anchor, for one of its fields."""
         if not 0 <= field < len(self.fields):
@@ -179,6 +182,7 @@ class Ensemble:
         fields[field] = fields[field].replace(mu=value)  # pyright: ignore[reportAttributeAccessIssue]
         return self.replace(fields=tuple(fields))  # pyright: ignore[reportAttributeAccessIssue]
 
+    @jax.transfer_guard("allow")
     def take(self, indices: Any) -> Ensemble:
         """The ensembles of some of the anchors, by an array of indices; of one anchor by one index."""
         if not isinstance(indices, jax.Array):
@@ -287,19 +291,18 @@ def _reference(representation: Representation, tokens: np.ndarray, alphabet: Alp
     first = jnp.asarray(tokens.reshape(-1, tokens.shape[-1])[0])
     try:
         hash(representation.features)
-        shape = jax.eval_shape(one, first)
     except TypeError as error:
-        raise ValueError(
-            f"representation must be a hashable function of JAX arrays that takes a sequence of shape "
-            f"[{tokens.shape[-1]}, {len(alphabet)}], but: {str(error).splitlines()[0]}"
-        ) from error
+        raise ValueError(f"representation must be a hashable function, but: {error}") from error
+    with network_errors.in_words(tokens.shape[-1], len(alphabet)):
+        shape = jax.eval_shape(one, first)
     if not isinstance(shape, jax.ShapeDtypeStruct) or len(shape.shape) != 1:
         raise ValueError(
             f"representation must return one vector [features] for a sequence of shape "
             f"[{tokens.shape[-1]}, {len(alphabet)}], got {shape}"
         )
     rows = jnp.asarray(tokens.reshape(-1, tokens.shape[-1]))
-    reference = _features_of(representation.features, alphabet, representation.params, rows)
+    with network_errors.in_words(tokens.shape[-1], len(alphabet)):
+        reference = jax.block_until_ready(_features_of(representation.features, alphabet, representation.params, rows))
     # Energies then have the precision of β, whatever that of the network.
     reference = reference.astype(jnp.promote_types(reference.dtype, jnp.result_type(float)))
     bad = np.flatnonzero(~np.isfinite(np.asarray(reference)).all(-1))

@@ -69,6 +69,7 @@ class Field:
         return pair[tokens[:-1], tokens[1:]]
 
 
+@jax.transfer_guard("allow")
 def composition(letters: str, mu: float = 0.0, *, alphabet: Alphabet = DNA) -> Field:
     """The number of positions that hold one of `letters`; `composition("GC")` is the GC count.
 
@@ -82,6 +83,7 @@ def composition(letters: str, mu: float = 0.0, *, alphabet: Alphabet = DNA) -> F
     return Field(mu=_multiplier(mu), unary=unary, name=letters)
 
 
+@jax.transfer_guard("allow")
 def dinucleotide(pair: str, mu: float = 0.0, *, alphabet: Alphabet = DNA) -> Field:
     """The number of positions i with x_i x_{i+1} equal to `pair`, for example "CG"; it is then called "CpG".
 
@@ -98,6 +100,7 @@ def dinucleotide(pair: str, mu: float = 0.0, *, alphabet: Alphabet = DNA) -> Fie
     )
 
 
+@jax.transfer_guard("allow")
 def position_prior(table: Float[np.ndarray, "length letters"], mu: float = 1.0) -> Field:
     """Make a score for every letter at every position; with log-probabilities and μ = 1, an independent prior.
 

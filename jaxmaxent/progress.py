@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-
-from tqdm.auto import tqdm
+from jaxmaxent import console
 
 
 class Progress:
     """A bar over the proposals of a chain that says what is being done: compiling, burn-in, sampling."""
 
     def __init__(self, total: int, *, show: bool) -> None:
-        self._bar = tqdm(total=total, desc="compiling", unit="step", disable=not show, dynamic_ncols=True)
+        self._bar = console.bar(total=total, desc="compiling", unit="step", show=show)
 
     def __enter__(self) -> Progress:
         return self
@@ -22,7 +20,7 @@ class Progress:
     def compiled(self, seconds: float, *, done: int = 0) -> None:
         """Start the clock of the bar anew: compiling is over and took `seconds`; `done` steps were made before."""
         if not self._bar.disable:
-            self._bar.write(f"compiled in {seconds:.1f} s", file=sys.stderr)
+            console.say_above(f"compiled in {seconds:.1f} s")
             self._bar.unpause()
             self._bar.reset(self._bar.total)
             self._bar.update(done)

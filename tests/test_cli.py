@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from jaxmaxent import DNA, Precision, Run
+from jaxmaxent import DNA, Precision, Run, cli
 from jaxmaxent.analysis import consensus, information_bits, informative_window
-from jaxmaxent.cli import main
+from jaxmaxent.cli import _parser, main
 from jaxmaxent.commands import demo, interpret, job, potential, train, write
 from jaxmaxent.data import read_fasta, read_motifs
 from jaxmaxent.data.example import ctcf_example
@@ -407,31 +407,31 @@ def test_a_truncated_one_hot_array_is_named(work, tmp_path, out, capsys):
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        (["--beta=-1"], "beta must be finite ≥ 0, got -1"),
-        (["--beta", "nan"], "beta must be finite ≥ 0, got nan"),
-        (["--beta", "inf"], "beta must be finite ≥ 0, got inf"),
-        (["--mu", "nan"], "mu must be"),
-        (["--chains", "0"], "chains must be a whole number of at least 1, got 0"),
-        (["--chains", "-3"], "chains must be a whole number of at least 1, got -3"),
-        (["--anchor-chains", "-1"], "anchor_chains must be a whole number of at least 0, got -1"),
-        (["--rungs", "0"], "rungs must be a whole number of at least 1, got 0"),
-        (["--rhat", "1"], "rhat must be a finite number above 1, got 1"),
-        (["--ess", "0"], "ess must be a finite number above 0, got 0"),
-        (["--mcse", "0"], "mcse must be a finite number above 0, got 0"),
-        (["--max-steps", "0"], "max_steps must be a whole number of at least 1, got 0"),
-        (["--max-seconds", "0"], "max_seconds must be a finite number above 0, got 0"),
-        (["--steps", "50", "--ess", "100"], "give steps or ess, not both, got steps=50 and ess=100"),
+        (["--beta=-1"], "jaxmaxent: --beta must be finite ≥ 0, got -1"),
+        (["--beta", "nan"], "jaxmaxent: --beta must be finite ≥ 0, got nan"),
+        (["--beta", "inf"], "jaxmaxent: --beta must be finite ≥ 0, got inf"),
+        (["--mu", "nan"], "jaxmaxent: --mu must be"),
+        (["--chains", "0"], "jaxmaxent: --chains must be a whole number of at least 1, got 0"),
+        (["--chains", "-3"], "jaxmaxent: --chains must be a whole number of at least 1, got -3"),
+        (["--anchor-chains", "-1"], "jaxmaxent: --anchor-chains must be a whole number of at least 0, got -1"),
+        (["--rungs", "0"], "jaxmaxent: --rungs must be a whole number of at least 1, got 0"),
+        (["--rhat", "1"], "jaxmaxent: --rhat must be a finite number above 1, got 1"),
+        (["--ess", "0"], "jaxmaxent: --ess must be a finite number above 0, got 0"),
+        (["--mcse", "0"], "jaxmaxent: --mcse must be a finite number above 0, got 0"),
+        (["--max-steps", "0"], "jaxmaxent: --max-steps must be a whole number of at least 1, got 0"),
+        (["--max-seconds", "0"], "jaxmaxent: --max-seconds must be a finite number above 0, got 0"),
+        (["--steps", "50", "--ess", "100"], "give --steps or --ess, not both, got --steps 50 and --ess 100"),
         (
             ["--steps", "50", "--max-seconds", "1"],
-            "give steps or max_seconds, not both, got steps=50 and max_seconds=1",
+            "give --steps or --max-seconds, not both, got --steps 50 and --max-seconds 1",
         ),
-        (["--steps", "0"], "steps must be a whole number of at least 1, got 0"),
-        (["--steps", "57"], "steps must be a multiple of thin = 5, got 57"),
-        (["--burn-in", "-10"], "burn_in must be a whole number of at least 0, got -10"),
-        (["--limit", "0"], "limit must be a whole number of at least 1, got 0"),
-        (["--unit", "2"], "unit must be one of 0 to 1 or a pair of two of them, got 2"),
-        (["--unit=-1"], "unit must be"),
-        (["--unit", "1,1"], "unit must be one of 0 to 1 or a pair of two of them, got (1, 1)"),
+        (["--steps", "0"], "jaxmaxent: --steps must be a whole number of at least 1, got 0"),
+        (["--steps", "57"], "jaxmaxent: --steps must be a multiple of 5, got 57"),
+        (["--burn-in", "-10"], "jaxmaxent: --burn-in must be a whole number of at least 0, got -10"),
+        (["--limit", "0"], "jaxmaxent: --limit must be a whole number of at least 1, got 0"),
+        (["--unit", "2"], "jaxmaxent: --unit must be one of 0 to 1 or a pair of two of them, got 2"),
+        (["--unit=-1"], "jaxmaxent: --unit must be"),
+        (["--unit", "1,1"], "jaxmaxent: --unit must be one of 0 to 1 or a pair of two of them, got (1, 1)"),
         (["--letters", "GCAT"], "has no use for letters"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -446,17 +446,68 @@ def test_bad_settings_of_interpret_are_named(work, out, capsys, settings, words)
         (["--gc", "1.5"], "1.5"),
         (["--gc", "0"], "0"),
         (["--gc", "nan"], "nan"),
-        (["--beta=-1"], "beta must be finite ≥ 0, got -1"),
-        (["--chains", "1"], "chains must be a whole number of at least 2, got 1"),
-        (["--tolerance", "0"], "tolerance must be a finite number above 0, got 0"),
-        (["--steps", "1"], "steps must be a whole number of at least 10, got 1"),
-        (["--steps", "100", "--max-steps", "50"], "max_steps must be a whole number of at least 100, got 50"),
-        (["--limit", "0"], "limit must be a whole number of at least 1, got 0"),
+        (["--beta=-1"], "jaxmaxent: --beta must be finite ≥ 0, got -1"),
+        (["--chains", "1"], "jaxmaxent: --chains must be a whole number of at least 2, got 1"),
+        (["--tolerance", "0"], "jaxmaxent: --tolerance must be a finite number above 0, got 0"),
+        (["--steps", "1"], "jaxmaxent: --steps must be a whole number of at least 10, got 1"),
+        (
+            ["--steps", "100", "--max-steps", "50"],
+            "jaxmaxent: --max-steps must be a whole number of at least 100, got 50",
+        ),
+        (["--limit", "0"], "jaxmaxent: --limit must be a whole number of at least 1, got 0"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_bad_settings_of_potential_are_named(work, out, capsys, settings, words):
     refused(capsys, ["potential", work.model, work.fasta, "--beta", 5, "--gc", 0.5, *settings], out, [words])
+
+
+def numbers():
+    """(command, option, a number that it must not be) for every option that is a number."""
+    (commands,) = (action.choices for action in _parser()._actions if action.choices)
+    found = [("interpret", "--steps", "57"), ("interpret", "--burn-in", "57"), ("potential", "--burn-in", "57")]
+    for name in ("train", "interpret", "motifs", "potential"):
+        for action in commands[name]._actions:
+            if action.type in (int, float, cli._beta):
+                wrong = {"seed": str(10**30), "mu": "inf"}.get(action.dest, "-1")
+                found.append((name, action.option_strings[-1], wrong))
+    return found
+
+
+@pytest.mark.parametrize(("name", "option", "wrong"), numbers())
+def test_every_option_is_refused_under_its_own_name(work, done, out, capsys, name, option, wrong):
+    arguments = {"motifs": ["motifs", done], "interpret": ["interpret", work.model, work.fasta, "--beta", 5]}
+    refused(
+        capsys, [*(commands(work) | arguments)[name], f"{option}={wrong}"], out,
+        [f"jaxmaxent: {option} must be ", wrong],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        ("burn_in must be a multiple of thin = 5, got 7", "--burn-in must be a multiple of 5, got 7"),
+        ("rungs must be a multiple of chains = 5, got 7", "--rungs must be a multiple of --chains = 5, got 7"),
+        ("s.npy: letters must give the order, got None", "s.npy: --letters must give the order, got None"),
+        ("s.fa has no use for letters, got letters='ACGT'", "s.fa has no use for letters, got --letters 'ACGT'"),
+        ('take fewer, or evaluation="full"', 'take fewer, or --evaluation "full"'),
+    ],
+)
+def test_arguments_in_messages_are_spelled_as_options(message, told):
+    parser = _parser().parse_args(["interpret", "m", "s", "--beta", "1", "--out", "o"]).parser
+    assert parser.spelled(message) == told
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "/data/burn_in/steps must be a folder", "burn_in=3.fa is empty", "steps is no folder", "the label must be 0",
+        "stopped after steps 5", "ladder must begin with 0", "model must be a folder",
+    ],
+)  # fmt: skip
+def test_what_is_no_argument_of_a_command_stays_as_it_is(message):
+    parser = _parser().parse_args(["interpret", "m", "s", "--beta", "1", "--out", "o"]).parser
+    assert parser.spelled(message) == message
 
 
 TABLES = {
@@ -487,7 +538,7 @@ def test_bad_settings_of_train_are_named(work, tmp_path, out, capsys):
     refused(capsys, ["train", tmp_path / "cut.tsv.gz"], out, [tmp_path / "cut.tsv.gz", "is cut off"])
     refused(capsys, ["train", work.table, "--valid", short], out, ["length 4", str(LENGTH)])
     refused(capsys, ["train", work.table, "--test", tmp_path / "gone.tsv"], out, ["gone.tsv", "No such file"])
-    refused(capsys, ["train", work.table, "--epochs", 0], out, ["epochs must be a whole number of at least 1, got 0"])
+    refused(capsys, ["train", work.table, "--epochs", 0], out, ["--epochs must be a whole number of at least 1, got 0"])
     refused(capsys, ["train", work.table, "--label-column", "bound"], out, ["no column called 'bound'"])
 
 
@@ -697,7 +748,7 @@ def test_anchors_that_are_taken_in_turn_end_when_each_has_converged(work, tmp_pa
 LONG = ["--beta", 5, *LADDER, "--steps", 2000, "--burn-in", 100, "--limit", 2, "--evaluation", "incremental"]
 IN_TURN = """
 import sys
-from jaxmaxent.cli import main
+from jaxmaxent.cli import _parser, main
 from jaxmaxent.commands import interpret
 from jaxmaxent.progress import Progress
 interpret._letters_at_once = lambda: 1

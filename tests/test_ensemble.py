@@ -2,6 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import linen, nnx
 
 import exact
 import jaxmaxent as jme
@@ -266,8 +267,129 @@ def test_bad_fields_are_named(fields, message):
         Problem().ensemble(fields=fields)
 
 
-def test_functions_that_are_none_are_named():
-    with pytest.raises(ValueError, match="representation must be a hashable function of JAX arrays"):
-        jme.Ensemble.create(lambda x: np.asarray(x).ravel(), "ACG", beta=1.0)
-    with pytest.raises(ValueError, match="representation must be a hashable function of JAX arrays"):
-        jme.Ensemble.create(lambda x: x.reshape(-1) @ jnp.ones((5, 2)), "ACG", beta=1.0)
+class Unhashable:
+    __hash__ = None
+
+    def __call__(self, one_hot):
+        return one_hot.reshape(-1)
+
+
+def fails(one_hot):
+    raise KeyError("a" * 1000 + "\nmore")
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (lambda x: np.asarray(x).ravel(), r"shape \[3, 4\]: TracerArrayConversionError: .*; it must be made of JAX"),
+        (
+            lambda x: x[0] if x.sum() > 0 else x[1],
+            r"shape \[3, 4\]: TracerBoolConversionError: .*; it must be made of JAX",
+        ),
+        (
+            lambda x: x.reshape(-1) @ jnp.ones((5, 2)),
+            r"failed for a sequence of shape \[3, 4\]: TypeError: dot_general",
+        ),
+        (lambda x: x.nothing, r"failed for a sequence of shape \[3, 4\]: AttributeError"),
+        (fails, r"failed for a sequence of shape \[3, 4\]: KeyError: 'a{289} …$"),
+        (Unhashable(), "must be a hashable function, but: unhashable type: 'Unhashable'"),
+    ],
+)
+def test_functions_that_fail_are_told_in_one_sentence(function, message):
+    with pytest.raises(ValueError, match=f"representation .*{message}") as caught:
+        jme.Ensemble.create(function, "ACG", beta=1.0)
+    assert isinstance(caught.value.__cause__, Exception)
+    assert "\n" not in str(caught.value)
+
+
+class Linen(linen.Module):
+    """A network that is in training mode, or never says whether it is."""
+
+    kind: str
+
+    @linen.compact
+    def __call__(self, one_hot):
+        x = linen.Dense(2)(one_hot.reshape(-1))
+        if self.kind == "dropout":
+            return linen.Dropout(0.5, deterministic=False)(x)
+        if self.kind == "norm":
+            return linen.BatchNorm(use_running_average=False)(x)
+        if self.kind == "state":
+            self.variable("calls", "count", lambda: jnp.zeros(())).value += 1
+        if self.kind == "unsaid":
+            return linen.Dropout(0.5)(x)
+        return x
+
+
+class WithSetup(linen.Module):
+    def setup(self):
+        self.dense = linen.Dense(2)
+
+    def __call__(self, one_hot):
+        return self.dense(one_hot.reshape(-1))
+
+
+class Nnx(nnx.Module):
+    def __init__(self, last):
+        self.dense = nnx.Linear(12, 2, rngs=nnx.Rngs(0))
+        self.last = last
+
+    def __call__(self, one_hot):
+        return self.last(self.dense(one_hot.reshape(-1)))
+
+
+def of_linen(kind):
+    """The network with ones for its variables, as `init` shapes them; those of another where it has no `init`."""
+    keys = dict.fromkeys(("params", "dropout"), jax.random.key(0))
+    shapes = jax.eval_shape(Linen("plain" if kind == "unsaid" else kind).init, keys, jnp.ones((3, 4)))
+    return jme.Representation(Linen(kind).apply, jax.tree.map(lambda leaf: jnp.ones(leaf.shape, leaf.dtype), shapes))
+
+
+TRAINING, UNBOUND, COLLECTIONS = "in training mode", "needs its variables, as in Repr", "must hold all collections"
+
+
+@pytest.mark.parametrize(
+    ("make", "raised", "advice"),
+    [
+        (lambda: of_linen("dropout"), 'InvalidRngError: Dropout_0 needs PRNG for "dropout"', TRAINING),
+        (lambda: of_linen("norm"), 'ModifyScopeVariableError: Cannot update variable "mean"', TRAINING),
+        (lambda: of_linen("state"), 'ModifyScopeVariableError: Cannot update variable "count"', TRAINING),
+        (lambda: of_linen("unsaid"), 'ValueError: Parameter "deterministic" must be passed', TRAINING),
+        (lambda: Nnx(nnx.Dropout(0.5, rngs=nnx.Rngs(0))), "TraceContextError: Cannot mutate RngCount", TRAINING),
+        (lambda: Nnx(nnx.Dropout(0.5)), "ValueError: `deterministic` is False, but no `rngs`", TRAINING),
+        (lambda: Nnx(nnx.BatchNorm(2, rngs=nnx.Rngs(0))), "TraceContextError: Cannot mutate BatchStat", TRAINING),
+        (lambda: Linen("plain"), "CallCompactUnboundModuleError", UNBOUND),
+        (lambda: jme.Representation(Linen("plain"), jnp.ones(2)), "Error", UNBOUND),
+        (lambda: WithSetup(), "AttributeError", UNBOUND),
+        (lambda: jme.Representation(Linen("plain").apply, {}), "ScopeCollectionNotFound: Tried", COLLECTIONS),
+    ],
+)
+def test_what_flax_raises_comes_with_advice(make, raised, advice):
+    with pytest.raises(ValueError) as caught:
+        jme.Ensemble.create(make(), "ACG", beta=1.0)
+    message = str(caught.value)
+    assert message.startswith("representation failed for a sequence of shape [3, 4]: ")
+    assert raised in message
+    assert advice in message
+    assert "http" not in message and "\n" not in message
+    assert caught.value.__cause__ is not None
+
+
+def test_the_advice_helps():
+    network = Nnx(nnx.Dropout(0.5, rngs=nnx.Rngs(0)))
+    network.eval()
+    assert jme.Ensemble.create(network, "ACG", beta=1.0).reference.shape == (2,)
+    assert jme.Ensemble.create(of_linen("plain"), "ACG", beta=1.0).reference.shape == (2,)
+
+
+def test_making_and_changing_ensembles_is_no_transfer_unasked():
+    representation = jme.Representation(LINEAR.features, LINEAR.params, LINEAR.head)
+    plain = jme.Ensemble.create(representation, ["ACG", "CGT"], beta=2.0, fields=[jme.composition("GC", 0.1)], unit=1)
+    with jax.transfer_guard("disallow"):
+        fields = [jme.composition("GC", 0.1), jme.dinucleotide("CG"), jme.position_prior(np.ones((3, 4)))]
+        ensemble = jme.Ensemble.create(representation, ["ACG", "CGT"], beta=2.0, fields=fields, unit=1, fixed=[0])
+        changed = ensemble.with_beta([1.0, 3.0]).with_mu(0.7, 2).take([1])
+        # A network in NumPy is not sent again and again.
+        jax.block_until_ready(jax.jit(lambda params: params)(ensemble.params))
+    np.testing.assert_array_equal(plain.reference, ensemble.reference)
+    assert (changed.beta.tolist(), np.asarray(changed.fields[2].mu).tolist()) == ([3.0], [np.float32(0.7)])

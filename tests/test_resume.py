@@ -10,6 +10,7 @@ import pytest
 
 import jaxmaxent as jme
 from jaxmaxent import kernels
+from jaxmaxent.run import block as blocks
 from jaxmaxent.run import save
 from jaxmaxent.run.interrupt import Interrupts
 from problems import Problem
@@ -69,6 +70,24 @@ def test_saving_changes_nothing(undisturbed, monkeypatch, tmp_path):
     monkeypatch.setattr(save, "_SECONDS_BETWEEN_SAVES", 0.0)
     run = jme.sample(jax.random.key(0), PROBLEM.ensemble(), checkpoint=tmp_path / "saved", progress=False, **SETTINGS)
     assert_equal(run, undisturbed)
+
+
+def test_the_loop_sends_nothing_to_the_device_unasked(undisturbed, monkeypatch, tmp_path):
+    key, ensemble = jax.random.key(0), PROBLEM.ensemble()
+    interrupted_at(monkeypatch, 9, tmp_path / "saved")
+    guards, block = set(), blocks.block
+
+    def watched(*arguments):
+        guards.add(jax.config.jax_transfer_guard_host_to_device)
+        return block(*arguments)
+
+    monkeypatch.setattr(blocks, "block", watched)
+    with jax.transfer_guard("disallow"):
+        with pytest.raises(jax.errors.JaxRuntimeError, match="Disallowed host-to-device transfer"):
+            jax.random.key(0)  # the guard is on
+        assert_equal(jme.sample(key, ensemble, checkpoint=tmp_path / "new", progress=False, **SETTINGS), undisturbed)
+        assert_equal(jme.resume(tmp_path / "saved", ensemble, progress=False), undisturbed)
+    assert guards == {"disallow"}
 
 
 def test_another_ensemble_or_rule_is_refused_by_name(monkeypatch, tmp_path):

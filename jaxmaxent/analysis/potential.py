@@ -15,9 +15,8 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 from jaxtyping import Array, Bool, Float, Key
-from tqdm.auto import tqdm
 
-from jaxmaxent import checks
+from jaxmaxent import checks, console
 from jaxmaxent.analysis import exact_potential
 from jaxmaxent.analysis.bracket import Search, Trial, unlikely
 from jaxmaxent.analysis.dual import Look
@@ -75,6 +74,7 @@ class ChemicalPotential:
     proposals: int
 
 
+@jax.transfer_guard("allow")
 def solve_chemical_potential(
     key: Key[Array, ""],
     ensemble: Ensemble,
@@ -129,7 +129,7 @@ def solve_chemical_potential(
         burn_in = max(steps, _WARM_UP_SWEEPS * batch.length) // _THIN * _THIN
     burn_in = checks.multiple("burn_in", checks.integer("burn_in", burn_in, at_least=0), "thin", _THIN)
     lengths = _Lengths(steps, max_steps, burn_in)
-    with tqdm(desc="solving for μ", unit="look", disable=not progress) as bar:
+    with console.bar(desc="solving for μ", unit="look", show=progress) as bar:
         samplers = _samplers(batch, problem, ladder, chains, bar)
         if len(samplers) == 1:
             return _solved(key, samplers[0], tolerance, lengths)

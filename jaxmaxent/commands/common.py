@@ -11,6 +11,7 @@ import jax
 import numpy as np
 
 from jaxmaxent import checks
+from jaxmaxent.console import say as say
 from jaxmaxent.data import Sequences, read_sequences
 from jaxmaxent.ensemble import Ensemble
 from jaxmaxent.fields import composition
@@ -79,7 +80,7 @@ def ensemble_of(network: Network, sequences: Sequences, *, beta: Any, mu: float,
     alphabet = network.architecture.alphabet
     has_gc = {"G", "C"} <= set(alphabet.letters)
     if mu and not has_gc:
-        raise ValueError(f"mu acts on G and C, which the alphabet {alphabet.letters!r} does not have; got {mu:g}")
+        raise ValueError(f"--mu acts on G and C, which the alphabet {alphabet.letters!r} does not have; got {mu:g}")
     fields = [composition("GC", mu, alphabet=alphabet)] if has_gc else []
     return Ensemble.create(
         representation(network), sequences.tokens, beta=beta, unit=unit, fields=fields, alphabet=alphabet
@@ -87,7 +88,10 @@ def ensemble_of(network: Network, sequences: Sequences, *, beta: Any, mu: float,
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON that every reader takes: NaN and infinity become null, NumPy numbers plain ones."""
+    """Write JSON that every reader takes: NaN and infinity become null, NumPy numbers plain ones.
+
+    Letters outside ASCII are escaped: names come back as they were, and do nothing to a terminal that shows the file.
+    """
     path.write_text(json.dumps(_plain(value), indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
@@ -122,8 +126,3 @@ def file_name(name: str, index: int) -> str:
     """A name that is safe on every file system: its number, then what is safe of it."""
     safe = "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "_" for c in name)[:60]
     return f"{index:04d}_{safe}"
-
-
-def say(*words: Any) -> None:
-    """Print a line at once, also into a pipe."""
-    print(*words, flush=True)

@@ -98,7 +98,8 @@ def _until(steps: int | None, **asked: float | None) -> Precision | None:
     given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
     if steps is not None and given:
         name, value = next(iter(given.items()))
-        raise ValueError(f"give steps or {name}, not both, got steps={steps} and {name}={value:g}")
+        option = f"--{name.replace('_', '-')}"
+        raise ValueError(f"give --steps or {option}, not both, got --steps {steps} and {option} {value:g}")
     if "max_steps" in given:
         given["steps"] = checks.integer("max_steps", given.pop("max_steps"), at_least=1)
     if "max_seconds" in given:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm.auto import tqdm
 
+from jaxmaxent import console
 from jaxmaxent.analysis import Profile, Thermodynamics, informative_window, profile, thermodynamics
 from jaxmaxent.commands.common import file_name, versions, write_json
 from jaxmaxent.commands.job import Settings
@@ -170,7 +170,7 @@ def _drawn(
     logos: list[bytes | None] = [None] * len(anchors)
     pictures: list[list[Picture]] = [[] for _ in anchors.names]
     first = range(min(limit, len(anchors)))
-    for a in tqdm(first, desc="drawing", unit="sequence", disable=not progress, dynamic_ncols=True):
+    for a in console.bar(first, desc="drawing", unit="sequence", show=progress):
         logos[a] = profile_logo(result, a, profiles[a][-1], anchors)
         pictures[a] = along_ladder(result, a, profiles[a]) + how_many(result, a, heat[a])
     return logos, pictures

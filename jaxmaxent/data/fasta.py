@@ -10,7 +10,7 @@ import numpy as np
 
 from jaxmaxent.alphabet import DNA, Alphabet
 from jaxmaxent.data.sequences import Sequences, numbered_names
-from jaxmaxent.data.text import encode_records, open_text, parse_label
+from jaxmaxent.data.text import encode_records, one_word, open_text, parse_label
 from jaxmaxent.files import new_file
 
 
@@ -79,7 +79,7 @@ def record_name(header: str, index: int) -> str:
 def write_fasta(path: str | os.PathLike, sequences: Sequences, *, force: bool = False) -> None:
     """Write sequences to a FASTA file, one line each, under their names. Labels are not written.
 
-    White space in a name becomes an underscore, since readers end the name there.
+    White space in a name becomes an underscore, since readers end the name there; so does what is not printable.
 
     Args:
         path: the file to write; compressed with gzip if its name ends in .gz.
@@ -95,4 +95,4 @@ def write_fasta(path: str | os.PathLike, sequences: Sequences, *, force: bool = 
     opener = gzip.open if Path(path).name.lower().endswith(".gz") else open
     with new_file(path, force=force) as scratch, opener(scratch, "wt", encoding="utf-8") as stream:
         for name, sequence in zip(sequences.names, letters, strict=True):
-            stream.write(f">{'_'.join(name.split())}\n{sequence}\n")
+            stream.write(f">{one_word(name)}\n{sequence}\n")

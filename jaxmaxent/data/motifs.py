@@ -19,7 +19,7 @@ from jaxtyping import Float
 from jaxmaxent import checks
 from jaxmaxent.alphabet import DNA, Alphabet
 from jaxmaxent.data.implant import letter_frequencies, normalised_rows
-from jaxmaxent.data.text import open_text
+from jaxmaxent.data.text import one_word, open_text
 from jaxmaxent.files import new_file
 
 
@@ -116,7 +116,7 @@ def write_meme(
 ) -> None:
     """Write motifs to a file in minimal MEME format, with 9 digits after the point.
 
-    White space in a name or identifier becomes an underscore. Counts are not written.
+    White space and what is not printable in a name or identifier become underscores. Counts are not written.
 
     Args:
         path: the file to write.
@@ -149,7 +149,7 @@ def _check_writable(motifs: Sequence[WritableMotif], letters: int) -> None:
                 f"motif {motif.identifier!r} must have {letters} letters as the alphabet, "
                 f"got {motif.probabilities.shape[1]}"
             )
-    identifier, times = Counter(_one_word(motif.identifier) for motif in motifs).most_common(1)[0]
+    identifier, times = Counter(one_word(motif.identifier) for motif in motifs).most_common(1)[0]
     if times > 1:
         raise ValueError(f"motifs must have different identifiers, but {times} are called {identifier!r}")
     if any(not motif.identifier.strip() for motif in motifs):
@@ -160,16 +160,12 @@ def _meme_lines(motif: WritableMotif) -> list[str]:
     sites = "" if motif.sites is None else f" nsites= {motif.sites}"
     width, letters = motif.probabilities.shape
     return [
-        f"MOTIF {_one_word(motif.identifier)} {_one_word(motif.name)}".rstrip(),
+        f"MOTIF {one_word(motif.identifier)} {one_word(motif.name)}".rstrip(),
         f"letter-probability matrix: alength= {letters} w= {width}{sites} E= 0",
         *(" ".join(f"{p:.9f}" for p in row) for row in motif.probabilities),
         "",
         "",
     ]
-
-
-def _one_word(name: str) -> str:
-    return "_".join(name.split())
 
 
 def _blocks(lines: list[str], opening: str) -> Iterator[list[str]]:

@@ -83,6 +83,11 @@ def is_encodable(text: str, alphabet: Alphabet) -> bool:
     return True
 
 
+def one_word(name: str) -> str:
+    """`name` as a file of text can hold it: underscores for white space, and for what is not printable."""
+    return "".join(c if c.isprintable() else "_" for c in "_".join(name.split()))
+
+
 def parse_label(text: str, path: str | os.PathLike, where: str) -> int:
     """A label as 0 or 1; ValueError that names the file, the place and the text for anything else."""
     label = _LABELS.get(text.strip())

@@ -16,9 +16,8 @@ from flax import nnx
 from jax import lax
 from jaxtyping import Array, Int
 from scipy.special import log_softmax
-from tqdm.auto import tqdm
 
-from jaxmaxent import checks
+from jaxmaxent import checks, console
 from jaxmaxent.alphabet import Alphabet
 from jaxmaxent.models.metrics import auroc, logits
 from jaxmaxent.models.networks import Architecture, Network, checked_tokens, parameters, with_parameters
@@ -193,7 +192,7 @@ class _Fit:
         self.compile(state, key)
         compile_seconds = time.perf_counter() - start
         best, history, best_epoch = state.params, [], 0
-        with tqdm(total=epochs, desc="training", unit="epoch", disable=not progress) as bar:
+        with console.bar(total=epochs, desc="training", unit="epoch", show=progress) as bar:
             for epoch in range(epochs):
                 state, record = self.epoch(state, jax.random.fold_in(key, epoch), epoch)
                 history.append(record)
@@ -286,7 +285,7 @@ def _better(record: Epoch, best: Epoch, monitor: str) -> bool:
     return record.validation_loss < best.validation_loss
 
 
-def _report(bar: tqdm, record: Epoch) -> None:
+def _report(bar: Any, record: Epoch) -> None:
     numbers = {
         "loss": f"{record.loss:.4f}",
         "validation loss": f"{record.validation_loss:.4f}",

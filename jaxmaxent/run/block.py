@@ -85,6 +85,7 @@ class Keys(NamedTuple):
     source: Key[Array, ""]
 
     @classmethod
+    @jax.transfer_guard("allow")
     def of(cls, key: Key[Array, ""]) -> Keys:
         """The keys of a run."""
         return cls(*jax.random.split(key, len(cls._fields)))
@@ -142,9 +143,9 @@ def block(
     betas: Float[Array, "anchors rungs"],
     keys: Keys,
     carry: Carry,
-    clock: Clock,
+    clock: Clock | Int[Array, " numbers"],
 ) -> tuple[Carry, Trace]:
-    """Advance all replicas by `clock.counted` × `plan.thin` steps."""
+    """Advance all replicas by `clock.counted` × `plan.thin` steps; the clock may be an array of its numbers."""
 
     def on_a_device(
         mine: Ensemble, rule: Any, betas: Array, anchors: Array, ladders: Array, keys: Keys, carry: Carry, clock: Clock
@@ -155,7 +156,8 @@ def block(
         return _over_anchors(plan, one_anchor, mine, betas, anchors, carry)
 
     shared = over_devices(plan.mesh, on_a_device, ensemble)
-    return shared(ensemble, rule, betas, jnp.arange(ensemble.anchors), jnp.arange(plan.chains), keys, carry, clock)
+    numbers = jnp.arange(ensemble.anchors), jnp.arange(plan.chains)
+    return shared(ensemble, rule, betas, *numbers, keys, carry, Clock(*clock))
 
 
 def _over_anchors(plan: Plan, function: Callable[..., Any], ensemble: Ensemble, *arrays: Any) -> Any:

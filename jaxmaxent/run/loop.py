@@ -24,6 +24,8 @@ from jaxmaxent.run.settings import Settings
 
 # Long enough that a call costs nothing beside the work, short enough that the bar moves and Ctrl-C is heard.
 _SECONDS_A_BLOCK = 0.5
+# Several devices get copies of what all of them share; between host and device only what is meant to goes.
+_shared = jax.transfer_guard_device_to_device("allow")
 
 
 class NonFiniteEnergyError(ArithmeticError):
@@ -72,12 +74,14 @@ class Loop:
         self.copies: dict[int, np.ndarray] = {}
         self._size = 1
 
+    @_shared
     def compile(self) -> float:
         """Compile the program, unless it is compiled already, by a block of no steps; the seconds it took."""
         began = time.perf_counter()
         self.carry, _ = jax.block_until_ready(self._block(0, 1))
         return time.perf_counter() - began
 
+    @_shared
     def run(self, enough: Callable[[Loop], bool], after_block: Callable[[], Any]) -> None:
         """Go on to the end from wherever the loop is.
 
@@ -121,9 +125,10 @@ class Loop:
 
     def _block(self, count: int, stride: int) -> tuple[blocks.Carry, blocks.Trace]:
         drawn = self.record.counted + self.done if self.round == len(self.settings.rounds) else 0
-        # NumPy's numbers: each array made beforehand on the device would take a tenth of a millisecond.
-        clock = blocks.Clock(*(np.int32(n) for n in (self.steps, count, self.done, drawn, stride)))
+        clock = blocks.Clock(self.steps, count, self.done, drawn, stride)
         betas = np.asarray(self.betas, self.ensemble.beta.dtype)
+        # As one array, since sending each of the numbers by itself would take several times as long.
+        betas, clock = jax.device_put((betas, np.array(clock, np.int32)))
         return blocks.block(self.plan, self.ensemble, self.rule, betas, self.keys, self.carry, clock)
 
     def _block_size(self, left: int) -> int:
@@ -142,6 +147,7 @@ class Loop:
             drawn, every = self.record.counted + self.done, self.plan.store_every
             self.draws.append(draws[:, :, : (drawn + count) // every - drawn // every])
 
+    @jax.transfer_guard("allow")
     def _adapt(self, tally: blocks.Tally) -> None:
         """After a round of the warm-up let the rule learn from it, and even the ladder unless it was the last.
 

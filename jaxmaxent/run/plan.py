@@ -53,6 +53,7 @@ class Plan:
         return self.places - self.has_source
 
 
+@jax.transfer_guard("allow")
 def first_ladder(given: Any, ensemble: Ensemble, start: Run | None) -> tuple[np.ndarray, bool]:
     """β's to begin with, [anchors, rungs], and whether they are to be adapted; the ensemble is batched."""
     beta = np.asarray(ensemble.beta, float)
@@ -70,6 +71,7 @@ def first_ladder(given: Any, ensemble: Ensemble, start: Run | None) -> tuple[np.
     return ladder.checked(given, beta), False
 
 
+@jax.transfer_guard("allow")
 def make(ensemble: Ensemble, settings: Settings, mesh: jax.sharding.Mesh | None, rule: Any = None) -> Plan:
     """The plan of a run on the devices of a mesh, or on all of this process."""
     chains = settings.chains + settings.extra

@@ -28,6 +28,7 @@ _FEWEST_BATCHES = 16
 _NOISY = 0.1
 
 
+@jax.transfer_guard("allow")
 def enough(loop: Loop) -> bool:
     """Whether a run that ends when it knows enough has come there; asked after every batch."""
     until, batches = loop.settings.until, len(loop.record.letters)
@@ -71,6 +72,7 @@ def _judged(loop: Loop, anchor: int, found: Diagnosis) -> tuple[bool, str]:
     return judge(found, loop.settings.wanted, loop.ensemble.alphabet.letters, fields, loop.betas[anchor])
 
 
+@jax.transfer_guard("allow")
 def result(loop: Loop, compile_seconds: float) -> Run:
     """The run of a loop that has come to its end."""
     ensemble, settings, record = loop.ensemble, loop.settings, loop.record

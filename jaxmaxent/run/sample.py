@@ -34,6 +34,10 @@ _FEW = 6
 _SHARES = (6, 3, 1)
 
 
+# What is under `jax.transfer_guard("allow")` sends little between host and device, before and after the loop or between
+# rounds of its warm-up. The blocks of the loop leave the guard as the user has it, and send explicitly.
+
+
 def sample(
     key: Key[Array, ""],
     ensemble: Ensemble,
@@ -115,13 +119,13 @@ def sample(
         thin=thin, store_every=store_every, names=names,
     )  # fmt: skip
     rule, settings, plan = _planned(batch, settings, rule, evaluation, mesh)
-    key_start, key_steps = jax.random.split(key)
+    key_start, key_steps = _two(key)
     with Progress(settings.burn_in + settings.counted * settings.thin, show=progress) as bar:
         tokens = first_tokens(key_start, batch, plan, settings.extra, start)
         carry = placed(plan.mesh, blocks.begin(plan, batch, rule, tokens))
         _check_first_energies(batch, carry)
         loop = Loop(plan, batch, rule, betas, blocks.Keys.of(key_steps), settings, carry, bar)
-        loop.noise = energy_noise(batch, tokens[:, 0], carry.states.energy[:, 0])
+        loop.noise = _noise(batch, tokens, carry)
         saver = None if checkpoint is None else Saver.begin(checkpoint, loop)
         return _run(loop, saver)
 
@@ -173,6 +177,7 @@ def takes_turns(ensemble: Ensemble, *, ladder: Any, chains: int) -> bool:
     return _planned(ensemble, settings, None, AUTO, None)[2].one_by_one
 
 
+@jax.transfer_guard("allow")
 def _planned(
     ensemble: Ensemble, settings: Settings, rule: Any, evaluation: Any, mesh: jax.sharding.Mesh | None
 ) -> tuple[Any, Settings, plans.Plan]:
@@ -182,6 +187,7 @@ def _planned(
     return rule, settings, plans.make(ensemble, settings, mesh, rule)
 
 
+@jax.transfer_guard("allow")
 def prepared_rule(rule: Any, ensemble: Ensemble, settings: Settings) -> Any:
     """The rule as the warm-up begins, the default one if None is given; the ensemble is batched."""
     if rule is None:
@@ -202,6 +208,18 @@ def _run(loop: Loop, saver: Saver | None) -> Run:
     return found
 
 
+@jax.transfer_guard("allow")
+def _two(key: Key[Array, ""]) -> tuple[Any, Any]:
+    first, second = jax.random.split(key)
+    return first, second
+
+
+@jax.transfer_guard("allow")
+def _noise(ensemble: Ensemble, tokens: Any, carry: blocks.Carry) -> np.ndarray:
+    return energy_noise(ensemble, tokens[:, 0], carry.states.energy[:, 0])
+
+
+@jax.transfer_guard("allow")
 def _check_first_energies(ensemble: Ensemble, carry: blocks.Carry) -> None:
     energies, tokens = jax.device_get((carry.states.energy, carry.states.tokens))
     wrong = np.argwhere(~np.isfinite(energies))

@@ -40,6 +40,7 @@ class Saver:
         self._last = time.monotonic()
 
     @classmethod
+    @jax.transfer_guard("allow")
     def begin(cls, folder: str | os.PathLike, loop: Loop) -> Saver:
         """Make the folder, and save where the loop starts.
 
@@ -83,6 +84,7 @@ class Saver:
         """Delete the folder, once the run is over."""
         self._store.remove()
 
+    @jax.transfer_guard("allow")
     def _save(self, loop: Loop) -> None:
         leaves = [np.asarray(leaf) for leaf in jax.device_get(jax.tree.leaves((loop.carry, loop.rule)))]
         arrays = {f"leaf_{i}": leaf for i, leaf in enumerate(leaves)}
@@ -110,6 +112,7 @@ class Saved:
     arrays: dict[str, np.ndarray]
     notes: dict[str, Any]
 
+    @jax.transfer_guard("allow")
     def check(self, ensemble: Ensemble, rule: Any) -> None:
         """ValueError that names the first part of the ensemble or the rule which is not that of the saved run."""
         for name, mark in _fingerprint(ensemble, rule).items():
@@ -117,6 +120,7 @@ class Saved:
                 owner = "rule" if name == "rule" else "ensemble"
                 raise ValueError(f"{owner} must be that of the run saved in {self.folder}, but its {name} is another")
 
+    @jax.transfer_guard("allow")
     def restore(self, plan: Plan, ensemble: Ensemble, rule: Any, bar: Progress) -> Loop:
         """The loop as it was."""
         shape = (ensemble.anchors, plan.chains, plan.replicas, ensemble.length)

@@ -16,6 +16,7 @@ from jaxmaxent.run.plan import Plan
 from jaxmaxent.store import Run
 
 
+@jax.transfer_guard("allow")
 def first_tokens(
     key: Key[Array, ""], ensemble: Ensemble, plan: Plan, extra: int, start: str | Run
 ) -> Int[Array, "anchors ladders replicas length"]:
@@ -33,6 +34,7 @@ def first_tokens(
     return jnp.concatenate([tokens, _anchor(ensemble, (shape[0], extra, *shape[2:]))], axis=1)
 
 
+@jax.transfer_guard("allow")
 def fresh_key(key: Key[Array, ""], start: str | Run) -> Key[Array, ""]:
     """The key of a run; the key that led to the run it goes on from must not be used for the same steps again."""
     if not isinstance(start, Run):

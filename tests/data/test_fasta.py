@@ -110,6 +110,12 @@ def test_written_sequences_read_back(tmp_path, name):
     assert read.names == ("a_b_c", *written.names[1:])
 
 
+@pytest.mark.parametrize("control", ["\x1b", "\x00", "\x7f", "\x9b", "\u202e", "\u2069", "\udc80"])
+def test_names_are_written_without_what_is_not_printable(tmp_path, control):
+    write_fasta(tmp_path / "x.fa", Sequences(np.array([[0]]), (f"a{control}[2Jβ",)))
+    assert (tmp_path / "x.fa").read_text("utf-8") == ">a_[2Jβ\nA\n"
+
+
 def test_writing_overwrites_only_when_asked(tmp_path):
     one, other = (Sequences(np.array([[t]]), ("a",)) for t in (0, 1))
     write_fasta(tmp_path / "x.fa", one)

@@ -125,6 +125,15 @@ def test_written_motifs_read_back(tmp_path, alphabet):
         np.testing.assert_allclose(after.probabilities, before.probabilities, rtol=0, atol=5e-9)
 
 
+@pytest.mark.parametrize("control", ["\x1b[2J", "\x00", "\x7f", "\x9b", "\u202e", "\u2069", "\udc80"])
+def test_what_is_not_printable_becomes_an_underscore(tmp_path, control):
+    write_meme(tmp_path / "x.meme", [Motif(f"a{control}b", f"{control}β", np.full((2, 4), 0.25))])
+    spelled = f"_{control[1:]}"
+    (read,) = read_motifs(tmp_path / "x.meme")
+    assert (read.name, read.identifier) == (f"a{spelled}b", f"{spelled}β")
+    assert control not in (tmp_path / "x.meme").read_text("utf-8")
+
+
 def test_the_written_lines_are_those_of_the_format(tmp_path):
     motif = Motif("n", "i", np.array([[0.5, 0.5, 0, 0], [0, 0, 0, 1.0]]), 3)
     write_meme(tmp_path / "x.meme", [motif], background=np.array([0.3, 0.2, 0.2, 0.3]))
