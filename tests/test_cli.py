@@ -290,10 +290,10 @@ def test_the_defaults_that_help_tells_are_those_of_the_library(capsys):
     with pytest.raises(SystemExit):
         main(["interpret", "--help"])
     told = " ".join(capsys.readouterr().out.split())
-    until, chains = Precision(), (run_settings._CHAINS, run_settings._CHAINS_AT_ONE_BETA)
+    until, chains = Precision(), (run_settings.CHAINS, run_settings.CHAINS_AT_ONE_BETA)
     for default in (
         f"(default {plan.DEFAULT_RUNGS})", f"(default {chains[0]}, or {chains[1]} without a ladder)",
-        f"(default {run_settings._ANCHOR_CHAINS}, or 0)", f"(default {run_settings._WARM_UP_SWEEPS} × length",
+        f"(default {run_settings.ANCHOR_CHAINS}, or 0)", f"(default {run_settings._WARM_UP_SWEEPS} × length",
         f"(default {until.rhat:g})", f"(default {until.ess:g})", f"(default {until.steps})",
     ):  # fmt: skip
         assert default in told

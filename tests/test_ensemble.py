@@ -142,7 +142,7 @@ def test_a_plain_function_and_a_linen_module_are_representations():
         ({"fixed": [0, 1, 2]}, "fixed must leave a position that may move"),
         ({"fixed": [True, False]}, r"fixed must be a mask of shape \[3\]"),
         ({"fixed": [0.5]}, "fixed must be positions"),
-        ({"anchor": "ACN"}, "sequence has 'N' .IUPAC for any letter. at position 2"),
+        ({"anchor": "ACN"}, "anchor has 'N' .IUPAC for any letter. at position 2"),
         ({"anchor": ["ACG", "AC"]}, "equal lengths"),
         ({"anchor": [0, 1, 4]}, "anchor must hold tokens 0 to 3"),
         ({"anchor": [0.0, 1.0, 2.0]}, "anchor must be letters or whole-number tokens"),

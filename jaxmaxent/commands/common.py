@@ -81,8 +81,10 @@ def ensemble_of(network: Network, sequences: Sequences, *, beta: Any, mu: float,
     if mu and not has_gc:
         raise ValueError(f"mu acts on G and C, which the alphabet {alphabet.letters!r} does not have; got {mu:g}")
     fields = [composition("GC", mu, alphabet=alphabet)] if has_gc else []
+    # Letters, as the tokens of a few short sequences can look like a one-hot.
+    letters = alphabet.decode(sequences.tokens)
     return Ensemble.create(
-        representation(network), sequences.tokens, beta=beta, unit=unit, fields=fields, alphabet=alphabet
+        representation(network), letters, beta=beta, unit=unit, fields=fields, alphabet=alphabet
     )
 
 
