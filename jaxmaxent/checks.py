@@ -9,7 +9,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-
 # The largest number that the device can count to.
 MOST = 2**31 - 1
 # Steps of a warm-up, and steps after it: the number of a step must not be larger than `MOST`.

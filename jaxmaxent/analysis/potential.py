@@ -127,7 +127,9 @@ def solve_chemical_potential(
     max_steps = checks.integer("max_steps", max_steps, at_least=steps, at_most=checks.MOST_STEPS)
     if burn_in is None:
         burn_in = max(steps, _WARM_UP_SWEEPS * batch.length) // _THIN * _THIN
-    burn_in = checks.multiple("burn_in", checks.integer("burn_in", burn_in, at_least=0, at_most=checks.MOST_STEPS), "thin", _THIN)
+    burn_in = checks.multiple(
+        "burn_in", checks.integer("burn_in", burn_in, at_least=0, at_most=checks.MOST_STEPS), "thin", _THIN
+    )
     lengths = _Lengths(steps, max_steps, burn_in)
     with tqdm(desc="solving for μ", unit="look", disable=not progress) as bar:
         samplers = _samplers(batch, problem, ladder, chains, bar)

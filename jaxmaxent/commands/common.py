@@ -83,9 +83,7 @@ def ensemble_of(network: Network, sequences: Sequences, *, beta: Any, mu: float,
     fields = [composition("GC", mu, alphabet=alphabet)] if has_gc else []
     # Letters, as the tokens of a few short sequences can look like a one-hot.
     letters = alphabet.decode(sequences.tokens)
-    return Ensemble.create(
-        representation(network), letters, beta=beta, unit=unit, fields=fields, alphabet=alphabet
-    )
+    return Ensemble.create(representation(network), letters, beta=beta, unit=unit, fields=fields, alphabet=alphabet)
 
 
 def write_json(path: Path, value: Any) -> None:

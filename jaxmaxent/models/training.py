@@ -165,7 +165,9 @@ def train(
         data = _with_other_strand(data, architecture.alphabet)
     batch_size = min(checks.integer("batch_size", batch_size, at_least=1), len(data.labels))
     recipe = _Recipe(architecture, batch_size, len(data.labels) // batch_size)
-    hyper = _hyper(learning_rate, weight_decay, checks.integer("epochs", epochs, at_least=1, at_most=_MOST_EPOCHS), recipe.steps)
+    hyper = _hyper(
+        learning_rate, weight_decay, checks.integer("epochs", epochs, at_least=1, at_most=_MOST_EPOCHS), recipe.steps
+    )
     weights = _class_weights(class_weights, data.labels, architecture.units)
     if monitor not in ("loss", "auroc"):
         raise ValueError(f"monitor must be 'loss' or 'auroc', got {monitor!r}")

@@ -18,13 +18,17 @@ from jax.extend import core
 from jaxmaxent import memory
 from jaxmaxent.ensemble import Ensemble
 from jaxmaxent.run.block import SCALARS, TRACE_SLOTS
-from jaxmaxent.run.record import BATCHES
+from jaxmaxent.run.record import BATCHES, first_size
 from jaxmaxent.run.settings import ANCHOR_CHAINS, CHAINS, CHAINS_AT_ONE_BETA, DEFAULT_RUNGS, LAST_REPLICAS, Settings
 
 _TOKEN = _COUNT = _NUMBER = 4  # bytes on the device
 _DOUBLE = 8  # bytes of a number of the host
 # Arrays of a run with an entry for every letter: frequencies and what is known of them.
 _PER_LETTER = 4
+# Bytes of the temporaries of diagnostics for each of the counts they look at.
+_DIAGNOSED = 2 * _DOUBLE
+# And of what a CPU compares for each pair of the replicas of a chain, to find who stands where.
+_PAIR = 16
 _MATERIALIZED = "dot_general", "conv_general_dilated"
 
 
@@ -105,20 +109,21 @@ def _needs(
     traced = _NUMBER * scalars * (TRACE_SLOTS * rungs + 2 * settings.places)
     of_chain = tokens + _COUNT * table + traced + draw * (settings.store_every is not None)
     walked = chains * replicas * activation  # of one anchor
+    if _on_host():
+        walked += chains * replicas**2 * _PAIR
     device = -(-anchors * chains * of_chain // devices) + -(-walked // devices)
-    batches = min(BATCHES, settings.counted)
+    batches = min(BATCHES - 1, settings.counted // first_size(settings.counted))
     batch = np.min_scalar_type(settings.counted // BATCHES * settings.last_replicas).itemsize
-    # Counts of batches, twice as they are looked at or saved, of all states, and energies of single states.
-    record = table * (2 * batches * batch + _DOUBLE)
+    # Counts of batches and of all states, and energies of single states.
+    record = table * (batches * batch + _DOUBLE)
     record += rungs * scalars * (batches * _DOUBLE + min(BATCHES * TRACE_SLOTS // 2, settings.counted) * _NUMBER)
     stored = 0 if settings.store_every is None else settings.counted * settings.thin // settings.store_every
-    host = anchors * chains * (record + 2 * stored * draw) + results * _PER_LETTER * _DOUBLE * table
+    diagnosed = settings.chains * table * batches * _DIAGNOSED  # anchor by anchor
+    host = anchors * chains * (record + 2 * stored * draw) + diagnosed + results * _PER_LETTER * _DOUBLE * table
     return Needs(device, host)
 
 
-def _blamed(
-    settings: Settings, anchors: int, missing: Callable[[Settings, int], Any]
-) -> tuple[str, int, str]:
+def _blamed(settings: Settings, anchors: int, missing: Callable[[Settings, int], Any]) -> tuple[str, int, str]:
     """What of the settings is to be smaller: its name, what was given, and its bound in words."""
     if settings.store_every is not None and missing(dataclasses.replace(settings, store_every=None), anchors) is None:
         every, steps = settings.store_every, settings.counted * settings.thin

@@ -133,7 +133,9 @@ class Settings:
         until, steps = _length(until, steps, thin)
         if burn_in is None:
             burn_in = -(-(steps // 4 if until is None else _WARM_UP_SWEEPS * ensemble.length) // thin) * thin
-        burn_in = checks.multiple("burn_in", checks.integer("burn_in", burn_in, at_least=0, at_most=checks.MOST_STEPS), "thin", thin)
+        burn_in = checks.multiple(
+            "burn_in", checks.integer("burn_in", burn_in, at_least=0, at_most=checks.MOST_STEPS), "thin", thin
+        )
         if store_every is not None:
             store_every = checks.integer("store_every", store_every, at_least=1)
             store_every = checks.multiple("store_every", store_every, "thin", thin)
@@ -172,7 +174,9 @@ def _length(until: Any, steps: Any, thin: int) -> tuple[Precision | None, int]:
     if steps is not None:
         if until is not None:
             raise ValueError(f"give until or steps, not both, got until={until!r} and steps={steps!r}")
-        return None, checks.multiple("steps", checks.integer("steps", steps, at_least=1, at_most=checks.MOST_STEPS), "thin", thin)
+        return None, checks.multiple(
+            "steps", checks.integer("steps", steps, at_least=1, at_most=checks.MOST_STEPS), "thin", thin
+        )
     until = Precision() if until is None else until
     if not isinstance(until, Precision):
         raise ValueError(f"until must be a Precision, got {type(until).__name__}")
