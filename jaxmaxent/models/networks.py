@@ -171,7 +171,9 @@ def architecture_from_dict(fields: dict[str, Any]) -> Architecture:
     values = {key: value for key, value in fields.items() if key != "name"}
     _same_fields(f"architecture {name!r}", values, kind)
     if not isinstance(values["alphabet"], dict):
-        raise ValueError(f"the alphabet of architecture {name!r} must be an object, got {checks.shown(values['alphabet'])}")
+        raise ValueError(
+            f"the alphabet of architecture {name!r} must be an object, got {checks.shown(values['alphabet'])}"
+        )
     _same_fields("alphabet", values["alphabet"], Alphabet)
     return kind(**{**values, "alphabet": _alphabet(values["alphabet"])})
 
