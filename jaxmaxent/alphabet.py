@@ -230,9 +230,7 @@ def _text(given: Any) -> str | None:
     """The letters of one sequence, or None if it is something else."""
     if isinstance(given, str):
         return str(given)
-    if isinstance(given, list | tuple | dict | set | frozenset) or not hasattr(given, "__len__"):
-        return None
-    if hasattr(given, "__array__") or not hasattr(given, "__iter__"):
+    if isinstance(given, list | tuple | dict | set | frozenset) or hasattr(given, "__array__"):
         return None
     try:
         text = str(given)

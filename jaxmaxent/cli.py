@@ -197,7 +197,9 @@ def _add_interpret(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rungs", type=_whole, help="β's of the ladder, 1 for β alone (default 14)")
     parser.add_argument("--chains", type=_whole, help="chains of each sequence (default 8, or 256 without a ladder)")
     parser.add_argument("--anchor-chains", type=_whole, help="chains started at it to compare with (default 1, or 0)")
-    parser.add_argument("--burn-in", type=_whole, help="steps before those that count (default 40 × length, or steps / 4)")
+    parser.add_argument(
+        "--burn-in", type=_whole, help="steps before those that count (default 40 × length, or steps / 4)"
+    )
     parser.add_argument("--steps", type=_whole, help="exactly so many steps of each replica, instead of what follows")
     parser.add_argument(
         "--evaluation", choices=["auto", "full", "incremental"], default="auto",
@@ -232,7 +234,9 @@ def _add_potential(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--steps", type=_whole, default=1000, help="proposals of each replica a look (default %(default)s)"
     )
-    parser.add_argument("--burn-in", type=_whole, help="before the first look and the check (default 20 × length or more)")
+    parser.add_argument(
+        "--burn-in", type=_whole, help="before the first look and the check (default 20 × length or more)"
+    )
     parser.add_argument("--max-steps", type=_whole, default=64_000, help="give up after so many (default %(default)s)")
     parser.add_argument("--chains", type=_whole, default=8, help="chains of each sequence (default %(default)s)")
     parser.add_argument("--shared", action="store_true", help="one μ for all sequences, for their mean GC content")
@@ -243,5 +247,7 @@ def _add_anchors(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("sequences", metavar="SEQUENCES", help="FASTA, table or one-hot .npy (also .gz but .npy)")
     parser.add_argument("--unit", type=_unit, help="output unit, or a pair A,B for their log-ratio (default 1,0)")
     parser.add_argument("--limit", type=_whole, metavar="N", help="only the first N sequences")
-    parser.add_argument("--called", type=_whole, metavar="CLASS", help="only those the network gives this class, rightly")
+    parser.add_argument(
+        "--called", type=_whole, metavar="CLASS", help="only those the network gives this class, rightly"
+    )
     parser.add_argument("--letters", help="letter order of a one-hot .npy, for example GCAT")

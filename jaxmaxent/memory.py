@@ -76,9 +76,10 @@ def _left(folder: Path, limit: str, usage: str) -> int | None:
     """What one control group leaves, None where it has no limit."""
     try:
         most, taken = int((folder / limit).read_text()), int((folder / usage).read_text())
-        stat = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+        lines = (folder / "memory.stat").read_text().splitlines()
     except (OSError, ValueError):
         return None
     # The cache of files counts as taken, and is given up when memory is asked for.
+    stat = dict(pair for pair in map(str.split, lines) if len(pair) == 2)
     cached = int(stat.get("total_inactive_file", stat.get("inactive_file", 0)))
     return most - taken + cached

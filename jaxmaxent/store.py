@@ -379,9 +379,9 @@ def _check_values(found: dict[str, Any]) -> None:
     if found["thin"] < 1:
         raise _Wrong(f"thin is {found['thin']}")
     for name, variable in export.VARIABLES.items():
-        if variable.units == "token" and found[name] is not None and found[name].size:
-            if found[name].max() >= len(letters):
-                raise _Wrong(f"{name} holds the token {found[name].max()} of {len(letters)} letters")
+        tokens = found[name]
+        if variable.units == "token" and tokens is not None and tokens.max(initial=0) >= len(letters):
+            raise _Wrong(f"{name} holds the token {tokens.max()} of {len(letters)} letters")
     beta = found["beta"]
     if not (np.isfinite(beta).all() and (beta >= 0).all() and (np.diff(beta) >= 0).all()):
         raise _Wrong("beta does not increase from 0 or more")

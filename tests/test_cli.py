@@ -448,7 +448,7 @@ def test_bad_settings_of_interpret_are_named(work, out, capsys, settings, words)
         (["--gc", "nan"], "nan"),
         (["--beta=-1"], "beta must be finite ≥ 0, got -1"),
         (["--chains", "1"], "chains must be a whole number of at least 2, got 1"),
-        (["--tolerance", "0"], "tolerance must be a finite number above 0, got 0"),
+        (["--tolerance", "0"], "tolerance must be a finite number above 1e-12 and below 1e+12, got 0"),
         (["--steps", "1"], "steps must be a whole number of at least 10, got 1"),
         (["--steps", "100", "--max-steps", "50"], "max_steps must be a whole number of at least 100, got 50"),
         (["--limit", "0"], "limit must be a whole number of at least 1, got 0"),

@@ -26,6 +26,7 @@ from jaxmaxent.store import Run
 
 # Of an accelerator: so many letters of all replicas advance together; more anchors wait for their turn.
 _LETTERS_AT_ONCE = 2**19
+_MOST_SECONDS = 1e12  # times the number of sequences this has to be a number
 AUTO = "auto"
 
 
@@ -102,7 +103,7 @@ def _until(steps: int | None, **asked: float | None) -> Precision | None:
     if "max_steps" in given:
         given["steps"] = checks.integer("max_steps", given.pop("max_steps"), at_least=1, at_most=checks.MOST_STEPS)
     if "max_seconds" in given:
-        given["seconds"] = checks.number("max_seconds", given.pop("max_seconds"), above=0)
+        given["seconds"] = checks.number("max_seconds", given.pop("max_seconds"), above=0, below=_MOST_SECONDS)
     return Precision(**given) if steps is None else None
 
 

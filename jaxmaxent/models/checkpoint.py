@@ -145,7 +145,8 @@ def _description(path: Path) -> dict[str, Any]:
         raise ValueError(f"{file} must have a format_version that is a whole number from 1, got {checks.shown(number)}")
     if number > FORMAT_VERSION:
         raise ValueError(
-            f"{file} has format_version {checks.shown(number)}, but this version of jaxmaxent reads up to {FORMAT_VERSION}"
+            f"{file} has format_version {checks.shown(number)}, but this version of jaxmaxent reads up to "
+            f"{FORMAT_VERSION}"
         )
     return description
 
