@@ -248,7 +248,7 @@ def test_more_stored_draws_than_fit_are_thinned(monkeypatch):
 def test_so_many_anchors_that_they_do_not_fit_are_told(monkeypatch):
     problem = Problem(length=4)
     ensemble = problem.ensemble(anchor=problem.states[:200]).batched()
-    monkeypatch.setattr(host, "free_bytes", lambda: 10 * 2**20)
+    monkeypatch.setattr(host, "free_bytes", lambda: 2**19)
     with pytest.raises(
         ValueError, match="^sequences sampled together must be at most about .* got 200: 200 sequences of 4"
     ):

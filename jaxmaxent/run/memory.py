@@ -29,6 +29,13 @@ _PER_LETTER = 4
 _DIAGNOSED = 2 * _DOUBLE
 # And of what a CPU compares for each pair of the replicas of a chain, to find who stands where.
 _PAIR = 16
+# What of the settings can be smaller, by what it is called, and how small it can be.
+_NAMES = {
+    "chains": ("chains", 1),
+    "extra": ("anchor_chains", 0),
+    "rungs": ("rungs of the ladder", 2),
+    "last_replicas": ("last_replicas", 1),
+}
 _MATERIALIZED = "dot_general", "conv_general_dilated"
 
 
@@ -125,42 +132,31 @@ def _needs(
 
 def _blamed(settings: Settings, anchors: int, missing: Callable[[Settings, int], Any]) -> tuple[str, int, str]:
     """What of the settings is to be smaller: its name, what was given, and its bound in words."""
-    if settings.store_every is not None and missing(dataclasses.replace(settings, store_every=None), anchors) is None:
-        every, steps = settings.store_every, settings.counted * settings.thin
 
-        def fits(times: int) -> bool:
-            return missing(dataclasses.replace(settings, store_every=every * times), anchors) is None
+    def fits(**changes: Any) -> bool:
+        return missing(dataclasses.replace(settings, **changes), anchors) is None
 
-        times = next((2**n for n in range(1, 64) if 2**n * every <= steps and fits(2**n)), None)
-        if times is not None:
-            return "store_every", every, f"at least about {every * times:,}"
-    usual = {
-        "chains": CHAINS if settings.has_source else CHAINS_AT_ONE_BETA,
-        "extra": ANCHOR_CHAINS,
-        "rungs": DEFAULT_RUNGS,
-        "last_replicas": LAST_REPLICAS,
-    }
-    least = {"chains": 1, "extra": 0, "rungs": 2, "last_replicas": 1}
-    names = {"extra": "anchor_chains", "rungs": "rungs of the ladder"}
+    every = settings.store_every
+    if every is not None and fits(store_every=None):
+        rarer = [every * 2**n for n in range(1, 32) if every * 2**n <= settings.counted * settings.thin]
+        enough = next((steps for steps in rarer if fits(store_every=steps)), None)
+        if enough is not None:
+            return "store_every", every, f"at least about {enough:,}"
     # What is furthest above its default first.
+    usual = {"chains": CHAINS if settings.has_source else CHAINS_AT_ONE_BETA, "extra": ANCHOR_CHAINS}
+    usual |= {"rungs": DEFAULT_RUNGS, "last_replicas": LAST_REPLICAS}
     for field in sorted(usual, key=lambda field: -getattr(settings, field) / usual[field]):
-        given = getattr(settings, field)
-
-        def fits(number: int, field: str = field) -> bool:
-            return missing(dataclasses.replace(settings, **{field: number}), anchors) is None
-
-        if given > least[field] and fits(least[field]):
-            return names.get(field, field), given, f"at most about {_about(_largest(fits, least[field], given)):,}"
-
-    def together(number: int) -> bool:
-        return missing(settings, number) is None
-
-    if anchors > 1 and together(1):
-        return "sequences sampled together", anchors, f"at most about {_about(_largest(together, 1, anchors)):,}"
+        given, (name, least) = getattr(settings, field), _NAMES[field]
+        if given > least and fits(**{field: least}):
+            largest = _largest(lambda number, field=field: fits(**{field: number}), least, given)
+            return name, given, f"at most about {_about(largest):,}"
+    if anchors > 1 and missing(settings, 1) is None:
+        largest = _largest(lambda number: missing(settings, number) is None, 1, anchors)
+        return "sequences sampled together", anchors, f"at most about {_about(largest):,}"
     return "chains", settings.chains, "fewer, and rungs fewer, or sequences shorter,"
 
 
-def _largest(fits: Callable[[int], bool], least: int, given: int) -> int:
+def _largest(fits: Callable[..., bool], least: int, given: int) -> int:
     """The largest number from `least`, which fits, to `given`, which does not."""
     while given - least > 1:
         middle = (least + given) // 2
@@ -202,7 +198,7 @@ def _largest_product(jaxpr: core.Jaxpr, changes: list[bool]) -> tuple[int, list[
         given = [id(value) in changing for value in equation.invars]
         found = [any(given)] * len(equation.outvars)
         if any(given) and equation.primitive.name in _MATERIALIZED:
-            value = equation.outvars[0].aval
+            value: Any = equation.outvars[0].aval
             largest = max(largest, math.prod(value.shape) * value.dtype.itemsize)
         for parameter in equation.params.values():
             inner = getattr(parameter, "jaxpr", parameter)
