@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -78,6 +79,7 @@ class Alphabet:
         """
         if isinstance(sequence, str):
             return self._encode_one(sequence, "sequence")
+        sequence = list(sequence)  # entry 0 of a table's column may be anything
         if len(sequence) == 0:
             raise ValueError("sequence must hold at least one sequence, got an empty list")
         lengths = {len(s) for s in sequence}
@@ -117,6 +119,54 @@ class Alphabet:
         table = np.full(max(points) + 2, 255, np.uint8)
         table[list(points)] = list(points.values())
         return table
+
+    def read(self, name: str, given: Any) -> Int[np.ndarray, "*sequences length"]:
+        """Tokens of what a user gave: one sequence or several, as letters or as tokens.
+
+        Each type has one meaning. Text, and what is letter by letter its own text (as the sequences of Biopython), is
+        one sequence. A list, tuple, array or column of text is several. Whole numbers are tokens.
+
+        Args:
+            name: what the argument is called, for messages.
+            given: letters, or tokens of shape [length] or [sequences, length].
+
+        Raises:
+            ValueError: for anything else, and where two readings are possible: a list of single letters, and whole
+                numbers that are tokens of several sequences and also a one-hot of one.
+        """
+        text = _text(given)
+        if text is not None:
+            return self._encode_one(text, name)
+        array = _array(name, given)
+        if array.dtype == object:
+            return self.encode(_texts(name, array))
+        if array.dtype.kind not in "iu" or array.ndim not in (1, 2) or array.size == 0:
+            raise ValueError(
+                f"{name} must be letters or whole-number tokens of shape [length] or [{name}s, length], "
+                f"got {array.dtype} of shape {list(array.shape)}{self._advice(array)}"
+            )
+        if array.min() < 0 or array.max() >= len(self):
+            raise ValueError(
+                f"{name} must hold tokens 0 to {len(self) - 1} for the alphabet {self.letters!r}, "
+                f"got {array.min()} to {array.max()}"
+            )
+        self.check_no_one_hot(name, array)
+        return array
+
+    def check_no_one_hot(self, name: str, tokens: np.ndarray) -> None:
+        """ValueError if tokens of several sequences are a one-hot of one sequence as well."""
+        if tokens.ndim == 2 and len(tokens) > 1 and tokens.shape[1] == len(self) and _is_one_hot(tokens):
+            raise ValueError(
+                f"{name} of shape {list(tokens.shape)} can be tokens of {len(tokens)} sequences or the one-hot of "
+                f"one: write Alphabet.from_one_hot(array, letters) for a one-hot, and letters instead of tokens "
+                f"(Alphabet.decode) for sequences"
+            )
+
+    def _advice(self, array: np.ndarray) -> str:
+        """What to do with an array that may be a one-hot."""
+        if array.ndim < 2 or array.shape[-1] != len(self) or array.dtype.kind not in "iufb":
+            return ""
+        return "; Alphabet.from_one_hot(array, letters) turns a one-hot into tokens"
 
     def decode(self, tokens: Int[np.ndarray, "*sequences length"]) -> str | list[str]:
         """Turn tokens of shape [length] into a string, of shape [sequences, length] into a list of strings."""
@@ -174,6 +224,62 @@ class Alphabet:
             raise ValueError(f"the alphabet {self.letters!r} has no complements")
         table = np.array([self.letters.index(c) for c in self.complements], np.uint8)
         return table[np.asarray(tokens)]
+
+
+def _text(given: Any) -> str | None:
+    """The letters of one sequence, or None if it is something else."""
+    if isinstance(given, str):
+        return str(given)
+    if isinstance(given, list | tuple | dict | set | frozenset) or hasattr(given, "__array__"):
+        return None
+    try:
+        text = str(given)
+        same = len(text) == len(given) and all(str(one) == letter for one, letter in zip(given, text, strict=True))
+    except (TypeError, ValueError):
+        return None
+    return text if same else None
+
+
+def _array(name: str, given: Any) -> np.ndarray:
+    """A list, tuple or array as a NumPy array, of objects if it may hold text."""
+    expected = f"{name} must be letters or whole-number tokens of shape [length] or [{name}s, length]"
+    if not (isinstance(given, list | tuple) or hasattr(given, "__array__")):
+        hint = "; decode it to text first" if isinstance(given, bytes | bytearray) else ""
+        raise ValueError(f"{expected}, got {type(given).__name__}{hint}")
+    if isinstance(given, list | tuple):
+        if len(given) == 0:
+            raise ValueError(f"{expected}, got an empty {type(given).__name__}")
+        if any(_text(entry) is not None for entry in given):
+            array = np.empty(len(given), object)
+            for index, entry in enumerate(given):
+                array[index] = entry
+            return array
+    try:
+        array = np.asarray(given)
+    except (TypeError, ValueError, RuntimeError):  # RuntimeError: of PyTorch
+        raise ValueError(f"{expected}, got a {type(given).__name__} that is no array of one shape") from None
+    return array.astype(object) if array.dtype.kind in "UT" else array
+
+
+def _texts(name: str, array: np.ndarray) -> list[str]:
+    """The strings of an array of objects, or ValueError if it is not several sequences."""
+    if array.ndim != 1 or array.size == 0:
+        raise ValueError(f"{name} must be one string for each sequence, got strings of shape {list(array.shape)}")
+    entries = [_text(entry) for entry in array]
+    texts = [entry for entry in entries if entry is not None]
+    if len(texts) < len(entries):
+        wrong = entries.index(None)
+        raise ValueError(f"{name} must hold strings only, but entry {wrong} is of type {type(array[wrong]).__name__}")
+    if len(texts) > 1 and all(len(text) == 1 for text in texts):
+        raise ValueError(
+            f"{name} must not be {len(texts)} single letters, which can be one sequence or {len(texts)}: write "
+            f'"".join({name}) for one sequence, and tokens of shape [{len(texts)}, 1] for {len(texts)} of one letter'
+        )
+    return texts
+
+
+def _is_one_hot(array: np.ndarray) -> bool:
+    return bool(((array == 0) | (array == 1)).all() and (array.sum(-1) == 1).all())
 
 
 DNA = Alphabet("ACGT", any_letter="N", complements="TGCA")

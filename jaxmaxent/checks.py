@@ -9,12 +9,33 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+# The largest number that the device can count to.
+MOST = 2**31 - 1
+# Steps of a warm-up, and steps after it: the number of a step must not be larger than `MOST`.
+MOST_STEPS = 10**9
+MOST_SEED = 2**63 - 1
+# A product of an energy or a count with its factor (β, μ, a weight) has to be a number, for all below this one.
+_LARGEST_FACTOR_OF = 1e8
+_SHOWN = 80
 
-def integer(name: str, value: Any, *, at_least: int) -> int:
-    """`value` as an int, or ValueError if it is not a whole number of at least `at_least`."""
+
+def integer(name: str, value: Any, *, at_least: int, at_most: int = MOST) -> int:
+    """`value` as an int, or ValueError if it is not a whole number from `at_least` to `at_most`."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < at_least:
-        raise ValueError(f"{name} must be a whole number of at least {at_least}, got {value!r}")
+        raise ValueError(f"{name} must be a whole number of at least {at_least}, got {shown(value)}")
+    if value > at_most:
+        raise ValueError(f"{name} must be a whole number of at most {at_most:,}, got {shown(value)}")
     return int(value)
+
+
+def shown(value: Any) -> str:
+    """`repr(value)` for a message, cut off where it is long."""
+    if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > 256:
+        return f"{'-' * (value < 0)}2^{value.bit_length() - 1} or more"  # Python writes no number of 5,000 digits
+    if isinstance(value, str | bytes | list | tuple) and len(value) > _SHOWN:
+        value = value[:_SHOWN]
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 def number(name: str, value: Any, *, above: float = -math.inf, below: float = math.inf) -> float:
@@ -25,25 +46,41 @@ def number(name: str, value: Any, *, above: float = -math.inf, below: float = ma
         result = math.nan
     if not (math.isfinite(result) and above < result < below):
         bounds = [f"above {above:g}"] * (above > -math.inf) + [f"below {below:g}"] * (below < math.inf)
-        raise ValueError(f"{name} must be a finite number {' and '.join(bounds)}".rstrip() + f", got {value!r}")
+        raise ValueError(f"{name} must be a finite number {' and '.join(bounds)}".rstrip() + f", got {shown(value)}")
     return result
 
 
 def number_array(name: str, value: Any) -> np.ndarray:
-    """Return `value` as a float array, which may hold infinities and NaN; ValueError if it is no array of numbers."""
+    """Return `value` as a float array, which may hold infinities and NaN; ValueError if it is no array of real numbers."""
     try:
-        return np.asarray(value, dtype=float)
-    except (TypeError, ValueError):
-        raise ValueError(f"{name} must be a number or an array of numbers, got {value!r}") from None
+        array = np.asarray(value)
+        if np.iscomplexobj(array):  # NumPy would leave out the imaginary part
+            raise TypeError
+        return array.astype(float)
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(f"{name} must be a number or an array of numbers, got {shown(value)}") from None
 
 
 def finite_array(name: str, value: Any, *, at_least: float = -math.inf) -> np.ndarray:
-    """`value` as a float array, or ValueError if an entry is not finite or below `at_least`."""
+    """`value` as a float array, or ValueError if an entry is not a finite real number or below `at_least`."""
     array = number_array(name, value)
     wrong = ~np.isfinite(array) | (array < at_least)
     if wrong.any():
         bound = f" ≥ {at_least:g}" if at_least > -math.inf else ""
         raise ValueError(f"{name} must be finite{bound}, got {array[wrong].flat[0]:g}")
+    return array
+
+
+def factor(name: str, value: Any, *, at_least: float = -math.inf) -> np.ndarray:
+    """`finite_array`, or ValueError if an entry times an energy would overflow in the precision that JAX works in."""
+    array = finite_array(name, value, at_least=at_least)
+    largest = float(jnp.finfo(jnp.result_type(float)).max) / _LARGEST_FACTOR_OF
+    wrong = np.abs(array) > largest
+    if wrong.any():
+        raise ValueError(
+            f"{name} must be at most {largest:.1g} in size, as products with it would overflow, "
+            f"got {array[wrong].flat[0]:g}"
+        )
     return array
 
 
@@ -77,9 +114,9 @@ def multiple(name: str, value: int, of_name: str, of: int) -> int:
 def random_key(seed: Any) -> jax.Array:
     """The typed key of a seed, or ValueError if it is not a whole number of 64 bits."""
     try:
-        return jax.random.key(integer("seed", seed, at_least=-(2**63)))
-    except OverflowError:
-        raise ValueError(f"seed must be a whole number below 2^63, got {seed}") from None
+        return jax.random.key(integer("seed", seed, at_least=-MOST_SEED - 1, at_most=MOST_SEED))
+    except OverflowError:  # a seed that JAX takes only in double precision
+        raise ValueError(f"seed must be a whole number below 2^63, got {shown(seed)}") from None
 
 
 def typed_key(key: Any) -> jax.Array:

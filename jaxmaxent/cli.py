@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 
 from jaxmaxent import console
 
+_OUT_OF_MEMORY = "there is not enough memory{}; take fewer chains, rungs or sequences"
 EXIT_FAILED, EXIT_BAD_INPUT, EXIT_NOT_REACHED = 1, 2, 3
 # Arguments of the library that options have other names for.
 _OTHER_NAMES = {"target": "gc"}
@@ -38,7 +39,14 @@ def _run(arguments: Sequence[str] | None) -> int:
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
+        _check_texts(options)
         return command(options)
+    except MemoryError as error:
+        return _complain(_OUT_OF_MEMORY.format(f" ({error})" if str(error) else ""), EXIT_BAD_INPUT)
+    except RuntimeError as error:  # JAX's own, whose import waits with the heavy ones
+        if "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        return _complain(_OUT_OF_MEMORY.format(" on the device"), EXIT_BAD_INPUT)
     except ArithmeticError as error:  # NonFiniteEnergyError; its import waits with the heavy ones
         return _complain(error, EXIT_FAILED)
     except ValueError as error:
@@ -49,6 +57,13 @@ def _run(arguments: Sequence[str] | None) -> int:
         number = getattr(stop, "signal", None)  # of Interrupted, which says what is kept
         what = "interrupted; nothing was written under its final name" if number is None else stop
         return _complain(what, 128 + (number or signal.SIGINT))
+
+
+def _check_texts(options: dict[str, Any]) -> None:
+    """ValueError for a text that cannot be the name of a file."""
+    for name, value in options.items():
+        if isinstance(value, str) and "\0" in value:
+            raise ValueError(f"{name} must not hold a NUL character, got {value[:80]!r}")
 
 
 def _complain(what: Any, code: int, told: str | None = None) -> int:
@@ -112,6 +127,24 @@ def _demo(options: dict[str, Any]) -> int:
 
     run = demo.run(options.pop("out"), **options)
     return 0 if run.converged.all() else EXIT_NOT_REACHED
+
+
+def _whole(text: str) -> int:
+    """A whole number, with a message of its own."""
+    try:
+        return int(text)
+    except ValueError:
+        shown = text if len(text) <= 40 else f"{text[:40]}…"
+        raise argparse.ArgumentTypeError(f"expected a whole number such as 100, got {shown!r}") from None
+
+
+def _number(text: str) -> float:
+    """A number, with a message of its own."""
+    try:
+        return float(text)
+    except ValueError:
+        shown = text if len(text) <= 40 else f"{text[:40]}…"
+        raise argparse.ArgumentTypeError(f"expected a number such as 0.5, got {shown!r}") from None
 
 
 def _unit(text: str) -> int | tuple[int, int]:
@@ -182,7 +215,7 @@ def _command(commands: Any, name: str, function: Any, summary: str, *, seeded: b
     parser = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
     parser.set_defaults(command=function, parser=parser)
     if seeded:
-        parser.add_argument("--seed", type=int, default=0, help="random seed (default %(default)s)")
+        parser.add_argument("--seed", type=_whole, default=0, help="random seed (default %(default)s)")
     parser.add_argument("--force", action="store_true", help="overwrite what this command wrote there before")
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
     return parser
@@ -198,7 +231,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--valid", metavar="T", help="table to stop by; without it a tenth is held out")
     parser.add_argument("--test", metavar="T", help="table for test AUROC and AUPRC")
     parser.add_argument("--architecture", choices=["conv", "mlp"], default="conv", help="(default %(default)s)")
-    parser.add_argument("--epochs", type=int, help="passes over the table at most")
+    parser.add_argument("--epochs", type=_whole, help="passes over the table at most")
     parser.add_argument("--both-strands", action="store_true", help="train on reverse complements as well")
     parser.add_argument("--sequence-column", metavar="NAME", help="column of the sequences, if not seq or sequence")
     parser.add_argument("--label-column", metavar="NAME", help="column of the labels, if not label")
@@ -210,23 +243,25 @@ def _add_interpret(parser: argparse.ArgumentParser) -> None:
         "--beta", type=_beta, required=True, help='β ≥ 0, the sharper the larger; "auto" for one for each sequence'
     )
     parser.add_argument("--out", required=True, metavar="RUN", help="folder to write; RUN.checkpoint keeps the work")
-    parser.add_argument("--mu", type=float, default=0.0, help="chemical potential of GC (default %(default)s)")
-    parser.add_argument("--rungs", type=int, help="β's of the ladder, 1 for β alone (default 14)")
-    parser.add_argument("--chains", type=int, help="chains of each sequence (default 8, or 256 without a ladder)")
-    parser.add_argument("--anchor-chains", type=int, help="chains started at it to compare with (default 1, or 0)")
-    parser.add_argument("--burn-in", type=int, help="steps before those that count (default 40 × length, or steps / 4)")
-    parser.add_argument("--steps", type=int, help="exactly so many steps of each replica, instead of what follows")
+    parser.add_argument("--mu", type=_number, default=0.0, help="chemical potential of GC (default %(default)s)")
+    parser.add_argument("--rungs", type=_whole, help="β's of the ladder, 1 for β alone (default 14)")
+    parser.add_argument("--chains", type=_whole, help="chains of each sequence (default 8, or 256 without a ladder)")
+    parser.add_argument("--anchor-chains", type=_whole, help="chains started at it to compare with (default 1, or 0)")
+    parser.add_argument(
+        "--burn-in", type=_whole, help="steps before those that count (default 40 × length, or steps / 4)"
+    )
+    parser.add_argument("--steps", type=_whole, help="exactly so many steps of each replica, instead of what follows")
     parser.add_argument(
         "--evaluation", choices=["auto", "full", "incremental"], default="auto",
         help="whole forward passes, or only what a proposal can reach (default the faster)",
     )  # fmt: skip
-    parser.add_argument("--pictures", type=int, default=50, help="draw the first so many (default %(default)s)")
+    parser.add_argument("--pictures", type=_whole, default=50, help="draw the first so many (default %(default)s)")
     until = parser.add_argument_group("when to stop, at each sequence")
-    until.add_argument("--rhat", type=float, help="at this R-hat of everything reported (default 1.01)")
-    until.add_argument("--ess", type=float, help="and this effective sample size (default 400)")
-    until.add_argument("--mcse", type=float, help="and this standard error of every letter's frequency (default any)")
-    until.add_argument("--max-steps", type=int, help="or give up after so many steps (default 200000)")
-    until.add_argument("--max-seconds", type=float, help="or after so many seconds of sampling (default never)")
+    until.add_argument("--rhat", type=_number, help="at this R-hat of everything reported (default 1.01)")
+    until.add_argument("--ess", type=_number, help="and this effective sample size (default 400)")
+    until.add_argument("--mcse", type=_number, help="and this standard error of every letter's frequency (default any)")
+    until.add_argument("--max-steps", type=_whole, help="or give up after so many steps (default 200000)")
+    until.add_argument("--max-seconds", type=_number, help="or after so many seconds of sampling (default never)")
 
 
 def _add_resume(parser: argparse.ArgumentParser) -> None:
@@ -237,21 +272,23 @@ def _add_motifs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", help="the folder that interpret wrote, or a saved run")
     parser.add_argument("--out", required=True, metavar="FOLDER", help="folder to write")
     parser.add_argument("--against", metavar="MOTIFS", help="known motifs to name them by, MEME or JASPAR format")
-    parser.add_argument("--best", type=int, default=5, help="known motifs told for each (default %(default)s)")
+    parser.add_argument("--best", type=_whole, default=5, help="known motifs told for each (default %(default)s)")
 
 
 def _add_potential(parser: argparse.ArgumentParser) -> None:
     _add_anchors(parser)
     parser.add_argument("--out", required=True, metavar="FILE", help="JSON file to write")
-    parser.add_argument("--beta", type=float, required=True, help="β ≥ 0, the sharper the larger")
-    parser.add_argument("--gc", type=float, required=True, help="wanted mean GC content, between 0 and 1")
-    parser.add_argument("--tolerance", type=float, default=0.02, help="wanted error of μ (default %(default)s)")
+    parser.add_argument("--beta", type=_number, required=True, help="β ≥ 0, the sharper the larger")
+    parser.add_argument("--gc", type=_number, required=True, help="wanted mean GC content, between 0 and 1")
+    parser.add_argument("--tolerance", type=_number, default=0.02, help="wanted error of μ (default %(default)s)")
     parser.add_argument(
-        "--steps", type=int, default=1000, help="proposals of each replica a look (default %(default)s)"
+        "--steps", type=_whole, default=1000, help="proposals of each replica a look (default %(default)s)"
     )
-    parser.add_argument("--burn-in", type=int, help="before the first look and the check (default 20 × length or more)")
-    parser.add_argument("--max-steps", type=int, default=64_000, help="give up after so many (default %(default)s)")
-    parser.add_argument("--chains", type=int, default=8, help="chains of each sequence (default %(default)s)")
+    parser.add_argument(
+        "--burn-in", type=_whole, help="before the first look and the check (default 20 × length or more)"
+    )
+    parser.add_argument("--max-steps", type=_whole, default=64_000, help="give up after so many (default %(default)s)")
+    parser.add_argument("--chains", type=_whole, default=8, help="chains of each sequence (default %(default)s)")
     parser.add_argument("--shared", action="store_true", help="one μ for all sequences, for their mean GC content")
 
 
@@ -259,6 +296,8 @@ def _add_anchors(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="folder that train wrote")
     parser.add_argument("sequences", metavar="SEQUENCES", help="FASTA, table or one-hot .npy (also .gz but .npy)")
     parser.add_argument("--unit", type=_unit, help="output unit, or a pair A,B for their log-ratio (default 1,0)")
-    parser.add_argument("--limit", type=int, metavar="N", help="only the first N sequences")
-    parser.add_argument("--called", type=int, metavar="CLASS", help="only those the network gives this class, rightly")
+    parser.add_argument("--limit", type=_whole, metavar="N", help="only the first N sequences")
+    parser.add_argument(
+        "--called", type=_whole, metavar="CLASS", help="only those the network gives this class, rightly"
+    )
     parser.add_argument("--letters", help="letter order of a one-hot .npy, for example GCAT")

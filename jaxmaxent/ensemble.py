@@ -112,7 +112,8 @@ class Ensemble:
 
         Args:
             representation: a `Representation`, or a plain function one_hot[length, letters] -> [features].
-            anchor: the inputs to interpret: a string, strings of equal length, or tokens.
+            anchor: the inputs to interpret: a string, strings of equal length, or tokens of shape [length] or
+                [anchors, length]; a one-hot goes through `Alphabet.from_one_hot`.
             beta: β ≥ 0, one number or one an anchor.
             unit: whose weights scale the features: output unit k for w = W[:, k], or a pair (a, b) for
                 w = W[:, a] − W[:, b], which makes E a distance in the log-ratio of the two classes. May be left
@@ -134,7 +135,7 @@ class Ensemble:
                 )
             representation = Representation(_WithoutParams(representation))
         alphabet = _alphabet(representation.alphabet, alphabet)
-        tokens = _tokens(anchor, alphabet)
+        tokens = alphabet.read("anchor", anchor)
         checks.finite_parameters("params", representation.params)
         reference = _reference(representation, tokens, alphabet)
         batch = tokens.shape[:-1]
@@ -149,7 +150,7 @@ class Ensemble:
             anchor=jnp.asarray(tokens, jnp.int32),
             reference=reference,
             weights=jnp.asarray(w, reference.dtype),
-            beta=_per_anchor("beta", checks.finite_array("beta", beta, at_least=0), batch),
+            beta=_per_anchor("beta", checks.factor("beta", beta, at_least=0), batch),
             fields=checked,
             movable=jnp.asarray(_movable(fixed, settled), jnp.int32),
             features=representation.features,
@@ -169,7 +170,7 @@ class Ensemble:
     @jax.transfer_guard("allow")
     def with_beta(self, beta: Any) -> Ensemble:
         """The same ensemble at another β ≥ 0, one number or one an anchor."""
-        checked = checks.finite_array("beta", beta, at_least=0)
+        checked = checks.factor("beta", beta, at_least=0)
         return self.replace(beta=_per_anchor("beta", checked, self.anchor.shape[:-1]))  # pyright: ignore
 
     @jax.transfer_guard("allow")
@@ -177,7 +178,7 @@ class Ensemble:
         """The same ensemble with another μ, one number or one an anchor, for one of its fields."""
         if not 0 <= field < len(self.fields):
             raise ValueError(f"field must be the index of one of {len(self.fields)} fields, got {field!r}")
-        value = _per_anchor("mu", checks.finite_array("mu", mu), self.anchor.shape[:-1])
+        value = _per_anchor("mu", checks.factor("mu", mu), self.anchor.shape[:-1])
         fields = list(self.fields)
         fields[field] = fields[field].replace(mu=value)  # pyright: ignore[reportAttributeAccessIssue]
         return self.replace(fields=tuple(fields))  # pyright: ignore[reportAttributeAccessIssue]
@@ -265,23 +266,6 @@ class Ensemble:
         return ~jnp.any(forbidden & jax.nn.one_hot(tokens, forbidden.shape[1], dtype=bool))
 
 
-def _tokens(anchor: Any, alphabet: Alphabet) -> np.ndarray:
-    if isinstance(anchor, str) or (len(np.shape(anchor)) == 1 and isinstance(anchor[0], str)):
-        return alphabet.encode(anchor)
-    tokens = np.asarray(anchor)
-    if tokens.ndim not in (1, 2) or tokens.size == 0 or not np.issubdtype(tokens.dtype, np.integer):
-        raise ValueError(
-            f"anchor must be letters or whole-number tokens of shape [length] or [anchors, length], "
-            f"got {tokens.dtype} of shape {list(tokens.shape)}"
-        )
-    if tokens.min() < 0 or tokens.max() >= len(alphabet):
-        raise ValueError(
-            f"anchor must hold tokens 0 to {len(alphabet) - 1} for the alphabet {alphabet.letters!r}, "
-            f"got {tokens.min()} to {tokens.max()}"
-        )
-    return tokens
-
-
 def _reference(representation: Representation, tokens: np.ndarray, alphabet: Alphabet) -> jax.Array:
     """Φ(x0) of every anchor, at least in float32."""
 
@@ -300,6 +284,11 @@ def _reference(representation: Representation, tokens: np.ndarray, alphabet: Alp
             f"representation must return one vector [features] for a sequence of shape "
             f"[{tokens.shape[-1]}, {len(alphabet)}], got {shape}"
         )
+    if not any(jnp.issubdtype(shape.dtype, kind) for kind in (jnp.floating, jnp.integer, jnp.bool_)):
+        raise ValueError(
+            f"representation must return real numbers, got {shape.dtype}; return real and imaginary parts side by side "
+            f"for complex ones"
+        )
     rows = jnp.asarray(tokens.reshape(-1, tokens.shape[-1]))
     with network_errors.in_words(tokens.shape[-1], len(alphabet)):
         reference = jax.block_until_ready(_features_of(representation.features, alphabet, representation.params, rows))
@@ -317,7 +306,7 @@ def _weights(head: Any, unit: Any, weights: Any, shape: tuple[int, ...]) -> np.n
     if weights is not None:
         if unit is not None:
             raise ValueError(f"give unit or weights, not both, got unit={unit!r} and weights")
-        w = checks.finite_array("weights", weights)
+        w = checks.factor("weights", weights)
         if w.shape not in ((features,), shape):
             raise ValueError(f"weights must have shape [{features}] or {list(shape)}, got {list(w.shape)}")
     elif head is None:
@@ -384,7 +373,7 @@ def _checked_field(field: Any, batch: tuple[int, ...], length: int, alphabet: Al
             f"field {field.name!r} must have a table of shape [{len(alphabet)}] or [{length}, {len(alphabet)}], "
             f"got {list(unary.shape)}"
         )
-    mu = _per_anchor("mu", checks.finite_array("mu", field.mu), batch)
+    mu = _per_anchor("mu", checks.factor("mu", field.mu), batch)
     tables = {"unary": jnp.asarray(unary, float), "pair": None if pair is None else jnp.asarray(pair, float)}
     tables["forbidden"] = _forbidden(forbidden, field.forbidden, (length, len(alphabet)))
     return field.replace(mu=mu, **tables)  # pyright: ignore[reportAttributeAccessIssue]
@@ -423,6 +412,8 @@ def _movable(fixed: Any, settled: Bool[np.ndarray, " length"]) -> Int[np.ndarray
             raise ValueError(f"fixed must be positions or a boolean mask, got {given.dtype} {given.tolist()}")
         if given.dtype != bool and given.size and not (given.min() >= 0 and given.max() < length):
             raise ValueError(f"fixed must hold positions 0 to {length - 1}, got {given.tolist()}")
+        if given.dtype != bool and given.shape == (length,) and length > 2 and np.isin(given, (0, 1)).all():
+            raise ValueError(f"fixed must be positions or a mask of True and False, got {length} numbers 0 and 1")
         mask[given if given.size else []] = True
     if mask.all():
         raise ValueError(f"fixed must leave a position that may move, but it and the fields hold all {length}")

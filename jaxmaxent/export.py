@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from jaxmaxent import memory
 from jaxmaxent.files import new_file, new_folder
 
 if TYPE_CHECKING:
@@ -175,15 +176,33 @@ def read(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path} is damaged or no run, expected what `Run.save` wrote")
     options = {"consolidated": True} if engine == "zarr" else {}
     try:
-        dataset = xr.load_dataset(path, engine=engine, mask_and_scale=False, decode_times=False, **options)
+        with xr.open_dataset(path, engine=engine, mask_and_scale=False, decode_times=False, **options) as stored:
+            check_fits(path, stored.nbytes)
+            dataset = stored.load()
+    except TooLarge:
+        raise
     except Exception as error:  # of any type, as damaged files are read
         raise ValueError(f"{path} is damaged or no run, expected what `Run.save` wrote") from error
     if not {"about", "checksums"} <= set(dataset.attrs):
         return {}
     try:
         return _restored(dataset)
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         raise ValueError(f"{path} is damaged or was changed: {error}") from error
+
+
+class TooLarge(ValueError):
+    """A file would fill the memory."""
+
+
+def check_fits(path: Path, announced: int) -> None:
+    """Raise `TooLarge` if the arrays that a file announces do not fit into memory; compressed they can be small."""
+    free = memory.free_bytes()
+    if free is not None and announced > free:
+        raise TooLarge(
+            f"{path} is damaged or too large: it announces {announced / 2**30:,.1f} GiB of arrays, and "
+            f"{free / 2**30:,.1f} GiB of memory are free"
+        )
 
 
 def _mark(array: np.ndarray) -> list[Any]:

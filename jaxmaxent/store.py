@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -231,13 +233,10 @@ class Run:
         path = _checked_path(path)
         entries = export.read(path) if path.suffix in export.ENGINES else _read_archive(path)
         about = _read_about(path, entries.pop("about", None))
-        expected = {f.name for f in dataclasses.fields(cls)}
-        missing = sorted(expected - set(about) - set(entries))
-        if missing:
-            raise ValueError(f"{path} is no complete run: {missing[0]} is missing")
-        found: dict[str, Any] = {k: v for k, v in (about | entries).items() if k in expected}
-        found |= {k: tuple(v) for k, v in found.items() if isinstance(v, list)}
-        return cls(**found)
+        try:
+            return cls(**_checked(about, entries))
+        except _Wrong as error:
+            raise ValueError(f"{path} is no complete run: {error}") from None
 
 
 def join(runs: Sequence[Run]) -> Run:
@@ -287,17 +286,112 @@ def _read_archive(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path} is not there, expected a run saved as .npz")
     try:
         # Opened here, as NumPy leaves the file open where the archive is damaged.
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-            return dict(archive)
+        with open(path, "rb") as file:
+            with zipfile.ZipFile(file) as archive:
+                announced = sum(member.file_size for member in archive.infolist())
+            export.check_fits(path, announced)
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as arrays:
+                return dict(arrays)
+    except export.TooLarge:
+        raise
     except Exception as error:  # of any type, as damaged files are read
         raise ValueError(f"{path} is damaged or no run, expected an .npz archive that `Run.save` wrote") from error
+
+
+class _Wrong(Exception):
+    """What is wrong with an entry of a saved run."""
+
+
+# What NumPy calls the types of arrays in the annotations of `Run`, and how words are told apart.
+_KINDS = {"Float": "f", "Int": "iu", "Bool": "b", "UInt8": "u"}
+_WORDS: dict[str, tuple[type, ...]] = {"str": (str,), "int": (int,), "float": (int, float), "tuple[str, ...]": (list,)}
+
+
+def _checked(words: dict[str, Any], arrays: dict[str, Any]) -> dict[str, Any]:
+    """The attributes of a run out of what was read, once all are known to fit together.
+
+    Raises:
+        _Wrong: naming the first that is missing, of another type or shape, or out of range.
+    """
+    found: dict[str, Any] = {}
+    for field in dataclasses.fields(Run):
+        name, kind = field.name, str(field.type)
+        if name in export.VARIABLES:
+            if name in arrays:
+                found[name] = _checked_array(name, arrays[name], _KINDS[kind.split("[")[0]])
+            elif kind.endswith("| None") and name in words and words[name] is None:
+                found[name] = None
+        elif name in words:
+            found[name] = _checked_word(name, words[name], kind)
+        if name not in found:
+            raise _Wrong(f"{name} is missing")
+    _check_shapes(found)
+    _check_values(found)
+    return found
+
+
+def _checked_array(name: str, array: Any, kinds: str) -> np.ndarray:
+    tokens = export.VARIABLES[name].units == "token"
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in kinds or (tokens and array.dtype != np.uint8):
+        raise _Wrong(f"{name} is of type {getattr(array, 'dtype', type(array).__name__)}")
+    return array
+
+
+def _checked_word(name: str, value: Any, kind: str) -> Any:
+    right = isinstance(value, _WORDS[kind]) and not isinstance(value, bool)
+    if isinstance(value, list):
+        right = right and all(isinstance(entry, str) for entry in value)
+        return tuple(value) if right else _refuse_word(name, value)
+    if isinstance(value, int | float):
+        right = right and 0 <= value < math.inf
+    return value if right else _refuse_word(name, value)
+
+
+def _refuse_word(name: str, value: Any) -> None:
+    text = repr(value)
+    raise _Wrong(f"{name} is {text if len(text) < 80 else type(value).__name__}")
+
+
+def _check_shapes(found: dict[str, Any]) -> None:
+    """Every axis has one size in all arrays and words, and rungs, pairs and places go together."""
+    sizes = {"letter": len(found["letters"]), "field": len(found["field_names"]), "anchor": len(found["names"])}
+    if len(found["outcomes"]) != sizes["anchor"]:
+        raise _Wrong(f"outcomes has {len(found['outcomes'])} entries, names {sizes['anchor']}")
+    for name, variable in export.VARIABLES.items():
+        if found[name] is None:
+            continue
+        axes, shape = variable.dims.split(), found[name].shape
+        if len(axes) != len(shape) or any(sizes.setdefault(axis, n) != n for axis, n in zip(axes, shape, strict=True)):
+            expected = " × ".join(f"{axis} {sizes[axis]}" if axis in sizes else axis for axis in axes)
+            raise _Wrong(f"{name} has the shape {list(shape)}, expected {expected}")
+    if min(sizes[axis] for axis in ("anchor", "rung", "position", "chain", "state")) < 1:
+        raise _Wrong(f"it has an axis without entries: {sizes}")
+    if sizes["pair"] != sizes["rung"] - 1 or sizes["place"] < sizes["rung"]:
+        raise _Wrong(f"{sizes['rung']} rungs do not go with {sizes['pair']} pairs and {sizes['place']} places")
+
+
+def _check_values(found: dict[str, Any]) -> None:
+    """Tokens are letters, and β increases."""
+    letters = found["letters"]
+    if not 2 <= len(letters) == len(set(letters)):
+        raise _Wrong(f"letters is {letters[:80]!r}")
+    if found["thin"] < 1:
+        raise _Wrong(f"thin is {found['thin']}")
+    for name, variable in export.VARIABLES.items():
+        tokens = found[name]
+        if variable.units == "token" and tokens is not None and tokens.max(initial=0) >= len(letters):
+            raise _Wrong(f"{name} holds the token {tokens.max()} of {len(letters)} letters")
+    beta = found["beta"]
+    if not (np.isfinite(beta).all() and (beta >= 0).all() and (np.diff(beta) >= 0).all()):
+        raise _Wrong("beta does not increase from 0 or more")
 
 
 def _read_about(path: Path, entry: Any) -> dict[str, Any]:
     try:
         about = json.loads(str(entry))
-        kind, version = about["format"], about["format_version"]
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        kind, version = about.pop("format"), about.pop("format_version")
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ValueError(f"{path} holds no run, expected what `Run.save` wrote") from error
     # Runs of version 1 had one rung and no diagnostics, which cannot be made up for.
     if (kind, version) != (FORMAT, FORMAT_VERSION):

@@ -1,3 +1,4 @@
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -22,6 +23,50 @@ def test_what_is_no_whole_number_is_refused(value):
 def test_truth_is_no_number_of_things(value):
     with pytest.raises(ValueError, match=f"^count must be a whole number of at least 0, got .*{value}"):
         checks.integer("count", value, at_least=0)
+
+
+@pytest.mark.parametrize("value", [2**31, np.int64(2**31), 10**18, 10**400, pytest.param(10**5000, id="5,000 digits")])
+def test_more_than_the_device_can_count_is_refused(value):
+    with pytest.raises(ValueError, match="^count must be a whole number of at most 2,147,483,647, got ") as raised:
+        checks.integer("count", value, at_least=3)
+    assert len(str(raised.value)) < 200
+    with pytest.raises(ValueError, match="^count must be a whole number of at least 3, got "):
+        checks.integer("count", -value, at_least=3)
+    assert checks.integer("count", 2**31 - 1, at_least=3) == 2**31 - 1
+    assert checks.integer("seed", value, at_least=0, at_most=value) == value
+
+
+@pytest.mark.parametrize("seed", [2**63 - 1, -(2**63), 2**40])
+def test_seeds_have_64_bits(seed, x64):
+    checks.random_key(seed)
+
+
+@pytest.mark.parametrize("seed", [2**63, -(2**63) - 1, 10**30, pytest.param(10**5000, id="5,000 digits"), 1.0, True])
+def test_other_seeds_are_refused(seed):
+    with pytest.raises(ValueError, match="^seed must be a whole number"):
+        checks.random_key(seed)
+
+
+@pytest.mark.parametrize(
+    "value", [3, "abc", "x" * 10**6, b"x" * 10**6, list(range(10**6)), "\x00\n" * 10**4, 10**80, -(10**5000)],
+    ids=lambda value: type(value).__name__,
+)  # fmt: skip
+def test_values_are_shown_in_a_few_words(value):
+    shown = checks.shown(value)
+    assert 0 < len(shown) < 100
+    assert shown.isprintable()
+
+
+@pytest.mark.parametrize("value", [1e31, -1e31, [1, 1e38], np.array([[-1e38]])])
+def test_factors_that_would_overflow_are_refused(value, x64):
+    np.testing.assert_array_equal(checks.factor("mu", value), value)
+    for too_large in (value, np.multiply(1e200, value)):
+        with jax.enable_x64(False), pytest.raises(ValueError, match=r"^mu must be at most 3e\+30 in size, .*, got "):
+            checks.factor("mu", too_large)
+    with pytest.raises(ValueError, match="^mu must be at most 2e.300 in size"):
+        checks.factor("mu", 1e308)
+    with pytest.raises(ValueError, match="^mu must be finite"):
+        checks.factor("mu", np.inf)
 
 
 @pytest.mark.parametrize("value", [0.5, np.float32(0.5), jnp.asarray(0.5)])
@@ -75,7 +120,7 @@ def test_the_first_wrong_entry_is_told(value, message):
         checks.finite_array("w", value, at_least=0)
 
 
-@pytest.mark.parametrize("value", ["high", ["a"], [[1, 2], [3]], object(), 1j])
+@pytest.mark.parametrize("value", ["high", ["a"], [[1, 2], [3]], object(), 1j, np.array([1j]), [1 + 1j]])
 def test_what_is_no_array_of_numbers_is_refused_by_name(value):
     with pytest.raises(ValueError, match="^w must be "):
         checks.finite_array("w", value)

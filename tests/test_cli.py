@@ -290,10 +290,10 @@ def test_the_defaults_that_help_tells_are_those_of_the_library(capsys):
     with pytest.raises(SystemExit):
         main(["interpret", "--help"])
     told = " ".join(capsys.readouterr().out.split())
-    until, chains = Precision(), (run_settings._CHAINS, run_settings._CHAINS_AT_ONE_BETA)
+    until, chains = Precision(), (run_settings.CHAINS, run_settings.CHAINS_AT_ONE_BETA)
     for default in (
         f"(default {plan.DEFAULT_RUNGS})", f"(default {chains[0]}, or {chains[1]} without a ladder)",
-        f"(default {run_settings._ANCHOR_CHAINS}, or 0)", f"(default {run_settings._WARM_UP_SWEEPS} × length",
+        f"(default {run_settings.ANCHOR_CHAINS}, or 0)", f"(default {run_settings._WARM_UP_SWEEPS} × length",
         f"(default {until.rhat:g})", f"(default {until.ess:g})", f"(default {until.steps})",
     ):  # fmt: skip
         assert default in told
@@ -448,7 +448,7 @@ def test_bad_settings_of_interpret_are_named(work, out, capsys, settings, words)
         (["--gc", "nan"], "nan"),
         (["--beta=-1"], "jaxmaxent: --beta must be finite ≥ 0, got -1"),
         (["--chains", "1"], "jaxmaxent: --chains must be a whole number of at least 2, got 1"),
-        (["--tolerance", "0"], "jaxmaxent: --tolerance must be a finite number above 0, got 0"),
+        (["--tolerance", "0"], "jaxmaxent: --tolerance must be a finite number above 1e-12 and below 1e+12, got 0"),
         (["--steps", "1"], "jaxmaxent: --steps must be a whole number of at least 10, got 1"),
         (
             ["--steps", "100", "--max-steps", "50"],

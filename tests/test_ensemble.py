@@ -1,3 +1,5 @@
+import collections
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,6 +9,7 @@ from flax import linen, nnx
 import exact
 import jaxmaxent as jme
 from jaxmaxent.ensemble import weighted_distance
+from jaxmaxent.evaluate import energy_noise
 from problems import PROBLEMS, Problem, toy_features
 
 LINEAR = jme.Representation(lambda params, x: x.reshape(-1) @ params, np.eye(12)[:, :5], np.eye(5)[:, :3])
@@ -192,7 +195,7 @@ def test_a_plain_function_and_a_linen_module_are_representations():
         ({"fixed": [0, 1, 2]}, "fixed must leave a position that may move"),
         ({"fixed": [True, False]}, r"fixed must be a mask of shape \[3\]"),
         ({"fixed": [0.5]}, "fixed must be positions"),
-        ({"anchor": "ACN"}, "sequence has 'N' .IUPAC for any letter. at position 2"),
+        ({"anchor": "ACN"}, "anchor has 'N' .IUPAC for any letter. at position 2"),
         ({"anchor": ["ACG", "AC"]}, "equal lengths"),
         ({"anchor": [0, 1, 4]}, "anchor must hold tokens 0 to 3"),
         ({"anchor": [0.0, 1.0, 2.0]}, "anchor must be letters or whole-number tokens"),
@@ -393,3 +396,184 @@ def test_making_and_changing_ensembles_is_no_transfer_unasked():
         jax.block_until_ready(jax.jit(lambda params: params)(ensemble.params))
     np.testing.assert_array_equal(plain.reference, ensemble.reference)
     assert (changed.beta.tolist(), np.asarray(changed.fields[2].mu).tolist()) == ([3.0], [np.float32(0.7)])
+
+
+# --- what anchors mean
+
+
+def of_any_length(x):
+    return jnp.max(x @ jnp.arange(12.0).reshape(4, 3), axis=0)
+
+
+def tokens_of(anchor):
+    return np.asarray(jme.Ensemble.create(of_any_length, anchor, beta=1.0).anchor).tolist()
+
+
+class Seq:
+    """Letters in an object of their own, as Biopython has them: no `str`, and no `collections.abc.Sequence`."""
+
+    def __init__(self, letters):
+        self.letters = letters
+
+    def __len__(self):
+        return len(self.letters)
+
+    def __getitem__(self, index):
+        return self.letters[index]
+
+    def __bytes__(self):
+        return self.letters.encode()
+
+    def __str__(self):
+        return self.letters
+
+
+class Record(Seq):
+    """A sequence with a name, whose text is more than its letters."""
+
+    def __str__(self):
+        return f"ID: one\n{self.letters}"
+
+
+ACGTAC = [0, 1, 2, 3, 0, 1]
+ONE_HOT = np.eye(4, dtype=int)[ACGTAC]
+
+
+@pytest.mark.parametrize(
+    "anchor",
+    [
+        "ACGTAC", np.str_("ACGTAC"), Seq("ACGTAC"), collections.UserString("acgtac"), ACGTAC, tuple(ACGTAC),
+        np.array(ACGTAC, np.uint8), jnp.array(ACGTAC),
+    ],
+    ids=lambda anchor: type(anchor).__name__,
+)  # fmt: skip
+def test_one_anchor_has_no_axis_of_anchors(anchor):
+    assert tokens_of(anchor) == ACGTAC
+
+
+@pytest.mark.parametrize(
+    "anchor",
+    [
+        ["ACGT", "TTTT"], ("ACGT", "TTTT"), np.array(["ACGT", "TTTT"]), np.array(["ACGT", "TTTT"], object),
+        [Seq("ACGT"), "TTTT"], [[0, 1, 2, 3], [3, 3, 3, 3]], np.array([[0, 1, 2, 3], [3, 3, 3, 3]], np.int8),
+        jnp.array([[0, 1, 2, 3], [3, 3, 3, 3]]),
+    ],
+    ids=lambda anchor: type(anchor).__name__,
+)  # fmt: skip
+def test_several_anchors_have_one(anchor):
+    assert tokens_of(anchor) == [[0, 1, 2, 3], [3, 3, 3, 3]]
+
+
+def test_columns_of_tables_are_read_whatever_they_are_numbered_by():
+    pandas = pytest.importorskip("pandas", reason="needs pandas")
+    column = pandas.Series(["GGGG", "ACGT", "TTTT"])
+    for kept in (column[1:], column[column != "GGGG"].astype(object), pandas.Index(["ACGT", "TTTT"])):
+        assert tokens_of(kept) == [[0, 1, 2, 3], [3, 3, 3, 3]]
+    assert tokens_of(pandas.Series(ACGTAC, index=range(5, 11))) == ACGTAC
+    assert jme.DNA.encode(column[1:]).tolist() == [[0, 1, 2, 3], [3, 3, 3, 3]]
+    with pytest.raises(ValueError, match="^anchor must hold strings only, but entry 1 is of type"):
+        tokens_of(pandas.Series(["ACGT", None]))
+    with pytest.raises(
+        ValueError, match="^sequences must have equal lengths, but sequence 0 has 4 .* sequence 1 has 2"
+    ):
+        jme.DNA.encode(pandas.Series(["A", "ACGT", "AC"])[1:])
+
+
+FROM_ONE_HOT = r"Alphabet\.from_one_hot\(array, letters\)"
+NEITHER = r"^anchor must be letters or whole-number tokens of shape \[length\] or \[anchors, length\], got "
+
+
+@pytest.mark.parametrize(
+    ("anchor", "message"),
+    [
+        (
+            ONE_HOT,
+            rf"anchor of shape \[6, 4\] can be tokens of 6 sequences or the one-hot of one: write {FROM_ONE_HOT}",
+        ),
+        (ONE_HOT.tolist(), "can be tokens of 6 sequences or the one-hot of one"),
+        (ONE_HOT[:2].astype(np.uint8), "can be tokens of 2 sequences or the one-hot of one"),
+        (jnp.asarray(ONE_HOT), "can be tokens of 6 sequences or the one-hot of one"),
+        (ONE_HOT.astype(float), rf"got float64 of shape \[6, 4\]; {FROM_ONE_HOT} turns a one-hot into tokens"),
+        (ONE_HOT.astype(bool), rf"got bool of shape \[6, 4\]; {FROM_ONE_HOT}"),
+        (ONE_HOT[None], rf"got int64 of shape \[1, 6, 4\]; {FROM_ONE_HOT}"),
+        (np.zeros((8, 8)), NEITHER + r"float64 of shape \[8, 8\]$"),
+        (
+            list("ACGT"),
+            r'^anchor must not be 4 single letters, .*: write "".join\(anchor\) for one sequence, and tokens',
+        ),
+        (tuple("ACGT"), "must not be 4 single letters"),
+        (np.array(list("ACGT")), "must not be 4 single letters"),
+        (np.array([list("ACGT"), list("TTTT")]), r"one string for each sequence, got strings of shape \[2, 4\]"),
+        ([["ACGT"], ["TTTT"]], r"one string for each sequence, got strings of shape \[2, 1\]"),
+        (["ACGT", 3], "^anchor must hold strings only, but entry 1 is of type int$"),
+        (["ACGT", [0, 1, 2, 3]], "^anchor must hold strings only, but entry 1 is of type list$"),
+        ([b"ACGT"], NEITHER),
+        (np.array([0, None], object), "^anchor must hold strings only, but entry 0 is of type int$"),
+        (Record("ACGT"), NEITHER + "Record$"),
+        (b"ACGT", NEITHER + "bytes; decode it to text first$"),
+        ([], NEITHER + "an empty list$"),
+        ((), NEITHER + "an empty tuple$"),
+        (np.zeros((0, 4), int), NEITHER),
+        (np.zeros((2, 0), int), NEITHER),
+        ("", "^anchor is empty"),
+        (["", ""], "is empty, expected letters"),
+        (None, NEITHER + "NoneType$"),
+        ({"ACGT": 1}, NEITHER + "dict$"),
+        ({"ACGT"}, NEITHER + "set$"),
+        ((letter for letter in "ACGT"), NEITHER + "generator$"),
+        (range(4), NEITHER + "range$"),
+        (3, NEITHER + "int$"),
+        ([[0, 1], [2]], NEITHER + "a list that is no array of one shape$"),
+        ([True, False, True], NEITHER + "bool"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_has_two_meanings_or_none_is_refused(anchor, message):
+    with pytest.raises(ValueError, match=message):
+        tokens_of(anchor)
+
+
+def test_what_looks_like_a_one_hot_is_told_by_letters():
+    spelled = ["CAAA", "ACAA"]
+    assert tokens_of(spelled) == [[1, 0, 0, 0], [0, 1, 0, 0]]
+    assert tokens_of(jme.DNA.from_one_hot(ONE_HOT, "ACGT")) == ACGTAC
+    assert tokens_of([[1, 0, 0, 0], [0, 1, 1, 0]]) == [[1, 0, 0, 0], [0, 1, 1, 0]]
+    assert tokens_of([1, 0, 0, 0]) == [1, 0, 0, 0]
+
+
+@pytest.mark.parametrize("fixed", [[0, 1, 0], np.array([0, 1, 1]), (0, 0, 0)])
+def test_numbers_that_look_like_a_mask_are_no_positions(fixed):
+    with pytest.raises(ValueError, match="fixed must be positions or a mask of True and False, got 3 numbers 0 and 1"):
+        Problem().ensemble(fixed=fixed)
+    np.testing.assert_array_equal(Problem().ensemble(fixed=[0, 1]).movable, [2])
+
+
+# --- what networks return
+
+
+@pytest.mark.parametrize(
+    "network", [lambda x: x.sum(0) * (1 + 1j), lambda x: jnp.fft.fft(x[:, 0]), lambda x: x[0].astype(jnp.complex64)]
+)
+def test_complex_networks_are_refused_at_once(network):
+    with pytest.raises(ValueError, match="^representation must return real numbers, got complex64; return real and"):
+        jme.Ensemble.create(network, "ACG", beta=1.0)
+
+
+@pytest.mark.parametrize("dtype", [jnp.int32, jnp.uint8, jnp.int8, bool])
+def test_networks_that_count_are_taken_as_exact(dtype):
+    ensemble = jme.Ensemble.create(lambda x: (x.sum(0) >= 1).astype(dtype), "AAA", beta=3.0)
+    assert ensemble.energy(jnp.array([0, 0, 0])) == 0
+    assert ensemble.energy(jnp.array([1, 1, 3])) == pytest.approx(np.sqrt(3))
+    tokens = jnp.array([[[0, 0, 0], [1, 1, 3]]])
+    np.testing.assert_array_equal(energy_noise(ensemble.batched(), tokens, jnp.sqrt(jnp.array([[0.0, 3.0]]))), 0)
+
+
+@pytest.mark.parametrize("change", [{"beta": 1e35}, {"weights": np.full(5, -1e35)}, {"beta": 1e308}, {"beta": [1e308]}])
+def test_factors_that_would_overflow_are_named(change):
+    (name,) = change
+    with pytest.raises(ValueError, match=rf"^{name} must be at most 3e\+30 in size"):
+        Problem().ensemble(**change)
+    with pytest.raises(ValueError, match=r"^mu must be at most 3e\+30"):
+        Problem(mus=(0.1,)).ensemble().with_mu(-1e308)
+    with pytest.raises(ValueError, match=r"^beta must be at most 3e\+30"):
+        Problem().ensemble().with_beta(1e308)

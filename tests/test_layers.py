@@ -15,7 +15,7 @@ import jaxmaxent
 PACKAGE = Path(jaxmaxent.__file__).parent
 # From the ground up: a room may import rooms of the lines above its own, and nothing of the package besides.
 ORDER = [
-    {"alphabet", "checks", "console", "files", "network_errors"},
+    {"alphabet", "checks", "console", "files", "memory", "network_errors"},
     {"fields", "export"},
     {"ensemble"},
     {"background", "evaluate"},

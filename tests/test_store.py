@@ -2,13 +2,14 @@ import dataclasses
 import json
 import pickle
 import re
+import zipfile
 
 import jax
 import numpy as np
 import pytest
 
 import jaxmaxent as jme
-from jaxmaxent import export
+from jaxmaxent import export, memory
 from jaxmaxent.store import FORMAT_VERSION, Run, join
 from problems import Problem
 
@@ -94,9 +95,6 @@ def test_what_is_not_known_comes_back_as_such(runs, tmp_path):
         runs[False],
         energy_error=np.full((3, RUNGS), np.nan),
         frequency_rhat=np.full((3, RUNGS, 4, 4), np.inf),
-        exchange=np.zeros((3, 0)),
-        field_names=(),
-        field_mean=np.zeros((3, RUNGS, 0)),
         compile_seconds=0.0,
     )
     odd.save(tmp_path / "run.npz")
@@ -268,6 +266,133 @@ def test_another_format_is_named(path, changes, message):
 def test_entries_of_later_writers_are_passed_over(path, runs):
     rewrite(path, remark="of a later version", extra=np.arange(3))
     assert_same(Run.load(path), runs[True])
+
+
+ARRAYS = sorted(export.VARIABLES)
+WORDS = sorted({f.name for f in dataclasses.fields(Run)} - set(ARRAYS))
+# What can be wrong with an array, besides that it is missing.
+DAMAGE = {
+    "another type": lambda a: a.astype(complex),
+    "text": lambda a: a.astype(str),
+    "numbers for truth and the other way round": lambda a: a.astype(bool if a.dtype.kind != "b" else np.uint8),
+    "an axis more": lambda a: a[None],
+    "an axis less": lambda a: a[0],
+    "no axis": lambda a: a.reshape(-1)[0].reshape(()),
+    "a longer axis": lambda a: np.concatenate([a, a[..., -1:]], axis=-1),
+    "a longer first axis": lambda a: np.concatenate([a, a[-1:]]),
+    "nothing": lambda a: a[:0],
+    "one number": lambda a: np.float64(3.0).reshape(()),
+}
+
+
+@pytest.fixture(scope="module")
+def saved(runs, tmp_path_factory):
+    """The entries of a saved run: arrays, and words."""
+    runs[True].save(file := tmp_path_factory.mktemp("saved") / "run.npz")
+    with np.load(file) as archive:
+        entries = dict(archive)
+    return entries, json.loads(str(entries.pop("about")))
+
+
+def load_of(tmp_path, arrays, words):
+    np.savez(tmp_path / "run.npz", about=np.array(json.dumps(words)), **arrays)
+    return Run.load(tmp_path / "run.npz")
+
+
+@pytest.mark.parametrize("name", ARRAYS)
+def test_an_array_that_is_not_as_it_was_written_is_refused(saved, tmp_path, name):
+    arrays, words = saved
+    rest = {key: array for key, array in arrays.items() if key != name}
+    load_of(tmp_path, arrays, words)
+    for damage, change in DAMAGE.items():
+        with pytest.raises(ValueError, match=r"run\.npz is no complete run: "):
+            load_of(tmp_path, rest | {name: change(arrays[name])}, words)
+            pytest.fail(damage)
+    for word in ({}, {name: "text"}, {name: 3}, {name: [1, 2]}, {name: arrays[name].tolist()}):
+        with pytest.raises(ValueError, match=f"is no complete run: {name} is missing"):
+            load_of(tmp_path, rest, words | word)
+            pytest.fail(str(word))
+    if name != "draws":
+        with pytest.raises(ValueError, match=f"is no complete run: {name} is missing"):
+            load_of(tmp_path, rest, words | {name: None})
+
+
+@pytest.mark.parametrize("name", WORDS)
+def test_a_word_that_is_not_as_it_was_written_is_refused(saved, tmp_path, name):
+    arrays, words = saved
+    rest = {key: word for key, word in words.items() if key != name}
+    wrong = [{}, {name: None}, {name: True}, {name: {"a": 1}}, {name: [1, 2]}, {name: -1}, {name: float("nan")}]
+    wrong += [{name: [None]}, {name: 1.5} if name in ("burn_in", "thin") else {name: "x" * 10**6 + "y", "thin": None}]
+    if isinstance(words[name], list):
+        wrong += [{name: "abc"}, {name: [*words[name], "another"]}, {name: words[name][:-1]}]
+    elif isinstance(words[name], str):
+        wrong += [{name: 3}, {name: list(words[name])}]
+    else:
+        wrong += [{name: "3"}, {name: float("inf")}]
+    for change in wrong:
+        with pytest.raises(ValueError, match=r"run\.npz is no complete run: ") as raised:
+            load_of(tmp_path, arrays, rest | change)
+            pytest.fail(str(change)[:100])
+        assert len(str(raised.value)) < 500
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("anchors", lambda a: a + 4),
+        ("last", lambda a: np.where(a == a.max(), 200, a).astype(np.uint8)),
+        ("draws", lambda a: np.full_like(a, 255)),
+        ("beta", lambda a: a[:, ::-1]),
+        ("beta", lambda a: a - 1),
+        ("beta", lambda a: np.where(a == a.max(), np.nan, a)),
+        ("steps", lambda a: a.astype(float)),
+        ("anchors", lambda a: a.astype(np.int64)),
+    ],
+)
+def test_values_that_no_run_has_are_refused(saved, tmp_path, name, change):
+    arrays, words = saved
+    with pytest.raises(ValueError, match=f"is no complete run: {name} "):
+        load_of(tmp_path, arrays | {name: change(arrays[name])}, words)
+
+
+@pytest.mark.parametrize("suffix", export.ENGINES)
+@pytest.mark.parametrize("name", ["energy", "anchors", "last", "converged"])
+def test_every_format_is_checked_alike(runs, tmp_path, suffix, name):
+    for package in ("xarray", *export.ENGINES[suffix]):
+        pytest.importorskip(package, reason=f'needs {package}: pip install "jaxmaxent[xarray]"')
+    wrong = np.int16 if name != "last" else np.float32
+    dataclasses.replace(runs[True], **{name: getattr(runs[True], name).astype(wrong)}).save(tmp_path / f"run{suffix}")
+    with pytest.raises(ValueError, match=f"is no complete run: {name} is of type {np.dtype(wrong)}"):
+        Run.load(tmp_path / f"run{suffix}")
+
+
+@pytest.mark.parametrize("suffix", [".npz", *export.ENGINES])
+def test_a_run_that_would_fill_the_memory_is_not_read(runs, tmp_path, monkeypatch, suffix):
+    """A file of a few bytes can announce arrays of any size."""
+    for package in ("xarray", *export.ENGINES[suffix]) if suffix != ".npz" else ():
+        pytest.importorskip(package, reason=f'needs {package}: pip install "jaxmaxent[xarray]"')
+    runs[True].save(tmp_path / f"run{suffix}")
+    size = sum(array.nbytes for array in vars(runs[True]).values() if isinstance(array, np.ndarray))
+    monkeypatch.setattr(memory, "free_bytes", lambda: size // 2)
+    with pytest.raises(ValueError, match=rf"run\{suffix} is damaged or too large: it announces .* GiB of arrays"):
+        Run.load(tmp_path / f"run{suffix}")
+    monkeypatch.setattr(memory, "free_bytes", lambda: None)
+    Run.load(tmp_path / f"run{suffix}")
+
+
+def test_an_array_that_announces_more_than_it_holds_is_damaged(saved, tmp_path):
+    arrays, words = saved
+    np.savez(tmp_path / "run.npz", about=np.array(json.dumps(words)), **arrays)
+    with zipfile.ZipFile(tmp_path / "run.npz") as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    header = np.lib.format.magic(1, 0) + b"\x76\x00"
+    text = b"{'descr': '<f8', 'fortran_order': False, 'shape': (100000000000000,), }"
+    members["energy.npy"] = header + text.ljust(0x75) + b"\n"
+    with zipfile.ZipFile(tmp_path / "run.npz", "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    with pytest.raises(ValueError, match=r"run\.npz is damaged or no run"):
+        Run.load(tmp_path / "run.npz")
 
 
 class Harmful:

@@ -108,7 +108,10 @@ def periodicity(
     several = _checked_profiles(profiles, coherent)
     several = [_within(profile, within) for profile in several]
     shuffles = checks.integer("shuffles", shuffles, at_least=19)
-    offsets, rng = several[0].offsets, np.random.default_rng(checks.integer("seed", seed, at_least=0))
+    offsets, rng = (
+        several[0].offsets,
+        np.random.default_rng(checks.integer("seed", seed, at_least=0, at_most=checks.MOST_SEED)),
+    )
     model = _model(offsets, periods, detrend, window)
     units = several[0].groups if len(several) == 1 else np.stack([profile.frequency for profile in several])
     mean = np.mean([profile.frequency for profile in several], axis=0)

@@ -26,6 +26,8 @@ from jaxmaxent.run import sample, takes_turns
 from jaxmaxent.store import Run
 
 _THIN = 10
+# No run is long enough for a smaller error, whose square must be a number.
+_FINEST = 1e-12
 # Sweeps over the sequence before the first look: after 10, fresh runs on the CTCF network still had too little GC.
 _WARM_UP_SWEEPS = 20
 # Counts of single states are kept of all states up to so many steps, and thinned beyond.
@@ -121,13 +123,15 @@ def solve_chemical_potential(
     if not isinstance(ensemble, Ensemble):
         raise ValueError(f"ensemble must be an Ensemble, got {type(ensemble).__name__}")
     batch, problem = problem_of(ensemble.batched(), target, field, shared=shared)
-    tolerance = checks.number("tolerance", tolerance, above=0)
+    tolerance = checks.number("tolerance", tolerance, above=_FINEST, below=1 / _FINEST)
     chains = checks.integer("chains", chains, at_least=2)
-    steps = checks.integer("steps", steps, at_least=_THIN) // _THIN * _THIN
-    max_steps = checks.integer("max_steps", max_steps, at_least=steps)
+    steps = checks.integer("steps", steps, at_least=_THIN, at_most=checks.MOST_STEPS) // _THIN * _THIN
+    max_steps = checks.integer("max_steps", max_steps, at_least=steps, at_most=checks.MOST_STEPS)
     if burn_in is None:
         burn_in = max(steps, _WARM_UP_SWEEPS * batch.length) // _THIN * _THIN
-    burn_in = checks.multiple("burn_in", checks.integer("burn_in", burn_in, at_least=0), "thin", _THIN)
+    burn_in = checks.multiple(
+        "burn_in", checks.integer("burn_in", burn_in, at_least=0, at_most=checks.MOST_STEPS), "thin", _THIN
+    )
     lengths = _Lengths(steps, max_steps, burn_in)
     with console.bar(desc="solving for μ", unit="look", show=progress) as bar:
         samplers = _samplers(batch, problem, ladder, chains, bar)

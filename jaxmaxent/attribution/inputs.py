@@ -129,6 +129,7 @@ def _tokens(tokens: Any, alphabet: Alphabet) -> np.ndarray:
         )
     if tokens.min() < 0 or tokens.max() >= len(alphabet):
         raise ValueError(f"tokens must be 0 to {len(alphabet) - 1}, got {tokens.min()} to {tokens.max()}")
+    alphabet.check_no_one_hot("tokens", tokens)
     return tokens
 
 

@@ -77,14 +77,14 @@ def load_ensemble(
 
 def ensemble_of(network: Network, sequences: Sequences, *, beta: Any, mu: float, unit: Any) -> Ensemble:
     """The ensemble of sequences under a network, with a GC field where there is G and C."""
-    alphabet = network.architecture.alphabet
+    alphabet, mu = network.architecture.alphabet, float(checks.factor("mu", mu))
     has_gc = {"G", "C"} <= set(alphabet.letters)
     if mu and not has_gc:
         raise ValueError(f"--mu acts on G and C, which the alphabet {alphabet.letters!r} does not have; got {mu:g}")
     fields = [composition("GC", mu, alphabet=alphabet)] if has_gc else []
-    return Ensemble.create(
-        representation(network), sequences.tokens, beta=beta, unit=unit, fields=fields, alphabet=alphabet
-    )
+    # Letters, as the tokens of a few short sequences can look like a one-hot.
+    letters = alphabet.decode(sequences.tokens)
+    return Ensemble.create(representation(network), letters, beta=beta, unit=unit, fields=fields, alphabet=alphabet)
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -22,7 +22,7 @@ from jaxmaxent.store import Run
 
 def run(out: str, *, seed: int = 0, force: bool = False, progress: bool = True) -> Run:
     """Make sequences, train, interpret three of them, solve for μ; fill the folder `out`."""
-    seed = checks.integer("seed", seed, at_least=0)
+    seed = checks.integer("seed", seed, at_least=0, at_most=checks.MOST_SEED)
     began = time.perf_counter()
     quiet = {"seed": seed, "progress": progress}
     with new_folder(out, marker="demo.json", force=force) as folder:

@@ -17,7 +17,7 @@ from jaxmaxent.commands.write import SUMMARY, write
 from jaxmaxent.ensemble import Ensemble
 from jaxmaxent.files import new_folder
 from jaxmaxent.models import load
-from jaxmaxent.run import Precision
+from jaxmaxent.run import Precision, memory
 from jaxmaxent.run import plan as plans
 from jaxmaxent.run import settings as runs
 from jaxmaxent.run.evaluation import chosen
@@ -26,6 +26,7 @@ from jaxmaxent.store import Run
 
 # Of an accelerator: so many letters of all replicas advance together; more anchors wait for their turn.
 _LETTERS_AT_ONCE = 2**19
+_MOST_SECONDS = 1e12  # times the number of sequences this has to be a number
 AUTO = "auto"
 
 
@@ -101,9 +102,9 @@ def _until(steps: int | None, **asked: float | None) -> Precision | None:
         option = f"--{name.replace('_', '-')}"
         raise ValueError(f"give --steps or {option}, not both, got --steps {steps} and {option} {value:g}")
     if "max_steps" in given:
-        given["steps"] = checks.integer("max_steps", given.pop("max_steps"), at_least=1)
+        given["steps"] = checks.integer("max_steps", given.pop("max_steps"), at_least=1, at_most=checks.MOST_STEPS)
     if "max_seconds" in given:
-        given["seconds"] = checks.number("max_seconds", given.pop("max_seconds"), above=0)
+        given["seconds"] = checks.number("max_seconds", given.pop("max_seconds"), above=0, below=_MOST_SECONDS)
     return Precision(**given) if steps is None else None
 
 
@@ -126,7 +127,7 @@ def _settings(
     ensemble: Ensemble, *, rungs: int | None, until: Any, steps: Any, evaluation: str, **asked: Any
 ) -> Settings:
     """Everything checked as `sample` will, with its defaults filled in, and the anchors divided into groups."""
-    rungs = plans.DEFAULT_RUNGS if rungs is None else checks.integer("rungs", rungs, at_least=1)
+    rungs = runs.DEFAULT_RUNGS if rungs is None else checks.integer("rungs", rungs, at_least=1, at_most=runs.MOST_RUNGS)
     batch, laddered = ensemble.batched(), rungs > 1
     filled = runs.Settings.of(
         batch, rungs=rungs, has_source=laddered, adapts=laddered, going_on=False, chains=asked["chains"],
@@ -136,6 +137,7 @@ def _settings(
     asked |= {"chains": filled.chains, "anchor_chains": filled.extra, "burn_in": filled.burn_in}
     group = _group_size(plans.make(batch, filled, None), batch.anchors, batch.length)
     some = batch.take(np.arange(group))
+    memory.check(some, filled, devices=len(jax.local_devices()), kept=batch.anchors)
     way = chosen(evaluation, some, prepared_rule(None, some, filled), filled)
     return Settings(rungs=rungs, until=until, steps=steps, evaluation=way, group=group, **asked)
 

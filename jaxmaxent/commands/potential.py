@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from jaxmaxent.analysis import ChemicalPotential, solve_chemical_potential
-from jaxmaxent.checks import random_key
+from jaxmaxent.checks import number, random_key
 from jaxmaxent.commands.common import load_ensemble, say, versions, write_json
 from jaxmaxent.files import new_file
 
@@ -32,6 +32,7 @@ def run(
     progress: bool = True,
 ) -> ChemicalPotential:
     """Solve for every sequence, or for all together, write the JSON file `out`, print and return the answers."""
+    gc = number("gc", gc, above=0, below=1)
     with new_file(out, force=force) as scratch:
         ensemble, anchors = load_ensemble(
             model, sequences, beta=beta, mu=0.0, unit=unit, letters=letters, limit=limit, called=called

@@ -87,10 +87,12 @@ def normalised_rows(name: str, counts: Any) -> Float[np.ndarray, "width letters"
     counts = checks.finite_array(name, counts, at_least=0)
     if counts.ndim != 2 or 0 in counts.shape:
         raise ValueError(f"{name} must have shape [width, letters] and not be empty, got {list(counts.shape)}")
-    totals = counts.sum(1, keepdims=True)
-    if (totals == 0).any():
-        raise ValueError(f"{name} must have a positive entry in each row, but row {totals.argmin()} is all 0")
-    return counts / totals
+    largest = counts.max(1, keepdims=True)
+    if (largest == 0).any():
+        raise ValueError(f"{name} must have a positive entry in each row, but row {largest.argmin()} is all 0")
+    # Sums of very large or very small counts would overflow or lose digits. A power of two changes no digit.
+    scaled = np.ldexp(counts, -np.frexp(largest)[1])
+    return scaled / scaled.sum(1, keepdims=True)
 
 
 def letter_frequencies(name: str, values: Any, alphabet: Alphabet) -> Float[np.ndarray, " letters"]:

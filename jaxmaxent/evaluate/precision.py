@@ -61,6 +61,8 @@ def _alone(
 def _rounding(features: Float[Array, " features"], ensemble: Ensemble, energy: Float[Array, ""]) -> Float[Array, ""]:
     """Standard deviation of E from rounding every feature to its own bits, uniformly within half a unit."""
     kept = ensemble.reference.dtype
+    if not jnp.issubdtype(features.dtype, jnp.inexact):  # whole numbers are exact
+        return jnp.zeros((), kept)
     if jnp.finfo(features.dtype).bits >= jnp.finfo(kept).bits:
         return jnp.zeros((), kept)
     own = features.astype(kept)

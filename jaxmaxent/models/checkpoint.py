@@ -5,6 +5,7 @@ Nothing in it is code, so a folder from elsewhere can be loaded without trusting
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from importlib.metadata import version
@@ -15,7 +16,7 @@ import jax
 import numpy as np
 from flax import nnx
 from safetensors import SafetensorError
-from safetensors.numpy import load_file
+from safetensors.numpy import load as from_bytes
 from safetensors.numpy import save as to_bytes
 
 from jaxmaxent import checks
@@ -29,9 +30,12 @@ from jaxmaxent.models.networks import (
 )
 
 FORMAT = "jaxmaxent-model"
-FORMAT_VERSION = 1
+# Version 1 had no checksum of the weights.
+FORMAT_VERSION = 2
 DESCRIPTION = "architecture.json"
 WEIGHTS = "weights.safetensors"
+_CHECKSUM = "weights_sha256"
+_LARGEST_DESCRIPTION = 10 * 2**20  # bytes
 
 
 def save(
@@ -61,9 +65,12 @@ def write(network: Network, folder: str | os.PathLike, *, metadata: dict[str, An
     """
     params = parameters(network)
     checks.finite_parameters("the network's weights", params)
+    # Not save_file, whose files only their owner may read.
+    weights = to_bytes({name: np.ascontiguousarray(leaf) for name, leaf in _named(params)})
     description = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
+        _CHECKSUM: hashlib.sha256(weights).hexdigest(),
         "architecture": network.architecture.to_dict(),
         "versions": {package: version(package) for package in ("jax", "flax", "numpy", "safetensors")},
         "metadata": metadata or {},
@@ -72,11 +79,11 @@ def write(network: Network, folder: str | os.PathLike, *, metadata: dict[str, An
         text = json.dumps(description, indent=2, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise ValueError(f"metadata must be what JSON can hold, but {error}") from error
+    if len(text) > _LARGEST_DESCRIPTION // 4:  # a letter may take four bytes
+        raise ValueError(f"metadata must be at most {_LARGEST_DESCRIPTION // 4:,} letters as JSON, got {len(text):,}")
     folder = Path(folder)
     (folder / DESCRIPTION).write_text(text + "\n", encoding="utf-8")
-    tensors = {name: np.ascontiguousarray(leaf) for name, leaf in _named(params)}
-    # Not save_file, whose files only their owner may read.
-    (folder / WEIGHTS).write_bytes(to_bytes(tensors))
+    (folder / WEIGHTS).write_bytes(weights)
 
 
 def load(path: str | os.PathLike) -> Network:
@@ -87,11 +94,15 @@ def load(path: str | os.PathLike) -> Network:
             missing, damaged, not those of its architecture or not finite.
     """
     path = Path(path)
-    architecture = _architecture(path, _description(path))
+    description = _description(path)
+    architecture = _architecture(path, description)
+    data = _weights(path / WEIGHTS, architecture)
+    tensors = _tensors(path / WEIGHTS, data)
     template = nnx.eval_shape(lambda: architecture.build(nnx.Rngs(0)))
-    tensors = _tensors(path / WEIGHTS)
     expected = dict(_named(parameters(template)))
     _check_tensors(path / WEIGHTS, tensors, expected)
+    if description["format_version"] > 1 and hashlib.sha256(data).hexdigest() != description.get(_CHECKSUM):
+        raise ValueError(f"{path / WEIGHTS} is damaged or was changed: it does not have its checksum in {DESCRIPTION}")
     structure = jax.tree.structure(parameters(template))
     params = jax.tree.unflatten(structure, [jax.numpy.asarray(tensors[name]) for name in expected])
     return with_parameters(architecture, params)
@@ -118,19 +129,24 @@ def _description(path: Path) -> dict[str, Any]:
     file = path / DESCRIPTION
     if not file.is_file():
         raise ValueError(f"{path} holds no {DESCRIPTION}, so it is not a folder with a saved network")
+    if file.stat().st_size > _LARGEST_DESCRIPTION:
+        raise ValueError(f"{file} must be at most {_LARGEST_DESCRIPTION:,} bytes, got {file.stat().st_size:,}")
     try:
         description = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ValueError(f"{file} cannot be read as JSON: {error}") from error
+    except RecursionError:
+        raise ValueError(f"{file} cannot be read as JSON: it is nested too deeply") from None
     kind = description.get("format") if isinstance(description, dict) else None
     if kind != FORMAT:
-        raise ValueError(f"{file} must have the format {FORMAT!r}, got {kind!r}")
+        raise ValueError(f"{file} must have the format {FORMAT!r}, got {checks.shown(kind)}")
     number = description.get("format_version")
     if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-        raise ValueError(f"{file} must have a format_version that is a whole number from 1, got {number!r}")
+        raise ValueError(f"{file} must have a format_version that is a whole number from 1, got {checks.shown(number)}")
     if number > FORMAT_VERSION:
         raise ValueError(
-            f"{file} has format_version {number}, but this version of jaxmaxent reads up to {FORMAT_VERSION}"
+            f"{file} has format_version {checks.shown(number)}, but this version of jaxmaxent reads up to "
+            f"{FORMAT_VERSION}"
         )
     return description
 
@@ -142,12 +158,26 @@ def _architecture(path: Path, description: dict[str, Any]) -> Architecture:
         raise ValueError(f"{path / DESCRIPTION} is not valid: {error}") from error
 
 
-def _tensors(file: Path) -> dict[str, np.ndarray]:
+def _weights(file: Path, architecture: Architecture) -> bytes:
+    """The file of the weights, if it is not too small for what the architecture would have built."""
     if not file.is_file():
         raise ValueError(f"{file} does not exist, so the network's weights are missing")
+    size = file.stat().st_size
+    if architecture.weights > size:
+        raise ValueError(
+            f"{file} is damaged or of another network: its architecture has {checks.shown(architecture.weights)} "
+            f"weights, but the file only {size:,} bytes"
+        )
     try:
-        return load_file(file)
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+        return file.read_bytes()
+    except OSError as error:
+        raise ValueError(f"{file} cannot be read: {error.strerror}") from error
+
+
+def _tensors(file: Path, data: bytes) -> dict[str, np.ndarray]:
+    try:
+        return from_bytes(data)
+    except (SafetensorError, ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{file} is damaged or not a safetensors file: {error}") from error
 
 

@@ -51,6 +51,11 @@ class MLPArchitecture:
         """Numbers that the first dense layer takes."""
         return self.length * len(self.alphabet)
 
+    @property
+    def weights(self) -> int:
+        """Numbers that a network of this kind holds."""
+        return _dense_weights(self)
+
     def build(self, rngs: nnx.Rngs) -> MLPNetwork:
         """A network with new weights, in evaluation mode."""
         return MLPNetwork(self, rngs=rngs)
@@ -98,6 +103,11 @@ class ConvArchitecture:
         """Numbers that the first dense layer takes."""
         return (self.length - self.kernel_width + 1) * self.filters
 
+    @property
+    def weights(self) -> int:
+        """Numbers that a network of this kind holds."""
+        return (self.kernel_width * len(self.alphabet) + 1) * self.filters + _dense_weights(self)
+
     def build(self, rngs: nnx.Rngs) -> ConvNetwork:
         """A network with new weights, in evaluation mode."""
         return ConvNetwork(self, rngs=rngs)
@@ -108,6 +118,8 @@ class ConvArchitecture:
 
 
 Architecture = ConvArchitecture | MLPArchitecture
+# Each layer of a network takes time to build and to compile.
+MOST_LAYERS = 100
 ARCHITECTURES: dict[str, type[ConvArchitecture] | type[MLPArchitecture]] = {
     kind.name: kind for kind in (ConvArchitecture, MLPArchitecture)
 }
@@ -120,7 +132,9 @@ def _normalise(architecture: Any, whole_numbers: dict[str, int]) -> None:
     }
     hidden = architecture.hidden
     if not isinstance(hidden, tuple | list):
-        raise ValueError(f"hidden must be a list of whole numbers, one a layer, got {hidden!r}")
+        raise ValueError(f"hidden must be a list of whole numbers, one a layer, got {checks.shown(hidden)}")
+    if len(hidden) > MOST_LAYERS:
+        raise ValueError(f"hidden must have at most {MOST_LAYERS} layers, got {len(hidden):,}")
     values["hidden"] = tuple(checks.integer(f"hidden[{i}]", h, at_least=1) for i, h in enumerate(hidden))
     values["dropout"] = checks.number("dropout", architecture.dropout, below=1)
     if values["dropout"] < 0:
@@ -129,6 +143,12 @@ def _normalise(architecture: Any, whole_numbers: dict[str, int]) -> None:
         raise ValueError(f"alphabet must be an Alphabet, got {architecture.alphabet!r}")
     for name, value in values.items():
         object.__setattr__(architecture, name, value)
+
+
+def _dense_weights(architecture: Any) -> int:
+    """Numbers in the dense layers and the head, each with its bias."""
+    sizes = (architecture.trunk_features, *architecture.hidden, architecture.units)
+    return sum((a + 1) * b for a, b in itertools.pairwise(sizes))
 
 
 def _to_dict(architecture: Any) -> dict[str, Any]:
@@ -143,15 +163,17 @@ def architecture_from_dict(fields: dict[str, Any]) -> Architecture:
         ValueError: for an unknown name, fields that are missing or too many, or values out of range.
     """
     if not isinstance(fields, dict):
-        raise ValueError(f"an architecture must be an object with a name, got {fields!r}")
+        raise ValueError(f"an architecture must be an object with a name, got {checks.shown(fields)}")
     name = fields.get("name")
     if not isinstance(name, str) or name not in ARCHITECTURES:
-        raise ValueError(f"the architecture's name must be one of {sorted(ARCHITECTURES)}, got {name!r}")
+        raise ValueError(f"the architecture's name must be one of {sorted(ARCHITECTURES)}, got {checks.shown(name)}")
     kind = ARCHITECTURES[name]
     values = {key: value for key, value in fields.items() if key != "name"}
     _same_fields(f"architecture {name!r}", values, kind)
     if not isinstance(values["alphabet"], dict):
-        raise ValueError(f"the alphabet of architecture {name!r} must be an object, got {values['alphabet']!r}")
+        raise ValueError(
+            f"the alphabet of architecture {name!r} must be an object, got {checks.shown(values['alphabet'])}"
+        )
     _same_fields("alphabet", values["alphabet"], Alphabet)
     return kind(**{**values, "alphabet": _alphabet(values["alphabet"])})
 
@@ -159,14 +181,15 @@ def architecture_from_dict(fields: dict[str, Any]) -> Architecture:
 def _alphabet(fields: dict[str, Any]) -> Alphabet:
     for name, value in fields.items():
         if not (isinstance(value, str) or (name == "complements" and value is None)):
-            raise ValueError(f"{name} of the alphabet must be text, got {value!r}")
+            raise ValueError(f"{name} of the alphabet must be text, got {checks.shown(value)}")
     return Alphabet(**fields)
 
 
 def _same_fields(what: str, values: dict[str, Any], kind: type) -> None:
     expected = {field.name for field in dataclasses.fields(kind)}
     if set(values) != expected:
-        raise ValueError(f"{what} must have the fields {sorted(expected)}, got {sorted(map(str, values))}")
+        got = checks.shown(sorted(map(str, values)))
+        raise ValueError(f"{what} must have the fields {sorted(expected)}, got {got}")
 
 
 def windows_product(

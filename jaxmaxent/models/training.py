@@ -23,6 +23,7 @@ from jaxmaxent.models.metrics import auroc, logits
 from jaxmaxent.models.networks import Architecture, Network, checked_tokens, parameters, with_parameters
 
 _VALIDATION_BATCH = 1024
+_MOST_EPOCHS = 100_000  # learning rates of all steps are made beforehand
 
 
 class Epoch(NamedTuple):
@@ -163,7 +164,9 @@ def train(
         data = _with_other_strand(data, architecture.alphabet)
     batch_size = min(checks.integer("batch_size", batch_size, at_least=1), len(data.labels))
     recipe = _Recipe(architecture, batch_size, len(data.labels) // batch_size)
-    hyper = _hyper(learning_rate, weight_decay, checks.integer("epochs", epochs, at_least=1), recipe.steps)
+    hyper = _hyper(
+        learning_rate, weight_decay, checks.integer("epochs", epochs, at_least=1, at_most=_MOST_EPOCHS), recipe.steps
+    )
     weights = _class_weights(class_weights, data.labels, architecture.units)
     if monitor not in ("loss", "auroc"):
         raise ValueError(f"monitor must be 'loss' or 'auroc', got {monitor!r}")

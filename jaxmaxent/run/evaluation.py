@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 import time
 from collections.abc import Hashable
 from typing import Any
@@ -16,9 +15,9 @@ from jaxtyping import Array, Int, Key
 from jaxmaxent.ensemble import Ensemble
 from jaxmaxent.evaluate.incremental import Incremental
 from jaxmaxent.kernels import build, evaluator_for
-from jaxmaxent.run.settings import Settings
+from jaxmaxent.run.memory import besides_caches, free_bytes
+from jaxmaxent.run.settings import AUTO, FULL, INCREMENTAL, Settings
 
-AUTO, FULL, INCREMENTAL = "auto", "full", "incremental"
 # Below so many FLOPs a network costs no more than what surrounds it, and timing both ways costs more than it saves.
 _SMALL = 100_000
 # Incremental evaluation reads and writes what it remembers, so it must save more than a little to be worth timing.
@@ -56,13 +55,15 @@ def chosen(asked: Any, ensemble: Ensemble, rule: Any, settings: Settings) -> str
     drawn = (settings.chains + settings.extra) * settings.drawn_together
     together = (replicas + drawn) * ensemble.anchors
     needed, free = each * together, free_bytes()
+    if free is not None:
+        free = max(free - besides_caches(ensemble, settings), 0)
     fits = free is None or needed <= free
     if asked == INCREMENTAL:
         if not fits:
             raise ValueError(
                 f"chains must fit into memory, but {together:,} sequences of all chains, rungs and anchors remember "
                 f"{needed / 2**30:.1f} GiB ({each:,} bytes each) and {(free or 0) / 2**30:.1f} GiB are "
-                f'free: take fewer, or evaluation="full"'
+                f'left: take fewer, or evaluation="full"'
             )
         return INCREMENTAL
     if not fits or cost.full_flops < _SMALL or cost.flops > _WORTH * cost.full_flops:
@@ -77,16 +78,6 @@ def chosen(asked: Any, ensemble: Ensemble, rule: Any, settings: Settings) -> str
         took = {way: _seconds_a_step(way, one, its_rule, replicas) for way in (FULL, INCREMENTAL)}
         _FOUND[mark] = min(took, key=lambda way: took[way])
     return _FOUND[mark]
-
-
-def free_bytes() -> int | None:
-    """Bytes of the device's memory that are free, None where it does not say."""
-    stats = jax.local_devices()[0].memory_stats()
-    if stats and "bytes_limit" in stats:
-        return stats["bytes_limit"] - stats.get("bytes_in_use", 0)
-    if jax.default_backend() == "cpu" and hasattr(os, "sysconf") and "SC_AVPHYS_PAGES" in os.sysconf_names:
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return None
 
 
 def _seconds_a_step(way: str, ensemble: Ensemble, rule: Any, replicas: int) -> float:

@@ -10,12 +10,10 @@ import numpy as np
 
 from jaxmaxent import checks, ladder
 from jaxmaxent.ensemble import Ensemble
-from jaxmaxent.run.evaluation import INCREMENTAL
-from jaxmaxent.run.settings import Settings
+from jaxmaxent.run.settings import DEFAULT_RUNGS, INCREMENTAL, MOST_RUNGS, Settings
 from jaxmaxent.run.sharding import mesh_for
 from jaxmaxent.store import Run
 
-DEFAULT_RUNGS = 14
 # Letters of all replicas of an anchor from which a CPU takes anchors in turn, so that activations stay in its cache;
 # below, anchors go side by side, as on accelerators, to share the cost of starting each operation. Not so with
 # incremental evaluation: anchors at positions of their own have windows that are no slices of one array any more.
@@ -67,7 +65,7 @@ def first_ladder(given: Any, ensemble: Ensemble, start: Run | None) -> tuple[np.
     if isinstance(given, str):
         given = DEFAULT_RUNGS
     if np.ndim(given) == 0:
-        return ladder.first_guess(beta, checks.integer("ladder", given, at_least=2)), True
+        return ladder.first_guess(beta, checks.integer("ladder", given, at_least=2, at_most=MOST_RUNGS)), True
     return ladder.checked(given, beta), False
 
 

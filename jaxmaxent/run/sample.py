@@ -17,13 +17,14 @@ from jaxmaxent.evaluate import energy_noise
 from jaxmaxent.kernels import Mixture, Rule, SegmentAdaptive, Site, SiteAdaptive
 from jaxmaxent.progress import Progress
 from jaxmaxent.run import block as blocks
+from jaxmaxent.run import memory
 from jaxmaxent.run import plan as plans
-from jaxmaxent.run.evaluation import AUTO, chosen
+from jaxmaxent.run.evaluation import chosen
 from jaxmaxent.run.interrupt import Interrupts
 from jaxmaxent.run.loop import Loop, NonFiniteEnergyError
 from jaxmaxent.run.result import enough, result
 from jaxmaxent.run.save import Saver
-from jaxmaxent.run.settings import THIN, Precision, Settings
+from jaxmaxent.run.settings import AUTO, THIN, Precision, Settings
 from jaxmaxent.run.sharding import placed
 from jaxmaxent.run.start import first_tokens, fresh_key
 from jaxmaxent.store import Run
@@ -182,6 +183,7 @@ def _planned(
     ensemble: Ensemble, settings: Settings, rule: Any, evaluation: Any, mesh: jax.sharding.Mesh | None
 ) -> tuple[Any, Settings, plans.Plan]:
     """The rule prepared, the settings with the way of evaluation, and the plan; the ensemble is batched."""
+    memory.check(ensemble, settings, devices=getattr(mesh, "size", len(jax.local_devices())))
     rule = prepared_rule(rule, ensemble, settings)
     settings = dataclasses.replace(settings, evaluation=chosen(evaluation, ensemble, rule, settings))
     return rule, settings, plans.make(ensemble, settings, mesh, rule)

@@ -16,11 +16,16 @@ _WARM_UP_SWEEPS = 40
 # in the rest the ladder is left alone, so that chains settle. What a rule has learned of the few that have come to the
 # wanted β brings the others there, so many short rounds are better than a few long ones.
 _ROUNDS, _SHORTEST_ROUND = 12, 4
+# How proposals are evaluated.
+AUTO, FULL, INCREMENTAL = "auto", "full", "incremental"
+# Batches of which the host asks for counts, at least, in a long run.
+_FEWEST_BATCHES = 16
 # Steps between two exchanges: sequences travel along a ladder as fast as it exchanges.
 THIN = 5
-_CHAINS, _CHAINS_AT_ONE_BETA, _ANCHOR_CHAINS = 8, 256, 1
+CHAINS, CHAINS_AT_ONE_BETA, ANCHOR_CHAINS = 8, 256, 1
+DEFAULT_RUNGS, MOST_RUNGS = 14, 10_000
 # Replicas at the last rung, where sequences change slowest.
-_LAST_REPLICAS = 8
+LAST_REPLICAS = 8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,7 +53,7 @@ class Precision:
     def __post_init__(self) -> None:
         checks.number("rhat", self.rhat, above=1)
         checks.number("ess", self.ess, above=0)
-        checks.integer("steps", self.steps, at_least=1)
+        checks.integer("steps", self.steps, at_least=1, at_most=checks.MOST_STEPS)
         for name in ("mcse", "seconds"):
             if getattr(self, name) is not None:
                 checks.number(name, getattr(self, name), above=0)
@@ -86,7 +91,7 @@ class Settings:
     store_every: int | None
     until: Precision | None
     names: tuple[str, ...]
-    evaluation: str = "auto"
+    evaluation: str = AUTO
 
     @property
     def places(self) -> int:
@@ -116,24 +121,29 @@ class Settings:
     ) -> Settings:  # fmt: skip
         """Check what was given and fill in the rest; arguments are those of `sample`."""
         if chains is None:
-            chains = _CHAINS if has_source else _CHAINS_AT_ONE_BETA
+            chains = CHAINS if has_source else CHAINS_AT_ONE_BETA
         if anchor_chains is None:
-            anchor_chains = _ANCHOR_CHAINS if has_source and not going_on else 0
+            anchor_chains = ANCHOR_CHAINS if has_source and not going_on else 0
         if last_replicas is None:
-            last_replicas = _LAST_REPLICAS if has_source else 1
+            last_replicas = LAST_REPLICAS if has_source else 1
         last_replicas = checks.integer("last_replicas", last_replicas, at_least=1)
         if last_replicas > 1 and not has_source:
             raise ValueError(f"last_replicas must be 1 without a ladder, got {last_replicas}: take more chains there")
-        thin = checks.integer("thin", thin, at_least=1)
+        thin = checks.integer("thin", thin, at_least=1, at_most=checks.MOST_STEPS)
         until, steps = _length(until, steps, thin)
         if burn_in is None:
             burn_in = -(-(steps // 4 if until is None else _WARM_UP_SWEEPS * ensemble.length) // thin) * thin
-        burn_in = checks.multiple("burn_in", checks.integer("burn_in", burn_in, at_least=0), "thin", thin)
+        burn_in = checks.multiple(
+            "burn_in", checks.integer("burn_in", burn_in, at_least=0, at_most=checks.MOST_STEPS), "thin", thin
+        )
         if store_every is not None:
             store_every = checks.integer("store_every", store_every, at_least=1)
             store_every = checks.multiple("store_every", store_every, "thin", thin)
             if store_every > steps:
                 raise ValueError(f"store_every must be at most steps = {steps}, got {store_every}")
+        # Sequences of an earlier run are those to learn from at once.
+        rounds = _rounds(burn_in // thin, several=has_source and not going_on)
+        _check_counts(max(*rounds, steps // thin // _FEWEST_BATCHES, 1) * thin, last_replicas)
         return cls(
             chains=checks.integer("chains", chains, at_least=1),
             extra=checks.integer("anchor_chains", anchor_chains, at_least=0),
@@ -141,8 +151,7 @@ class Settings:
             last_replicas=last_replicas,
             has_source=has_source,
             adapts=adapts,
-            # Sequences of an earlier run are those to learn from at once.
-            rounds=_rounds(burn_in // thin, several=has_source and not going_on),
+            rounds=rounds,
             counted=steps // thin,
             thin=thin,
             store_every=store_every,
@@ -165,7 +174,9 @@ def _length(until: Any, steps: Any, thin: int) -> tuple[Precision | None, int]:
     if steps is not None:
         if until is not None:
             raise ValueError(f"give until or steps, not both, got until={until!r} and steps={steps!r}")
-        return None, checks.multiple("steps", checks.integer("steps", steps, at_least=1), "thin", thin)
+        return None, checks.multiple(
+            "steps", checks.integer("steps", steps, at_least=1, at_most=checks.MOST_STEPS), "thin", thin
+        )
     until = Precision() if until is None else until
     if not isinstance(until, Precision):
         raise ValueError(f"until must be a Precision, got {type(until).__name__}")
@@ -175,9 +186,20 @@ def _length(until: Any, steps: Any, thin: int) -> tuple[Precision | None, int]:
 def _names(names: Sequence[str] | None, anchors: int) -> tuple[str, ...]:
     if names is None:
         return tuple(f"anchor_{i}" for i in range(anchors))
+    if isinstance(names, str | bytes | dict) or not (hasattr(names, "__iter__") and hasattr(names, "__len__")):
+        raise ValueError(f"names must be a list of {anchors} names, got {checks.shown(names)}")
     if len(names) != anchors:
         raise ValueError(f"names must name each of {anchors} anchors, got {len(names)} names")
     return tuple(str(name) for name in names)
+
+
+def _check_counts(steps: int, last_replicas: int) -> None:
+    """ValueError if what is counted between two visits of the host may become too large a number for the device."""
+    if steps * last_replicas > checks.MOST:
+        raise ValueError(
+            f"last_replicas must be at most {checks.MOST // steps:,} for so many steps, got {last_replicas:,}: "
+            f"take fewer, or fewer steps or burn_in"
+        )
 
 
 def _rounds(counted: int, *, several: bool) -> tuple[int, ...]:

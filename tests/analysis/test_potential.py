@@ -436,7 +436,7 @@ def test_unlikely_is_as_unlikely_as_the_normal():
         ({"field": ("GC", "GC"), "target": (0.4, 0.4)}, "field must be a name or several different ones"),
         ({"field": 3}, "field must be a name or several different ones, got 3"),
         ({"chains": 1}, "chains must be a whole number of at least 2, got 1"),
-        ({"tolerance": -1}, "tolerance must be a finite number above 0"),
+        ({"tolerance": -1}, "tolerance must be a finite number above 1e-12"),
         ({"steps": 3}, "steps must be a whole number of at least 10"),
         ({"burn_in": -10}, "burn_in must be a whole number of at least 0"),
         ({"max_steps": 10}, "max_steps must be a whole number of at least"),

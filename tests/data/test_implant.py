@@ -4,6 +4,7 @@ from scipy.stats import chisquare
 
 from jaxmaxent.alphabet import DNA, PROTEIN
 from jaxmaxent.data import implant, random_sequences
+from jaxmaxent.data.implant import normalised_rows
 
 SITE = np.eye(4)[DNA.encode("GATA")] * 7
 
@@ -72,6 +73,19 @@ def test_given_positions():
     tokens, starts = implant(rng, background, SITE, positions=2)
     assert starts.tolist() == [2, 2, 2] and DNA.decode(tokens) == ["AAGATA"] * 3
     assert implant(rng, background[:, :4], SITE)[1].tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("scale", [1e308 / 4, 1e300, 1e-300, 5e-324, 1.0, 3.0])
+def test_counts_of_any_size_are_normalised(scale):
+    counts = np.array([[4.0, 2, 0, 1], [1, 1, 1, 1]]) * scale
+    rows = normalised_rows("counts", counts)
+    np.testing.assert_allclose(rows.sum(1), 1, rtol=1e-15)
+    np.testing.assert_allclose(rows, [[4 / 7, 2 / 7, 0, 1 / 7], [0.25] * 4], rtol=1e-15)
+
+
+def test_ordinary_counts_are_divided_by_their_sum_to_the_last_bit():
+    counts = np.random.default_rng(0).gamma(1.0, 30.0, (50, 4))
+    np.testing.assert_array_equal(normalised_rows("counts", counts), counts / counts.sum(1, keepdims=True))
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,11 @@
 import json
 import subprocess
 import sys
+import time
+import tracemalloc
 
 import chex
+import jax
 import numpy as np
 import pytest
 from flax import nnx
@@ -51,7 +54,7 @@ def test_what_comes_back_is_what_was_saved(network, folder):
 
 def test_files_are_plain(folder):
     description = json.loads((folder / "architecture.json").read_text())
-    assert (description["format"], description["format_version"]) == ("jaxmaxent-model", 1)
+    assert (description["format"], description["format_version"]) == ("jaxmaxent-model", 2)
     assert description["architecture"]["alphabet"]["letters"] == "ACGU"
     assert {"jax", "flax"} <= set(description["versions"])
     shapes = {name: tensor.shape for name, tensor in load_file(folder / "weights.safetensors").items()}
@@ -149,7 +152,8 @@ def test_description_that_is_no_json(folder, content):
     [
         ({"format": "something"}, "must have the format 'jaxmaxent-model', got 'something'"),
         ({"format": None}, "must have the format 'jaxmaxent-model', got None"),
-        ({"format_version": 2}, "has format_version 2, but this version of jaxmaxent reads up to 1"),
+        ({"format_version": 3}, "has format_version 3, but this version of jaxmaxent reads up to 2"),
+        ({"format_version": 10**4000}, r"has format_version 2\^13287 or more, but"),
         ({"format_version": "1"}, "format_version that is a whole number from 1, got '1'"),
         ({"architecture": {"name": "rnn"}}, "is not valid: the architecture's name must be one of"),
         ({"architecture": None}, "is not valid: an architecture must be an object"),
@@ -159,6 +163,88 @@ def test_wrong_description(folder, changes, message):
     rewrite(folder, **changes)
     with pytest.raises(ValueError, match=message):
         load(folder)
+
+
+def measured(function, *arguments):
+    """The ValueError of a call, its seconds, and the largest memory that Python took meanwhile."""
+    tracemalloc.start()
+    began = time.perf_counter()
+    with pytest.raises(ValueError) as raised:
+        function(*arguments)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return str(raised.value), time.perf_counter() - began, peak
+
+
+HUGE = {
+    "many layers": {"hidden": [16] * 2000},
+    "many thin layers": {"hidden": [1] * 1_000_000},
+    "long": {"length": 10**12},
+    "many filters": {"filters": 10**9},
+    "wide filters": {"length": 10**10, "kernel_width": 10**9},
+    "wide layer": {"hidden": [10**15]},
+    "many units": {"units": 10**11},
+    "without layers": {"hidden": [], "length": 10**12},
+    "a number of 4,000 digits": {"hidden": [10**4000]},
+}
+
+
+@pytest.mark.parametrize("case", HUGE)
+def test_an_architecture_is_not_trusted_for_its_size(folder, case):
+    described = json.loads((folder / "architecture.json").read_text())
+    rewrite(folder, architecture=described["architecture"] | HUGE[case])
+    message, seconds, peak = measured(load, folder)
+    assert str(folder) in message
+    assert len(message) < 500
+    assert seconds < 5
+    assert peak < 200 * 2**20
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[" * 100_000, '{"a":' * 100_000, " " * (11 * 2**20) + "{}", '{"format": "' + "x" * 2**20 + '"}'],
+    ids=["lists", "objects", "too large", "long word"],
+)
+def test_a_description_that_would_take_long_is_refused(folder, text):
+    (folder / "architecture.json").write_text(text)
+    message, seconds, _ = measured(load, folder)
+    assert "architecture.json" in message
+    assert len(message) < 500
+    assert seconds < 5
+
+
+@pytest.mark.parametrize("architecture", [ARCHITECTURE, MLPArchitecture(hidden=(3, 4)), MLPArchitecture(hidden=())])
+def test_weights_are_counted_without_building(architecture):
+    leaves = jax.tree.leaves(parameters(architecture.build(nnx.Rngs(0))))
+    assert architecture.weights == sum(leaf.size for leaf in leaves)
+
+
+def test_a_changed_bit_of_the_weights_is_noticed(folder):
+    """Also one that leaves a number which is as good as any other."""
+    file = folder / "weights.safetensors"
+    whole = file.read_bytes()
+    for place in (*range(0, len(whole), 37), len(whole) - 4):
+        broken = bytearray(whole)
+        broken[place] ^= 1
+        file.write_bytes(broken)
+        with pytest.raises(ValueError, match=r"weights\.safetensors"):
+            load(folder)
+    file.write_bytes(whole)
+    load(folder)
+
+
+@pytest.mark.parametrize("checksum", [None, 3, "", "0" * 64, []])
+def test_a_checksum_that_is_missing_or_another_is_noticed(folder, checksum):
+    rewrite(folder, weights_sha256=checksum)
+    with pytest.raises(ValueError, match="does not have its checksum in architecture.json"):
+        load(folder)
+
+
+def test_networks_saved_before_there_was_a_checksum_are_read(network, folder):
+    described = json.loads((folder / "architecture.json").read_text()) | {"format_version": 1}
+    del described["weights_sha256"]
+    (folder / "architecture.json").write_text(json.dumps(described))
+    chex.assert_trees_all_equal(parameters(load(folder)), parameters(network))
 
 
 def test_description_that_is_a_list(folder):
