@@ -19,7 +19,7 @@ from jaxtyping import Float
 from jaxmaxent import checks
 from jaxmaxent.alphabet import DNA, Alphabet
 from jaxmaxent.data.implant import letter_frequencies, normalised_rows
-from jaxmaxent.data.text import open_text
+from jaxmaxent.data.text import open_lines
 from jaxmaxent.files import new_file
 
 
@@ -90,8 +90,8 @@ def read_motifs(path: str | os.PathLike, alphabet: Alphabet = DNA) -> list[Motif
         ValueError: if the file cannot be read, has another format, has no motif, has other letters than the
             alphabet, or a matrix that is cut off, not of the announced width, or not of probabilities.
     """
-    with open_text(path) as stream:
-        lines = [line.strip() for line in stream]
+    with open_lines(path) as opened:
+        lines = [line.strip() for _, line in opened.numbered]
     start = next((line for line in lines if line), "")
     if start.startswith("MEME version"):
         motifs = list(_meme_motifs(path, lines, alphabet))
