@@ -76,8 +76,7 @@ class Gathered:
             self._first, self._length = place, len(letters)
         if not letters:
             raise ValueError(
-                f"{self._path}, {self._where(place)}: sequence is empty, "
-                f"expected letters of {self._alphabet.letters!r}"
+                f"{self._path}, {self._where(place)}: sequence is empty, expected letters of {self._alphabet.letters!r}"
             )
         if len(letters) != self._length:
             raise ValueError(

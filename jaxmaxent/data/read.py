@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from jaxmaxent.alphabet import DNA, Alphabet
 from jaxmaxent.data.fasta import fasta_of
@@ -47,8 +48,8 @@ def read_sequences(
         ValueError: for an unknown suffix, an argument that the format has no use for, or a file that its
             reader refuses.
     """
-    columns = {"sequence_column": sequence_column, "label_column": label_column}
-    some = {"alphabet": alphabet, "limit": limit, "skip_invalid": skip_invalid}
+    columns: dict[str, Any] = {"sequence_column": sequence_column, "label_column": label_column}
+    some: dict[str, Any] = {"alphabet": alphabet, "limit": limit, "skip_invalid": skip_invalid}
     suffix = Path(plain_name(path)).suffix
     if Path(path).name.lower().endswith(".npy"):
         _refuse(path, "a one-hot array", **columns, labels_in_header=labels_in_header)
@@ -60,12 +61,25 @@ def read_sequences(
             f"{path}: the name must end in {', '.join(_FASTA + _TABLES)} (each also with .gz or .bgz) or .npy, "
             f"got {Path(path).name!r}"
         )
+    is_fasta = suffix in _FASTA
+    if not is_standard_input(path):
+        _check_options(path, is_fasta, letters, labels_in_header, columns)
     with open_lines(path) as lines:
-        if suffix in _FASTA or (suffix not in _TABLES and lines.first().lstrip().startswith(">")):
-            _refuse(lines.path, "a FASTA file", letters=letters, **columns)
+        if is_standard_input(path):
+            is_fasta = lines.first().lstrip().startswith(">")
+            _check_options(lines.path, is_fasta, letters, labels_in_header, columns)
+        if is_fasta:
             return fasta_of(lines, labels_in_header=labels_in_header, **some)
-        _refuse(lines.path, "a table", letters=letters, labels_in_header=labels_in_header)
         return table_of(lines, **columns, **some)
+
+
+def _check_options(
+    path: str | os.PathLike, is_fasta: bool, letters: str | None, labels_in_header: bool | None, columns: dict[str, Any]
+) -> None:
+    if is_fasta:
+        _refuse(path, "a FASTA file", letters=letters, **columns)
+    else:
+        _refuse(path, "a table", letters=letters, labels_in_header=labels_in_header)
 
 
 def _refuse(path: str | os.PathLike, kind: str, **options: object) -> None:

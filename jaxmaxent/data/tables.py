@@ -108,10 +108,8 @@ def _rows(lines: Lines) -> Iterator[tuple[int, list[str]]]:
     """Line number and cells of each row that is not blank. Quotes mean nothing between tabs."""
     delimiter = _delimiter(lines.first(), plain_name(lines.path))
     for number, line in lines.numbered:
-        if delimiter != "\t" and '"' in line:
-            cells = _quoted(lines, number, line, delimiter)
-        else:
-            cells = line.split(delimiter)
+        has_quotes = delimiter != "\t" and '"' in line
+        cells = _quoted(lines, number, line, delimiter) if has_quotes else line.split(delimiter)
         cells = [cell.strip() for cell in cells]
         if any(cells):
             yield number, cells

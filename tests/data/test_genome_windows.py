@@ -1,4 +1,3 @@
-import builtins
 import gzip
 
 import numpy as np
@@ -116,7 +115,7 @@ def test_names_without_a_chromosome():
         (3, "intervals must be a BED file or intervals, got int"),
         ([("chr1", 4, 5), ("chr1", 5)], r"intervals\[1\]: expected chromosome, start and end .* got \['chr1', '5'\]"),
         (["chr1"], r"intervals\[0\]: expected chromosome, start and end"),
-        ([("chr1", 5, 4)], r"intervals\[0\]: .* 0 ≤ start ≤ end"),
+        ([("chr1", 5, 4)], r"intervals\[0\]: .* start ≤ end, got"),
         ([("chr1", 4, 5, "x")], r"intervals\[0\]: the strand must be .* got 'x'"),
         ([("chrX", 4, 5)], r"intervals\[0\]: .* has no chromosome 'chrX'"),
         ([("chr1", 0, 1)], "intervals: of 1 windows of 3 letters none lies"),
@@ -140,8 +139,8 @@ def test_wrong_offsets(genome, offset):
         ("#only\ntrack\n", "x.bed is empty"),
         ("chr1\t4\n", "x.bed, line 1: expected chromosome, start and end"),
         ("chr1\t4\t5\nchr1\tx\t5\n", "x.bed, line 2: expected chromosome, start and end"),
-        ("chr1\t5\t4\n", "0 ≤ start ≤ end, got .*'5', '4'"),
-        ("chr1\t-3\t4\n", "0 ≤ start ≤ end"),
+        ("chr1\t5\t4\n", "start ≤ end, got .*'5', '4'"),
+        ("\t3\t4\n", "x.bed, line 1: expected chromosome, start and end"),
         ("chr1\t4\t5\tn\t0\tx\n", "x.bed, line 1: the strand must be .* got 'x'"),
         ("chrX\t4\t5\n", r"line 1: .* has no chromosome 'chrX', it has \['chr1', 'chr2'\]"),
         ("chr1\t0\t1\nchr2\t2\t3\n", "of 2 windows of 3 letters none lies inside its chromosome"),
@@ -178,20 +177,6 @@ def test_a_truncated_compressed_genome_is_refused(bed, tmp_path):
     (tmp_path / "g.fa.gz").write_bytes(gzip.compress(GENOME.encode())[:-9])
     with pytest.raises(ValueError, match=r"g.fa.gz is cut off"):
         read_windows(tmp_path / "g.fa.gz", bed("chr1\t4\t5\n"), length=3)
-
-
-def test_without_pyfaidx_the_error_names_the_extra(tmp_path, bed, monkeypatch):
-    (tmp_path / "g.fa").write_text(GENOME)
-    original = builtins.__import__
-
-    def refuse(name, *args, **kwargs):
-        if name == "pyfaidx":
-            raise ModuleNotFoundError("No module named 'pyfaidx'")
-        return original(name, *args, **kwargs)
-
-    monkeypatch.setattr(builtins, "__import__", refuse)
-    with pytest.raises(ImportError, match=r"pip install 'jaxmaxent\[genomics\]'"):
-        read_windows(tmp_path / "g.fa", bed("chr1\t4\t5\n"), length=3)
 
 
 def test_real_nucleosomes(data):

@@ -89,7 +89,7 @@ def test_wrong_columns_and_quotes(table):
         read_table(path, sequence_column="dna")
     with pytest.raises(ValueError, match=r"no column called 'seq', .*'AC', '1'"):
         read_table(table("AC\t1\n"), sequence_column="seq")
-    with pytest.raises(ValueError, match="not a sound comma-separated table"):
+    with pytest.raises(ValueError, match="x.csv, line 2: not a sound row of a table with quotes: "):
         read_table(table('seq,label\n"AC,1\n', "x.csv"))
 
 
