@@ -154,8 +154,8 @@ def _open_binary(path: str | os.PathLike) -> Iterator[IO[bytes]]:
             yield stream  # pyright: ignore[reportReturnType]
         return
     source = getattr(sys.stdin, "buffer", None)
-    if source is None:
-        raise ValueError("standard input is closed, expected sequences there for the file name '-'")
+    if not isinstance(source, io.BufferedReader):
+        raise ValueError("standard input is closed, expected a file there for the name '-'")
     is_gzip = source.peek(2)[:2] == _GZIP_MAGIC
     yield gzip.GzipFile(fileobj=source) if is_gzip else source  # pyright: ignore[reportReturnType]
 

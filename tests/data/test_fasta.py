@@ -67,9 +67,7 @@ def test_invalid_records_can_be_left_out_and_the_others_keep_their_numbers(fasta
     path = fasta(">1\nAC\n>0\nNC\n>0\nGT\n>1\nA-\n>1\nTT\n")
     with pytest.raises(ValueError, match=r"record 1 '0' .* has 'N'"):
         read_fasta(path)
-    with pytest.warns(
-        LeftOut, match=r"x.fa: 2 of 5 sequences are left out, the first: record 1 '0' .* has 'N' .*at pos"
-    ):
+    with pytest.warns(LeftOut, match=r"x.fa: 2 of 5 sequences are left out, the first: record 1 '0' .* has 'N' "):
         read = read_fasta(path, skip_invalid=True)
     assert DNA.decode(read.tokens) == ["AC", "GT", "TT"]
     assert read.names == ("sequence_0", "sequence_2", "sequence_4")
@@ -122,7 +120,8 @@ def test_what_the_memory_does_not_hold_is_refused_with_its_place(fasta, monkeypa
     assert len(read_fasta(fasta(content))) in (1, 3000)
 
 
-def test_little_is_kept_of_a_record(fasta):
+def test_little_is_kept_of_a_record(fasta, monkeypatch):
+    monkeypatch.setattr(gather, "_SEQUENCES_AT_ONCE", 256)
     count, length = 20_000, 101
     path = fasta("".join(f">seq{i} more words\n{'ACGTC' * 20 + 'A'}\n" for i in range(count)))
     tracemalloc.start()

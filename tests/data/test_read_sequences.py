@@ -122,7 +122,7 @@ def test_a_limit_and_invalid_records_are_the_same_for_every_format(tmp_path, nam
     with pytest.raises(ValueError, match=r"has 'N'|at index \[1, 1\] it holds \[0.0, 0.0, 0.0, 0.0\]"):
         read_sequences(path, letters=letters)
     assert DNA.decode(read_sequences(path, letters=letters, limit=1).tokens) == ["ACGT"]
-    with pytest.warns(LeftOut, match=f"{name}: 1 of [24] sequences are left out"):
+    with pytest.warns(LeftOut, match=f"{name}: 1 of [34] sequences are left out"):
         read = read_sequences(path, letters=letters, skip_invalid=True, limit=2)
     assert DNA.decode(read.tokens) == ["ACGT", "TTTT"] and read.names == ("sequence_0", "sequence_2")
     with pytest.raises(ValueError, match="limit must be a whole number of at least 1, got 0"):
