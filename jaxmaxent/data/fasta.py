@@ -67,7 +67,7 @@ def fasta_of(
             if labels_in_header or could_be_labels:
                 label = parse_label(record.header, lines.path, record.told())
             name = record.header.split(maxsplit=1)[0] if record.header else ""
-            gathered.add(record.number, record.without_letters(), record.letters, name=name, label=label)
+            gathered.add(record.number, record, record.letters, name=name, label=label)
         if gathered.is_full and not could_be_labels:
             break
     labelled = could_be_labels and count > 1 if labels_in_header is None else labels_in_header
@@ -79,15 +79,11 @@ class Record(NamedTuple):
 
     number: int
     header: str
-    letters: str = ""
+    letters: str
 
     def told(self) -> str:
         """Its place, for errors."""
         return f"record {self.number} {self.header[:60]!r} (counted from 0)"
-
-    def without_letters(self) -> Record:
-        """The same record, to remember where it was."""
-        return Record(self.number, self.header)
 
 
 def read_records(lines: Lines) -> Iterator[Record]:

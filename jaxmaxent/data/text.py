@@ -137,6 +137,8 @@ def open_lines(path: str | os.PathLike) -> Iterator[Lines]:
                 yield Lines(path, stream)
             finally:
                 stream.detach()  # standard input stays open
+    except MemoryError:
+        raise ValueError(f"{told} does not fit into the memory that is free") from None
     except EOFError:
         raise ValueError(f"{told} is cut off: its gzip data end too early") from None
     except (gzip.BadGzipFile, zlib.error) as error:

@@ -107,12 +107,8 @@ def test_a_limit_reads_only_as_far_as_needed(network, fasta):
 
 
 def test_standard_input(what_is_read, fasta, monkeypatch):
-    for content in (
-        fasta("abcdef").read_bytes(),
-        b"\n".join([b"id,seq", *(f"{i},{s}".encode() for i, s in enumerate(WANTED))]),
-    ):
-        stream = io.TextIOWrapper(io.BytesIO(content))
-        monkeypatch.setattr(sys, "stdin", stream)
+    for content in (fasta("abcdef").read_text(), "\n".join(["seq,label", *(f"{s},1" for s in WANTED)])):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(content.encode()))))
         assert jme.DNA.decode(what_is_read("interpret", "-", "--limit", 1).tokens) == WANTED[:1]
 
 
