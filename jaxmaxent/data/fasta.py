@@ -11,7 +11,7 @@ from typing import NamedTuple
 from jaxmaxent.alphabet import DNA, Alphabet
 from jaxmaxent.data.gather import Gathered
 from jaxmaxent.data.sequences import Sequences, numbered_name
-from jaxmaxent.data.text import Lines, Memory, is_compressed, open_lines, parse_label
+from jaxmaxent.data.text import WHITE, Lines, Memory, is_compressed, open_lines, parse_label
 from jaxmaxent.files import new_file
 
 
@@ -96,7 +96,7 @@ def read_records(lines: Lines) -> Iterator[Record]:
     header, letters, number = "", io.StringIO(), -1
     memory = Memory(lines.path)
     for line_number, line in lines.numbered:
-        line = line.strip()
+        line = line.strip(WHITE)
         if line.startswith(">"):
             if number >= 0:
                 yield _finished(lines, number, header, letters)

@@ -13,7 +13,7 @@ import numpy as np
 from jaxmaxent import checks
 from jaxmaxent.alphabet import Alphabet
 from jaxmaxent.data.sequences import Sequences, numbered_name
-from jaxmaxent.data.text import LeftOut, Memory, is_encodable
+from jaxmaxent.data.text import LeftOut, Memory, is_encodable, told_left_out
 
 # Letters and sequences that wait to be encoded together, which is faster than one by one.
 _LETTERS_AT_ONCE, _SEQUENCES_AT_ONCE = 2**20, 2**14
@@ -101,10 +101,8 @@ class Gathered:
         """
         self._encode()
         if self._left_out:
-            told = (
-                f"{self._path}: {self._left_out:,} of {len(self._names) + self._left_out:,} sequences are left out, "
-                f"the first: {self._reason}"
-            )
+            total = len(self._names) + self._left_out
+            told = told_left_out(self._path, self._left_out, total, "sequences", self._reason)
             if not self._names:
                 raise ValueError(told)
             warnings.warn(told, LeftOut, stacklevel=4)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -15,7 +16,16 @@ from jaxmaxent.alphabet import DNA, Alphabet
 from jaxmaxent.data.fasta import read_records, record_name
 from jaxmaxent.data.mapped import MappedFasta
 from jaxmaxent.data.sequences import Sequences
-from jaxmaxent.data.text import LeftOut, Memory, is_compressed, is_encodable, open_lines, plain_name
+from jaxmaxent.data.text import (
+    WHITE,
+    LeftOut,
+    Memory,
+    is_compressed,
+    is_encodable,
+    open_lines,
+    plain_name,
+    told_left_out,
+)
 from jaxmaxent.data.twobit import TwoBit
 
 
@@ -99,11 +109,8 @@ def read_windows(
             names.append(f"{interval.chromosome}:{start}-{start + length}({interval.strand})")
             reverse.append(interval.strand == "-")
     if unknown:
-        warnings.warn(
-            f"{source}: {len(unknown):,} of {len(wanted):,} intervals are left out, the first: {unknown[0]}",
-            LeftOut,
-            stacklevel=2,
-        )
+        sentence = told_left_out(source, len(unknown), len(wanted), "intervals", unknown[0])
+        warnings.warn(sentence, LeftOut, stacklevel=2)
     if not windows:
         raise ValueError(
             f"{source}: of {len(wanted)} windows of {length} letters none lies "
@@ -168,19 +175,20 @@ def _read_bed(path: str | os.PathLike, center: str | None) -> list[_Interval]:
     if center is None:
         center = "summit" if plain_name(path).endswith(".narrowpeak") else "midpoint"
     intervals: list[_Interval] = []
-    strand_at, names_possible = 5, True
+    strand_at, is_first = 5, True
     with open_lines(path) as lines:
         for number, line in lines.numbered:
             cells = [cell.strip() for cell in (line.split("\t") if "\t" in line else line.split())]
             if not any(cells) or _is_remark(cells):
                 continue
-            if names_possible and _names_columns(cells):
-                strand_at = [cell.lower() for cell in cells].index("strand") if "strand" in map(str.lower, cells) else 5
+            names = [cell.lower() for cell in cells]
+            if is_first and _are_columns(names):
+                strand_at = names.index("strand") if "strand" in names else strand_at
             else:
                 strand = cells[strand_at] if len(cells) > strand_at else "."
                 place = f"{lines.path}, line {number}"
                 intervals.append(_interval(place, cells, strand, summit=_summit(place, cells, center)))
-            names_possible = False
+            is_first = False
     if not intervals:
         raise ValueError(f"{lines.path} is empty, expected a BED file with at least one interval")
     return intervals
@@ -192,10 +200,9 @@ def _is_remark(cells: list[str]) -> bool:
     return cells[0].startswith("#") or (word in (["track"], ["browser"]) and _ends(cells) is None)
 
 
-def _names_columns(cells: list[str]) -> bool:
-    """Whether a line has the names of columns that hold what a BED file has there."""
-    names = [cell.lower() for cell in cells[:3]]
-    return len(names) == 3 and all(name in known for name, known in zip(names, _COLUMN_NAMES, strict=True))
+def _are_columns(names: list[str]) -> bool:
+    """Whether these are the names of columns that hold what a BED file has there."""
+    return len(names) >= 3 and all(name in known for name, known in zip(names[:3], _COLUMN_NAMES, strict=True))
 
 
 # Start and end must mean the same as in a BED file, so not what counts from 1, such as "seqnames" of R's GRanges.
@@ -257,7 +264,7 @@ def _genome_in_memory(path: str | os.PathLike) -> dict[str, str]:
             name = record_name(record.header, record.number)
             if name in genome:
                 raise ValueError(f"{lines.path}: two records are called {name!r}, expected one a chromosome")
-            genome[name] = record.letters
+            genome[name] = re.sub(f"[{WHITE}]+", "", record.letters)
             size += len(record.letters)
             memory.check(size, record.told())
     return genome

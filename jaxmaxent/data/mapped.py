@@ -14,10 +14,11 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxmaxent.data.fasta import record_name
+from jaxmaxent.data.text import WHITE
 
-_WHITE = b" \t\n\r\v\f"
+_WHITE = WHITE.encode()
 _LINE_END = re.compile(rb"\r\n|\n|\r")
-_NOT_WHITE = re.compile(rb"[^ \t\n\r\v\f]")
+_NOT_WHITE = re.compile(b"[^" + _WHITE + b"]")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _PIECE = 2**24
 

@@ -21,7 +21,7 @@ from jaxtyping import Float
 from jaxmaxent import checks
 from jaxmaxent.alphabet import DNA, PROTEIN, RNA, Alphabet
 from jaxmaxent.data.implant import letter_frequencies, normalised_rows
-from jaxmaxent.data.text import LeftOut, is_encodable, open_lines
+from jaxmaxent.data.text import LeftOut, is_encodable, open_lines, told_left_out
 from jaxmaxent.files import new_file
 
 _MEME = re.compile(r"MEME\s+version\b")
@@ -121,11 +121,8 @@ def read_motifs(path: str | os.PathLike, alphabet: Alphabet = DNA) -> list[Motif
     if not motifs:
         raise ValueError(f"{told}, {faults[0]}")
     if faults:
-        warnings.warn(
-            f"{told}: {len(faults):,} of {len(motifs) + len(faults):,} motifs are left out, the first: {faults[0]}",
-            LeftOut,
-            stacklevel=2,
-        )
+        sentence = told_left_out(told, len(faults), len(motifs) + len(faults), "motifs", faults[0])
+        warnings.warn(sentence, LeftOut, stacklevel=2)
     return motifs
 
 
@@ -371,7 +368,8 @@ def _meme_motif(block: list[str], letters: _Letters, alphabet: Alphabet) -> Moti
 
 
 def _probabilities(rows: np.ndarray) -> np.ndarray:
-    wrong = ~(np.abs(rows.sum(1) - 1) <= 0.01) | (rows < 0).any(1)
+    in_range = ((rows >= 0) & (rows <= 1.01)).all(1)
+    wrong = ~in_range | (np.abs(np.where(in_range[:, None], rows, 0).sum(1) - 1) > 0.01)
     if wrong.any():
         row = wrong.argmax()
         raise ValueError(f"row {row} (0-based) must be probabilities with sum 1, got {rows[row].tolist()}")

@@ -17,6 +17,7 @@ from typing import IO
 from jaxmaxent.alphabet import Alphabet
 
 STANDARD_INPUT = "-"
+WHITE = " \t\n\r\v\f"  # other control characters between letters are an error, not white space
 _COMPRESSED = (".gz", ".bgz")
 _GZIP_MAGIC = b"\x1f\x8b"
 _PIECE = 2**20  # letters of a line that are read at once
@@ -25,6 +26,11 @@ _LABEL = re.compile(r"([01])(?:\.0*)?|(true)|(false)", re.IGNORECASE)
 
 class LeftOut(UserWarning):
     """Says that a reader left records of a file out: how many of how many, and why the first."""
+
+
+def told_left_out(path: str | os.PathLike, count: int, total: int, what: str, reason: str) -> str:
+    """The sentence of a `LeftOut`, or of an error where nothing is left."""
+    return f"{path}: {count:,} of {total:,} {what} are left out, the first: {reason}"
 
 
 class Lines:

@@ -235,11 +235,12 @@ LAYOUTS = {
 }
 
 
+@pytest.mark.parametrize("name", ["g.fa", "g.fa.gz"])
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_any_layout_of_lines_gives_the_same_windows(tmp_path, layout, monkeypatch):
+def test_any_layout_of_lines_gives_the_same_windows(tmp_path, layout, monkeypatch, name):
     monkeypatch.setattr(mapped, "_PIECE", 13)
-    path = tmp_path / "g.fa"
-    path.write_bytes(LAYOUTS[layout].encode())
+    path, content = tmp_path / name, LAYOUTS[layout].encode()
+    path.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
     for name, letters in (("chr1", FIRST), ("chr2", SECOND), ("chr3", THIRD)):
         assert windows_of(path, letters, name)
     assert [*tmp_path.iterdir()] == [path]
@@ -290,12 +291,17 @@ def test_plain_genomes_that_are_not_sound(tmp_path, content, message):
         read_windows(tmp_path / "bad.fa", [("chr1", 2, 2)], length=3)
 
 
-def test_letters_that_are_no_letters_do_not_move_others(tmp_path):
-    path = tmp_path / "g.fa"
-    for odd in ("\0", "*", "é", "n"):  # one byte, one byte, two bytes, a letter outside the alphabet
-        path.write_text(">chr1\n" + "ACGTA" + odd + "\n" + "CCGGTT\n", encoding="utf-8")
+@pytest.mark.parametrize("name", ["g.fa", "g.fa.gz"])
+def test_letters_that_are_no_letters_do_not_move_others(tmp_path, name):
+    path = tmp_path / name
+    for odd in ("\0", "\x1c", "*", "é", "n"):
+        content = f">chr1\nACGTA{odd}\nCCGGTT\n".encode()
+        path.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
         read = read_windows(path, [("chr1", i, i) for i in range(13)], length=5)
         assert DNA.decode(read.tokens) == ["ACGTA", "CCGGT", "CGGTT"]
+        assert read.names[0] == "chr1:0-5(.)"
+        if odd != "é":  # one letter, of two bytes
+            assert read.names[1] == "chr1:6-11(.)"
 
 
 # --- BED files

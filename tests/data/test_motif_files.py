@@ -110,6 +110,8 @@ def test_meme_columns_follow_the_alphabet_line(file):
         ),
         (FIRST.replace("0.400", "0.411"), r"motif 'M1': row 0 \(0-based\) must be probabilities with sum 1"),
         (FIRST.replace("0.200 0.300", "-0.200 0.700"), "motif 'M1': row 0 .* must be probabilities"),
+        (FIRST.replace("0.200 0.300", "1e308 1e308"), "motif 'M1': row 0 .* must be probabilities"),
+        (FIRST.replace("0.200", "inf"), "motif 'M1': row 0 .* must be probabilities"),
         (FIRST.replace("0.200", "nan"), "motif 'M1': row 0 .* must be probabilities"),
         (FIRST.replace("nsites= 20", "nsites= x"), "motif 'M1': nsites must be a number of sites, got 'x'"),
     ],
@@ -244,7 +246,7 @@ def test_jaspar_dialects(file):
         "\n".join(f"{c} [ {row} ]" for c, row in zip("acgt", rows, strict=True)),
         "\n".join(f"{c} [ {row} ]" for c, row in reversed([*zip("ACGT", rows, strict=True)])),
     ):  # fmt: skip
-        (motif,) = read_motifs(file(f"\n>MA0001.1  AGL3\n{body}\n\n"))
+        (motif,) = read_motifs(file(f"\n# remark\n>MA0001.1  AGL3\n{body}\n\n"))
         assert (motif.identifier, motif.name, motif.sites) == ("MA0001.1", "AGL3", 97)
         np.testing.assert_array_equal(motif.counts, expected)
 
