@@ -51,7 +51,7 @@ def number(name: str, value: Any, *, above: float = -math.inf, below: float = ma
 
 
 def number_array(name: str, value: Any) -> np.ndarray:
-    """Return `value` as a float array, which may hold infinities and NaN; ValueError if it is no array of real numbers."""
+    """Return `value` as a float array that may hold infinities and NaN; ValueError for what is no real number."""
     try:
         array = np.asarray(value)
         if np.iscomplexobj(array):  # NumPy would leave out the imaginary part

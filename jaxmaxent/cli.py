@@ -226,7 +226,9 @@ def _add_demo(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_train(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("table", metavar="TABLE", help="table (.tsv, .csv, also .gz) with columns seq and label")
+    parser.add_argument(
+        "table", metavar="TABLE", help="table with columns seq and label, or FASTA; - for standard input"
+    )
     parser.add_argument("--out", required=True, metavar="MODEL", help="folder to write")
     parser.add_argument("--valid", metavar="T", help="table to stop by; without it a tenth is held out")
     parser.add_argument("--test", metavar="T", help="table for test AUROC and AUPRC")
@@ -235,6 +237,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--both-strands", action="store_true", help="train on reverse complements as well")
     parser.add_argument("--sequence-column", metavar="NAME", help="column of the sequences, if not seq or sequence")
     parser.add_argument("--label-column", metavar="NAME", help="column of the labels, if not label")
+    _add_reading(parser)
 
 
 def _add_interpret(parser: argparse.ArgumentParser) -> None:
@@ -294,10 +297,20 @@ def _add_potential(parser: argparse.ArgumentParser) -> None:
 
 def _add_anchors(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="folder that train wrote")
-    parser.add_argument("sequences", metavar="SEQUENCES", help="FASTA, table or one-hot .npy (also .gz but .npy)")
+    parser.add_argument("sequences", metavar="SEQUENCES", help="FASTA, table or one-hot .npy (also .gz but .npy), or -")
     parser.add_argument("--unit", type=_unit, help="output unit, or a pair A,B for their log-ratio (default 1,0)")
     parser.add_argument("--limit", type=_whole, metavar="N", help="only the first N sequences")
     parser.add_argument(
         "--called", type=_whole, metavar="CLASS", help="only those the network gives this class, rightly"
     )
     parser.add_argument("--letters", help="letter order of a one-hot .npy, for example GCAT")
+    _add_reading(parser)
+
+
+def _add_reading(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--headers",
+        choices=["names", "labels"],
+        help="what FASTA headers are (default: labels if there are several and each is 0 or 1)",
+    )
+    parser.add_argument("--skip-invalid", action="store_true", help="leave out sequences with other letters, such as N")

@@ -47,7 +47,7 @@ ALLOWED |= {
 }
 ALLOWED["commands"] |= {"models", "data", ""}
 ALLOWED["cli"] |= {"models", "data", ""}
-OPTIONAL = {"matplotlib", "logomaker", "pyfaidx", "pandas", "torch", "keras", "tensorflow", "psutil"}
+OPTIONAL = {"matplotlib", "logomaker", "pandas", "torch", "keras", "tensorflow", "psutil"}
 OPTIONAL |= {"xarray", "arviz", "zarr", "h5netcdf", "h5py"}
 
 FILES = sorted(PACKAGE.rglob("*.py"))

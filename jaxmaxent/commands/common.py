@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,33 +15,64 @@ import numpy as np
 
 from jaxmaxent import checks
 from jaxmaxent.console import say as say
-from jaxmaxent.data import Sequences, read_sequences
+from jaxmaxent.data import LeftOut, Sequences, read_sequences
 from jaxmaxent.ensemble import Ensemble
 from jaxmaxent.fields import composition
 from jaxmaxent.models import Network, load, predict, representation
 from jaxmaxent.run import device_name
 
+HEADERS = ("names", "labels")
+
 
 def read_for(
-    network: Network, path: str, *, letters: str | None, limit: int | None, called: int | None = None
+    network: Network,
+    path: str,
+    *,
+    letters: str | None,
+    limit: int | None,
+    called: int | None = None,
+    headers: str | None = None,
+    skip_invalid: bool = False,
 ) -> Sequences:
     """The sequences of a file, of the length the network takes.
 
     With `called` only those that the network gives this class, rightly if the file has labels; of these the first
-    `limit`.
+    `limit`. With `skip_invalid` those with other letters are left out, and a line says how many.
     """
     architecture = network.architecture
-    sequences = read_sequences(path, alphabet=architecture.alphabet, letters=letters)
+    limit = None if limit is None else checks.integer("limit", limit, at_least=1)
+    with telling_what_is_left_out():
+        sequences = read_sequences(
+            path, alphabet=architecture.alphabet, letters=letters, labels_in_header=are_labels(headers),
+            limit=limit if called is None else None, skip_invalid=skip_invalid,
+        )  # fmt: skip
     if sequences.tokens.shape[1] != architecture.length:
         raise ValueError(
             f"{path} has sequences of length {sequences.tokens.shape[1]}, but the network takes {architecture.length}"
         )
     if called is not None:
         sequences = _called(network, sequences, called, path)
-    if limit is not None:
-        limit = checks.integer("limit", limit, at_least=1)
-        sequences = sequences.take(np.arange(min(limit, len(sequences))))
-    return sequences
+    return sequences if limit is None else sequences.take(np.arange(min(limit, len(sequences))))
+
+
+def are_labels(headers: str | None) -> bool | None:
+    """Whether FASTA headers are labels, from "labels" or "names"; None where the file decides."""
+    if headers is not None and headers not in HEADERS:
+        raise ValueError(f"headers must be {' or '.join(HEADERS)}, got {headers!r}")
+    return None if headers is None else headers == "labels"
+
+
+@contextlib.contextmanager
+def telling_what_is_left_out() -> Iterator[None]:
+    """Print a line for what a reader leaves out in the block, instead of a warning."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", LeftOut)
+        yield
+    for warning in caught:
+        if issubclass(warning.category, LeftOut):
+            say(warning.message)
+        else:
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
 
 
 def _called(network: Network, sequences: Sequences, unit: int, path: str) -> Sequences:
@@ -68,10 +102,14 @@ def load_ensemble(
     letters: str | None,
     limit: int | None,
     called: int | None = None,
+    headers: str | None = None,
+    skip_invalid: bool = False,
 ) -> tuple[Ensemble, Sequences]:
     """The ensemble of every sequence in a file under a saved network, and the sequences."""
     network = load(model)
-    sequences = read_for(network, path, letters=letters, limit=limit, called=called)
+    sequences = read_for(
+        network, path, letters=letters, limit=limit, called=called, headers=headers, skip_invalid=skip_invalid
+    )
     return ensemble_of(network, sequences, beta=beta, mu=mu, unit=unit), sequences
 
 

@@ -51,6 +51,8 @@ def run(
     limit: int | None = None,
     called: int | None = None,
     letters: str | None = None,
+    headers: str | None = None,
+    skip_invalid: bool = False,
     evaluation: str = "auto",
     pictures: int = 50,
     seed: int = 0,
@@ -66,7 +68,9 @@ def run(
     pictures = checks.integer("pictures", pictures, at_least=0)
     _check_places(out, force=force)
     network = load(model)
-    anchors = read_for(network, sequences, letters=letters, limit=limit, called=called)
+    anchors = read_for(
+        network, sequences, letters=letters, limit=limit, called=called, headers=headers, skip_invalid=skip_invalid
+    )
     ensemble = ensemble_of(network, anchors, beta=1.0 if beta == AUTO else beta, mu=mu, unit=unit)
     reasons: tuple[str, ...] = ()
     if beta == AUTO:

@@ -10,7 +10,7 @@ from jaxmaxent.analysis import Motifs, find_motifs, match_motifs
 from jaxmaxent.analysis.motifs import FoundMotif
 from jaxmaxent.analysis.tomtom import Hit
 from jaxmaxent.checks import integer
-from jaxmaxent.commands.common import say, versions, write_json
+from jaxmaxent.commands.common import say, telling_what_is_left_out, versions, write_json
 from jaxmaxent.data import read_motifs, write_meme
 from jaxmaxent.files import new_folder
 from jaxmaxent.store import Run
@@ -28,7 +28,8 @@ def run(
     with new_folder(out, marker=MARKER, force=force) as folder:
         result = Run.load(_saved(run))
         alphabet = with_letters(result.letters)
-        known = None if against is None else read_motifs(against, alphabet)
+        with telling_what_is_left_out():
+            known = None if against is None else read_motifs(against, alphabet)
         found = find_motifs(result)
         hits = [()] * len(found.motifs)
         if known is not None:

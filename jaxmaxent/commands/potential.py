@@ -27,6 +27,8 @@ def run(
     limit: int | None = None,
     called: int | None = None,
     letters: str | None = None,
+    headers: str | None = None,
+    skip_invalid: bool = False,
     seed: int = 0,
     force: bool = False,
     progress: bool = True,
@@ -35,8 +37,9 @@ def run(
     gc = number("gc", gc, above=0, below=1)
     with new_file(out, force=force) as scratch:
         ensemble, anchors = load_ensemble(
-            model, sequences, beta=beta, mu=0.0, unit=unit, letters=letters, limit=limit, called=called
-        )
+            model, sequences, beta=beta, mu=0.0, unit=unit, letters=letters, limit=limit, called=called,
+            headers=headers, skip_invalid=skip_invalid,
+        )  # fmt: skip
         solved = solve_chemical_potential(
             random_key(seed), ensemble, gc, shared=shared,
             tolerance=tolerance, chains=chains, steps=steps, max_steps=max_steps, burn_in=burn_in,

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxmaxent.checks import random_key
-from jaxmaxent.commands.common import say, versions, write_json
+from jaxmaxent.commands.common import are_labels, say, telling_what_is_left_out, versions, write_json
 from jaxmaxent.data import read_sequences
 from jaxmaxent.files import new_folder
 from jaxmaxent.models import (
@@ -43,14 +43,21 @@ def run(
     both_strands: bool = False,
     sequence_column: str | None = None,
     label_column: str | None = None,
+    headers: str | None = None,
+    skip_invalid: bool = False,
     force: bool = False,
     progress: bool = True,
 ) -> dict[str, Any]:
     """Train, write the checkpoint and metrics.json to the folder `out`, and return the metrics."""
-    columns = (sequence_column, label_column)
+    reading = {
+        "sequence_column": sequence_column,
+        "label_column": label_column,
+        "labels_in_header": are_labels(headers),
+        "skip_invalid": skip_invalid,
+    }
     with new_folder(out, marker="architecture.json", force=force) as folder:
         parts = {
-            name: _labelled(path, *columns)
+            name: _labelled(path, **reading)
             for name, path in (("train", table), ("valid", valid), ("test", test))
             if path is not None
         }
@@ -96,8 +103,9 @@ class _Labelled(NamedTuple):
     labels: np.ndarray
 
 
-def _labelled(path: str, sequence_column: str | None, label_column: str | None) -> _Labelled:
-    sequences = read_sequences(path, sequence_column=sequence_column, label_column=label_column)
+def _labelled(path: str, **reading: Any) -> _Labelled:
+    with telling_what_is_left_out():
+        sequences = read_sequences(path, **reading)
     if sequences.labels is None:
         raise ValueError(
             f"{path} has no labels, expected a table with a column of 0 and 1 called label, or FASTA headers of 0 and 1"

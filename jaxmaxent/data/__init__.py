@@ -15,3 +15,4 @@ from jaxmaxent.data.read import read_sequences as read_sequences
 from jaxmaxent.data.sequences import Sequences as Sequences
 from jaxmaxent.data.shuffle import dinucleotide_shuffle as dinucleotide_shuffle
 from jaxmaxent.data.tables import read_table as read_table
+from jaxmaxent.data.text import LeftOut as LeftOut

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+import warnings
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,16 +14,25 @@ import numpy as np
 from jaxmaxent import checks
 from jaxmaxent.alphabet import DNA, Alphabet
 from jaxmaxent.data.fasta import read_records, record_name
+from jaxmaxent.data.mapped import MappedFasta
 from jaxmaxent.data.sequences import Sequences
-from jaxmaxent.data.text import is_encodable, open_text
+from jaxmaxent.data.text import (
+    WHITE,
+    LeftOut,
+    Memory,
+    is_compressed,
+    is_encodable,
+    open_lines,
+    plain_name,
+    told_left_out,
+)
 from jaxmaxent.data.twobit import TwoBit
 
 
 class _Interval(NamedTuple):
     place: str  # where it was given, for error messages
     chromosome: str
-    start: int
-    end: int
+    center: int
     strand: str
 
 
@@ -33,25 +42,33 @@ def read_windows(
     *,
     length: int,
     offset: int = 0,
+    center: str | None = None,
     alphabet: Alphabet = DNA,
+    skip_invalid: bool = False,
 ) -> Sequences:
     """Read the windows of a genome that are centred on intervals, or at an offset from them.
 
     A window covers [m - length // 2, m - length // 2 + length) around the interval's midpoint
-    m = (start + end) // 2, moved by `offset` along the strand. Windows that leave the chromosome, or hold a letter
-    outside the alphabet such as N, are left out: the number of sequences tells how many remained.
+    m = (start + end) // 2 or around its summit, moved by `offset` along the strand. Windows that leave the
+    chromosome, or hold a letter outside the alphabet such as N, are left out: the number of sequences tells how many
+    remained.
 
     Args:
-        genome_path: a FASTA or UCSC 2bit file, the latter if its name ends in .2bit. A plain FASTA file is indexed with
-            pyfaidx, which writes <name>.fai beside it; one whose name ends in .gz is read into memory whole.
+        genome_path: a FASTA or UCSC 2bit file, the latter if its name ends in .2bit. A FASTA file whose name ends in
+            .gz or .bgz is read into memory whole; others are not, and no index is needed or written.
         intervals: a BED file: chromosome, start (0-based), end (exclusive) and, if there is a column 6, strand; read
-            through gzip if its name ends in .gz. Lines that are blank or start with "#", "track" or "browser"
-            are passed over. Or the intervals themselves, each (chromosome, start, end) or (chromosome, start, end,
-            strand).
+            through gzip if its name ends in .gz or .bgz. Blank lines, lines that begin with "#" or with the word
+            "track" or "browser", and a first line that names the columns (chrom, start, end) are passed over. Or the
+            intervals themselves, each (chromosome, start, end) or (chromosome, start, end, strand). A start may be
+            negative, as where an interval was widened.
         length: letters of each window.
-        offset: letters from the interval's midpoint to the window's, towards the 3' end of the interval's strand: -100
-            is 100 letters upstream. An interval without a strand counts as "+".
+        offset: letters from the center to the window's, towards the 3' end of the interval's strand: -100
+            is 100 letters upstream. An interval without a strand (".", or "*") counts as "+".
+        center: "midpoint" or "summit", which is start + column 10 of a narrowPeak file (the midpoint where that is
+            -1, for unknown); by default the summit if the name of the BED file ends in .narrowPeak.
         alphabet: the alphabet of the genome; it needs complements if a strand is "-".
+        skip_invalid: leave out intervals on chromosomes that the genome does not have, and warn of how many, instead
+            of raising an error.
 
     Returns:
         The windows in the order of the intervals, the reverse complement where the strand is "-", named
@@ -61,33 +78,42 @@ def read_windows(
     Raises:
         ValueError: if a file cannot be read, an interval is none or names a chromosome that the genome does
             not have, or no window is left.
-        ImportError: if the genome is a plain FASTA file and pyfaidx is not installed.
     """
     length = checks.integer("length", length, at_least=1)
     if isinstance(offset, bool) or not isinstance(offset, int | np.integer):
         raise ValueError(f"offset must be a whole number, got {offset!r}")
-    from_file = isinstance(intervals, str | os.PathLike)
-    wanted = _read_bed(intervals) if from_file else _given(intervals)
-    names, windows, reverse = [], [], []
-    with _open_genome(genome_path) as genome:
-        for interval in wanted:
-            if interval.chromosome not in genome:
-                raise ValueError(
-                    f"{interval.place}: {genome_path} has no chromosome "
-                    f"{interval.chromosome!r}, it has {list(genome.keys())[:5]} among others"
-                )
-            chromosome = genome[interval.chromosome]
-            start = _first_letter(interval, length, int(offset))
-            if start < 0 or start + length > len(chromosome):
-                continue
-            letters = chromosome[start : start + length]
-            if is_encodable(letters, alphabet):
-                windows.append(letters)
-                names.append(f"{interval.chromosome}:{start}-{start + length}({interval.strand})")
-                reverse.append(interval.strand == "-")
+    if center not in (None, "midpoint", "summit"):
+        raise ValueError(f"center must be 'midpoint' or 'summit', got {center!r}")
+    if isinstance(intervals, str | os.PathLike):
+        wanted, source = _read_bed(intervals, center), os.fspath(intervals)
+    else:
+        wanted, source = _given(intervals, center), "intervals"
+    genome = _open_genome(genome_path)
+    names, windows, reverse, unknown = [], [], [], []
+    for interval in wanted:
+        if interval.chromosome not in genome:
+            unknown.append(
+                f"{interval.place}: {genome_path} has no chromosome "
+                f"{interval.chromosome!r}, it has {list(genome.keys())[:5]} among others"
+            )
+            if not skip_invalid:
+                raise ValueError(unknown[0])
+            continue
+        chromosome = genome[interval.chromosome]
+        start = interval.center + (-offset if interval.strand == "-" else offset) - length // 2
+        if start < 0 or start + length > len(chromosome):
+            continue
+        letters = chromosome[start : start + length]
+        if is_encodable(letters, alphabet):
+            windows.append(letters)
+            names.append(f"{interval.chromosome}:{start}-{start + length}({interval.strand})")
+            reverse.append(interval.strand == "-")
+    if unknown:
+        sentence = told_left_out(source, len(unknown), len(wanted), "intervals", unknown[0])
+        warnings.warn(sentence, LeftOut, stacklevel=2)
     if not windows:
         raise ValueError(
-            f"{intervals if from_file else 'intervals'}: of {len(wanted)} windows of {length} letters none lies "
+            f"{source}: of {len(wanted)} windows of {length} letters none lies "
             f"inside its chromosome in {genome_path} and holds only the letters {alphabet.letters!r}"
         )
     tokens = alphabet.encode("".join(windows)).reshape(len(windows), length)
@@ -130,15 +156,12 @@ def _chromosome_of(name: str) -> str:
     return chromosome
 
 
-def _first_letter(interval: _Interval, length: int, offset: int) -> int:
-    along = -offset if interval.strand == "-" else offset
-    return (interval.start + interval.end) // 2 + along - length // 2
-
-
-def _given(intervals: Any) -> list[_Interval]:
+def _given(intervals: Any, center: str | None) -> list[_Interval]:
     """Intervals that were given as such, with the same demands as on those of a file."""
     if not isinstance(intervals, Iterable):
         raise ValueError(f"intervals must be a BED file or intervals, got {type(intervals).__name__}")
+    if center == "summit":
+        raise ValueError("center must be 'midpoint' for intervals that are not in a file, got 'summit'")
     found = []
     for i, entry in enumerate(intervals):
         place, cells = f"intervals[{i}]", entry if isinstance(entry, list | tuple) else [entry]
@@ -148,59 +171,100 @@ def _given(intervals: Any) -> list[_Interval]:
     return found
 
 
-def _read_bed(path: str | os.PathLike) -> list[_Interval]:
-    intervals = []
-    with open_text(path) as stream:
-        for number, line in enumerate(stream, 1):
-            cells = line.strip().split("\t") if "\t" in line else line.split()
-            if any(cells) and not re.match(r"#|(track|browser)\b", cells[0]):
-                strand = cells[5] if len(cells) > 5 else "."
-                intervals.append(_interval(f"{path}, line {number}", cells, strand))
+def _read_bed(path: str | os.PathLike, center: str | None) -> list[_Interval]:
+    if center is None:
+        center = "summit" if plain_name(path).endswith(".narrowpeak") else "midpoint"
+    intervals: list[_Interval] = []
+    strand_at, is_first = 5, True
+    with open_lines(path) as lines:
+        for number, line in lines.numbered:
+            cells = [cell.strip() for cell in (line.split("\t") if "\t" in line else line.split())]
+            if not any(cells) or _is_remark(cells):
+                continue
+            names = [cell.lower() for cell in cells]
+            if is_first and _are_columns(names):
+                strand_at = names.index("strand") if "strand" in names else strand_at
+            else:
+                strand = cells[strand_at] if len(cells) > strand_at else "."
+                place = f"{lines.path}, line {number}"
+                intervals.append(_interval(place, cells, strand, summit=_summit(place, cells, center)))
+            is_first = False
     if not intervals:
-        raise ValueError(f"{path} is empty, expected a BED file with at least one interval")
+        raise ValueError(f"{lines.path} is empty, expected a BED file with at least one interval")
     return intervals
 
 
-def _interval(place: str, cells: list[str], strand: str) -> _Interval:
+def _is_remark(cells: list[str]) -> bool:
+    """Whether a line is a comment, or begins with the word "track" or "browser" and is no interval on such a contig."""
+    word = cells[0].split(maxsplit=1)[:1]
+    return cells[0].startswith("#") or (word in (["track"], ["browser"]) and _ends(cells) is None)
+
+
+def _are_columns(names: list[str]) -> bool:
+    """Whether these are the names of columns that hold what a BED file has there."""
+    return len(names) >= 3 and all(name in known for name, known in zip(names[:3], _COLUMN_NAMES, strict=True))
+
+
+# Start and end must mean the same as in a BED file, so not what counts from 1, such as "seqnames" of R's GRanges.
+_COLUMN_NAMES = (
+    ("chrom", "chr", "chromosome", "contig"),
+    ("start", "chromstart", "chrom_start", "chr_start"),
+    ("end", "stop", "chromend", "chrom_end", "chr_end"),
+)
+
+
+def _summit(place: str, cells: list[str], center: str) -> int | None:
+    """Letters from the start to the summit, None for the midpoint."""
+    if center == "midpoint":
+        return None
+    try:
+        summit = int(cells[9])
+    except (IndexError, ValueError):
+        raise ValueError(
+            f"{place}: expected the summit in column 10 as narrowPeak files have it, or center='midpoint'; "
+            f"got {len(cells)} columns{f' with {cells[9]!r} there' if len(cells) > 9 else ''}"
+        ) from None
+    return None if summit < 0 else summit
+
+
+def _ends(cells: list[str]) -> tuple[int, int] | None:
+    """Start and end, None where there are no such two numbers."""
     try:
         start, end = int(cells[1]), int(cells[2])
     except (IndexError, ValueError):
-        start, end = 0, -1
-    if not 0 <= start <= end:
-        raise ValueError(f"{place}: expected chromosome, start and end with 0 ≤ start ≤ end, got {cells[:3]}")
+        return None
+    return (start, end) if start <= end else None
+
+
+def _interval(place: str, cells: list[str], strand: str, *, summit: int | None = None) -> _Interval:
+    ends = _ends(cells)
+    if ends is None or not cells[0]:
+        raise ValueError(f"{place}: expected chromosome, start and end with start ≤ end, got {cells[:3]}")
+    strand = "." if strand == "*" else strand
     if strand not in ("+", "-", "."):
-        raise ValueError(f"{place}: the strand must be '+', '-' or '.', got {strand!r}")
-    return _Interval(place, cells[0], start, end, strand)
+        raise ValueError(f"{place}: the strand must be '+', '-', '.' or '*', got {strand!r}")
+    center = sum(ends) // 2 if summit is None else ends[0] + summit
+    return _Interval(place, cells[0], center, strand)
 
 
-@contextlib.contextmanager
-def _open_genome(path: str | os.PathLike) -> Iterator[Any]:
+def _open_genome(path: str | os.PathLike) -> Any:
     """A mapping from the names of chromosomes to what has a length and gives letters by slices."""
     if Path(path).name.lower().endswith(".2bit"):
-        yield TwoBit(path)
-        return
-    if Path(path).name.lower().endswith(".gz"):
-        yield _genome_in_memory(path)
-        return
-    with open_text(path):  # a missing or unreadable file is told in the same words as everywhere
-        pass
-    try:
-        import pyfaidx
-    except ImportError as error:
-        raise ImportError("read_windows needs pyfaidx: pip install 'jaxmaxent[genomics]'") from error
-    try:
-        genome = pyfaidx.Fasta(os.fspath(path), as_raw=True)
-    except (OSError, ValueError, pyfaidx.FastaIndexingError) as error:
-        raise ValueError(f"{path} cannot be indexed as FASTA: {error}") from None
-    with genome:
-        yield genome
+        return TwoBit(path)
+    if Path(path).is_file() and not is_compressed(path):
+        return MappedFasta(path)
+    return _genome_in_memory(path)
 
 
 def _genome_in_memory(path: str | os.PathLike) -> dict[str, str]:
     genome: dict[str, str] = {}
-    for i, (header, letters) in enumerate(read_records(path)):
-        name = record_name(header, i)
-        if name in genome:
-            raise ValueError(f"{path}: two records are called {name!r}, expected one a chromosome")
-        genome[name] = letters
+    with open_lines(path) as lines:
+        memory, size = Memory(lines.path), 0
+        for record in read_records(lines):
+            name = record_name(record.header, record.number)
+            if name in genome:
+                raise ValueError(f"{lines.path}: two records are called {name!r}, expected one a chromosome")
+            genome[name] = re.sub(f"[{WHITE}]+", "", record.letters)
+            size += len(record.letters)
+            memory.check(size, record.told())
     return genome

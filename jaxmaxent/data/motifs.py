@@ -1,4 +1,4 @@
-"""Motif files: reads the JASPAR and minimal MEME formats, writes the latter.
+"""Motif files: reads the JASPAR and MEME formats, writes minimal MEME format.
 
 Formats: https://jaspar.elixir.no/docs and https://meme-suite.org/meme/doc/meme-format.html
 """
@@ -6,21 +6,28 @@ Formats: https://jaspar.elixir.no/docs and https://meme-suite.org/meme/doc/meme-
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 import os
 import re
+import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol, TypeAlias
 
 import numpy as np
 from jaxtyping import Float
 
 from jaxmaxent import checks
-from jaxmaxent.alphabet import DNA, Alphabet
+from jaxmaxent.alphabet import DNA, PROTEIN, RNA, Alphabet
 from jaxmaxent.data.implant import letter_frequencies, normalised_rows
-from jaxmaxent.data.text import one_word, open_text
+from jaxmaxent.data.text import LeftOut, is_encodable, one_word, open_lines, told_left_out
 from jaxmaxent.files import new_file
+
+_MEME = re.compile(r"MEME\s+version\b")
+_MATRIX = re.compile(r"letter-probability\s+matrix\b")
+_JASPAR_ROW = re.compile(r"(\S)\s*[:|]?\s*(?:\[([^][]*)\]|(?<=[\s:|])([^][]*))")
+_MOST_SITES = 1e15
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -76,33 +83,46 @@ class WritableMotif(Protocol):
 
 
 def read_motifs(path: str | os.PathLike, alphabet: Alphabet = DNA) -> list[Motif]:
-    """Read all motifs of a file in JASPAR or minimal MEME format, told apart by the first line.
+    """Read the motifs of a file in JASPAR or MEME format, told apart by the first line of either.
+
+    MEME files may be minimal or the whole text output of a program, and several in one, each with its own alphabet.
+    Without a line ALPHABET, and in JASPAR files without letters, DNA, RNA and protein letters are taken in
+    alphabetical order. Motifs that are not sound are left out with a warning (`LeftOut`) where others are.
 
     Args:
-        path: the file; read through gzip if its name ends in .gz.
-        alphabet: the alphabet whose letter order the motifs get; the file may have another order.
+        path: the file, or "-" for standard input; read through gzip if its name ends in .gz or .bgz.
+        alphabet: the alphabet whose letter order the motifs get; the file may have another order, or lower case.
 
     Returns:
         The motifs in the file's order. Rows of a MEME matrix, which are rounded, are divided by their sum.
         For JASPAR files `sites` is the sum of counts at the first position, as in JASPAR's own MEME files.
 
     Raises:
-        ValueError: if the file cannot be read, has another format, has no motif, has other letters than the
-            alphabet, or a matrix that is cut off, not of the announced width, or not of probabilities.
+        ValueError: if the file cannot be read, has another format, or has no motif with the letters of the
+            alphabet and a matrix of the announced width and of probabilities or counts.
     """
-    with open_text(path) as stream:
-        lines = [line.strip() for line in stream]
-    start = next((line for line in lines if line), "")
-    if start.startswith("MEME version"):
-        motifs = list(_meme_motifs(path, lines, alphabet))
-    elif start.startswith(">"):
-        motifs = list(_jaspar_motifs(path, lines, alphabet))
-    else:
+    with open_lines(path) as opened:
+        lines = [line.strip() for _, line in opened.numbered]
+    told = opened.path
+    is_meme = any(_MEME.match(line) for line in itertools.takewhile(lambda line: not line.startswith(">"), lines))
+    first = next((line for line in lines if line and (is_meme or not line.startswith("#"))), "")
+    if not is_meme and not first.startswith(">"):
         raise ValueError(
-            f"{path} must start with 'MEME version' (MEME format) or '>' (JASPAR format), got {start[:40]!r}"
+            f"{told} must start with 'MEME version' (MEME format) or '>' (JASPAR format), got {first[:40]!r}"
         )
+    motifs, faults = [], []
+    for what, motif in _meme_motifs(lines, alphabet) if is_meme else _jaspar_motifs(lines, alphabet):
+        try:
+            motifs.append(motif())
+        except ValueError as error:
+            faults.append(f"{what}: {error}")
+    if not motifs and not faults:
+        raise ValueError(f"{told} holds no motif")
     if not motifs:
-        raise ValueError(f"{path} holds no motif")
+        raise ValueError(f"{told}, {faults[0]}")
+    if faults:
+        sentence = told_left_out(told, len(faults), len(motifs) + len(faults), "motifs", faults[0])
+        warnings.warn(sentence, LeftOut, stacklevel=2)
     return motifs
 
 
@@ -168,13 +188,6 @@ def _meme_lines(motif: WritableMotif) -> list[str]:
     ]
 
 
-def _blocks(lines: list[str], opening: str) -> Iterator[list[str]]:
-    """The lines from each line that begins with `opening` up to the next."""
-    starts = [i for i, line in enumerate(lines) if line.startswith(opening)]
-    for start, end in itertools.pairwise([*starts, len(lines)]):
-        yield lines[start:end]
-
-
 def _names(header: str) -> tuple[str, str]:
     """Identifier and name from what follows '>' or 'MOTIF'; the identifier again where there is no name."""
     words = header.split(maxsplit=1)
@@ -190,75 +203,177 @@ def _numbers(text: str) -> list[float] | None:
         return None
 
 
-def _order(path: str | os.PathLike, letters: str, alphabet: Alphabet, what: str) -> list[int]:
-    """Where the alphabet's letters stand in `letters`."""
-    if sorted(letters) != sorted(alphabet.letters):
-        raise ValueError(f"{path}, {what}: expected the letters {alphabet.letters!r} in some order, got {letters!r}")
-    return [letters.index(letter) for letter in alphabet.letters]
+def _order(letters: str, alphabet: Alphabet) -> list[int]:
+    """Where the alphabet's letters stand in `letters`, which may be in lower case."""
+    tokens = alphabet.encode(letters).tolist() if letters and is_encodable(letters, alphabet) else []
+    if sorted(tokens) != list(range(len(alphabet))):
+        raise ValueError(f"expected the letters {alphabet.letters!r} in some order, got {letters!r}")
+    return [tokens.index(token) for token in range(len(alphabet))]
 
 
-def _jaspar_motifs(path: str | os.PathLike, lines: list[str], alphabet: Alphabet) -> Iterator[Motif]:
-    for block in _blocks(lines, ">"):
-        identifier, name = _names(block[0][1:])
-        what = f"motif {identifier!r}"
-        letters, rows = "", []
-        for line in filter(None, block[1:]):
-            row = re.fullmatch(r"(\S)\s*\[([^][]*)\]|(\S)\s+([^][]*)", line)
-            numbers = _numbers(row[2] or row[4] or "") if row else None
+def _alphabetical(alphabet: Alphabet) -> str:
+    """The letters in the order that is meant where a file tells none."""
+    letters = "".join(sorted(alphabet.letters))
+    if letters not in {"".join(sorted(known.letters)) for known in (DNA, RNA, PROTEIN)}:
+        raise ValueError(f"nothing tells the order of the letters {alphabet.letters!r}")
+    return letters
+
+
+# The motifs of a file, each with the words for it and a function that makes it or tells what is wrong with it.
+_Candidates: TypeAlias = Iterator[tuple[str, Callable[[], Motif]]]
+
+
+def _jaspar_motifs(lines: list[str], alphabet: Alphabet) -> _Candidates:
+    starts = [i for i, line in enumerate(lines) if line.startswith(">")]
+    blocks = [lines[start:end] for start, end in itertools.pairwise([*starts, len(lines)])]
+    bare = [[row for line in block[1:] if (row := _numbers(line))] for block in blocks]
+    letters = len(alphabet)
+    # Rows without letters are those of the alphabet, unless the whole file has them for positions.
+    turned = any(rows and len(rows) != letters == len(rows[0]) for rows in bare)
+    turned = turned and not any(len(rows) == letters != len(rows[0]) for rows in bare)
+    for block in blocks:
+        yield f"motif {_names(block[0][1:])[0]!r}", functools.partial(_jaspar_motif, block, alphabet, turned)
+
+
+def _jaspar_motif(block: list[str], alphabet: Alphabet, turned: bool) -> Motif:
+    identifier, name = _names(block[0][1:])
+    letters, rows = "", []
+    for line in block[1:]:
+        if not line or line.startswith("#"):
+            continue
+        numbers = _numbers(line)
+        if numbers is None:
+            row = _JASPAR_ROW.fullmatch(line)
+            numbers = _numbers(row[2] or row[3] or "") if row else None
             if row is None or numbers is None:
-                raise ValueError(f"{path}, {what}: expected a row like 'A [ 1 2 3 ]', got {line[:40]!r}")
-            letters += row[1] or row[3]
-            rows.append(numbers)
-        order = _order(path, letters, alphabet, what)
-        if len({len(row) for row in rows}) != 1:
-            raise ValueError(f"{path}, {what}: the rows differ in length, {[len(row) for row in rows]}")
-        try:
-            counts = np.array(rows)[order].T
-            probabilities = normalised_rows("counts", counts)
-        except ValueError as error:
-            raise ValueError(f"{path}, {what}: {error}") from None
-        yield Motif(name, identifier, probabilities, round(counts[0].sum()), counts)
+                raise ValueError(f"expected a row like 'A [ 1 2 3 ]', got {line[:40]!r}")
+            letters += row[1]
+        rows.append(numbers)
+    if rows and not letters:
+        if turned:
+            raise ValueError(f"expected a row for each of the letters {alphabet.letters!r}, got one for each position")
+        letters = _alphabetical(alphabet)
+    order = _order(letters, alphabet)
+    if len(rows) != len(letters):
+        raise ValueError(f"expected {len(letters)} rows, got {len(rows)}")
+    if len({len(row) for row in rows}) != 1:
+        raise ValueError(f"the rows differ in length, {[len(row) for row in rows]}")
+    counts = np.array(rows)[order].T
+    if (counts > _MOST_SITES).any():
+        raise ValueError(f"counts must be at most {_MOST_SITES:g}, got {counts.max():g}")
+    return Motif(name, identifier, normalised_rows("counts", counts), round(counts[0].sum()), counts)
 
 
-def _meme_motifs(path: str | os.PathLike, lines: list[str], alphabet: Alphabet) -> Iterator[Motif]:
-    letters = next((line.split("=", 1)[1].strip() for line in lines if line.startswith("ALPHABET=")), None)
-    if letters is None:
-        raise ValueError(f"{path} has no line 'ALPHABET= {alphabet.letters}' that tells the letter order")
-    order = _order(path, letters, alphabet, "the line ALPHABET=")
-    for block in _blocks(lines, "MOTIF "):
-        identifier, name = _names(block[0].removeprefix("MOTIF"))
-        what = f"motif {identifier!r}"
-        at = next((i for i, line in enumerate(block) if line.startswith("letter-probability matrix")), None)
-        if at is None:
-            raise ValueError(f"{path}, {what}: there is no line 'letter-probability matrix:'")
-        announced = dict(re.findall(r"(\w+)=\s*(\S+)", block[at]))
-        rows = [*itertools.takewhile(lambda row: row is not None, map(_numbers, block[at + 1 :]))]
-        width = announced.get("w", str(len(rows)))
-        if not rows or str(len(rows)) != width or any(len(row) != len(letters) for row in rows if row):
+@dataclasses.dataclass(frozen=True)
+class _Letters:
+    """What the lines before a motif tell of its letters: the line ALPHABET, or else the background's letters."""
+
+    given: str | None = None
+    background: str = ""
+    fault: str = ""
+
+    def of(self, alphabet: Alphabet) -> str:
+        if self.fault:
+            raise ValueError(self.fault)
+        if self.given is not None:
+            return self.given
+        letters = _alphabetical(alphabet)
+        if self.background.upper() not in ("", letters):
             raise ValueError(
-                f"{path}, {what}: expected {width} rows of {len(letters)} probabilities, "
-                f"got {len(rows)} rows of {sorted({len(row) for row in rows if row})}"
+                f"there is no line 'ALPHABET= {letters}', and the background frequencies have the letters "
+                f"{self.background!r}"
             )
-        yield Motif(
-            name,
-            identifier,
-            _probabilities(path, what, np.array(rows))[:, order],
-            _sites(path, what, announced.get("nsites")),
+        return letters
+
+
+def _meme_motifs(lines: list[str], alphabet: Alphabet) -> _Candidates:
+    for block, letters in _meme_blocks(lines):
+        yield f"motif {_meme_names(block[0])[0]!r}", functools.partial(_meme_motif, block, letters, alphabet)
+
+
+def _meme_blocks(lines: list[str]) -> list[tuple[list[str], _Letters]]:
+    """The lines of each motif, with what those before it tell; each file that is part of one tells anew."""
+    letters, block, i = _Letters(), [], 0
+    blocks: list[tuple[list[str], _Letters]] = []
+    while i < len(lines):
+        line, i = lines[i], i + 1
+        if _MEME.match(line):
+            letters, block = _Letters(), []
+        elif found := re.match(r"ALPHABET\s*=\s*(.*)", line):
+            letters = dataclasses.replace(letters, given=found[1], fault="")
+        elif re.match(r"ALPHABET\s", line):
+            end = next((k for k in range(i, len(lines)) if re.match(r"END\s+ALPHABET\b|MOTIF\s", lines[k])), len(lines))
+            if end == len(lines) or lines[end].startswith("MOTIF"):
+                letters = _Letters(fault="the line ALPHABET has no line END ALPHABET")
+            else:
+                letters, i = dataclasses.replace(letters, given=_symbols(lines[i:end]), fault=""), end + 1
+        elif line.startswith("Background letter frequencies"):
+            letters, i = _with_background(letters, lines, i)
+        elif re.match(r"MOTIF(\s|$)", line) or (_MATRIX.match(line) and not block):
+            block = [line]
+            blocks.append((block, letters))
+        elif block:
+            block.append(line)
+    return blocks
+
+
+def _with_background(letters: _Letters, lines: list[str], i: int) -> tuple[_Letters, int]:
+    """What the lines from i on add: letters, each with a frequency; and where these lines end."""
+    found = ""
+    while i < len(lines) and (pairs := re.fullmatch(r"(\S\s+[-+.\deE]+\s*)+", lines[i])):
+        found += "".join(pairs[0].split()[::2])
+        i += 1
+    return dataclasses.replace(letters, background=found), i
+
+
+def _symbols(lines: list[str]) -> str:
+    """The letters of an alphabet that is spelled out, in MEME's order; those defined by others are not of them."""
+    found = set()
+    for line in lines:
+        bare = re.sub(r'"[^"]*"', " ", line)
+        if not line.startswith("#") and "=" not in bare:
+            found.update(part.split()[0] for part in bare.split("~") if part.split())
+    return "".join(sorted(found, key=lambda c: (not c.isupper(), not c.islower(), not c.isdigit(), c)))
+
+
+def _meme_names(line: str) -> tuple[str, str]:
+    """Identifier and name of a line 'MOTIF', behind which the text output of programs has figures."""
+    return _names(re.split(r"\s+width\s*=", line.removeprefix("MOTIF"))[0])
+
+
+def _meme_motif(block: list[str], letters: _Letters, alphabet: Alphabet) -> Motif:
+    identifier, name = _meme_names(block[0])
+    matrices = [i for i, line in enumerate(block) if _MATRIX.match(line)]
+    if matrices == [0]:
+        raise ValueError("there is a line 'letter-probability matrix:' without a line MOTIF before it")
+    if len(matrices) != 1:
+        raise ValueError(f"there is {'no line' if not matrices else 'more than one line'} 'letter-probability matrix:'")
+    announced = dict(re.findall(r"(\w+)\s*=\s*(\S+)", block[matrices[0]]))
+    below = itertools.dropwhile(lambda line: not line, block[matrices[0] + 1 :])
+    rows = [*itertools.takewhile(lambda row: row is not None, map(_numbers, below))]
+    order = _order(letters.of(alphabet), alphabet)
+    width, length = announced.get("w", str(len(rows))), announced.get("alength", str(len(order)))
+    if not rows or str(len(rows)) != width or any(str(len(row)) != length for row in rows if row):
+        raise ValueError(
+            f"expected {width} rows of {length} probabilities, "
+            f"got {len(rows)} rows of {sorted({len(row) for row in rows if row})}"
         )
+    if length != str(len(order)):
+        raise ValueError(f"expected {len(order)} letters, {alphabet.letters!r}, got {length}")
+    return Motif(name, identifier, _probabilities(np.array(rows))[:, order], _sites(announced.get("nsites")))
 
 
-def _probabilities(path: str | os.PathLike, what: str, rows: np.ndarray) -> np.ndarray:
-    wrong = ~(np.abs(rows.sum(1) - 1) <= 0.01) | (rows < 0).any(1)
+def _probabilities(rows: np.ndarray) -> np.ndarray:
+    in_range = np.all((rows >= 0) & (rows <= 1.01), axis=1)
+    wrong = ~in_range | (np.abs(np.where(in_range[:, None], rows, 0).sum(1) - 1) > 0.01)
     if wrong.any():
         row = wrong.argmax()
-        raise ValueError(
-            f"{path}, {what}: row {row} (0-based) must be probabilities with sum 1, got {rows[row].tolist()}"
-        )
+        raise ValueError(f"row {row} (0-based) must be probabilities with sum 1, got {rows[row].tolist()}")
     return normalised_rows("probabilities", rows)
 
 
-def _sites(path: str | os.PathLike, what: str, text: str | None) -> int | None:
+def _sites(text: str | None) -> int | None:
     numbers = _numbers(text or "")
-    if text is not None and (numbers is None or not 0 <= numbers[0] < 1e15):
-        raise ValueError(f"{path}, {what}: nsites must be a number of sites, got {text!r}")
+    if text is not None and (numbers is None or not 0 <= numbers[0] < _MOST_SITES):
+        raise ValueError(f"nsites must be a number of sites, got {text!r}")
     return None if numbers is None else round(numbers[0])

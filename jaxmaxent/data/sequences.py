@@ -64,7 +64,12 @@ class Sequences:
 
 def numbered_names(count: int) -> tuple[str, ...]:
     """Names for sequences that have none: "sequence_0", "sequence_1", ..."""
-    return tuple(f"sequence_{i}" for i in range(count))
+    return tuple(map(numbered_name, range(count)))
+
+
+def numbered_name(number: int) -> str:
+    """The name of a sequence that has none, from its number in the file."""
+    return f"sequence_{number}"
 
 
 def _checked_labels(labels: Any, count: int) -> np.ndarray:

@@ -1,23 +1,23 @@
-"""Tables of sequences and labels, separated by tabs or commas, plain or gzip-compressed."""
+"""Tables of sequences and labels, separated by tabs, commas or semicolons, plain or gzip-compressed."""
 
 from __future__ import annotations
 
 import csv
 import itertools
 import os
+import threading
 from collections.abc import Iterator
-from pathlib import Path
-from typing import IO
-
-import numpy as np
 
 from jaxmaxent.alphabet import DNA, Alphabet
-from jaxmaxent.data.sequences import Sequences, numbered_names
-from jaxmaxent.data.text import encode_records, is_encodable, open_text, parse_label
+from jaxmaxent.data.gather import Gathered
+from jaxmaxent.data.sequences import Sequences
+from jaxmaxent.data.text import Lines, is_encodable, label_of, open_lines, parse_label, plain_name
 
 _SEQUENCE_COLUMNS = ("seq", "sequence")
 _LABEL_COLUMNS = ("label",)
 _NAME_COLUMNS = ("id", "name", "seqname")
+_LONGEST_CELL = 2**31 - 1  # what the csv module takes on every system
+_csv_limit = threading.Lock()
 
 
 def read_table(
@@ -26,85 +26,117 @@ def read_table(
     alphabet: Alphabet = DNA,
     sequence_column: str | None = None,
     label_column: str | None = None,
+    limit: int | None = None,
+    skip_invalid: bool = False,
 ) -> Sequences:
     """Read sequences and labels from a table.
 
-    A name ending in .tsv or .csv (before .gz) decides the delimiter; otherwise it is the tab if the first
-    line has one, else the comma. The first row names the columns. A file of two columns whose first row is
-    itself a sequence and a label is read as having no header.
+    Cells are separated by tabs if the name ends in .tsv (before .gz). Otherwise the first line decides: by tabs if it
+    has one and the name does not end in .csv, else by commas if it has one, else by semicolons. The first row names
+    the columns. A file of two columns whose first row is itself a sequence and a label is read as having no header.
 
     Args:
-        path: the file; read through gzip if its name ends in .gz.
+        path: the file, or "-" for standard input; read through gzip if its name ends in .gz or .bgz.
         alphabet: the alphabet of the sequences.
         sequence_column: the column of the sequences; by default the one called "seq" or "sequence".
-        label_column: the column of the labels; by default the one called "label", if there is one.
+        label_column: the column of the labels; by default the one called "label", if there is one. A label is 0 or
+            1, also written as 0.0, 1.00, False or True.
+        limit: read only the first so many; what comes later in the file is not looked at.
+        skip_invalid: leave out sequences with letters outside the alphabet, such as N, and warn of how many.
 
     Returns:
         The sequences in the file's order. Names come from a column called "id", "name" or "seqName", else
-        they are "sequence_<n>", n counted from 0. Upper and lower case are alike in default column names.
+        they are "sequence_<n>", n the row's number counted from 0. Upper and lower case are alike in default column
+        names.
 
     Raises:
         ValueError: if the file cannot be read or is cut off, has no row, rows of unequal width, no such
-            column or several, unequal lengths, a letter outside the alphabet, or a label that is not 0 or 1.
+            column or several, unequal lengths, a letter outside the alphabet (none but such with `skip_invalid`),
+            or a label that is not 0 or 1, or is larger than the memory.
     """
-    lines, rows = _read_rows(path)
-    if sequence_column is None and label_column is None and _is_headerless(rows[0], alphabet):
+    with open_lines(path) as lines:
+        return table_of(
+            lines, alphabet=alphabet, sequence_column=sequence_column, label_column=label_column, limit=limit,
+            skip_invalid=skip_invalid,
+        )  # fmt: skip
+
+
+def table_of(
+    lines: Lines,
+    *,
+    alphabet: Alphabet,
+    sequence_column: str | None,
+    label_column: str | None,
+    limit: int | None,
+    skip_invalid: bool,
+) -> Sequences:
+    """The sequences of an open table, see `read_table`."""
+    rows = _rows(lines)
+    header_line, header = next(rows, (0, []))
+    if not header:
+        raise ValueError(f"{lines.path} is empty, expected a table with a header and at least one row")
+    width = len(header)
+    if sequence_column is None and label_column is None and _is_headerless(header, alphabet):
+        rows = itertools.chain([(header_line, header)], rows)
         header = [_SEQUENCE_COLUMNS[0], _LABEL_COLUMNS[0]]
-    else:
-        header, rows, lines = rows[0], rows[1:], lines[1:]
-    sequence_at = _find_column(path, header, sequence_column, _SEQUENCE_COLUMNS)
+    sequence_at = _find_column(lines.path, header, sequence_column, _SEQUENCE_COLUMNS)
     has_labels = label_column is not None or any(column.lower() in _LABEL_COLUMNS for column in header)
-    label_at = _find_column(path, header, label_column, _LABEL_COLUMNS) if has_labels else None
-    if not rows:
-        raise ValueError(f"{path} has a header but no row")
+    label_at = _find_column(lines.path, header, label_column, _LABEL_COLUMNS) if has_labels else None
+    name_at = _name_column(header)
 
-    def where(i: int) -> str:
-        return f"line {lines[i]}"
-
-    tokens = encode_records(path, [row[sequence_at] for row in rows], alphabet, where)
-    labels = None
-    if label_at is not None:
-        labels = np.array([parse_label(row[label_at], path, where(i)) for i, row in enumerate(rows)])
-    return Sequences(tokens, _names(header, rows), labels, alphabet)
-
-
-def _read_rows(path: str | os.PathLike) -> tuple[list[int], list[list[str]]]:
-    """Line numbers (from 1) and cells of the rows that are not blank; at least one, all of equal width."""
-    lines: list[int] = []
-    rows: list[list[str]] = []
-    with open_text(path) as stream:
-        try:
-            for line, cells in _split(stream, Path(path).name.lower()):
-                rows.append([cell.strip() for cell in cells])
-                lines.append(line)
-        except csv.Error as error:
-            raise ValueError(f"{path} is not a sound comma-separated table: {error}") from None
-    if not rows:
-        raise ValueError(f"{path} is empty, expected a table with a header and at least one row")
-    for line, row in zip(lines, rows, strict=True):
-        if len(row) != len(rows[0]):
+    gathered, number = Gathered(lines.path, alphabet, _told, limit=limit, skip_invalid=skip_invalid), -1
+    for number, (line, cells) in enumerate(rows):
+        if len(cells) != width:
             raise ValueError(
-                f"{path}, line {line}: expected {len(rows[0])} columns as in line {lines[0]}, got {len(row)}"
+                f"{lines.path}, line {line}: expected {width} columns as in line {header_line}, got {len(cells)}"
             )
-    return lines, rows
+        label = 0 if label_at is None else parse_label(cells[label_at], lines.path, _told(line))
+        name = "" if name_at is None else cells[name_at]
+        gathered.add(number, line, cells[sequence_at], name=name, label=label)
+        if gathered.is_full:
+            break
+    if number < 0:
+        raise ValueError(f"{lines.path} has a header but no row")
+    return gathered.sequences(named=name_at is not None, labelled=label_at is not None)
 
 
-def _split(stream: IO[str], name: str) -> Iterator[tuple[int, list[str]]]:
-    """Line number and cells of each row that is not blank. Quotes mean something only between commas."""
-    first = stream.readline()
-    tabs = "\t" in first
-    if name.removesuffix(".gz").endswith((".tsv", ".csv")):
-        tabs = name.removesuffix(".gz").endswith(".tsv")
-    text = itertools.chain([first], stream)
-    if tabs:
-        yield from ((n, line.split("\t")) for n, line in enumerate(text, 1) if line.strip())
-    else:
-        reader = csv.reader(text, strict=True)
-        yield from ((reader.line_num, cells) for cells in reader if any(cells))
+def _told(line: int) -> str:
+    return f"line {line}"
+
+
+def _rows(lines: Lines) -> Iterator[tuple[int, list[str]]]:
+    """Line number and cells of each row that is not blank. Quotes mean nothing between tabs."""
+    delimiter = _delimiter(lines.first(), plain_name(lines.path))
+    for number, line in lines.numbered:
+        has_quotes = delimiter != "\t" and '"' in line
+        cells = _quoted(lines, number, line, delimiter) if has_quotes else line.split(delimiter)
+        cells = [cell.strip() for cell in cells]
+        if any(cells):
+            yield number, cells
+
+
+def _delimiter(first: str, name: str) -> str:
+    if name.endswith(".tsv") or ("\t" in first and not name.endswith(".csv")):
+        return "\t"
+    return ";" if ";" in first and "," not in first else ","
+
+
+def _quoted(lines: Lines, number: int, line: str, delimiter: str) -> list[str]:
+    """The cells of a row that has quotes, and may go on in the next lines, which are consumed."""
+    rest = itertools.chain([line], (line for _, line in lines.numbered))
+    # The length of a cell is limited for the whole process, so the limit is put back at once.
+    with _csv_limit:
+        limit = csv.field_size_limit(_LONGEST_CELL)
+        try:
+            return next(csv.reader(rest, delimiter=delimiter, strict=True))
+        except csv.Error as error:
+            raise ValueError(f"{lines.path}, line {number}: not a sound row of a table with quotes: {error}") from None
+        finally:
+            csv.field_size_limit(limit)
 
 
 def _is_headerless(row: list[str], alphabet: Alphabet) -> bool:
-    return len(row) == 2 and row[1] in ("0", "1") and is_encodable(row[0], alphabet)
+    return len(row) == 2 and label_of(row[1]) is not None and is_encodable(row[0], alphabet)
 
 
 def _find_column(path: str | os.PathLike, header: list[str], name: str | None, defaults: tuple[str, ...]) -> int:
@@ -120,10 +152,6 @@ def _find_column(path: str | os.PathLike, header: list[str], name: str | None, d
     return found[0]
 
 
-def _names(header: list[str], rows: list[list[str]]) -> tuple[str, ...]:
+def _name_column(header: list[str]) -> int | None:
     columns = [column.lower() for column in header]
-    for name in _NAME_COLUMNS:
-        if name in columns:
-            at = columns.index(name)
-            return tuple(row[at] for row in rows)
-    return numbered_names(len(rows))
+    return next((columns.index(name) for name in _NAME_COLUMNS if name in columns), None)

@@ -89,6 +89,15 @@ def test_bad_input_is_one_sentence(saved, tmp_path, capsys, arguments, words):
     assert not (tmp_path / "out").exists()
 
 
+def test_known_motifs_that_are_not_sound_are_told_and_left_out(saved, tmp_path, capsys):
+    known = tmp_path / "known.meme"
+    known.write_text((saved / "known.meme").read_text() + "MOTIF\tM9 x\n\n")
+    assert call("motifs", saved, "--out", tmp_path / "out", "--against", known) == 0
+    said = capsys.readouterr()
+    assert f"{known}: 1 of {len(OTHERS) + 2} motifs are left out, the first: motif 'M9': there is no line" in said.out
+    assert said.err == "" and "most like GGCACC (M3, " in said.out
+
+
 @pytest.fixture(scope="module")
 def network():
     return ConvArchitecture(length=LENGTH, filters=4, kernel_width=3, hidden=(5,)).build(nnx.Rngs(0))

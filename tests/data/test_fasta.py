@@ -1,10 +1,13 @@
 import gzip
+import tracemalloc
+import warnings
 
 import numpy as np
 import pytest
 
 from jaxmaxent.alphabet import DNA, PROTEIN
-from jaxmaxent.data import Sequences, read_fasta, write_fasta
+from jaxmaxent.data import LeftOut, Sequences, gather, read_fasta, text, write_fasta
+from jaxmaxent.data import fasta as fasta_module
 
 
 @pytest.fixture
@@ -41,6 +44,96 @@ def test_headers_that_are_labels(fasta):
     assert read.labels is None and read.names == ("1", "chr1")
     with pytest.raises(ValueError, match=r"x.fa, record 1 'chr1' .*the label must be 0 or 1, got 'chr1'"):
         read_fasta(fasta(">1\nAC\n>chr1\nGT\n"), labels_in_header=True)
+
+
+@pytest.mark.parametrize(
+    ("headers", "labels"),
+    [("1", None), ("0", None), ("11", [1, 1]), ("00", [0, 0]), ("10", [1, 0]), ("012", None), ("111x", None)],
+)
+def test_headers_are_labels_by_default_where_there_are_several(fasta, headers, labels):
+    path = fasta("".join(f">{header}\nAC\n" for header in headers))
+    for limit in (None, 1, len(headers)):  # how much is read decides nothing
+        read = read_fasta(path, limit=limit)
+        if labels is None:
+            assert read.labels is None and read.names == tuple(headers)[:limit]
+        else:
+            assert read.labels is not None and read.labels.tolist() == labels[:limit]
+            assert read.names == tuple(f"sequence_{i}" for i in range(len(headers)))[:limit]
+    alone = read_fasta(fasta(">1 dna:chromosome\nAC\n"))
+    assert alone.names == ("1",) and alone.labels is None
+
+
+def test_invalid_records_can_be_left_out_and_the_others_keep_their_numbers(fasta):
+    path = fasta(">1\nAC\n>0\nNC\n>0\nGT\n>1\nA-\n>1\nTT\n")
+    with pytest.raises(ValueError, match=r"record 1 '0' .* has 'N'"):
+        read_fasta(path)
+    with pytest.warns(LeftOut, match=r"x.fa: 2 of 5 sequences are left out, the first: record 1 '0' .* has 'N' "):
+        read = read_fasta(path, skip_invalid=True)
+    assert DNA.decode(read.tokens) == ["AC", "GT", "TT"]
+    assert read.names == ("sequence_0", "sequence_2", "sequence_4")
+    assert read.labels is not None and read.labels.tolist() == [1, 0, 1]
+    with pytest.raises(ValueError, match=r"x.fa: 2 of 2 sequences are left out, the first: record 0 'a'"):
+        read_fasta(fasta(">a\nNN\n>b\nRR\n"), skip_invalid=True)
+    with pytest.raises(ValueError, match="equal lengths"):  # only letters can be left out
+        read_fasta(fasta(">a\nNN\n>b\nACG\n>c\nAC\n"), skip_invalid=True)
+    assert len(read_fasta(fasta(">a\nAC\n"), skip_invalid=True)) == 1
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 2**14])
+def test_records_are_encoded_together_as_if_alone(fasta, monkeypatch, at_once):
+    monkeypatch.setattr(gather, "_SEQUENCES_AT_ONCE", at_once)
+    wanted = ["ACGT", "acgt", "NNNN", "TTTT", "GG-G", "GGGG", "TRTT", "CCCC"]
+    path = fasta("".join(f">{i} x\n{s}\n" for i, s in enumerate(wanted)))
+    valid = [i for i, s in enumerate(wanted) if set(s.upper()) <= set("ACGT")]
+    for limit in range(1, len(valid) + 2):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", LeftOut)
+            read = read_fasta(path, skip_invalid=True, limit=limit)
+        assert read.names == tuple(map(str, valid[:limit]))
+        assert DNA.decode(read.tokens) == [wanted[i].upper() for i in valid[:limit]]
+
+
+def test_only_so_many_are_read(fasta):
+    path = fasta(">a\nAC\n>b\nGT\n>c\nNNN\nno end")
+    assert read_fasta(path, limit=2).names == ("a", "b")
+    with pytest.raises(ValueError, match="record 2 'c'"):
+        read_fasta(path, limit=3)
+    with pytest.raises(ValueError, match="limit must be a whole number of at least 1, got 0"):
+        read_fasta(path, limit=0)
+
+
+@pytest.mark.parametrize(
+    ("content", "where"),
+    [
+        (">\nA\n" * 3000, r"record 2999 '' \(counted from 0\)"),  # little of much
+        (">a\n" + "A" * 300_000 + "\n", "line 2"),  # one long line
+        (">a\n" + ("A" * 100 + "\n") * 3000, r"line 65\d"),  # one record of many lines
+    ],
+)
+def test_what_the_memory_does_not_hold_is_refused_with_its_place(fasta, monkeypatch, content, where):
+    monkeypatch.setattr(text, "_free_bytes", lambda: 130_000)
+    monkeypatch.setattr(text, "_PIECE", 1000)
+    monkeypatch.setattr(fasta_module, "_LONG", 1000)
+    with pytest.raises(ValueError, match=rf"x.fa, {where}: .* takes .* of memory, but only 0.1 MB were free"):
+        read_fasta(fasta(content))
+    monkeypatch.setattr(text, "_free_bytes", lambda: None)
+    assert len(read_fasta(fasta(content))) in (1, 3000)
+
+
+def test_little_is_kept_of_a_record(fasta, monkeypatch):
+    monkeypatch.setattr(gather, "_SEQUENCES_AT_ONCE", 256)
+    count, length = 20_000, 101
+    path = fasta("".join(f">seq{i} more words\n{'ACGTC' * 20 + 'A'}\n" for i in range(count)))
+    tracemalloc.start()
+    try:
+        read = read_fasta(path)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(read) == count
+    # Tokens, names with their references, and what is encoded at once.
+    kept = count * (length + 49 + len("seq12345") + 8)
+    assert peak < 2 * kept + 40 * gather._SEQUENCES_AT_ONCE * length
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,12 @@
-import builtins
 import gzip
+import os
+import shutil
 
 import numpy as np
 import pytest
 
 from jaxmaxent.alphabet import DNA, PROTEIN
-from jaxmaxent.data import Sequences, read_windows, split_by_chromosome
+from jaxmaxent.data import LeftOut, Sequences, mapped, read_windows, split_by_chromosome
 
 CHROMOSOMES = {"chr1": "ACGTTGCAAC", "chr2": "GGNNTTACGTAC"}
 GENOME = ">chr1 the first\nACGTT\nGCAAC\n>chr2\nGGNNTtac\nGTAC\n"
@@ -116,7 +117,7 @@ def test_names_without_a_chromosome():
         (3, "intervals must be a BED file or intervals, got int"),
         ([("chr1", 4, 5), ("chr1", 5)], r"intervals\[1\]: expected chromosome, start and end .* got \['chr1', '5'\]"),
         (["chr1"], r"intervals\[0\]: expected chromosome, start and end"),
-        ([("chr1", 5, 4)], r"intervals\[0\]: .* 0 ≤ start ≤ end"),
+        ([("chr1", 5, 4)], r"intervals\[0\]: .* start ≤ end, got"),
         ([("chr1", 4, 5, "x")], r"intervals\[0\]: the strand must be .* got 'x'"),
         ([("chrX", 4, 5)], r"intervals\[0\]: .* has no chromosome 'chrX'"),
         ([("chr1", 0, 1)], "intervals: of 1 windows of 3 letters none lies"),
@@ -140,8 +141,8 @@ def test_wrong_offsets(genome, offset):
         ("#only\ntrack\n", "x.bed is empty"),
         ("chr1\t4\n", "x.bed, line 1: expected chromosome, start and end"),
         ("chr1\t4\t5\nchr1\tx\t5\n", "x.bed, line 2: expected chromosome, start and end"),
-        ("chr1\t5\t4\n", "0 ≤ start ≤ end, got .*'5', '4'"),
-        ("chr1\t-3\t4\n", "0 ≤ start ≤ end"),
+        ("chr1\t5\t4\n", "start ≤ end, got .*'5', '4'"),
+        ("\t3\t4\n", "x.bed, line 1: expected chromosome, start and end"),
         ("chr1\t4\t5\tn\t0\tx\n", "x.bed, line 1: the strand must be .* got 'x'"),
         ("chrX\t4\t5\n", r"line 1: .* has no chromosome 'chrX', it has \['chr1', 'chr2'\]"),
         ("chr1\t0\t1\nchr2\t2\t3\n", "of 2 windows of 3 letters none lies inside its chromosome"),
@@ -165,13 +166,13 @@ def test_wrong_arguments(genome, bed, tmp_path):
             read_windows(tmp_path / name, path, length=3)
 
 
-@pytest.mark.parametrize("name", ["bad.fa", "bad.fa.gz"])
-@pytest.mark.parametrize("text", ["", "ACGT\n", ">chr1\nACGT\n>chr1\nACGT\n", ">chr1\nAC\nACGT\nACGTT\n"])
+@pytest.mark.parametrize("name", ["bad.fa", "bad.fa.gz", "bad.fa.bgz"])
+@pytest.mark.parametrize("text", ["", "ACGT\n", ">chr1\nACGT\n>chr1\nACGT\n", ">chr1\nACGT\n>chr2\n"])
 def test_genomes_that_are_not_sound(bed, tmp_path, name, text):
     path = tmp_path / name
-    path.write_bytes(gzip.compress(text.encode()) if name.endswith(".gz") else text.encode())
+    path.write_bytes(gzip.compress(text.encode()) if name.endswith("gz") else text.encode())
     with pytest.raises(ValueError, match=name):
-        read_windows(path, bed("chr1\t50\t51\n"), length=3)
+        read_windows(path, bed("chr1\t50\t51\nchr2\t0\t1\n"), length=3)
 
 
 def test_a_truncated_compressed_genome_is_refused(bed, tmp_path):
@@ -180,18 +181,201 @@ def test_a_truncated_compressed_genome_is_refused(bed, tmp_path):
         read_windows(tmp_path / "g.fa.gz", bed("chr1\t4\t5\n"), length=3)
 
 
-def test_without_pyfaidx_the_error_names_the_extra(tmp_path, bed, monkeypatch):
-    (tmp_path / "g.fa").write_text(GENOME)
-    original = builtins.__import__
+# --- plain genomes, which need no index
 
-    def refuse(name, *args, **kwargs):
-        if name == "pyfaidx":
-            raise ModuleNotFoundError("No module named 'pyfaidx'")
-        return original(name, *args, **kwargs)
 
-    monkeypatch.setattr(builtins, "__import__", refuse)
-    with pytest.raises(ImportError, match=r"pip install 'jaxmaxent\[genomics\]'"):
-        read_windows(tmp_path / "g.fa", bed("chr1\t4\t5\n"), length=3)
+def wrapped(records, width=7, end="\n"):
+    """A FASTA file of (header, letters)."""
+    lines = []
+    for header, letters in records:
+        lines += [f">{header}", *(letters[i : i + width] for i in range(0, len(letters), width))]
+    return end.join([*lines, ""])
+
+
+def random_letters(count, seed=0):
+    return DNA.decode(np.random.default_rng(seed).integers(0, 4, count))
+
+
+def windows_of(path, letters, name="chr2", length=9):
+    """All windows of one chromosome, compared with those of a string."""
+    read = read_windows(path, [(name, i, i) for i in range(len(letters) + 1)], length=length)
+    expected = [letters[i : i + length] for i in range(len(letters) - length + 1)]
+    return DNA.decode(read.tokens) == expected
+
+
+FIRST, SECOND, THIRD = (random_letters(n, n) for n in (40, 65, 63))
+RECORDS = [("chr1 of it", FIRST), ("chr2", SECOND), ("chr3\tof > it", THIRD)]
+LAYOUTS = {
+    "plain": wrapped(RECORDS),
+    "no end": wrapped(RECORDS).rstrip("\n"),
+    "windows": wrapped(RECORDS, end="\r\n"),
+    "old mac": wrapped(RECORDS, end="\r"),
+    "byte order mark": "\ufeff" + wrapped(RECORDS),
+    "blank lines first": "\n \r\n" + wrapped(RECORDS),
+    "blank lines last": wrapped(RECORDS) + "\n\n \n",
+    "blank lines between": wrapped(RECORDS).replace("\n>", "\n\n \n>"),
+    "blank line inside": wrapped(RECORDS)
+    .replace(SECOND[:14], SECOND[:14])
+    .replace(SECOND[14:21], "\n" + SECOND[14:21]),
+    "blank line behind a header": wrapped(RECORDS).replace(">chr2\n", ">chr2\n\n"),
+    "trailing space everywhere": wrapped(RECORDS, end=" \n").replace(">chr2 ", ">chr2"),
+    "trailing space once": wrapped(RECORDS).replace(SECOND[14:21], SECOND[14:21] + " "),
+    "trailing tab at the end": wrapped(RECORDS).replace(SECOND[63:65] + "\n", SECOND[63:65] + "\t\n"),
+    "space before a header": wrapped(RECORDS).replace(">chr3", " >chr3"),
+    "uneven": wrapped(RECORDS).replace(SECOND[7:14] + "\n", SECOND[7:14]),
+    "longer last line": wrapped(RECORDS).replace(SECOND[56:63] + "\n", SECOND[56:63]),
+    "longer last line, windows": wrapped(RECORDS, end="\r\n").replace(SECOND[56:63] + "\r\n", SECOND[56:63]),
+    "one line": wrapped(RECORDS, 1000),
+    "one letter a line": wrapped(RECORDS, 1),
+    "line ends of all systems": wrapped(RECORDS[:1], end="\r")
+    + wrapped(RECORDS[1:2], end="\r\n")
+    + wrapped(RECORDS[2:]),
+    "line ends mixed": wrapped(RECORDS).replace(SECOND[14:21] + "\n", SECOND[14:21] + "\r\n"),
+    "spaced letters": wrapped(RECORDS).replace(SECOND[14:21], " ".join(SECOND[14:21])),
+}
+
+
+@pytest.mark.parametrize("name", ["g.fa", "g.fa.gz"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_any_layout_of_lines_gives_the_same_windows(tmp_path, layout, monkeypatch, name):
+    monkeypatch.setattr(mapped, "_PIECE", 13)
+    path, content = tmp_path / name, LAYOUTS[layout].encode()
+    path.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    for name, letters in (("chr1", FIRST), ("chr2", SECOND), ("chr3", THIRD)):
+        assert windows_of(path, letters, name)
+    assert [*tmp_path.iterdir()] == [path]
+
+
+@pytest.mark.parametrize(
+    "index",
+    ["", "chr2\t65\t", "chr2\t65\t11\t7\t8\n", "chr1\t40\t6\t7\t8\n", "chr2\t9999\t9999\t50\t51\n", "\0\1"],
+)
+def test_an_index_beside_the_genome_is_neither_believed_nor_changed(tmp_path, index):
+    path, beside = tmp_path / "g.fa", tmp_path / "g.fa.fai"
+    path.write_text(LAYOUTS["plain"])
+    beside.write_text(index)
+    assert windows_of(path, SECOND)
+    assert beside.read_text() == index and {*tmp_path.iterdir()} == {path, beside}
+
+
+@pytest.mark.parametrize("kind", ["older", "same size", "same names and lines", "another header", "shorter"])
+def test_a_genome_that_was_replaced_is_read_anew(tmp_path, kind):
+    path, other = tmp_path / "g.fa", tmp_path / "other.fa"
+    letters = random_letters(65 if kind != "shorter" else 30, seed=99)
+    header = "chr2 release 110" if kind == "another header" else "chr2"
+    path.write_text(LAYOUTS["plain"])
+    assert windows_of(path, SECOND)
+    other.write_text(wrapped([RECORDS[0], (header, letters), RECORDS[2]]))
+    stamp = path.stat().st_mtime - 1e6 if kind == "older" else path.stat().st_mtime
+    os.utime(other, (stamp, stamp))
+    shutil.copy2(other, path)
+    assert windows_of(path, letters)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "bad.fa is empty"),
+        (b"\n \r\n", "bad.fa is empty"),
+        (b"\n\r\nACGT\n>chr1\nACGT\n", "bad.fa, line 3: expected a FASTA header starting with '>', got 'ACGT'"),
+        (b"; remark\n>chr1\nACGT\n", "bad.fa, line 1: expected a FASTA header .* got '; remark'"),
+        (b">chr1\nACGT\n>chr1 again\nACGT\n", "bad.fa: two records are called 'chr1'"),
+        (b">chr0\nACGT\n>chr1\n\n>chr2\nACGT\n", "bad.fa: record 'chr1' has no sequence"),
+        (b">chr1", "bad.fa: record 'chr1' has no sequence"),
+        (gzip.compress(GENOME.encode()), "bad.fa, line 1: .* gzip-compressed file must end in .gz"),
+    ],
+)
+def test_plain_genomes_that_are_not_sound(tmp_path, content, message):
+    (tmp_path / "bad.fa").write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        read_windows(tmp_path / "bad.fa", [("chr1", 2, 2)], length=3)
+
+
+@pytest.mark.parametrize("name", ["g.fa", "g.fa.gz"])
+def test_letters_that_are_no_letters_do_not_move_others(tmp_path, name):
+    path = tmp_path / name
+    for odd in ("\0", "\x1c", "*", "é", "n"):
+        content = f">chr1\nACGTA{odd}\nCCGGTT\n".encode()
+        path.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+        read = read_windows(path, [("chr1", i, i) for i in range(13)], length=5)
+        assert DNA.decode(read.tokens) == ["ACGTA", "CCGGT", "CGGTT"]
+        assert read.names[0] == "chr1:0-5(.)"
+        if odd != "é":  # one letter, of two bytes
+            assert read.names[1] == "chr1:6-11(.)"
+
+
+# --- BED files
+
+
+def test_contigs_whose_names_begin_like_header_lines(bed, tmp_path):
+    names = ["track.1", "browser-1", "track_x", "trackA", "browser", "track"]
+    (tmp_path / "g.fa").write_text("".join(f">{name}\n{'ACGT' * 5}\n" for name in names))
+    text = "track name=x\tdescription=y\nbrowser position chr1:1-2\ntrack\nbrowser\thide all\n"
+    read = read_windows(tmp_path / "g.fa", bed(text + "".join(f"{name}\t5\t6\n" for name in names)), length=3)
+    assert [name.split(":")[0] for name in read.names] == names
+
+
+@pytest.mark.parametrize(
+    "header", ["chrom\tstart\tend", "#chr\tstart\tend", "Chromosome start stop", "chr chromStart chromEnd"]
+)
+def test_a_line_that_names_the_columns(genome, bed, header):
+    assert read_windows(genome, bed(f"{header}\nchr1\t4\t5\n"), length=3).names == ("chr1:3-6(.)",)
+
+
+def test_named_columns_say_where_the_strand_is(genome, bed):
+    read = read_windows(genome, bed("chrom\tstart\tend\tstrand\nchr1\t4\t5\t-\n"), length=3)
+    assert read.names == ("chr1:3-6(-)",)
+
+
+@pytest.mark.parametrize("header", ["seqnames\tstart\tend", "chrom\tend\tstart", "chr1\tstart\tend"])
+def test_names_of_other_columns_are_refused(genome, bed, header):
+    with pytest.raises(ValueError, match="x.bed, line 1: expected chromosome, start and end"):
+        read_windows(genome, bed(f"{header}\nchr1\t4\t5\n"), length=3)
+    with pytest.raises(ValueError, match="x.bed, line 2: expected chromosome, start and end"):
+        read_windows(genome, bed("chr1\t4\t5\nchrom\tstart\tend\n"), length=3)
+
+
+def test_starts_before_the_chromosome_and_stars_for_strands(genome, bed):
+    read = read_windows(genome, bed("chr1\t-3\t12\tn\t0\t*\nchr1\t-9\t4\n"), length=3)
+    assert read.names == ("chr1:3-6(.)",)
+
+
+def test_chromosomes_that_the_genome_lacks_can_be_left_out(genome, bed):
+    path = bed("chrUn\t1\t5\nchr1\t4\t5\nchrM\t1\t2\n")
+    with pytest.warns(LeftOut, match=r"x.bed: 2 of 3 intervals are left out, the first: .*line 1: .* 'chrUn'"):
+        assert read_windows(genome, path, length=3, skip_invalid=True).names == ("chr1:3-6(.)",)
+    with pytest.warns(LeftOut, match=r"intervals: 1 of 2 .*intervals\[0\]: "):
+        read_windows(genome, [("chrUn", 1, 2), ("chr1", 4, 5)], length=3, skip_invalid=True)
+
+
+PEAKS = "chr1\t2\t9\tp\t0\t.\t1\t1\t1\t1\nchr1\t2\t8\tp\t0\t-\t1\t1\t1\t-1\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "center", "start"),
+    [
+        ("p.narrowPeak", None, 2), ("p.narrowPeak.gz", None, 2), ("p.NARROWPEAK", None, 2), ("p.bed", "summit", 2),
+        ("p.bed", None, 4), ("p.narrowPeak", "midpoint", 4),
+    ],
+)  # fmt: skip
+def test_windows_around_summits(genome, bed, name, center, start):
+    read = read_windows(genome, bed(PEAKS, name), length=3, center=center)
+    assert read.names == (f"chr1:{start}-{start + 3}(.)", "chr1:4-7(-)")
+
+
+@pytest.mark.parametrize(
+    ("text", "center", "message"),
+    [
+        ("chr1\t2\t9\n", "summit", "line 1: expected the summit in column 10 .* got 3 columns"),
+        (PEAKS.replace("\t-1", "\tx"), "summit", "line 2: expected the summit .* with 'x' there"),
+        (PEAKS, "middle", "center must be 'midpoint' or 'summit', got 'middle'"),
+    ],
+)
+def test_wrong_centers(genome, bed, text, center, message):
+    with pytest.raises(ValueError, match=message):
+        read_windows(genome, bed(text), length=3, center=center)
+    with pytest.raises(ValueError, match="center must be"):
+        read_windows(genome, [("chr1", 4, 5)], length=3, center="summit")
 
 
 def test_real_nucleosomes(data):

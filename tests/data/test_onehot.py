@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jaxmaxent.alphabet import DNA
-from jaxmaxent.data import read_one_hot
+from jaxmaxent.data import LeftOut, read_one_hot
 
 
 def header(shape: tuple[int, ...], dtype: str = "<f8") -> bytes:
@@ -92,3 +92,19 @@ def test_real_anchors(data):
     assert read.tokens.shape == (10, 101)
     assert round(np.isin(read.tokens, DNA.encode("GC")).mean(), 3) == 0.508
     assert DNA.decode(read.tokens[0])[40:47] == "TGCCCCC"
+
+
+@pytest.mark.parametrize("unknown", [0.0, 0.25, 1.0])
+def test_positions_without_one_letter_can_be_left_out(npy, unknown):
+    one_hot = np.eye(4)[[[0, 1], [2, 3], [3, 3]]]
+    one_hot[1, 0] = unknown
+    with pytest.raises(ValueError, match=r"exactly one 1 .* at index \[1, 0\]"):
+        read_one_hot(npy(saved(one_hot)), "ACGT")
+    with pytest.warns(LeftOut, match="x.npy: 1 of 3 sequences are left out"):
+        read = read_one_hot(npy(saved(one_hot)), "ACGT", skip_invalid=True)
+    assert DNA.decode(read.tokens) == ["AC", "TT"] and read.names == ("sequence_0", "sequence_2")
+    for wrong in (one_hot[1], one_hot[1:2]):  # none is left
+        with pytest.raises(ValueError, match="exactly one 1"):
+            read_one_hot(npy(saved(wrong)), "ACGT", skip_invalid=True)
+    with pytest.raises(ValueError, match="must hold numbers"):
+        read_one_hot(npy(saved(one_hot.astype(str))), "ACGT", skip_invalid=True)

@@ -1,10 +1,12 @@
 import gzip
+import io
+import sys
 
 import numpy as np
 import pytest
 
 from jaxmaxent.alphabet import DNA, PROTEIN
-from jaxmaxent.data import read_sequences
+from jaxmaxent.data import LeftOut, read_sequences
 
 FASTA, TABLE = b">a\nACGT\n", b"id\tseq\tlabel\na\tACGT\t1\n"
 
@@ -12,14 +14,14 @@ FASTA, TABLE = b">a\nACGT\n", b"id\tseq\tlabel\na\tACGT\t1\n"
 @pytest.mark.parametrize(
     ("name", "content"),
     [
-        *((name, FASTA) for name in ("x.fa", "x.fasta", "x.fna", "X.FA")),
+        *((name, FASTA) for name in ("x.fa", "x.fasta", "x.fas", "x.fna", "x.faa", "X.FA")),
         *((name, TABLE) for name in ("x.tsv", "x.txt", "x.data")),
         ("x.csv", TABLE.replace(b"\t", b",")),
     ],
 )
-@pytest.mark.parametrize("compressed", [False, True])
+@pytest.mark.parametrize("compressed", ["", ".gz", ".bgz", ".BGZ"])
 def test_the_suffix_chooses_the_reader(tmp_path, name, content, compressed):
-    path = tmp_path / (name + ".gz" * compressed)
+    path = tmp_path / (name + compressed)
     path.write_bytes(gzip.compress(content) if compressed else content)
     read = read_sequences(path)
     assert DNA.decode(read.tokens) == ["ACGT"] and read.names == ("a",)
@@ -37,7 +39,7 @@ def test_arguments_reach_the_reader(tmp_path):
     assert DNA.decode(read_sequences(tmp_path / "x.npy", letters="GCAT").tokens) == ["GCAT"]
 
 
-@pytest.mark.parametrize("name", ["x.bam", "x", "x.gz", "x.npy.gz", "x.fa.bz2", "fa"])
+@pytest.mark.parametrize("name", ["x.bam", "x", "x.gz", "x.bgz", "x.npy.gz", "x.fa.bz2", "fa"])
 def test_unknown_suffixes(tmp_path, name):
     (tmp_path / name).write_bytes(FASTA)
     with pytest.raises(ValueError, match=r"must end in \.fa, \.fasta, .*\.data .*or \.npy, got '" + name):
@@ -60,3 +62,68 @@ def test_unknown_suffixes(tmp_path, name):
 def test_arguments_without_use_are_refused(tmp_path, name, options, message):
     with pytest.raises(ValueError, match=message):
         read_sequences(tmp_path / name, **options)
+
+
+class Input:
+    """Stands for standard input."""
+
+    def __init__(self, content):
+        self.buffer = io.BufferedReader(io.BytesIO(content))
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+@pytest.mark.parametrize(
+    "content",
+    [FASTA, b"\xef\xbb\xbf\n" + FASTA, TABLE, b"\n" + TABLE, TABLE.replace(b"\t", b","), TABLE.replace(b"\t", b";")],
+)
+def test_standard_input_is_read_by_how_it_begins(monkeypatch, content, pack):
+    monkeypatch.setattr(sys, "stdin", Input(pack(content)))
+    read = read_sequences("-")
+    assert DNA.decode(read.tokens) == ["ACGT"] and read.names == ("a",)
+    assert (read.labels is None) == (b">" in content)
+    assert not sys.stdin.buffer.closed
+    with pytest.raises(ValueError, match="standard input is empty"):
+        read_sequences("-")
+
+
+def test_what_is_wrong_with_standard_input_is_named(monkeypatch):
+    for content, options, message in (
+        (b">a\nAN\n", {}, "standard input, record 0 'a'"),
+        (b"seq\tlabel\nAC\t2\n", {}, "standard input, line 2"),
+        (FASTA, {"letters": "ACGT"}, "standard input is read as a FASTA file, which has no use for letters"),
+        (
+            TABLE,
+            {"labels_in_header": False},
+            "standard input is read as a table, which has no use for labels_in_header",
+        ),
+        (gzip.compress(FASTA)[:-9], {}, "standard input is cut off"),
+        (b"\xff\xfe\x00", {}, "standard input is not UTF-8"),
+    ):
+        monkeypatch.setattr(sys, "stdin", Input(content))
+        with pytest.raises(ValueError, match=message):
+            read_sequences("-", **options)
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(ValueError, match="standard input is closed"):
+        read_sequences("-")
+
+
+@pytest.mark.parametrize("name", ["x.fa", "x.tsv", "x.npy"])
+def test_a_limit_and_invalid_records_are_the_same_for_every_format(tmp_path, name):
+    wanted = ["ACGT", "ANGT", "TTTT", "GGGG"]
+    path, letters = tmp_path / name, None
+    if name == "x.npy":
+        letters = "ACGT"
+        np.save(
+            path, np.array([np.eye(4)[["ACGT".find(c) for c in s]] * (np.array([*s]) != "N")[:, None] for s in wanted])
+        )
+    else:
+        head, opening = ("seq\n", "") if name == "x.tsv" else ("", ">\n")
+        path.write_text(head + "".join(f"{opening}{s}\n" for s in wanted))
+    with pytest.raises(ValueError, match=r"has 'N'|at index \[1, 1\] it holds \[0.0, 0.0, 0.0, 0.0\]"):
+        read_sequences(path, letters=letters)
+    assert DNA.decode(read_sequences(path, letters=letters, limit=1).tokens) == ["ACGT"]
+    with pytest.warns(LeftOut, match=f"{name}: 1 of [34] sequences are left out"):
+        read = read_sequences(path, letters=letters, skip_invalid=True, limit=2)
+    assert DNA.decode(read.tokens) == ["ACGT", "TTTT"] and read.names == ("sequence_0", "sequence_2")
+    with pytest.raises(ValueError, match="limit must be a whole number of at least 1, got 0"):
+        read_sequences(path, letters=letters, limit=0)

@@ -1,3 +1,4 @@
+import csv
 import gzip
 import time
 
@@ -5,7 +6,7 @@ import numpy as np
 import pytest
 
 from jaxmaxent.alphabet import BINARY, DNA
-from jaxmaxent.data import read_table
+from jaxmaxent.data import LeftOut, read_table, text
 
 
 @pytest.fixture
@@ -49,6 +50,76 @@ def test_two_columns_without_header(table):
     assert len(read_table(table("AC,1\n", "x.txt"))) == 1
 
 
+@pytest.mark.parametrize(
+    ("no", "yes"),
+    [("False", "True"), ("FALSE", "TRUE"), ("false", "true"), ("0.000", "1.00"), ("0.", "1."), (" 0 ", "1 ")],
+)
+def test_labels_in_other_words(table, no, yes):
+    read = read_table(table(f"seq,label\nAC,{yes}\nGT,{no}\n", "x.csv"))
+    assert read.labels is not None and read.labels.tolist() == [1, 0]
+    read = read_table(table(f"AC\t{yes}\nGT\t{no}\n"))  # also without a header
+    assert read.labels is not None and read.labels.tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("label", ["2", "01", "1.5", "0.01", "-0", "1e0", "yes", "T", "nan", "1,0", "TrueFalse"])
+def test_other_labels_are_refused(table, label):
+    with pytest.raises(ValueError, match="x.tsv, line 2: the label must be 0 or 1, got"):
+        read_table(table(f"seq\tlabel\nAC\t{label}\n"))
+
+
+@pytest.mark.parametrize("name", ["x.csv", "x.txt", "x.data", "x.csv.gz"])
+def test_semicolons(table, name):
+    read = read_table(table('id;seq;label\n"a;b";AC;1\n"c, ""d""";GT;0\n', name))
+    assert read.names == ("a;b", 'c, "d"') and DNA.decode(read.tokens) == ["AC", "GT"]
+    assert read_table(table("\n\nid,seq,label\na;b,AC,1\n", name)).names == ("a;b",)
+
+
+@pytest.mark.parametrize("quote", ["", '"'])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_cells_of_any_length(table, quote, delimiter):
+    if quote and delimiter == "\t":
+        return  # a quote means nothing between tabs
+    length, limit = 196_608, csv.field_size_limit()
+    letters = DNA.decode(np.random.default_rng(0).integers(0, 4, length))
+    rows = [
+        ["id", "seq", "label"],
+        ["a", f"{quote}{letters}{quote}", "1"],
+        ["b", f"{quote}{letters[::-1]}{quote}", "0"],
+    ]
+    read = read_table(table("\n".join(map(delimiter.join, rows)), "x.txt"))
+    assert DNA.decode(read.tokens) == [letters, letters[::-1]]
+    assert csv.field_size_limit() == limit
+    with pytest.raises(ValueError, match="not a sound row"):
+        read_table(table('seq,label\n"AC"x,1\n', "x.csv"))
+    assert csv.field_size_limit() == limit
+
+
+def test_quoted_cells_may_go_over_lines(table):
+    path = table('id,seq\n"a\nb",AC\nc,GN\n', "x.csv")
+    with pytest.raises(ValueError, match="x.csv, line 4: "):
+        read_table(path)
+    assert read_table(path, limit=1).names == ("a\nb",)
+
+
+def test_invalid_rows_can_be_left_out_and_the_others_keep_their_numbers(table):
+    path = table("seq\tlabel\nAC\t1\nNC\t0\n\nRT\t0\nGT\t0\n")
+    with pytest.warns(LeftOut, match=r"x.tsv: 2 of 4 sequences are left out, the first: line 3: .* has 'N'"):
+        read = read_table(path, skip_invalid=True)
+    assert read.names == ("sequence_0", "sequence_3") and DNA.decode(read.tokens) == ["AC", "GT"]
+    assert read.labels is not None and read.labels.tolist() == [1, 0]
+    with pytest.warns(LeftOut, match="2 of 4"):
+        assert read_table(path, skip_invalid=True, limit=2).names == read.names
+    assert read_table(path, skip_invalid=True, limit=1).names == ("sequence_0",)
+    with pytest.raises(ValueError, match="x.tsv, line 2: the label"):  # only letters can be left out
+        read_table(table("seq\tlabel\nNC\tx\n"), skip_invalid=True)
+
+
+def test_what_the_memory_does_not_hold_is_refused(table, monkeypatch):
+    monkeypatch.setattr(text, "_free_bytes", lambda: 130_000)
+    with pytest.raises(ValueError, match="x.tsv, line 3001: what was read up to here takes"):
+        read_table(table("seq\n" + "A\n" * 3000))
+
+
 def test_quotes_and_a_byte_order_mark_of_spreadsheets(table):
     read = read_table(table('\ufeff"name","seq"\n"a, or ""b""","ACG"\n', "x.csv"))
     assert read.names == ('a, or "b"',) and DNA.decode(read.tokens) == ["ACG"]
@@ -89,7 +160,7 @@ def test_wrong_columns_and_quotes(table):
         read_table(path, sequence_column="dna")
     with pytest.raises(ValueError, match=r"no column called 'seq', .*'AC', '1'"):
         read_table(table("AC\t1\n"), sequence_column="seq")
-    with pytest.raises(ValueError, match="not a sound comma-separated table"):
+    with pytest.raises(ValueError, match="x.csv, line 2: not a sound row of a table with quotes: "):
         read_table(table('seq,label\n"AC,1\n', "x.csv"))
 
 
