@@ -208,7 +208,8 @@ class Run:
         """Write the run, whole or not at all: as one `.npz` or NetCDF (`.nc`) file or as a Zarr folder (`.zarr`).
 
         Raises:
-            ValueError: if it exists and `force` is False, cannot be written, or ends in something else.
+            ValueError: if it exists and `force` is False or it is no saved run, cannot be written, or ends in something
+                else.
             ImportError: if NetCDF or Zarr is asked for and a package of the extra `xarray` is not installed.
         """
         path = _checked_path(path)
@@ -217,7 +218,7 @@ class Run:
             export.write(path, words, arrays, force=force)
             return
         entries: dict[str, Any] = arrays | {"about": np.array(json.dumps(words))}
-        with new_file(path, force=force) as scratch:
+        with new_file(path, force=force, ours=_is_run) as scratch:
             np.savez_compressed(scratch, **entries)
 
     @classmethod
@@ -291,6 +292,15 @@ def _read_archive(path: Path) -> dict[str, Any]:
             return dict(archive)
     except Exception as error:  # of any type, as damaged files are read
         raise ValueError(f"{path} is damaged or no run, expected an .npz archive that `Run.save` wrote") from error
+
+
+def _is_run(path: Path) -> bool:
+    """Whether a file is an `.npz` archive that `Run.save` wrote, in any version of the format."""
+    try:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
+            return json.loads(str(archive["about"]))["format"] == FORMAT
+    except Exception:  # of any type, as other files are read
+        return False
 
 
 def _read_about(path: Path, entry: Any) -> dict[str, Any]:

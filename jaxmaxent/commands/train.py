@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxmaxent.checks import random_key
-from jaxmaxent.commands.common import say, versions, write_json
+from jaxmaxent.commands.common import Missed, say, versions, write_json
 from jaxmaxent.data import read_sequences
 from jaxmaxent.files import new_folder
 from jaxmaxent.models import (
@@ -22,6 +22,7 @@ from jaxmaxent.models import (
     train,
     write,
 )
+from jaxmaxent.models.checkpoint import KIND
 
 ARCHITECTURES = {"conv": ConvArchitecture, "mlp": MLPArchitecture}
 # A small network on a short input learns slowly and needs no restraint.
@@ -47,8 +48,8 @@ def run(
     progress: bool = True,
 ) -> dict[str, Any]:
     """Train, write the checkpoint and metrics.json to the folder `out`, and return the metrics."""
-    columns = (sequence_column, label_column)
-    with new_folder(out, marker="architecture.json", force=force) as folder:
+    columns, missed = (sequence_column, label_column), Missed()
+    with new_folder(out, kind=KIND, force=force) as folder:
         parts = {
             name: _labelled(path, *columns)
             for name, path in (("train", table), ("valid", valid), ("test", test))
@@ -86,7 +87,10 @@ def run(
         }
         write(result.network, folder)
         write_json(folder / "metrics.json", metrics)
-        _draw_history(result.history, folder)
+        with missed.drawing("the course of the training"):
+            _draw_history(result.history, folder)
+    for sentence in missed.told():
+        say(sentence)
     say(f"trained on {len(first.labels)} sequences in {seconds:.0f} s; {_told(metrics)}")
     return metrics
 
@@ -123,18 +127,10 @@ def _told(metrics: dict[str, Any]) -> str:
 
 
 def _draw_history(history: list[Any], folder: Path) -> None:
-    """A picture of the training, where matplotlib is installed; a network does not need it."""
-    try:
-        from jaxmaxent import plot
+    from jaxmaxent import plot
 
-        rows = [
-            {
-                "train_loss": epoch.loss,
-                "validation_loss": epoch.validation_loss,
-                "validation_auroc": epoch.validation_auroc,
-            }
-            for epoch in history
-        ]
-        plot.save(plot.training_curve(rows), folder / "training.png")
-    except ImportError:
-        return
+    rows = [
+        {"train_loss": epoch.loss, "validation_loss": epoch.validation_loss, "validation_auroc": epoch.validation_auroc}
+        for epoch in history
+    ]
+    plot.save(plot.training_curve(rows), folder / "training.png")

@@ -22,7 +22,7 @@ from jaxmaxent.run.evaluation import AUTO, chosen
 from jaxmaxent.run.interrupt import Interrupts
 from jaxmaxent.run.loop import Loop, NonFiniteEnergyError
 from jaxmaxent.run.result import enough, result
-from jaxmaxent.run.save import Saver
+from jaxmaxent.run.save import Saver, owned
 from jaxmaxent.run.settings import THIN, Precision, Settings
 from jaxmaxent.run.sharding import placed
 from jaxmaxent.run.start import first_tokens, fresh_key
@@ -116,7 +116,8 @@ def sample(
     )  # fmt: skip
     rule, settings, plan = _planned(batch, settings, rule, evaluation, mesh)
     key_start, key_steps = jax.random.split(key)
-    with Progress(settings.burn_in + settings.counted * settings.thin, show=progress) as bar:
+    total = settings.burn_in + settings.counted * settings.thin
+    with owned(checkpoint, parents=True), Progress(total, show=progress) as bar:
         tokens = first_tokens(key_start, batch, plan, settings.extra, start)
         carry = placed(plan.mesh, blocks.begin(plan, batch, rule, tokens))
         _check_first_energies(batch, carry)
@@ -144,20 +145,22 @@ def resume(
         progress: show a progress bar.
 
     Raises:
-        ValueError: if the checkpoint is missing, damaged, or of another ensemble or rule.
+        ValueError: if the checkpoint is missing, damaged, or of another ensemble or rule, or another process goes on
+            with it.
         NonFiniteEnergyError, Interrupted: as `sample`.
     """
     if not isinstance(ensemble, Ensemble):
         raise ValueError(f"ensemble must be an Ensemble, got {type(ensemble).__name__}")
-    saver, saved = Saver.open(checkpoint)
-    batch = ensemble.batched()
-    settings = saved.settings
-    rule = prepared_rule(rule, batch, settings)
-    saved.check(batch, rule)
-    plan = plans.make(batch, settings, mesh, rule)
-    with Progress(settings.burn_in + settings.counted * settings.thin, show=progress) as bar:
-        loop = saved.restore(plan, batch, rule, bar)
-        return _run(loop, saver)
+    with owned(checkpoint):
+        saver, saved = Saver.open(checkpoint)
+        batch = ensemble.batched()
+        settings = saved.settings
+        rule = prepared_rule(rule, batch, settings)
+        saved.check(batch, rule)
+        plan = plans.make(batch, settings, mesh, rule)
+        with Progress(settings.burn_in + settings.counted * settings.thin, show=progress) as bar:
+            loop = saved.restore(plan, batch, rule, bar)
+            return _run(loop, saver)
 
 
 def takes_turns(ensemble: Ensemble, *, ladder: Any, chains: int) -> bool:
