@@ -74,7 +74,7 @@ def done(work):
 
 def test_train_writes_a_network_and_its_figures(work):
     assert {p.name for p in work.model.iterdir()} == {
-        "architecture.json", "weights.safetensors", "metrics.json", "training.png",
+        "architecture.json", "weights.safetensors", "metrics.json", "training.png", ".jaxmaxent.json",
     }  # fmt: skip
     architecture = load(work.model).architecture
     assert (architecture.length, architecture.units, architecture.alphabet) == (LENGTH, 2, DNA)
@@ -205,7 +205,7 @@ def test_only_so_many_sequences_are_drawn(work, tmp_path):
 
 def test_what_is_left_behind_is_only_what_was_asked_for(done):
     assert {p.name for p in done.iterdir()} == {
-        "summary.json", "frequencies.npz", "run.npz", "motifs.meme", "logos", "report.html",
+        "summary.json", "frequencies.npz", "run.npz", "motifs.meme", "logos", "report.html", ".jaxmaxent.json",
     }  # fmt: skip
     assert not [p.name for p in done.parent.iterdir() if p.name.startswith(".")]
 
@@ -236,10 +236,9 @@ def test_seed_unit_and_mu_mean_what_they_say(work, done, tmp_path):
 
 def test_force_replaces_a_run(work, done, tmp_path):
     shutil.copytree(done, tmp_path / "out")
-    (tmp_path / "out" / "old").touch()
     settings = ["--out", tmp_path / "out", "--beta", 2, *TINY, "--force"]
     assert call("interpret", work.model, work.fasta, *settings) == 3
-    assert not (tmp_path / "out" / "old").exists()
+    assert not list((tmp_path / "out").glob("logos/*"))
     assert Run.load(tmp_path / "out" / "run.npz").beta[0, -1] == 2
 
 

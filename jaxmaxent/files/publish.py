@@ -8,6 +8,7 @@ the same place puts back what the killed one had moved, and deletes the rest.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -20,6 +21,7 @@ from jaxmaxent.files.places import refusing, resolved
 from jaxmaxent.files.sync import sync_file, sync_folder
 
 _NEW, _OLD = "new", "old"  # in a hidden folder: what is being written, and what was in its place
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # said by writing only
 
 
 @contextlib.contextmanager
@@ -51,7 +53,8 @@ def new_file(
             stack.callback(delete, scratch)
             (scratch / _NEW).mkdir()
         fresh = scratch / _NEW / Path(path).name
-        yield fresh
+        with _naming(path, scratch):
+            yield fresh
         _check_file(path, place, force, ours)
         with refusing(path, "written"):
             sync_file(fresh)
@@ -93,7 +96,8 @@ def new_folder(
             stack.callback(_clear, place, scratch)
             (scratch / _NEW).mkdir()
             (scratch / _OLD).mkdir()
-        yield scratch / _NEW
+        with _naming(path, scratch):
+            yield scratch / _NEW
         with refusing(path, "written"):
             seal(scratch / _NEW, kind, notes or {})
             # Others may have put something there meanwhile.
@@ -103,6 +107,18 @@ def new_folder(
             else:
                 os.rename(scratch / _NEW, place)
             sync_folder(scratch.parent)
+
+
+@contextlib.contextmanager
+def _naming(path: str | os.PathLike, scratch: Path) -> Iterator[None]:
+    """Let what the operating system refuses while output is written name the output, not what is hidden, or nothing."""
+    try:
+        yield
+    except OSError as error:
+        hidden = isinstance(error.filename, str) and Path(error.filename).is_relative_to(scratch)
+        if not hidden and error.errno not in _FULL:
+            raise
+        raise ValueError(f"{path} cannot be written: {error.strerror}") from error
 
 
 def _check_file(path: str | os.PathLike, place: Path, force: bool, ours: Callable[[Path], bool] | None) -> None:
