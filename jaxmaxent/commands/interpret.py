@@ -64,7 +64,8 @@ def run(
     checks.random_key(seed)
     pictures = checks.integer("pictures", pictures, at_least=0)
     with owned(out, parents=True):
-        _check_places(out, force=force)
+        check_place(out, force=force)
+        check_output(out, force=force)
         network = load(model)
         anchors = read_for(network, sequences, letters=letters, limit=limit, called=called)
         ensemble = ensemble_of(network, anchors, beta=1.0 if beta == AUTO else beta, mu=mu, unit=unit)
@@ -89,10 +90,10 @@ def finish(job: Job, *, fresh: bool, force: bool = False, progress: bool = True)
         force, notes = force or job.settings.force, {"job": job.identifier}
         with new_folder(job.out, kind=OUTPUT, force=force, notes=notes) as folder:
             missed = write(result, job.anchors, folder, job.settings, progress=progress)
-    try:
-        job.remove()
-    except ValueError as error:  # the result is there, whatever is left besides
-        say(error)
+        try:
+            job.remove()
+        except ValueError as error:  # the result is there, whatever is left besides
+            say(error)
     for sentence in missed:
         say(sentence)
     speed = result.proposals_per_second
@@ -117,9 +118,8 @@ class _Asked(Exception):
     """Ends a block that only asks whether a folder could be made."""
 
 
-def _check_places(out: str, *, force: bool) -> None:
+def check_output(out: str, *, force: bool) -> None:
     """Refuse now what could not be written in the end, by the same steps."""
-    check_place(out, force=force)
     with contextlib.suppress(_Asked), new_folder(out, kind=OUTPUT, force=force):
         raise _Asked
 

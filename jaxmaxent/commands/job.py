@@ -198,12 +198,13 @@ class Job:
         """One group, all of one size so that one program serves them: the last is filled up with its last anchor."""
         done = self.folder / f"group-{first:06d}.npz"
         if done.is_file():
-            return Run.load(done)
+            with _advising(f"delete {done} to sample these sequences anew"):
+                return Run.load(done)
         count = len(self.anchors)
         indices = np.minimum(np.arange(first, first + self.settings.group), count - 1)
         mine, checkpoint = ensemble.take(indices), done.with_suffix("")
         if any(checkpoint.glob("*-step-*.npz")):
-            with _saying_what_is_damaged():
+            with _saying_what_is_damaged(), _advising(f"delete {checkpoint} to sample these sequences anew"):
                 part = resume(checkpoint, mine, progress=progress)
         else:
             shutil.rmtree(checkpoint, ignore_errors=True)  # of a process killed before its first save
@@ -329,6 +330,16 @@ def _discard(folder: Path) -> None:
         for path in [*sorted((path for path in folder.rglob("*") if path.is_dir()), reverse=True), folder]:
             if not any(path.iterdir()):
                 path.rmdir()
+
+
+@contextlib.contextmanager
+def _advising(advice: str) -> Iterator[None]:
+    """Say what to do where something that was kept cannot be gone on with."""
+    try:
+        yield
+    except ValueError as error:
+        error.add_note(advice)
+        raise
 
 
 @contextlib.contextmanager

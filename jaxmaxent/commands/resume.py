@@ -16,4 +16,6 @@ def run(out: str, *, force: bool = False, progress: bool = True) -> Run:
         if done is not None:
             say(f"{out} was finished already")
             return done
-        return interpret.finish(Job.open(out), fresh=False, force=force, progress=progress)
+        job = Job.open(out)
+        interpret.check_output(out, force=force or job.settings.force)
+        return interpret.finish(job, fresh=False, force=force, progress=progress)
