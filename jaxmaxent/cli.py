@@ -40,9 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain(what, 128 + (number or signal.SIGINT))
 
 
-def _complain(what: Any, code: int, notes: Sequence[str] | None = None) -> int:
-    notes = getattr(what, "__notes__", ()) if notes is None else notes
-    print("; ".join([f"jaxmaxent: {what}", *notes]), file=sys.stderr)
+def _complain(what: Any, code: int, notes: Sequence[str] = ()) -> int:
+    print("; ".join([f"jaxmaxent: {what}", *(notes or getattr(what, "__notes__", ()))]), file=sys.stderr)
     return code
 
 

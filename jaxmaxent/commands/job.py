@@ -25,7 +25,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxmaxent.checkpoint import DamagedCheckpointWarning
+from jaxmaxent.checkpoint import Checkpoints, DamagedCheckpointWarning
 from jaxmaxent.checks import random_key
 from jaxmaxent.commands.common import ensemble_of, say, versions
 from jaxmaxent.data import Sequences
@@ -205,16 +205,17 @@ class Job:
         mine, checkpoint = ensemble.take(indices), done.with_suffix("")
         if any(checkpoint.glob("*-step-*.npz")):
             with _saying_what_is_damaged(), _advising(f"delete {checkpoint} to sample these sequences anew"):
-                part = resume(checkpoint, mine, progress=progress)
+                part = resume(checkpoint, mine, keep_checkpoint=True, progress=progress)
         else:
             shutil.rmtree(checkpoint, ignore_errors=True)  # of a process killed before its first save
             key = jax.random.fold_in(random_key(self.settings.seed), first)
             part = sample(
-                key, mine, names=[self.anchors.names[i] for i in indices], checkpoint=checkpoint, progress=progress,
-                **self.settings.sampling(len(indices)),
+                key, mine, names=[self.anchors.names[i] for i in indices], checkpoint=checkpoint, keep_checkpoint=True,
+                progress=progress, **self.settings.sampling(len(indices)),
             )  # fmt: skip
         part = part.take(np.arange(min(self.settings.group, count - first)))
         part.save(done)
+        Checkpoints(checkpoint).remove()
         return part
 
     @contextlib.contextmanager

@@ -53,6 +53,7 @@ def sample(
     names: Sequence[str] | None = None,
     mesh: jax.sharding.Mesh | None = None,
     checkpoint: str | os.PathLike | None = None,
+    keep_checkpoint: bool = False,
     progress: bool = True,
 ) -> Run:
     """Sample an ensemble by replica exchange, until its letter frequencies are known well enough.
@@ -90,6 +91,7 @@ def sample(
         mesh: devices to spread over, with axes named "anchors" or "chains"; those of this process if None. What comes
             out depends on them in the last bits of energies only.
         checkpoint: a folder, written from time to time and when the run is interrupted; `resume` goes on from there.
+        keep_checkpoint: leave that folder when the run is over, to be deleted once the run is saved.
         progress: show a progress bar.
 
     Returns:
@@ -124,7 +126,7 @@ def sample(
         loop = Loop(plan, batch, rule, betas, blocks.Keys.of(key_steps), settings, carry, bar)
         loop.noise = energy_noise(batch, tokens[:, 0], carry.states.energy[:, 0])
         saver = None if checkpoint is None else Saver.begin(checkpoint, loop)
-        return _run(loop, saver)
+        return _run(loop, saver, keep_checkpoint)
 
 
 def resume(
@@ -133,6 +135,7 @@ def resume(
     *,
     rule: Rule | None = None,
     mesh: jax.sharding.Mesh | None = None,
+    keep_checkpoint: bool = False,
     progress: bool = True,
 ) -> Run:
     """Go on with a run that `sample` saved, to the result it would have had without the interruption.
@@ -142,6 +145,7 @@ def resume(
         ensemble: the ensemble given to `sample`.
         rule: the rule given to `sample`.
         mesh: devices to spread over, not necessarily those of before.
+        keep_checkpoint: leave the folder when the run is over, to be deleted once the run is saved.
         progress: show a progress bar.
 
     Raises:
@@ -160,7 +164,7 @@ def resume(
         plan = plans.make(batch, settings, mesh, rule)
         with Progress(settings.burn_in + settings.counted * settings.thin, show=progress) as bar:
             loop = saved.restore(plan, batch, rule, bar)
-            return _run(loop, saver)
+            return _run(loop, saver, keep_checkpoint)
 
 
 def takes_turns(ensemble: Ensemble, *, ladder: Any, chains: int) -> bool:
@@ -193,14 +197,14 @@ def prepared_rule(rule: Any, ensemble: Ensemble, settings: Settings) -> Any:
     return rule.prepare(ensemble, settings.rungs)
 
 
-def _run(loop: Loop, saver: Saver | None) -> Run:
+def _run(loop: Loop, saver: Saver | None, keep_checkpoint: bool) -> Run:
     """Compile, run to the end, and gather; saved from time to time and when interrupted."""
     compile_seconds = loop.compile()
     loop.bar.compiled(compile_seconds, done=loop.steps)
     with Interrupts(active=saver is not None) as interrupts:
         loop.run(enough, lambda: saver and saver.look_up(loop, interrupts))
     found = result(loop, compile_seconds)
-    if saver is not None:
+    if saver is not None and not keep_checkpoint:
         saver.remove()
     return found
 
