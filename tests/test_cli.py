@@ -844,6 +844,26 @@ def test_what_is_sampled_is_kept_when_the_output_cannot_be_written(work, out, ke
     assert_same_but_for_times(out, Run.load(done / "run.npz"))
 
 
+def test_what_is_sampled_is_kept_when_it_cannot_be_saved(work, out, kept, done, monkeypatch, capsys):
+    with monkeypatch.context() as patch:
+        patch.setattr(np, "savez_compressed", raising_once_sampled(np.savez_compressed, kept))
+        assert call(*commands(work)["interpret"], "--beta", BETA, "--out", out) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"jaxmaxent: {kept / 'group-000000.npz'} cannot be written: No space left on device; what")
+    monkeypatch.setattr(job, "sample", raising(AssertionError("sampled from the beginning")))
+    assert call("resume", out, "--quiet") == 3
+    assert_same_but_for_times(out, Run.load(done / "run.npz"))
+
+
+def raising_once_sampled(write, kept):
+    def function(*arguments, **settings):
+        if kept.exists():
+            raise OSError(28, "No space left on device")
+        write(*arguments, **settings)
+
+    return function
+
+
 def interrupted(work, out, monkeypatch):
     with monkeypatch.context() as patch:
         after_blocks(patch, 3, lambda: signal.raise_signal(signal.SIGINT))

@@ -420,7 +420,7 @@ def test_writers_of_one_file_do_not_disturb_each_other(tmp_path):
 
     def work(number):
         try:
-            for _ in range(20):
+            for _ in range(50):
                 write(tmp_path / "a.txt", f"{number}" * 1000, force=True)
         except BaseException as error:
             errors.append(error)

@@ -14,7 +14,7 @@ LOCK = "lock"
 
 
 @contextlib.contextmanager
-def held(folder: Path, path: str | os.PathLike) -> Iterator[None]:
+def held(folder: Path, path: str | os.PathLike, *, seconds: float = 0) -> Iterator[None]:
     """Make a folder if it is not there, and hold it until the block ends. What is in it stays.
 
     The system releases it when the process dies, however that happens.
@@ -22,11 +22,12 @@ def held(folder: Path, path: str | os.PathLike) -> Iterator[None]:
     Args:
         folder: the folder; its parent must exist.
         path: what the user calls the place it serves, for the message.
+        seconds: how long to wait for another process.
 
     Raises:
         ValueError: if another process holds it, or another call of this process.
     """
-    lock = _lock(folder)
+    lock = _lock(folder, seconds)
     if lock is None:
         raise ValueError(f"{path} is being written by another process; wait for its end, or name another place")
     try:
@@ -48,16 +49,17 @@ def delete(folder: Path) -> None:
         folder.rmdir()
 
 
-def _lock(folder: Path) -> FileLock | None:
-    """The lock of a folder, acquired; None if another has it."""
+def _lock(folder: Path, seconds: float) -> FileLock | None:
+    """The lock of a folder, acquired; None if another has it all the time."""
     file = folder / LOCK
     while True:
-        folder.mkdir(exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir()
         lock = FileLock(file)
         try:
             file.touch()
             before = file.stat()
-            lock.acquire(blocking=False)
+            lock.acquire(timeout=seconds)
             # Its former owner may have deleted the file after it was opened here; then this lock keeps nobody out.
             if os.path.samestat(before, file.stat()):
                 return lock

@@ -49,7 +49,8 @@ def new_file(
             place.parent.mkdir(parents=True, exist_ok=True)
             _sweep(place.parent, begin)
             scratch = place.parent / f"{begin}{uuid.uuid4().hex[:8]}"
-            stack.enter_context(held(scratch, path))
+            # No other process writes here, but one that looks for what was left may hold it for a moment.
+            stack.enter_context(held(scratch, path, seconds=10))
             stack.callback(delete, scratch)
             (scratch / _NEW).mkdir()
         fresh = scratch / _NEW / Path(path).name
