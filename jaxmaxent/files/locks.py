@@ -65,6 +65,6 @@ def _lock(folder: Path, seconds: float) -> FileLock | None:
                 return lock
         except Timeout:
             return None
-        except FileNotFoundError:  # the folder was deleted after it was made sure of
+        except (FileNotFoundError, FileExistsError):  # the folder was deleted by its former owner, or made by another
             pass
         lock.release()
