@@ -67,6 +67,18 @@ def test_a_folder_appears_under_its_name_when_it_is_whole(tmp_path):
     assert tree(tmp_path) == {"out": None, "out/part": None, "out/part/a.txt": "whole"}
 
 
+def test_all_is_on_the_disk_before_it_appears(tmp_path, monkeypatch):
+    steps = []
+    for name in ("fsync", "rename", "replace"):
+        call = getattr(os, name)
+        monkeypatch.setattr(os, name, lambda *given, name=name, call=call: (steps.append(name), call(*given)))
+    write(tmp_path / "a.txt")
+    assert steps == ["fsync", "replace", "fsync"]
+    steps.clear()
+    fill(tmp_path / "out")
+    assert steps.count("fsync") >= len(NEW) + 2 and steps[-2:] == ["rename", "fsync"]
+
+
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, SystemExit])
 @pytest.mark.parametrize("force", [False, True])
 def test_failure_leaves_what_was_there(tmp_path, error, force):
@@ -327,10 +339,14 @@ def test_a_full_disk_leaves_what_was_there(tmp_path):
             if force:
                 fill(place, OLD)
             before = tree(tmp_path)
-            with pytest.raises((OSError, ValueError), match="No space left"):
+            with pytest.raises(ValueError, match=f"^{place} cannot be written: No space left on device$"):
                 fill(place, {"a.txt": "new" * 200_000}, force=force)
-            with pytest.raises((OSError, ValueError), match="No space left"):
+            with pytest.raises(ValueError, match="disk/a.txt cannot be written: No space left on device$"):
                 write(tmp_path / "disk" / "a.txt", "new" * 200_000)
+            # The file within the folder is hidden, so the folder is named.
+            full = pytest.raises(ValueError, match=f"^{place} cannot be written: No space left on device$")
+            with full, new_folder(place, kind="test", force=force) as folder:
+                write(folder / "a.txt", "new" * 200_000)
             assert tree(tmp_path) == before
 
 

@@ -11,6 +11,19 @@ from jaxmaxent.files.locks import delete, held
 from jaxmaxent.files.manifest import HIDDEN
 
 
+class Refused(ValueError):
+    """The operating system refuses a place.
+
+    Attributes:
+        path: the place.
+        reason: why, in the words of the system.
+    """
+
+    def __init__(self, path: str | os.PathLike, what: str, reason: str) -> None:
+        super().__init__(f"{path} cannot be {what}: {reason}")
+        self.path, self.reason = path, reason
+
+
 def resolved(path: str | os.PathLike) -> Path:
     """The absolute path of a place to write to, with links followed, so that a link stays and its target is written.
 
@@ -38,7 +51,7 @@ def refusing(path: str | os.PathLike, what: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise ValueError(f"{path} cannot be {what}: {error.strerror or error}") from error
+        raise Refused(path, what, error.strerror or str(error)) from error
 
 
 def belongings(place: Path, name: str) -> tuple[Path, Path]:

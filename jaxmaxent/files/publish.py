@@ -17,7 +17,7 @@ from typing import Any
 
 from jaxmaxent.files.locks import delete, held
 from jaxmaxent.files.manifest import HIDDEN, MANIFEST, entries, obstacle, read_manifest, seal
-from jaxmaxent.files.places import refusing, resolved
+from jaxmaxent.files.places import Refused, refusing, resolved
 from jaxmaxent.files.sync import sync_file, sync_folder
 
 _NEW, _OLD = "new", "old"  # in a hidden folder: what is being written, and what was in its place
@@ -112,14 +112,21 @@ def new_folder(
 
 @contextlib.contextmanager
 def _naming(path: str | os.PathLike, scratch: Path) -> Iterator[None]:
-    """Let what the operating system refuses while output is written name the output, not what is hidden, or nothing."""
+    """Let what the operating system refuses while output is written name the output, not what is hidden."""
     try:
         yield
     except OSError as error:
-        hidden = isinstance(error.filename, str) and Path(error.filename).is_relative_to(scratch)
-        if not hidden and error.errno not in _FULL:
+        if not _is_in(scratch, error.filename) and error.errno not in _FULL:
             raise
-        raise ValueError(f"{path} cannot be written: {error.strerror}") from error
+        raise Refused(path, "written", error.strerror or str(error)) from error
+    except Refused as error:
+        if not _is_in(scratch, error.path):
+            raise
+        raise Refused(path, "written", error.reason) from error
+
+
+def _is_in(folder: Path, path: Any) -> bool:
+    return isinstance(path, str | os.PathLike) and Path(path).is_relative_to(folder)
 
 
 def _check_file(path: str | os.PathLike, place: Path, force: bool, ours: Callable[[Path], bool] | None) -> None:

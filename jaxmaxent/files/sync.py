@@ -32,7 +32,7 @@ def write_whole(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
 
 def sync_file(path: Path) -> None:
     """Wait until a file is on the disk."""
-    with open(path, "r+b") as file:
+    with open(path, "r+b" if os.name == "nt" else "rb") as file:  # it may be one that nobody may write to
         os.fsync(file.fileno())
 
 
