@@ -1,22 +1,17 @@
 """Checkpoints of a run on disk: what a sampling loop needs to go on after it was stopped at any moment.
 
-A folder holds `about.json`, which says what is run, and the newest two checkpoints. Each is an Orbax checkpoint, a
-folder that appears under its name whole or not at all. In it the arrays are one vector of bytes behind a description
-with their names, types, shapes and checksums: Orbax spends a millisecond on every array, holds none without elements,
-and may not notice that bytes have changed. No pickle is written or read.
+A folder holds `about.json`, which says what is run, and the newest two checkpoints. Each is an `.npz` archive, whose
+checksums tell where bytes have changed, and appears under its name whole or not at all. No pickle is written or read.
 """
 
 from __future__ import annotations
 
-import contextlib
+import io
 import json
-import logging
-import math
 import os
 import re
-import shutil
-import zlib
-from collections.abc import Iterator, Mapping
+import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,38 +19,34 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxmaxent import checks
-from jaxmaxent.files import new_file, new_folder
+from jaxmaxent.files import PARTIAL, entries, refusing, write_whole
 
 FORMAT = "jaxmaxent-checkpoints"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 ABOUT = "about.json"
-CHUNK = 2**24  # bytes; chunks are compressed and written in parallel
-_STATE = "state"  # the one entry of an Orbax checkpoint
-_CHECKSUM, _LENGTH = 4, 8  # bytes of the numbers in front of a description
-_SAVED = re.compile(r"(\d+)-step-(\d+)")
-_DELETED = ".deleted"
-# What a save, a deletion or `begin` leaves where it was killed.
-_LEFTOVER = re.compile(rf"{_SAVED.pattern}({_DELETED}|\.orbax-checkpoint-tmp.*)|\.{ABOUT}\..*")
+_SAVED = re.compile(r"(\d+)-step-(\d+)\.npz")
+# What a killed process leaves.
+_LEFTOVER = re.compile(rf"({_SAVED.pattern}|{re.escape(ABOUT)}){re.escape(PARTIAL)}")
+_NOTES = "about"  # the entry of an archive that describes the others, which are called 0, 1, …
+
+
+class DamagedCheckpointWarning(UserWarning):
+    """The newest checkpoint is damaged, and the run goes on from the one before it."""
 
 
 class _Saved(NamedTuple):
-    """A completed checkpoint: which save it was, counted from 1, and of which step."""
+    """A checkpoint: which save it was, counted from 1, and of which step."""
 
     number: int
     step: int
     path: Path
 
 
-class _Damaged(Exception):
-    """What is wrong with a checkpoint."""
-
-
 class Checkpoints:
     """The checkpoints of one run: a folder with the newest ones and a description of the run.
 
     One process at a time writes to a folder. A kill at any moment, also in the middle of a method, leaves what was
-    saved last. Files are not forced to disk: a machine that loses power may lose what was saved shortly before, and the
-    checksums tell.
+    saved last; so does a loss of power, as a save ends when all is on the disk.
 
     Attributes:
         folder: where they are, as an absolute path.
@@ -64,8 +55,9 @@ class Checkpoints:
     folder: Path
 
     def __init__(self, folder: str | os.PathLike) -> None:
-        # Orbax wants an absolute path, and the folder must not move with the working directory.
+        # The folder must not move with the working directory.
         self.folder = Path(os.path.abspath(folder))
+        self._damaged: set[Path] = set()
 
     def begin(self, about: Mapping[str, Any], *, force: bool = False) -> None:
         """Make the folder, without checkpoints.
@@ -82,23 +74,22 @@ class Checkpoints:
         text = _json("about", description, indent=2) + "\n"
         if self.folder.exists() and not self.folder.is_dir():
             raise ValueError(f"{self.folder} is a file, expected the name of a folder for checkpoints")
-        with _refusing(self.folder, "written"):
-            if not self.folder.exists() or not any(self.folder.iterdir()):
-                with new_folder(self.folder, marker=ABOUT) as scratch:
-                    (scratch / ABOUT).write_text(text, encoding="utf-8")
-                return
-            if not force:
-                raise ValueError(f"{self.folder} exists already; name another folder or allow overwriting it (--force)")
-            self.about()
-            self._clear()
-            with new_file(self.folder / ABOUT, force=True) as scratch:
-                scratch.write_text(text, encoding="utf-8")
+        with refusing(self.folder, "written"):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            if any(not _LEFTOVER.fullmatch(path.name) for path in entries(self.folder)):
+                if not force:
+                    raise ValueError(
+                        f"{self.folder} exists already; name another folder or allow overwriting it (--force)"
+                    )
+                self.about()
+                self._clear()
+            write_whole(self.folder / ABOUT, lambda file: file.write(text.encode()))
 
     def about(self) -> dict[str, Any]:
         """What `begin` was told.
 
         Raises:
-            ValueError: if the folder is missing, of another kind or of a newer version, or its description is damaged.
+            ValueError: if the folder is missing, of another kind or version, or its description is damaged.
         """
         if not self.folder.is_dir():
             what = "is a file" if self.folder.exists() else "does not exist"
@@ -125,35 +116,32 @@ class Checkpoints:
                 one that `begin` made, or cannot be written.
         """
         step = checks.integer("step", step, at_least=0)
-        state = _pack(step, arrays, notes)
+        archive = _pack(step, arrays, notes)
         self.about()
-        with _refusing(self.folder, "written"):
+        with refusing(self.folder, "written"):
             self._sweep()
             earlier = self._saved()
             # Counted, not named by the step alone: the last one saved is the newest, also where a run went back.
             number = max((saved.number for saved in earlier), default=0) + 1
-            try:
-                _write(self.folder / f"{number:06d}-step-{step}", state)
-            except ValueError:
-                self._sweep()
-                raise
-            kept = [saved for saved in earlier if saved.step < step][-1:]
+            write_whole(self.folder / f"{number:06d}-step-{step}.npz", lambda file: file.write(archive))
+            kept = [saved for saved in earlier if saved.step < step and saved.path not in self._damaged][-1:]
             for saved in earlier:
                 if saved not in kept:
-                    _delete(saved.path)
+                    saved.path.unlink()
 
     def load(self, step: int | None = None) -> tuple[int, dict[str, np.ndarray], dict[str, Any]]:
-        """The newest checkpoint: its step, its arrays bit for bit and its notes.
+        """The newest checkpoint that is whole: its step, its arrays bit for bit and its notes.
+
+        Where a newer one is damaged, a `DamagedCheckpointWarning` says so.
 
         Args:
-            step: load the checkpoint of this step instead.
+            step: load the checkpoint of this step instead, and no other.
 
         Raises:
-            ValueError: if there is none, or it is damaged, in which case the message says whether an older one is
-                whole; if the folder is not one that `begin` made.
+            ValueError: if there is none, or all are damaged; if the folder is not one that `begin` made.
         """
         self.about()
-        with _refusing(self.folder, "read"):
+        with refusing(self.folder, "read"):
             saved = self._saved()
         if not saved:
             raise ValueError(f"{self.folder} holds no checkpoint yet, as none was saved after it was begun")
@@ -161,12 +149,19 @@ class Checkpoints:
         if not chosen:
             steps = ", ".join(str(one.step) for one in saved)
             raise ValueError(f"{self.folder} holds no checkpoint of step {step!r}, only of {steps}")
-        try:
-            return _load(chosen[-1])
-        except ValueError as error:
-            older = [one for one in saved if one.step < chosen[-1].step and _is_whole(one)]
-            advice = f", load(step={older[-1].step}) gives the one before it, which is whole" if older else ""
-            raise ValueError(f"{error}{advice}") from error
+        damages: list[str] = []
+        for one in reversed(chosen):
+            try:
+                found = _load(one)
+            except ValueError as error:
+                damages.append(str(error))
+                self._damaged.add(one.path)
+                continue
+            if damages:
+                told = f"{damages[0]}; going on from the one before it, of step {one.step}"
+                warnings.warn(DamagedCheckpointWarning(told), stacklevel=2)
+            return found
+        raise ValueError(f"{damages[0]}{', and so is the one before it' if len(damages) > 1 else ''}")
 
     def remove(self) -> None:
         """Delete the checkpoints and their folder; a file that was not written here stays, and the folder with it.
@@ -175,14 +170,14 @@ class Checkpoints:
             ValueError: if the folder is not one that `begin` made, or cannot be deleted.
         """
         self.about()
-        with _refusing(self.folder, "deleted"):
+        with refusing(self.folder, "deleted"):
             self._clear()
             (self.folder / ABOUT).unlink()  # the last to go: until then the folder is known as one of these
             if not any(self.folder.iterdir()):
                 self.folder.rmdir()
 
     def _saved(self) -> list[_Saved]:
-        """The completed checkpoints, the newest last."""
+        """The checkpoints, the newest last."""
         found = [(path, _SAVED.fullmatch(path.name)) for path in self.folder.iterdir()]
         return sorted(_Saved(int(match[1]), int(match[2]), path) for path, match in found if match)
 
@@ -190,29 +185,13 @@ class Checkpoints:
         """Delete all checkpoints, the newest last."""
         self._sweep()
         for saved in self._saved():
-            _delete(saved.path)
+            saved.path.unlink()
 
     def _sweep(self) -> None:
         """Delete what killed processes left."""
         for path in list(self.folder.iterdir()):
             if _LEFTOVER.fullmatch(path.name):
-                shutil.rmtree(path, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _refusing(path: Path, what: str) -> Iterator[None]:
-    """Say what the operating system refuses in a sentence that names `path`."""
-    try:
-        yield
-    except OSError as error:
-        raise ValueError(f"{path} cannot be {what}: {error.strerror or error}") from error
-
-
-def _delete(path: Path) -> None:
-    """Delete a checkpoint, which loses its name first, so that none is ever seen in part."""
-    gone = path.with_name(path.name + _DELETED)
-    os.replace(path, gone)
-    shutil.rmtree(gone, ignore_errors=True)
+                path.unlink()
 
 
 def _checked(file: Path, description: Any) -> dict[str, Any]:
@@ -222,9 +201,10 @@ def _checked(file: Path, description: Any) -> dict[str, Any]:
     number = description.get("format_version")
     if isinstance(number, bool) or not isinstance(number, int) or number < 1:
         raise ValueError(f"{file} must have a format_version that is a whole number from 1, got {number!r}")
-    if number > FORMAT_VERSION:
+    if number != FORMAT_VERSION:
         raise ValueError(
-            f"{file} has format_version {number}, but this version of jaxmaxent reads up to {FORMAT_VERSION}"
+            f"{file} has format_version {number}, but this version of jaxmaxent reads {FORMAT_VERSION} only: go on "
+            "with the version that wrote it, or sample again"
         )
     if not isinstance(description.get("about"), dict):
         raise ValueError(f"{file} must hold an object 'about', got {description.get('about')!r}")
@@ -238,21 +218,20 @@ def _json(name: str, value: Any, **layout: Any) -> str:
         raise ValueError(f"{name} must be what JSON can hold, but {error}") from error
 
 
-def _pack(step: int, arrays: Mapping[str, np.ndarray], notes: Mapping[str, Any]) -> np.ndarray:
-    """A state as one vector of bytes: a checksum, the length of the description, the description, the arrays."""
-    entries, pieces = [], []
+def _pack(step: int, arrays: Mapping[str, np.ndarray], notes: Mapping[str, Any]) -> memoryview:
+    """A state as the bytes of an archive, in memory, so that a full disk is met by one plain write."""
+    entries, members = [], {}
     for name, array in arrays.items():
         _check_array(name, array)
-        pieces.append(np.asarray(array, order="C").reshape(-1).view(np.uint8))
-        # Types that NumPy does not know itself, such as bfloat16, go by their name.
-        kind = array.dtype.name if array.dtype.kind == "V" else array.dtype.str
-        entries.append({"name": name, "dtype": kind, "shape": array.shape, "crc32": zlib.crc32(pieces[-1].data)})
-    text = _json("notes", {"step": step, "notes": dict(notes), "arrays": entries}).encode()
-    head = len(text).to_bytes(_LENGTH, "big") + text
-    head = zlib.crc32(head).to_bytes(_CHECKSUM, "big") + head
-    size = len(head) + sum(piece.size for piece in pieces)
-    filling = np.zeros(-size % CHUNK if size > CHUNK else 0, np.uint8)  # Orbax cuts into equal chunks only
-    return np.concatenate([np.frombuffer(head, np.uint8), *pieces, filling])
+        array = np.asarray(array, order="C")
+        # Types that NumPy does not know itself, such as bfloat16, go by their name and are stored as whole numbers.
+        foreign = array.dtype.kind == "V"
+        members[str(len(entries))] = array.view(f"u{array.dtype.itemsize}") if foreign else array
+        entries.append({"name": name, "dtype": array.dtype.name if foreign else None})
+    text = _json("notes", {"step": step, "notes": dict(notes), "arrays": entries})
+    archive = io.BytesIO()
+    np.savez(archive, **{_NOTES: np.frombuffer(text.encode(), np.uint8)}, **members)
+    return archive.getbuffer()
 
 
 def _check_array(name: Any, array: Any) -> None:
@@ -264,83 +243,28 @@ def _check_array(name: Any, array: Any) -> None:
         raise ValueError(f"arrays must hold numbers or booleans, but {name!r} has the type {array.dtype}")
 
 
-def _unpack(state: np.ndarray) -> tuple[int, dict[str, np.ndarray], dict[str, Any]]:
-    """What `_pack` was given."""
-    start = _CHECKSUM + _LENGTH + int.from_bytes(state[_CHECKSUM:][:_LENGTH].tobytes(), "big")
-    if start > state.size or zlib.crc32(state[_CHECKSUM:start].data) != int.from_bytes(
-        state[:_CHECKSUM].tobytes(), "big"
-    ):
-        raise _Damaged("its description does not have its checksum")
-    description = json.loads(state[_CHECKSUM + _LENGTH : start].tobytes())
-    arrays = {}
-    for entry in description["arrays"]:
-        dtype, shape = np.dtype(entry["dtype"]), entry["shape"]
-        size = dtype.itemsize * math.prod(shape)
-        data = state[start : start + size].copy()
-        if data.size != size or zlib.crc32(data.data) != entry["crc32"]:
-            raise _Damaged(f"its array {entry['name']!r} does not have its checksum")
-        arrays[entry["name"]] = data.view(dtype).reshape(shape)
-        start += size
-    return description["step"], arrays, description["notes"]
-
-
 def _load(saved: _Saved) -> tuple[int, dict[str, np.ndarray], dict[str, Any]]:
+    """What `_pack` was given."""
     try:
-        step, arrays, notes = _unpack(_read(saved.path))
-        if step != saved.step:
-            raise _Damaged(f"it is of step {step}")
-    except _Damaged as error:
-        raise ValueError(f"the checkpoint {saved.path} is damaged: {error}") from error
+        step, arrays, notes = _unpack(saved.path)
+    except Exception as error:  # of any type, as damaged files are read
+        why = " ".join(str(error).split())
+        raise ValueError(f"the checkpoint {saved.path} is damaged: {why or type(error).__name__}") from error
+    if step != saved.step:
+        raise ValueError(f"the checkpoint {saved.path} is damaged: it is of step {step}")
     return step, arrays, notes
 
 
-def _is_whole(saved: _Saved) -> bool:
-    try:
-        _load(saved)
-    except ValueError:
-        return False
-    return True
-
-
-def _said(error: Exception) -> str:
-    """An error of Orbax in one sentence, without the advice, source locations and tracebacks that follow."""
-    line = f"{type(error).__name__}: {error}".splitlines()[0].split(" [")[0].split(". ")[0].rstrip(".")
-    return line if len(line) <= 300 else line[:300] + "…"
-
-
-@contextlib.contextmanager
-def _orbax() -> Iterator[tuple[Any, Any]]:
-    """Orbax and a checkpointer, whose log is silent meanwhile.
-
-    At every save Orbax warns that there is nothing to merge; what does go wrong comes as an exception.
-    """
-    import orbax.checkpoint as ocp  # takes a second or more
-
-    logger = logging.getLogger("absl")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL + 1)
-    try:
-        with ocp.Checkpointer(ocp.PyTreeCheckpointHandler(use_ocdbt=False)) as checkpointer:
-            yield ocp, checkpointer
-    finally:
-        logger.setLevel(level)
-
-
-def _write(path: Path, state: np.ndarray) -> None:
-    with _orbax() as (ocp, checkpointer):
-        chunks = ocp.SaveArgs(chunk_byte_size=CHUNK)
-        try:
-            checkpointer.save(path, args=ocp.args.PyTreeSave({_STATE: state}, save_args={_STATE: chunks}))
-        except Exception as error:  # of any type: TensorStore reports a full disk as a ValueError
-            raise ValueError(f"{path} cannot be written: {_said(error)}") from error
-
-
-def _read(path: Path) -> np.ndarray:
-    with _orbax() as (ocp, checkpointer):
-        try:
-            state = np.asarray(checkpointer.restore(path, args=ocp.args.PyTreeRestore())[_STATE])
-        except Exception as error:  # of any type, as damaged files are read
-            raise _Damaged(f"Orbax cannot read it ({_said(error)})") from error
-    if state.dtype != np.uint8 or state.ndim != 1:
-        raise _Damaged(f"its entry {_STATE!r} is no vector of bytes")
-    return state
+def _unpack(path: Path) -> tuple[int, dict[str, np.ndarray], dict[str, Any]]:
+    # Opened here, as NumPy leaves the file open where the archive is damaged.
+    with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
+        # Before any array is made, as a size that is wrong can ask for all memory.
+        wrong = archive.zip.testzip()
+        if wrong is not None:
+            raise ValueError(f"its entry {wrong} does not have its checksum")
+        about = json.loads(archive[_NOTES].tobytes())
+        arrays = {}
+        for index, entry in enumerate(about["arrays"]):
+            array = archive[str(index)]
+            arrays[entry["name"]] = array if entry["dtype"] is None else array.view(np.dtype(entry["dtype"]))
+    return about["step"], arrays, about["notes"]

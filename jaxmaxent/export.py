@@ -72,8 +72,8 @@ VARIABLES = {
 }
 # What reads and writes the stores of a suffix, and the packages it needs.
 ENGINES = {".nc": ("h5netcdf", "h5py"), ".zarr": ("zarr",)}
-# Strings have no place in the specification of Zarr's format 3 yet. A group of format 2 is marked by this file.
-_ZARR_FORMAT, _ZARR_MARKER = 2, ".zgroup"
+# Strings have no place in the specification of Zarr's format 3 yet.
+_ZARR_FORMAT = 2
 # Ends a NetCDF file, before the checksum of all that precedes: readers of HDF5 do not look there, but a byte changed
 # elsewhere can keep them busy for ever, so it has to be found first.
 _SEAL, _CHECKSUM, _CHUNK = b"jaxmaxent", 4, 2**20
@@ -150,11 +150,11 @@ def write(path: Path, words: Words, arrays: Arrays, *, force: bool) -> None:
     # Otherwise NaN would be declared to stand for what is missing.
     encoding: dict[str, Any] = {name: {"_FillValue": None} for name in arrays}
     if engine == "zarr":
-        with new_folder(path, marker=_ZARR_MARKER, force=force) as scratch:
+        with new_folder(path, kind="zarr", force=force) as scratch:
             dataset.to_zarr(scratch, mode="w", encoding=encoding, consolidated=True, zarr_format=_ZARR_FORMAT)
     else:
         encoding = {name: how | {"zlib": bool(arrays[name].size)} for name, how in encoding.items()}
-        with new_file(path, force=force) as scratch:
+        with new_file(path, force=force, ours=_sealed) as scratch:
             dataset.to_netcdf(scratch, engine="h5netcdf", encoding=encoding)
             seal = _seal(scratch, scratch.stat().st_size)
             with open(scratch, "ab") as file:

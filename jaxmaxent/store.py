@@ -210,7 +210,8 @@ class Run:
         """Write the run, whole or not at all: as one `.npz` or NetCDF (`.nc`) file or as a Zarr folder (`.zarr`).
 
         Raises:
-            ValueError: if it exists and `force` is False, cannot be written, or ends in something else.
+            ValueError: if it exists and `force` is False or it is no saved run, cannot be written, or ends in something
+                else.
             ImportError: if NetCDF or Zarr is asked for and a package of the extra `xarray` is not installed.
         """
         path = _checked_path(path)
@@ -219,7 +220,7 @@ class Run:
             export.write(path, words, arrays, force=force)
             return
         entries: dict[str, Any] = arrays | {"about": np.array(json.dumps(words))}
-        with new_file(path, force=force) as scratch:
+        with new_file(path, force=force, ours=_is_run) as scratch:
             np.savez_compressed(scratch, **entries)
 
     @classmethod
@@ -385,6 +386,15 @@ def _check_values(found: dict[str, Any]) -> None:
     beta = found["beta"]
     if not (np.isfinite(beta).all() and (beta >= 0).all() and (np.diff(beta) >= 0).all()):
         raise _Wrong("beta does not increase from 0 or more")
+
+
+def _is_run(path: Path) -> bool:
+    """Whether a file is an `.npz` archive that `Run.save` wrote, in any version of the format."""
+    try:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
+            return json.loads(str(archive["about"]))["format"] == FORMAT
+    except Exception:  # of any type, as other files are read
+        return False
 
 
 def _read_about(path: Path, entry: Any) -> dict[str, Any]:

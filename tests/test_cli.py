@@ -14,12 +14,13 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from jaxmaxent import DNA, Precision, Run, cli
+from jaxmaxent import DNA, Precision, Run, cli, plot
 from jaxmaxent.analysis import consensus, information_bits, informative_window
 from jaxmaxent.cli import _parser, main
 from jaxmaxent.commands import demo, interpret, job, potential, train, write
 from jaxmaxent.data import read_fasta, read_motifs
 from jaxmaxent.data.example import ctcf_example
+from jaxmaxent.files import owned
 from jaxmaxent.models import load
 from jaxmaxent.progress import Progress
 from jaxmaxent.report.page import PNG_SIGNATURE
@@ -74,7 +75,7 @@ def done(work):
 
 def test_train_writes_a_network_and_its_figures(work):
     assert {p.name for p in work.model.iterdir()} == {
-        "architecture.json", "weights.safetensors", "metrics.json", "training.png",
+        "architecture.json", "weights.safetensors", "metrics.json", "training.png", ".jaxmaxent.json",
     }  # fmt: skip
     architecture = load(work.model).architecture
     assert (architecture.length, architecture.units, architecture.alphabet) == (LENGTH, 2, DNA)
@@ -184,6 +185,39 @@ def test_interpret_without_motifs_is_no_error(work, tmp_path, capsys):
     assert not motifs.exists() or "MOTIF" not in motifs.read_text()
 
 
+def test_a_ladder_of_zeros_has_its_numbers_and_no_picture_of_the_ladder(work, tmp_path, capsys):
+    settings = ["--beta", 0, *TINY, "--pictures", 1]
+    assert call("interpret", work.model, work.fasta, "--out", tmp_path / "out", *settings) == 3
+    assert "Not drawn" not in capsys.readouterr().out
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert page.count("data:image/png;base64,") == 1 and "Please note" in page
+
+
+@pytest.mark.parametrize("error", [ImportError("no matplotlib"), RuntimeError("a font\nis missing"), MemoryError()])
+def test_a_picture_that_fails_costs_nothing_else(work, done, tmp_path, monkeypatch, capsys, error):
+    reason = {"RuntimeError": "RuntimeError: a font is missing", "ImportError": "ImportError: no matplotlib"}.get(
+        type(error).__name__, "MemoryError: no reason given"
+    )
+    for name in ("logo", "ladder", "thermodynamics", "training_curve", "motif"):
+        monkeypatch.setattr(plot, name, raising(error))
+    settings = ["--beta", BETA, *TINY, "--pictures", 50]
+    assert call("interpret", work.model, work.fasta, "--out", tmp_path / "out", *settings) == 3
+    said = capsys.readouterr()
+    told = f"Not drawn: the logo of {NAMES[0]}, the ladder of {NAMES[0]}"
+    assert said.err == "" and said.out.count("Not drawn") == 1
+    assert told in said.out and f"({reason})" in said.out
+    assert html.escape(told) in (tmp_path / "out" / "report.html").read_text()
+    assert_same_but_for_times(tmp_path / "out", Run.load(done / "run.npz"))
+    monkeypatch.setattr(train, "train", lambda *a, **k: SimpleNamespace(**trained(work)))
+    monkeypatch.setattr(train, "_told", lambda metrics: "trained")
+    assert call("train", work.table, "--out", tmp_path / "model", "--quiet") == 0
+    assert f"Not drawn: the course of the training ({reason})\n" in capsys.readouterr().out
+    assert load(tmp_path / "model").architecture.length == LENGTH
+    assert call("motifs", done, "--out", tmp_path / "motifs") in (0, 3)
+    found = json.loads((tmp_path / "motifs" / "motifs.json").read_text())["motifs"]
+    assert capsys.readouterr().out.count("Not drawn") == bool(found)
+
+
 def test_the_report_shows_every_anchor_under_its_escaped_name(done):
     page = (done / "report.html").read_text()
     assert "<script" not in page
@@ -205,7 +239,7 @@ def test_only_so_many_sequences_are_drawn(work, tmp_path):
 
 def test_what_is_left_behind_is_only_what_was_asked_for(done):
     assert {p.name for p in done.iterdir()} == {
-        "summary.json", "frequencies.npz", "run.npz", "motifs.meme", "logos", "report.html",
+        "summary.json", "frequencies.npz", "run.npz", "motifs.meme", "logos", "report.html", ".jaxmaxent.json",
     }  # fmt: skip
     assert not [p.name for p in done.parent.iterdir() if p.name.startswith(".")]
 
@@ -236,10 +270,9 @@ def test_seed_unit_and_mu_mean_what_they_say(work, done, tmp_path):
 
 def test_force_replaces_a_run(work, done, tmp_path):
     shutil.copytree(done, tmp_path / "out")
-    (tmp_path / "out" / "old").touch()
     settings = ["--out", tmp_path / "out", "--beta", 2, *TINY, "--force"]
     assert call("interpret", work.model, work.fasta, *settings) == 3
-    assert not (tmp_path / "out" / "old").exists()
+    assert not list((tmp_path / "out").glob("logos/*"))
     assert Run.load(tmp_path / "out" / "run.npz").beta[0, -1] == 2
 
 
@@ -597,8 +630,28 @@ def test_output_that_exists_is_left_alone(work, out, capsys, name):
         out.mkdir()
         (out / "thesis.txt").write_text("years of work")
     refused(capsys, commands(work)[name], out, [out, "exists already", "--force"])
-    if name != "potential":
-        refused(capsys, [*commands(work)[name], "--force"], out, [out, "was not written here"])
+    refused(capsys, [*commands(work)[name], "--force"], out, [out, "was not written here"])
+
+
+@pytest.mark.parametrize("name", ["train", "interpret", "motifs", "demo"])
+def test_a_file_named_like_one_of_ours_makes_nothing_ours(work, done, out, capsys, name):
+    out.mkdir()
+    for mark in ("summary.json", "architecture.json", "motifs.json", "demo.json"):
+        (out / mark).write_text("{}")
+    (out / "thesis.txt").write_text("years of work")
+    command = commands(work) | {"motifs": ["motifs", done]}
+    refused(capsys, [*command[name], "--force"], out, [out, "was not written here"])
+
+
+def test_potential_replaces_its_own_file_only(work, out, capsys):
+    for text in ("years of work", "{}", "[1]", '{"format": "keras"}', ""):
+        out.write_text(text)
+        refused(capsys, [*commands(work)["potential"], "--force"], out, [out, "was not written here"])
+    out.write_text('{"format": "jaxmaxent-potential"}')
+    assert (
+        call(*commands(work)["potential"], "--limit", 1, "--chains", 32, "--steps", 500, "--force", "--out", out) == 0
+    )
+    assert json.loads(out.read_text())["format"] == "jaxmaxent-potential"
 
 
 def test_potential_writes_no_file_in_the_place_of_a_folder(work, out, capsys):
@@ -842,6 +895,26 @@ def test_what_is_sampled_is_kept_when_the_output_cannot_be_written(work, out, ke
     assert_same_but_for_times(out, Run.load(done / "run.npz"))
 
 
+def test_what_is_sampled_is_kept_when_it_cannot_be_saved(work, out, kept, done, monkeypatch, capsys):
+    with monkeypatch.context() as patch:
+        patch.setattr(np, "savez_compressed", raising_once_sampled(np.savez_compressed, kept))
+        assert call(*commands(work)["interpret"], "--beta", BETA, "--out", out) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"jaxmaxent: {kept / 'group-000000.npz'} cannot be written: No space left on device; what")
+    monkeypatch.setattr(job, "sample", raising(AssertionError("sampled from the beginning")))
+    assert call("resume", out, "--quiet") == 3
+    assert_same_but_for_times(out, Run.load(done / "run.npz"))
+
+
+def raising_once_sampled(write, kept):
+    def function(*arguments, **settings):
+        if kept.exists():
+            raise OSError(28, "No space left on device")
+        write(*arguments, **settings)
+
+    return function
+
+
 def interrupted(work, out, monkeypatch):
     with monkeypatch.context() as patch:
         after_blocks(patch, 3, lambda: signal.raise_signal(signal.SIGINT))
@@ -869,13 +942,95 @@ def test_the_files_it_was_begun_with_are_no_longer_needed(work, out, tmp_path, m
     assert Run.load(moved / "out" / "run.npz").names == tuple(NAMES)
 
 
-def test_resume_does_not_replace_what_has_come_meanwhile(work, out, monkeypatch, capsys):
+def test_resume_does_not_replace_what_has_come_meanwhile(work, out, done, monkeypatch, capsys):
     interrupted(work, out, monkeypatch)
     out.mkdir()
     (out / "summary.json").write_text("{}")
+    with monkeypatch.context() as patch:  # what would be refused in the end is refused before the sampling
+        patch.setattr(job, "sample", raising(AssertionError("sampled")))
+        patch.setattr(job, "resume", raising(AssertionError("sampled")))
+        for force, words in (([], "exists already"), (["--force"], "'summary.json' and no sound .jaxmaxent.json")):
+            assert call("resume", out, "--quiet", *force) == 2
+            assert words in capsys.readouterr().err
+    shutil.rmtree(out)
+    shutil.copytree(done, out)
+    assert call("resume", out, "--quiet", "--force") == 3
+    assert Run.load(out / "run.npz").beta[0, -1] == 5
+    assert [path.name for path in out.parent.iterdir()] == ["out"]
+
+
+def test_a_second_process_is_refused_and_changes_nothing(work, out, kept, monkeypatch, capsys):
+    interrupted(work, out, monkeypatch)
+    before = snapshot(out.parent)
+    capsys.readouterr()
+    with owned(out):
+        for command in (["resume", out], [*commands(work)["interpret"], "--force", "--out", out]):
+            assert call(*command) == 2
+            assert capsys.readouterr().err == (
+                f"jaxmaxent: {out} is being written by another process; wait for its end, or name another place\n"
+            )
+    assert snapshot(out.parent) == before
+    with owned(kept / "group-000000"):
+        assert call("resume", out, "--quiet") == 2
+        assert f"{kept / 'group-000000'} is being written by another process" in capsys.readouterr().err
+    assert snapshot(out.parent) == before
+    assert call("resume", out, "--quiet") == 3
+
+
+def test_a_job_killed_in_its_last_step_is_finished(work, out, kept, monkeypatch, capsys):
+    with monkeypatch.context() as patch:
+        patch.setattr(job.Job, "remove", raising(KeyboardInterrupt))
+        assert call(*commands(work)["interpret"], "--out", out) == 130
+    whole = snapshot(out)
+    assert kept.is_dir() and f"jaxmaxent resume {out}" in capsys.readouterr().err
+    shutil.copytree(kept, out.parent / "copy")
+    for _ in range(2):  # the second time there is nothing left to do
+        assert call("resume", out, "--quiet") == 3
+        assert "was finished already" in capsys.readouterr().out
+        assert snapshot(out) == whole
+        assert not kept.exists()
+    # The same job beside the output of another is another matter.
+    (out.parent / "copy").rename(kept)
+    about = json.loads((out / ".jaxmaxent.json").read_text())
+    (out / ".jaxmaxent.json").write_text(json.dumps(about | {"notes": {"job": "another"}}))
     assert call("resume", out, "--quiet") == 2
     assert "exists already" in capsys.readouterr().err
-    assert call("resume", out, "--quiet", "--force") == 3
+
+
+def test_files_of_others_beside_a_job_stay(work, out, kept, monkeypatch, capsys):
+    interrupted(work, out, monkeypatch)
+    (kept / "thesis.doc").write_text("years of work")
+    refused(capsys, [*commands(work)["interpret"], "--force"], out, [kept, "thesis.doc was not written here"])
+    assert call("resume", out, "--quiet") == 3
+    assert [path.name for path in kept.iterdir()] == ["thesis.doc"]
+    refused(capsys, commands(work)["interpret"], out.with_name("out"), [kept])
+
+
+def test_results_go_where_a_link_leads(work, tmp_path, done, monkeypatch):
+    for name in ("empty", "fresh"):
+        (tmp_path / "link").symlink_to(tmp_path / name)
+        (tmp_path / "empty").mkdir(exist_ok=True)
+        assert call(*commands(work)["interpret"], "--beta", BETA, "--out", tmp_path / "link") == 3
+        assert (tmp_path / "link").is_symlink()
+        assert_same_but_for_times(tmp_path / name, Run.load(done / "run.npz"))
+        (tmp_path / "link").unlink()
+    monkeypatch.chdir(tmp_path / "fresh")
+    assert call(*commands(work)["interpret"], "--beta", 2, "--force", "--out", ".") == 3
+    assert Run.load("run.npz").beta[0, -1] == 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "fresh"]
+
+
+def test_work_is_kept_in_the_folder_where_it_cannot_lie_beside_it(work, out, done, monkeypatch, capsys):
+    out.mkdir()
+    monkeypatch.setattr("os.path.ismount", lambda path: Path(path) == out)
+    after_blocks(monkeypatch, 3, lambda: signal.raise_signal(signal.SIGINT))
+    assert call(*commands(work)["interpret"], "--beta", BETA, "--out", out) == 130
+    assert f"kept in {out / '.jaxmaxent-checkpoint'} (" in capsys.readouterr().err
+    assert [path.name for path in out.iterdir()] == [".jaxmaxent-checkpoint"]
+    refused(capsys, commands(work)["interpret"], out, [out / ".jaxmaxent-checkpoint", f"jaxmaxent resume {out}"])
+    assert call("resume", out, "--quiet") == 3
+    assert_same_but_for_times(out, Run.load(done / "run.npz"))
+    assert {path.name for path in out.iterdir() if path.name.startswith(".")} == {".jaxmaxent.json"}
     assert [path.name for path in out.parent.iterdir()] == ["out"]
 
 
@@ -892,9 +1047,8 @@ def flip(file):
 
 
 def each_array(folder):
-    for file in folder.glob("group-000000/*-step-*/**/*"):
-        if file.is_file():
-            file.write_bytes(b"")
+    for file in folder.glob("group-000000/*-step-*"):
+        file.write_bytes(b"")
 
 
 KEPT = {
@@ -915,8 +1069,8 @@ KEPT = {
     "no weights": (lambda k: (k / "model" / "weights.safetensors").unlink(), ["weights.safetensors is missing"]),
     "anchors": (lambda k: flip(k / "anchors.npz"), ["anchors.npz does not have its checksum"]),
     "no anchors": (lambda k: (k / "anchors.npz").unlink(), ["anchors.npz is missing"]),
-    "checkpoint": (each_array, ["group-000000", "damaged"]),
-    "group": (lambda k: (k / "group-000000.npz").write_bytes(b"PK"), ["group-000000.npz is damaged"]),
+    "checkpoint": (each_array, ["group-000000", "damaged", "and so is the one before it; delete"]),
+    "group": (lambda k: (k / "group-000000.npz").write_bytes(b"PK"), ["group-000000.npz is damaged", "; delete"]),
 }
 
 
@@ -946,9 +1100,24 @@ def test_what_cannot_be_gone_on_with_is_named_and_left(broken_off, out, kept, ca
 def test_a_group_killed_before_its_first_save_begins_anew(broken_off, out, kept):
     shutil.copytree(broken_off, kept)
     for state in kept.glob("group-000000/*-step-*"):
-        state.rename(f"{state}.orbax-checkpoint-tmp")
+        state.rename(f"{state}.partial")
     assert call("resume", out, "--quiet") == 3
     assert not kept.exists()
+
+
+def test_a_damaged_checkpoint_is_told_in_a_line_and_the_one_before_it_taken(work, broken_off, out, kept, capsys):
+    shutil.copytree(broken_off, kept)
+    newest = max(kept.glob("group-000000/*-step-*"))
+    flip(newest)
+    capsys.readouterr()
+    assert call("resume", out, "--quiet") == 3
+    said = capsys.readouterr()
+    assert said.err == ""
+    told = [line for line in said.out.splitlines() if " is damaged" in line]
+    assert len(told) == 1 and told[0].startswith(f"the checkpoint {newest} is damaged: ")
+    assert told[0].endswith("; going on from the one before it, of step 0")
+    assert call(*commands(work)["interpret"], "--out", out.with_name("whole")) == 3
+    assert_same_but_for_times(out, Run.load(out.with_name("whole") / "run.npz"))
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

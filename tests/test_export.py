@@ -182,6 +182,15 @@ def test_a_folder_of_another_kind_is_not_overwritten(suffix, tmp_path):
     assert (path / "thesis.txt").read_text() == "the only copy"
 
 
+def test_a_file_added_to_a_store_or_a_file_of_another_kind_is_not_overwritten(path):
+    if path.is_dir():
+        (path / "energy" / "thesis.txt").write_text("the only copy")
+    else:
+        path.write_bytes(path.read_bytes() + b"the only copy")
+    with pytest.raises(ValueError, match="not written here"):
+        made_up(1).save(path, force=True)
+
+
 def test_what_fails_halfway_leaves_nothing(suffix, tmp_path, xarray, monkeypatch):
     name = "to_zarr" if suffix == ".zarr" else "to_netcdf"
     write = getattr(xarray.Dataset, name)
@@ -191,7 +200,7 @@ def test_what_fails_halfway_leaves_nothing(suffix, tmp_path, xarray, monkeypatch
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(xarray.Dataset, name, full_disk)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(ValueError, match=rf"run\{suffix} cannot be written: No space left"):
         made_up().save(tmp_path / f"run{suffix}")
     assert not list(tmp_path.iterdir())
 

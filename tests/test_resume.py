@@ -10,6 +10,7 @@ import pytest
 
 import jaxmaxent as jme
 from jaxmaxent import kernels
+from jaxmaxent.files import owned
 from jaxmaxent.run import block as blocks
 from jaxmaxent.run import save
 from jaxmaxent.run.interrupt import Interrupts
@@ -88,6 +89,24 @@ def test_the_loop_sends_nothing_to_the_device_unasked(undisturbed, monkeypatch, 
         assert_equal(jme.sample(key, ensemble, checkpoint=tmp_path / "new", progress=False, **SETTINGS), undisturbed)
         assert_equal(jme.resume(tmp_path / "saved", ensemble, progress=False), undisturbed)
     assert guards == {"disallow"}
+
+
+def test_a_checkpoint_stays_where_that_is_asked_for(undisturbed, monkeypatch, tmp_path):
+    interrupted_at(monkeypatch, 14, tmp_path / "saved")
+    for keep in (True, False):
+        run = jme.resume(tmp_path / "saved", PROBLEM.ensemble(), keep_checkpoint=keep, progress=False)
+        assert_equal(run, undisturbed)
+        assert (tmp_path / "saved").exists() is keep
+
+
+def test_two_at_once_are_refused(monkeypatch, tmp_path):
+    interrupted_at(monkeypatch, 3, tmp_path / "saved")
+    with owned(tmp_path / "saved"):
+        with pytest.raises(ValueError, match="saved is being written by another process"):
+            jme.resume(tmp_path / "saved", PROBLEM.ensemble(), progress=False)
+        with pytest.raises(ValueError, match="saved is being written by another process"):
+            jme.sample(jax.random.key(0), PROBLEM.ensemble(), checkpoint=tmp_path / "saved", progress=False, **SETTINGS)
+    assert [path.name for path in tmp_path.iterdir()] == ["saved"]
 
 
 def test_another_ensemble_or_rule_is_refused_by_name(monkeypatch, tmp_path):

@@ -1,4 +1,4 @@
-"""What the commands share: reading sequences for a network, refusing a place that is taken, and writing JSON."""
+"""What the commands share: reading sequences for a network, drawing where that works, and writing JSON."""
 
 from __future__ import annotations
 
@@ -158,6 +158,31 @@ def versions() -> dict[str, str]:
         "numpy": np.__version__,
         "device": device_name(),
     }
+
+
+class Missed:
+    """Pictures that could not be drawn, by the reason. Pictures must not cost the numbers they show."""
+
+    def __init__(self) -> None:
+        self._pictures: dict[str, list[str]] = {}
+
+    @contextlib.contextmanager
+    def drawing(self, picture: str) -> Iterator[None]:
+        """Note a picture if the block fails with an exception, which goes no further."""
+        try:
+            yield
+        except Exception as error:  # of any type: a font, a package that is missing, a number that cannot be drawn
+            reason = " ".join(str(error).split()) or "no reason given"
+            self._pictures.setdefault(f"{type(error).__name__}: {reason}", []).append(picture)
+
+    def told(self) -> list[str]:
+        """A sentence for each reason."""
+        return [f"Not drawn: {_some(pictures)} ({reason})" for reason, pictures in self._pictures.items()]
+
+
+def _some(names: list[str], at_most: int = 3) -> str:
+    more = f" and {len(names) - at_most} more" if len(names) > at_most else ""
+    return ", ".join(names[:at_most]) + more
 
 
 def file_name(name: str, index: int) -> str:

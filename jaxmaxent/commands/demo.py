@@ -25,7 +25,7 @@ def run(out: str, *, seed: int = 0, force: bool = False, progress: bool = True) 
     seed = checks.integer("seed", seed, at_least=0, at_most=checks.MOST_SEED)
     began = time.perf_counter()
     quiet = {"seed": seed, "progress": progress}
-    with new_folder(out, marker="demo.json", force=force) as folder:
+    with new_folder(out, kind="demo", force=force) as folder:
         say("1/4 making 6,000 sequences: half with a CTCF site, half their shuffles")
         write_example(folder, seed=seed, sequences=6000, anchors=3)
 

@@ -12,10 +12,10 @@ import numpy as np
 from jaxmaxent import checks
 from jaxmaxent.analysis import auto_beta
 from jaxmaxent.commands.common import ensemble_of, read_for, say
-from jaxmaxent.commands.job import Job, Settings, folder_of
-from jaxmaxent.commands.write import SUMMARY, write
+from jaxmaxent.commands.job import OUTPUT, Job, Settings, check_place
+from jaxmaxent.commands.write import write
 from jaxmaxent.ensemble import Ensemble
-from jaxmaxent.files import new_folder
+from jaxmaxent.files import new_folder, owned
 from jaxmaxent.models import load
 from jaxmaxent.run import Precision, memory
 from jaxmaxent.run import plan as plans
@@ -66,33 +66,41 @@ def run(
     until = _until(steps, rhat=rhat, ess=ess, mcse=mcse, max_steps=max_steps, max_seconds=max_seconds)
     checks.random_key(seed)
     pictures = checks.integer("pictures", pictures, at_least=0)
-    _check_places(out, force=force)
-    network = load(model)
-    anchors = read_for(
-        network, sequences, letters=letters, limit=limit, called=called, headers=headers, skip_invalid=skip_invalid
-    )
-    ensemble = ensemble_of(network, anchors, beta=1.0 if beta == AUTO else beta, mu=mu, unit=unit)
-    reasons: tuple[str, ...] = ()
-    if beta == AUTO:
-        found = auto_beta(ensemble)
-        betas, reasons = tuple(map(float, found.beta)), found.reasons
-    else:
-        betas = float(beta)
-    settings = _settings(
-        ensemble, beta=betas, reasons=reasons, mu=float(mu), unit=unit, rungs=rungs, chains=chains,
-        anchor_chains=anchor_chains, burn_in=burn_in, steps=steps, until=until, seed=seed, evaluation=evaluation,
-        pictures=pictures, force=force,
-    )  # fmt: skip
-    return finish(Job.begin(out, network, anchors, settings), fresh=True, progress=progress)
+    with owned(out, parents=True):
+        check_place(out, force=force)
+        check_output(out, force=force)
+        network = load(model)
+        anchors = read_for(
+            network, sequences, letters=letters, limit=limit, called=called, headers=headers, skip_invalid=skip_invalid
+        )
+        ensemble = ensemble_of(network, anchors, beta=1.0 if beta == AUTO else beta, mu=mu, unit=unit)
+        reasons: tuple[str, ...] = ()
+        if beta == AUTO:
+            found = auto_beta(ensemble)
+            betas, reasons = tuple(map(float, found.beta)), found.reasons
+        else:
+            betas = float(beta)
+        settings = _settings(
+            ensemble, beta=betas, reasons=reasons, mu=float(mu), unit=unit, rungs=rungs, chains=chains,
+            anchor_chains=anchor_chains, burn_in=burn_in, steps=steps, until=until, seed=seed, evaluation=evaluation,
+            pictures=pictures, force=force,
+        )  # fmt: skip
+        return finish(Job.begin(out, network, anchors, settings), fresh=True, progress=progress)
 
 
 def finish(job: Job, *, fresh: bool, force: bool = False, progress: bool = True) -> Run:
     """Do what is left of a job, write its output and forget the job."""
     with job.kept(fresh=fresh):
         result = job.sampled(progress=progress)
-        with new_folder(job.out, marker=SUMMARY, force=force or job.settings.force) as folder:
-            write(result, job.anchors, folder, job.settings, progress=progress)
-    job.remove()
+        force, notes = force or job.settings.force, {"job": job.identifier}
+        with new_folder(job.out, kind=OUTPUT, force=force, notes=notes) as folder:
+            missed = write(result, job.anchors, folder, job.settings, progress=progress)
+        try:
+            job.remove()
+        except ValueError as error:  # the result is there, whatever is left besides
+            say(error)
+    for sentence in missed:
+        say(sentence)
     speed = result.proposals_per_second
     say(f"sampled {len(job.anchors)} sequences at β = {job.settings.told_beta}, {speed:,.0f} proposals a second")
     return result
@@ -116,14 +124,9 @@ class _Asked(Exception):
     """Ends a block that only asks whether a folder could be made."""
 
 
-def _check_places(out: str, *, force: bool) -> None:
-    """Refuse now what could not be written in the end."""
-    folder = folder_of(out)
-    if folder.exists() and not force:
-        raise ValueError(
-            f"{folder} keeps an interrupted run: go on with `jaxmaxent resume {out}`, or discard it with --force"
-        )
-    with contextlib.suppress(_Asked), new_folder(out, marker=SUMMARY, force=force):
+def check_output(out: str, *, force: bool) -> None:
+    """Refuse now what could not be written in the end, by the same steps."""
+    with contextlib.suppress(_Asked), new_folder(out, kind=OUTPUT, force=force):
         raise _Asked
 
 

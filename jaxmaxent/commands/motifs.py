@@ -10,12 +10,12 @@ from jaxmaxent.analysis import Motifs, find_motifs, match_motifs
 from jaxmaxent.analysis.motifs import FoundMotif
 from jaxmaxent.analysis.tomtom import Hit
 from jaxmaxent.checks import integer
-from jaxmaxent.commands.common import say, telling_what_is_left_out, versions, write_json
+from jaxmaxent.commands.common import Missed, say, telling_what_is_left_out, versions, write_json
 from jaxmaxent.data import read_motifs, write_meme
 from jaxmaxent.files import new_folder
 from jaxmaxent.store import Run
 
-MARKER = "motifs.json"
+MOTIFS = "motifs.json"
 _DRAWN = 10
 
 
@@ -24,8 +24,8 @@ def run(
 ) -> Motifs:
     """Find the motifs of a saved run, name them if `against` known ones, write the folder `out`, return the motifs."""
     del progress  # it takes a moment
-    best = integer("best", best, at_least=1)
-    with new_folder(out, marker=MARKER, force=force) as folder:
+    best, missed = integer("best", best, at_least=1), Missed()
+    with new_folder(out, kind="motifs", force=force) as folder:
         result = Run.load(_saved(run))
         alphabet = with_letters(result.letters)
         with telling_what_is_left_out():
@@ -43,10 +43,12 @@ def run(
             "motifs": [_entry(motif, near) for motif, near in zip(found.motifs, hits, strict=True)],
             "versions": versions(),
         }
-        write_json(folder / MARKER, about)
+        write_json(folder / MOTIFS, about)
         if found.motifs:
             write_meme(folder / "motifs.meme", found.motifs, alphabet=alphabet)
-        _draw(found.motifs, hits, alphabet, folder)
+        _draw(found.motifs, hits, alphabet, folder, missed)
+    for sentence in missed.told():
+        say(sentence)
     say(found.outcome)
     for motif, near in zip(found.motifs, hits, strict=True):
         say(_line(motif, near))
@@ -85,13 +87,11 @@ def _line(motif: FoundMotif, hits: tuple[Hit, ...]) -> str:
     return f"{told}; most like {best.name} ({best.identifier}, {best.strand}), p = {best.p:.1g}, q = {best.q:.1g}"
 
 
-def _draw(motifs: tuple[FoundMotif, ...], hits: list[Any], alphabet: Alphabet, folder: Path) -> None:
-    """Pictures of the largest, where matplotlib is installed; the figures do not need them."""
-    try:
-        from jaxmaxent import plot
+def _draw(motifs: tuple[FoundMotif, ...], hits: list[Any], alphabet: Alphabet, folder: Path, missed: Missed) -> None:
+    """Pictures of the largest."""
+    for motif, near in list(zip(motifs, hits, strict=True))[:_DRAWN]:
+        with missed.drawing(motif.name):
+            from jaxmaxent import plot
 
-        for motif, near in list(zip(motifs, hits, strict=True))[:_DRAWN]:
             picture = plot.motif(motif, hit=near[0] if near else None, alphabet=alphabet)
             plot.save(picture, folder / f"{motif.name}.png")
-    except ImportError:
-        return

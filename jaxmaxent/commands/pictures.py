@@ -63,8 +63,8 @@ def along_ladder(result: Run, a: int, profiles: list[Profile]) -> list[Picture]:
 
 
 def how_many(result: Run, a: int, found: Thermodynamics | None) -> list[Picture]:
-    """How many sequences the network holds equal to an anchor; nothing where that is not known."""
-    if found is None or not np.isfinite(found.heat_capacity).all():
+    """How many sequences the network holds equal to an anchor; nothing where that is not known, or for a single β."""
+    if found is None or not np.isfinite(found.heat_capacity).all() or not result.beta[a, -1] > result.beta[a, 0]:
         return []
     # From where a few draws of the sharpest rung lie to where the background lies.
     nearest, furthest = np.nanquantile(result.energies[a], [0.001, 0.99])

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 from jaxmaxent.analysis import ChemicalPotential, solve_chemical_potential
 from jaxmaxent.checks import number, random_key
 from jaxmaxent.commands.common import load_ensemble, say, versions, write_json
 from jaxmaxent.files import new_file
+
+FORMAT = "jaxmaxent-potential"
+FORMAT_VERSION = 1
 
 
 def run(
@@ -35,7 +40,7 @@ def run(
 ) -> ChemicalPotential:
     """Solve for every sequence, or for all together, write the JSON file `out`, print and return the answers."""
     gc = number("gc", gc, above=0, below=1)
-    with new_file(out, force=force) as scratch:
+    with new_file(out, force=force, ours=_is_ours) as scratch:
         ensemble, anchors = load_ensemble(
             model, sequences, beta=beta, mu=0.0, unit=unit, letters=letters, limit=limit, called=called,
             headers=headers, skip_invalid=skip_invalid,
@@ -58,12 +63,21 @@ def run(
         if len(solved.mu) == 1:
             columns = {key: value[0] for key, value in columns.items()}
         named = {"name": anchors.names[0]} if len(anchors) == 1 else {"names": anchors.names}
+        mark = {"format": FORMAT, "format_version": FORMAT_VERSION}
         about = {"target_gc": gc, "beta": beta, "chains": chains, "seed": seed, "proposals": solved.proposals}
-        write_json(scratch, named | columns | about | {"versions": versions()})
+        write_json(scratch, mark | named | columns | about | {"versions": versions()})
     names = [f"{len(anchors)} sequences together"] if shared else anchors.names
     for a, name in enumerate(names):
         say(_line(name, solved, a))
     return solved
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a file was written by this command."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))["format"] == FORMAT
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return False
 
 
 def _line(name: str, solved: ChemicalPotential, a: int) -> str:

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from jaxmaxent.commands import interpret
-from jaxmaxent.commands.job import Job
+from jaxmaxent.commands.common import say
+from jaxmaxent.commands.job import Job, delivered
+from jaxmaxent.files import owned
 from jaxmaxent.store import Run
 
 
 def run(out: str, *, force: bool = False, progress: bool = True) -> Run:
     """Do what `interpret` left, write the folder `out`, and return the run."""
-    return interpret.finish(Job.open(out), fresh=False, force=force, progress=progress)
+    with owned(out):
+        done = delivered(out)
+        if done is not None:
+            say(f"{out} was finished already")
+            return done
+        job = Job.open(out)
+        interpret.check_output(out, force=force or job.settings.force)
+        return interpret.finish(job, fresh=False, force=force, progress=progress)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxmaxent.checks import random_key
-from jaxmaxent.commands.common import are_labels, say, telling_what_is_left_out, versions, write_json
+from jaxmaxent.commands.common import Missed, are_labels, say, telling_what_is_left_out, versions, write_json
 from jaxmaxent.data import read_sequences
 from jaxmaxent.files import new_folder
 from jaxmaxent.models import (
@@ -22,6 +22,7 @@ from jaxmaxent.models import (
     train,
     write,
 )
+from jaxmaxent.models.checkpoint import KIND
 
 ARCHITECTURES = {"conv": ConvArchitecture, "mlp": MLPArchitecture}
 # A small network on a short input learns slowly and needs no restraint.
@@ -55,7 +56,8 @@ def run(
         "labels_in_header": are_labels(headers),
         "skip_invalid": skip_invalid,
     }
-    with new_folder(out, marker="architecture.json", force=force) as folder:
+    missed = Missed()
+    with new_folder(out, kind=KIND, force=force) as folder:
         parts = {
             name: _labelled(path, **reading)
             for name, path in (("train", table), ("valid", valid), ("test", test))
@@ -93,7 +95,10 @@ def run(
         }
         write(result.network, folder)
         write_json(folder / "metrics.json", metrics)
-        _draw_history(result.history, folder)
+        with missed.drawing("the course of the training"):
+            _draw_history(result.history, folder)
+    for sentence in missed.told():
+        say(sentence)
     say(f"trained on {len(first.labels)} sequences in {seconds:.0f} s; {_told(metrics)}")
     return metrics
 
@@ -131,18 +136,10 @@ def _told(metrics: dict[str, Any]) -> str:
 
 
 def _draw_history(history: list[Any], folder: Path) -> None:
-    """A picture of the training, where matplotlib is installed; a network does not need it."""
-    try:
-        from jaxmaxent import plot
+    from jaxmaxent import plot
 
-        rows = [
-            {
-                "train_loss": epoch.loss,
-                "validation_loss": epoch.validation_loss,
-                "validation_auroc": epoch.validation_auroc,
-            }
-            for epoch in history
-        ]
-        plot.save(plot.training_curve(rows), folder / "training.png")
-    except ImportError:
-        return
+    rows = [
+        {"train_loss": epoch.loss, "validation_loss": epoch.validation_loss, "validation_auroc": epoch.validation_auroc}
+        for epoch in history
+    ]
+    plot.save(plot.training_curve(rows), folder / "training.png")

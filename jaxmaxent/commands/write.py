@@ -10,8 +10,8 @@ import numpy as np
 
 from jaxmaxent import console
 from jaxmaxent.analysis import Profile, Thermodynamics, informative_window, profile, thermodynamics
-from jaxmaxent.commands.common import file_name, versions, write_json
-from jaxmaxent.commands.job import Settings
+from jaxmaxent.commands.common import Missed, file_name, versions, write_json
+from jaxmaxent.commands.job import RUN, Settings
 from jaxmaxent.commands.pictures import along_ladder, how_many, profile_logo
 from jaxmaxent.data import Motif, Sequences, write_meme
 from jaxmaxent.report import Picture, write_report
@@ -26,8 +26,12 @@ _RARE = 0.2  # neighbours that exchange less often than this cut a ladder in two
 _NAMED = 5
 
 
-def write(result: Run, anchors: Sequences, folder: Path, settings: Settings, *, progress: bool = False) -> None:
-    """Everything that is told about a run, into an existing folder."""
+def write(result: Run, anchors: Sequences, folder: Path, settings: Settings, *, progress: bool = False) -> list[str]:
+    """Write everything that is told about a run into an existing folder, the numbers first.
+
+    Returns:
+        a sentence on the pictures that could not be drawn, for each reason.
+    """
     rungs = range(result.beta.shape[1])
     any_letter = anchors.alphabet.any_letter
     profiles = [[profile(result, a, k, any_letter=any_letter) for k in rungs] for a in range(len(anchors))]
@@ -47,10 +51,11 @@ def write(result: Run, anchors: Sequences, folder: Path, settings: Settings, *, 
     }
     write_json(folder / SUMMARY, about)
     _write_frequencies(result, folder / "frequencies.npz")
-    result.save(folder / "run.npz")
+    result.save(folder / RUN)
     wanted = [every[-1] for every in profiles]
     _write_motifs(wanted, anchors, folder / "motifs.meme")
-    logos, pictures = _drawn(result, profiles, heat, anchors, settings.pictures, progress)
+    missed = Missed()
+    logos, pictures = _drawn(result, profiles, heat, anchors, settings.pictures, missed, progress)
     _write_logos(logos, anchors, folder / "logos")
     write_report(
         folder / "report.html",
@@ -59,8 +64,9 @@ def write(result: Run, anchors: Sequences, folder: Path, settings: Settings, *, 
         logos=logos,
         pictures=pictures,
         facts=_facts(result, settings),
-        notes=_notes(result, settings),
+        notes=_notes(result, settings) + missed.told(),
     )
+    return missed.told()
 
 
 def outcome(result: Run) -> str:
@@ -164,6 +170,7 @@ def _drawn(
     heat: list[Thermodynamics | None],
     anchors: Sequences,
     limit: int,
+    missed: Missed,
     progress: bool,
 ) -> tuple[list[bytes | None], list[list[Picture]]]:
     """The logo of each sequence and its other pictures; none of those after the first `limit`."""
@@ -171,15 +178,19 @@ def _drawn(
     pictures: list[list[Picture]] = [[] for _ in anchors.names]
     first = range(min(limit, len(anchors)))
     for a in console.bar(first, desc="drawing", unit="sequence", show=progress):
-        logos[a] = profile_logo(result, a, profiles[a][-1], anchors)
-        pictures[a] = along_ladder(result, a, profiles[a]) + how_many(result, a, heat[a])
+        with missed.drawing(f"the logo of {result.names[a]}"):
+            logos[a] = profile_logo(result, a, profiles[a][-1], anchors)
+        with missed.drawing(f"the ladder of {result.names[a]}"):
+            pictures[a] += along_ladder(result, a, profiles[a])
+        with missed.drawing(f"the number of sequences around {result.names[a]}"):
+            pictures[a] += how_many(result, a, heat[a])
     return logos, pictures
 
 
 def _write_logos(logos: list[bytes | None], anchors: Sequences, folder: Path) -> None:
-    folder.mkdir()
     for index, picture in enumerate(logos):
         if picture is not None:
+            folder.mkdir(exist_ok=True)
             (folder / f"{file_name(anchors.names[index], index)}.png").write_bytes(picture)
 
 

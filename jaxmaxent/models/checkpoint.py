@@ -32,6 +32,7 @@ from jaxmaxent.models.networks import (
 FORMAT = "jaxmaxent-model"
 # Version 1 had no checksum of the weights.
 FORMAT_VERSION = 2
+KIND = "network"  # of output, in the list of a folder's files
 DESCRIPTION = "architecture.json"
 WEIGHTS = "weights.safetensors"
 _CHECKSUM = "weights_sha256"
@@ -47,13 +48,13 @@ def save(
         network: a network of this package.
         path: the folder to make.
         metadata: anything that JSON can hold, kept with the architecture (`read_metadata`).
-        force: replace an existing folder of this kind.
+        force: replace a network that was written here; never anything else.
 
     Raises:
         ValueError: if `path` exists and may not be replaced, or cannot be written; for weights that are not
             finite, or metadata that JSON cannot hold.
     """
-    with new_folder(path, marker=DESCRIPTION, force=force) as folder:
+    with new_folder(path, kind=KIND, force=force) as folder:
         write(network, folder, metadata=metadata)
 
 

@@ -23,7 +23,7 @@ from jaxmaxent.run.evaluation import chosen
 from jaxmaxent.run.interrupt import Interrupts
 from jaxmaxent.run.loop import Loop, NonFiniteEnergyError
 from jaxmaxent.run.result import enough, result
-from jaxmaxent.run.save import Saver
+from jaxmaxent.run.save import Saver, owned
 from jaxmaxent.run.settings import AUTO, THIN, Precision, Settings
 from jaxmaxent.run.sharding import placed
 from jaxmaxent.run.start import first_tokens, fresh_key
@@ -58,6 +58,7 @@ def sample(
     names: Sequence[str] | None = None,
     mesh: jax.sharding.Mesh | None = None,
     checkpoint: str | os.PathLike | None = None,
+    keep_checkpoint: bool = False,
     progress: bool = True,
 ) -> Run:
     """Sample an ensemble by replica exchange, until its letter frequencies are known well enough.
@@ -95,6 +96,7 @@ def sample(
         mesh: devices to spread over, with axes named "anchors" or "chains"; those of this process if None. What comes
             out depends on them in the last bits of energies only.
         checkpoint: a folder, written from time to time and when the run is interrupted; `resume` goes on from there.
+        keep_checkpoint: leave that folder when the run is over, to be deleted once the run is saved.
         progress: show a progress bar.
 
     Returns:
@@ -121,14 +123,15 @@ def sample(
     )  # fmt: skip
     rule, settings, plan = _planned(batch, settings, rule, evaluation, mesh)
     key_start, key_steps = _two(key)
-    with Progress(settings.burn_in + settings.counted * settings.thin, show=progress) as bar:
+    total = settings.burn_in + settings.counted * settings.thin
+    with owned(checkpoint, parents=True), Progress(total, show=progress) as bar:
         tokens = first_tokens(key_start, batch, plan, settings.extra, start)
         carry = placed(plan.mesh, blocks.begin(plan, batch, rule, tokens))
         _check_first_energies(batch, carry)
         loop = Loop(plan, batch, rule, betas, blocks.Keys.of(key_steps), settings, carry, bar)
         loop.noise = _noise(batch, tokens, carry)
         saver = None if checkpoint is None else Saver.begin(checkpoint, loop)
-        return _run(loop, saver)
+        return _run(loop, saver, keep_checkpoint)
 
 
 def resume(
@@ -137,6 +140,7 @@ def resume(
     *,
     rule: Rule | None = None,
     mesh: jax.sharding.Mesh | None = None,
+    keep_checkpoint: bool = False,
     progress: bool = True,
 ) -> Run:
     """Go on with a run that `sample` saved, to the result it would have had without the interruption.
@@ -146,23 +150,26 @@ def resume(
         ensemble: the ensemble given to `sample`.
         rule: the rule given to `sample`.
         mesh: devices to spread over, not necessarily those of before.
+        keep_checkpoint: leave the folder when the run is over, to be deleted once the run is saved.
         progress: show a progress bar.
 
     Raises:
-        ValueError: if the checkpoint is missing, damaged, or of another ensemble or rule.
+        ValueError: if the checkpoint is missing, damaged, or of another ensemble or rule, or another process goes on
+            with it.
         NonFiniteEnergyError, Interrupted: as `sample`.
     """
     if not isinstance(ensemble, Ensemble):
         raise ValueError(f"ensemble must be an Ensemble, got {type(ensemble).__name__}")
-    saver, saved = Saver.open(checkpoint)
-    batch = ensemble.batched()
-    settings = saved.settings
-    rule = prepared_rule(rule, batch, settings)
-    saved.check(batch, rule)
-    plan = plans.make(batch, settings, mesh, rule)
-    with Progress(settings.burn_in + settings.counted * settings.thin, show=progress) as bar:
-        loop = saved.restore(plan, batch, rule, bar)
-        return _run(loop, saver)
+    with owned(checkpoint):
+        saver, saved = Saver.open(checkpoint)
+        batch = ensemble.batched()
+        settings = saved.settings
+        rule = prepared_rule(rule, batch, settings)
+        saved.check(batch, rule)
+        plan = plans.make(batch, settings, mesh, rule)
+        with Progress(settings.burn_in + settings.counted * settings.thin, show=progress) as bar:
+            loop = saved.restore(plan, batch, rule, bar)
+            return _run(loop, saver, keep_checkpoint)
 
 
 def takes_turns(ensemble: Ensemble, *, ladder: Any, chains: int) -> bool:
@@ -198,14 +205,14 @@ def prepared_rule(rule: Any, ensemble: Ensemble, settings: Settings) -> Any:
     return rule.prepare(ensemble, settings.rungs)
 
 
-def _run(loop: Loop, saver: Saver | None) -> Run:
+def _run(loop: Loop, saver: Saver | None, keep_checkpoint: bool) -> Run:
     """Compile, run to the end, and gather; saved from time to time and when interrupted."""
     compile_seconds = loop.compile()
     loop.bar.compiled(compile_seconds, done=loop.steps)
     with Interrupts(active=saver is not None) as interrupts:
         loop.run(enough, lambda: saver and saver.look_up(loop, interrupts))
     found = result(loop, compile_seconds)
-    if saver is not None:
+    if saver is not None and not keep_checkpoint:
         saver.remove()
     return found
 

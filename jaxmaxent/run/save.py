@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import os
-import signal
 import time
 import zlib
 from typing import Any
@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxmaxent import files
 from jaxmaxent.checkpoint import Checkpoints
 from jaxmaxent.ensemble import Ensemble
 from jaxmaxent.progress import Progress
@@ -28,7 +29,16 @@ from jaxmaxent.run.sharding import placed
 _SECONDS_BETWEEN_SAVES = 60.0
 _NUMBERS = ("round", "done", "steps", "seconds")
 # Of everything saved; a new one where what a loop holds becomes another thing, so that older ones are not gone on with.
-_LAYOUT = 3
+_LAYOUT = 4
+
+
+def owned(folder: str | os.PathLike | None, *, parents: bool = False) -> contextlib.AbstractContextManager[None]:
+    """Work on a folder of checkpoints for the time of a block, as the only one; nothing where there is none.
+
+    Raises:
+        ValueError: if another process does.
+    """
+    return contextlib.nullcontext() if folder is None else files.owned(folder, parents=parents)
 
 
 class Saver:
@@ -94,11 +104,7 @@ class Saver:
         if loop.draws:
             arrays["draws"] = np.concatenate(loop.draws, axis=2)
         notes = {name: getattr(loop, name) for name in _NUMBERS}
-        # A signal inside a save would leave Orbax with loose ends; it is passed on after it.
-        with Interrupts(active=True) as held:
-            self._store.save(loop.steps, arrays, notes | {"keys": str(jax.random.key_impl(loop.keys.what))})
-        if held.noted is not None:
-            signal.raise_signal(held.noted)
+        self._store.save(loop.steps, arrays, notes | {"keys": str(jax.random.key_impl(loop.keys.what))})
         self._last = time.monotonic()
 
 

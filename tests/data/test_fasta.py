@@ -111,12 +111,12 @@ def test_only_so_many_are_read(fasta):
     ],
 )
 def test_what_the_memory_does_not_hold_is_refused_with_its_place(fasta, monkeypatch, content, where):
-    monkeypatch.setattr(text, "_free_bytes", lambda: 130_000)
+    monkeypatch.setattr(text, "free_bytes", lambda: 130_000)
     monkeypatch.setattr(text, "_PIECE", 1000)
     monkeypatch.setattr(fasta_module, "_LONG", 1000)
     with pytest.raises(ValueError, match=rf"x.fa, {where}: .* takes .* of memory, but only 0.1 MB were free"):
         read_fasta(fasta(content))
-    monkeypatch.setattr(text, "_free_bytes", lambda: None)
+    monkeypatch.setattr(text, "free_bytes", lambda: None)
     assert len(read_fasta(fasta(content))) in (1, 3000)
 
 

@@ -115,7 +115,7 @@ def test_invalid_rows_can_be_left_out_and_the_others_keep_their_numbers(table):
 
 
 def test_what_the_memory_does_not_hold_is_refused(table, monkeypatch):
-    monkeypatch.setattr(text, "_free_bytes", lambda: 130_000)
+    monkeypatch.setattr(text, "free_bytes", lambda: 130_000)
     with pytest.raises(ValueError, match="x.tsv, line 3001: what was read up to here takes"):
         read_table(table("seq\n" + "A\n" * 3000))
 

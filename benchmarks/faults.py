@@ -1,0 +1,365 @@
+"""Commands killed at random moments, or out of room, and gone on with, against commands that were never disturbed.
+
+    python benchmarks/faults.py [--kills 60] [--disks 20] [--seed 0]
+
+Each command is a process of its own. It is killed by SIGKILL, SIGTERM or SIGINT, either after a random time or right
+before or after one of its changes of the disk (making, renaming, deleting or flushing a file or folder), of which most
+belong to checkpoints and the last steps. Then it is gone on with: by `resume` where work was kept, otherwise by the
+same command. The result must be equal bit by bit, but for times, and nothing else may be left. Output goes to a new
+folder, in the place of an older one (--force), to an empty folder, through a link and, where mounting is allowed, to a
+mount point, whose parent may be read-only. Disks are small ones in memory, which fill up at some moment; the command
+must say so in a sentence, and come to the same result once there is room.
+"""
+
+import argparse
+import collections
+import contextlib
+import json
+import multiprocessing
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+from pathlib import Path
+
+import numpy as np
+
+RUN = "--beta 2 --rungs 2 --steps 100 --chains 2 --burn-in 20 --pictures 1 --evaluation full --quiet"
+LINES = {
+    "interpret": f"interpret model two.fa {RUN}",
+    "resume": f"interpret model two.fa {RUN}",
+    "train": "train table.tsv --architecture mlp --epochs 2 --quiet",
+    "motifs": "motifs run",
+    "potential": "potential model two.fa --beta 0.5 --gc 0.4 --chains 4 --tolerance 0.2 --limit 1 --quiet",
+}
+COMMANDS = {name: line.split() for name, line in LINES.items()}
+FINE = (0, 3)
+SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+CHANGES = ("mkdir", "rename", "replace", "unlink", "rmdir", "fsync")
+TIMES = {"seconds", "compile_seconds", "train_seconds", "proposals_per_second"}
+PLACES = ("new", "force", "empty", "link", "mount", "read-only")
+
+
+def work(arguments: list[str], log: Path, kill: tuple[int, int, bool] | None) -> None:
+    """Run a command, which kills itself around the given one of its changes.
+
+    The number of changes is written to a file beside the log. The process has its imports behind it.
+    """
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    from jaxmaxent import cli
+    from jaxmaxent.commands import interpret
+    from jaxmaxent.run import save
+
+    save._SECONDS_BETWEEN_SAVES = 0.0
+    interpret._letters_at_once = lambda: 1  # two groups
+    count = 0
+
+    def watched(change):
+        def function(*given, **settings):
+            nonlocal count
+            count += 1
+            mine = kill is not None and count == kill[0]
+            if kill is not None and mine and not kill[2]:
+                os.kill(os.getpid(), kill[1])
+            result = change(*given, **settings)
+            if kill is not None and mine and kill[2]:
+                os.kill(os.getpid(), kill[1])
+            return result
+
+        return function
+
+    for name in CHANGES:
+        setattr(os, name, watched(getattr(os, name)))
+    code = 70
+    try:
+        code = cli.main(arguments)
+    except SystemExit as stop:
+        code = stop.code if isinstance(stop.code, int) else 70
+    except BaseException:
+        traceback.print_exc()
+    sys.stdout.flush()
+    with open(f"{log}.changes", "w") as file:
+        file.write(str(count))
+    os._exit(code)
+
+
+class Trials:
+    """Runs commands and looks at what they leave."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.log = home / "log"
+        self.context = multiprocessing.get_context("forkserver")
+        self.context.set_forkserver_preload(["jaxmaxent.cli", "jaxmaxent.commands.demo", "jaxmaxent.commands.motifs"])
+        self.expected: dict[str, dict] = {}
+        self.changes: dict[str, int] = {}
+        self.seconds: dict[str, float] = {}
+
+    def run(self, arguments: list[str], kill=None, signal_number: int | None = None, delay: float | None = None) -> int:
+        """The exit code of a command, the negative number of the signal that ended it."""
+        process = self.context.Process(target=work, args=(arguments, self.log, kill))
+        process.start()
+        process.join(delay)
+        if signal_number is not None and process.is_alive() and process.pid is not None:
+            os.kill(process.pid, signal_number)
+        process.join(120)
+        if process.is_alive():
+            process.kill()
+            raise SystemExit(f"{arguments} hangs")
+        return process.exitcode or 0
+
+    def undisturbed(self) -> None:
+        """What every command gives, how long it takes and how often it changes the disk."""
+        for name, command in COMMANDS.items():
+            place = self.home / "expected" / (name + (".json" if name == "potential" else ""))
+            for _ in range(2):  # the second has everything compiled
+                began = time.perf_counter()
+                code = self.run([*command, "--out", str(place), *(["--force"] if place.exists() else [])])
+                self.seconds[name] = time.perf_counter() - began
+                assert code in FINE, self.log.read_text()
+            self.changes[name] = int(Path(f"{self.log}.changes").read_text())
+            self.expected[name] = content(place)
+
+    def disturbed(self, name: str, chance: random.Random, number: int) -> tuple[str, str]:
+        """Kill a command somewhere and go on; what lay there after the kill, and what came out in the end."""
+        folder = self.home / f"kill-{number}"
+        kinds = PLACES[:2] if name == "potential" else PLACES
+        kind = chance.choice(kinds)
+        with place_of(kind, folder) as place:
+            out = place / "out.json" if name == "potential" else place / "out"
+            command = [*COMMANDS[name], "--out", str(out)]
+            if kind == "force":  # an older result, which differs
+                older = [part for part in command if part != "--quiet"] + ["--seed", "7", "--quiet"]
+                assert self.run(older if name != "motifs" else command) in FINE, self.log.read_text()
+                command.append("--force")
+            before = content(out)
+            if name == "resume":
+                # A job that was killed where something is kept for sure: in the second half of its changes.
+                point = chance.randrange(self.changes[name] // 3, self.changes[name] * 2 // 3)
+                self.run(command, kill=(point, signal.SIGKILL, True))
+                command = ["resume", str(out), *(["--force"] if kind == "force" else [])]
+            which = chance.choice(SIGNALS)
+            if chance.random() < 0.75:
+                moment = chance.randint(1, self.changes[name])
+                code = self.run(command, kill=(moment, which, chance.random() < 0.5))
+                what = f"{which.name} at change {moment}"
+            else:
+                delay = chance.uniform(0.1, 1.0) * self.seconds[name]
+                code = self.run(command, signal_number=which, delay=delay)
+                what = f"{which.name} after {delay:.1f} s"
+            said = self.log.read_text()
+            what = f"{name}, {kind}, {what}, exit {code}"
+            if "Traceback" in said:
+                return "traceback", f"wrong: {what}\n{said}"
+            seen = self.seen(name, out, before)
+            if seen == "in part" and kind in ("new", "link") and code != -signal.SIGKILL:
+                return seen, f"wrong: {what}"
+            return seen, self.gone_on_with(name, command, out, what)
+
+    def seen(self, name: str, out: Path, before: dict) -> str:
+        there = content(out)
+        if there == before or not there:
+            return "nothing"
+        return "all" if self.equal(name, there) else "in part"
+
+    def gone_on_with(self, name: str, command: list[str], out: Path, what: str) -> str:
+        """Go on as a user would, and compare."""
+        if name in ("interpret", "resume"):
+            kept = any(path.is_dir() and any(path.iterdir()) for path in kept_of(out))
+            if kept:
+                command = ["resume", str(out), *(["--force"] if "--force" in command else [])]
+            elif command[0] == "resume":  # it was killed when it had finished
+                command = []
+        whole = self.equal(name, content(out))
+        if whole and "--force" not in command and command[:1] != ["resume"]:
+            command = []
+        code = self.run(command) if command else 0
+        if code not in FINE:
+            return f"wrong: {what}; then exit {code}\n{self.log.read_text()}"
+        if not self.equal(name, content(out)):
+            return f"wrong: {what}; the result differs"
+        left = [path.name for path in out.parent.iterdir() if path.name.startswith(".") or "checkpoint" in path.name]
+        inside = [path.name for path in out.iterdir() if path.name.startswith(".jaxmaxent-")] if out.is_dir() else []
+        if command and left + inside:
+            return f"wrong: {what}; left behind: {left + inside}"
+        return "equal"
+
+    def equal(self, name: str, there: dict) -> bool:
+        return there == self.expected[name]
+
+    def full(self, name: str, chance: random.Random, number: int) -> str:
+        """A command on a disk that is too small, and once more when there is room."""
+        folder = self.home / f"disk-{number}"
+        folder.mkdir()
+        size = int(2 ** chance.uniform(12, 17.5))
+        with mounted("-t", "tmpfs", "-o", f"size={size}", "none", folder):
+            out = folder / ("out.json" if name == "potential" else "out")
+            code, said = self.run([*COMMANDS[name], "--out", str(out)]), self.log.read_text()
+            what = f"{name} on a disk of {size} bytes, exit {code}"
+            if code in FINE:
+                return "enough room" if self.equal(name, content(out)) else f"wrong: {what}"
+            errors = [line for line in said.splitlines() if line.startswith("jaxmaxent: ")]
+            if code != 2 or "Traceback" in said or len(errors) != 1 or "No space left on device" not in errors[0]:
+                return f"wrong: {what}\n{said}"
+            if out.exists():
+                return f"wrong: {what}; there is {list(out.iterdir()) if out.is_dir() else out}"
+            kept = any(path.exists() for path in kept_of(out))
+            if kept != ("jaxmaxent resume" in errors[0]):
+                return f"wrong: {what}; kept: {kept}\n{said}"
+            subprocess.run(["mount", "-o", "remount,size=64m", str(folder)], check=True)
+            return self.gone_on_with(name, [*COMMANDS[name], "--out", str(out)], out, what)
+
+
+def kept_of(out: Path) -> tuple[Path, Path]:
+    from jaxmaxent.files import belongings
+
+    return belongings(out.resolve(), ".checkpoint")
+
+
+@contextlib.contextmanager
+def mounted(*arguments):
+    subprocess.run(["mount", *map(str, arguments)], check=True, capture_output=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", str(arguments[-1])], check=True)
+
+
+@contextlib.contextmanager
+def place_of(kind: str, folder: Path):
+    """Yield the folder in which `out` is to be written."""
+    folder.mkdir()
+    with contextlib.ExitStack() as stack:
+        if kind in ("mount", "read-only"):
+            if not may_mount():
+                kind = "empty"
+            else:
+                (folder / "out").mkdir()
+                stack.enter_context(mounted("--bind", folder, folder))
+                stack.enter_context(mounted("-t", "tmpfs", "-o", "size=64m", "none", folder / "out"))
+                if kind == "read-only":
+                    subprocess.run(["mount", "-o", "remount,ro,bind", str(folder)], check=True)
+        if kind == "empty":
+            (folder / "out").mkdir()
+        if kind == "link":
+            (folder / "target").mkdir()
+            (folder / "out").symlink_to(folder / "target")
+        yield folder
+
+
+def may_mount() -> bool:
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            with mounted("-t", "tmpfs", "none", folder):
+                return True
+        except (OSError, subprocess.CalledProcessError):
+            return False
+
+
+def content(out: Path) -> dict:
+    """What a result says, without times and pictures of them; nothing where there is none that is whole."""
+    from jaxmaxent.files import MANIFEST
+
+    if out.is_file():
+        return {"": plain(json.loads(out.read_text()))}
+    if not out.is_dir() or not (out / MANIFEST).is_file():
+        names = [path.name for path in out.iterdir() if not path.name.startswith(".")] if out.is_dir() else []
+        return {"in part": sorted(names)} if names else {}
+    found = {}
+    for path in sorted(path for path in out.rglob("*") if path.is_file() and not path.name.startswith(".")):
+        name = path.relative_to(out).as_posix()
+        if ".jaxmaxent-" in name:
+            continue
+        if path.suffix == ".json":
+            found[name] = plain(json.loads(path.read_text()))
+        elif path.suffix == ".npz":
+            with np.load(path) as archive:
+                arrays = {key: archive[key].tobytes() for key in archive.files if key != "about"}
+                about = json.loads(str(archive["about"])) if "about" in archive.files else None
+            found[name] = arrays, plain(about)
+        else:
+            found[name] = None if path.suffix == ".html" else path.read_bytes()
+    return found
+
+
+def plain(value):
+    """JSON without times."""
+    if isinstance(value, dict):
+        return {key: plain(entry) for key, entry in value.items() if key not in TIMES}
+    return [plain(entry) for entry in value] if isinstance(value, list) else value
+
+
+def prepare(home: Path) -> None:
+    """A network, two sequences, a table and a run, in the working directory."""
+    from flax import nnx
+
+    from jaxmaxent import models
+
+    models.save(models.MLPArchitecture(length=12, hidden=(16,)).build(nnx.Rngs(0)), home / "model")
+    rng = np.random.default_rng(0)
+    letters = ["".join(rng.choice(list("ACGT"), 12)) for _ in range(40)]
+    (home / "two.fa").write_text("".join(f">s{i}\n{text}\n" for i, text in enumerate(letters[:2])))
+    rows = [f"{text}\t{int('A' in text[:3])}" for text in letters]
+    (home / "table.tsv").write_text("\n".join(["seq\tlabel", *rows]) + "\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=60)
+    parser.add_argument("--disks", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    rows: dict[str, collections.Counter] = collections.defaultdict(collections.Counter)
+    wrong: list[str] = []
+
+    def count(row: str, end: str, seen: str | None = None) -> None:
+        rows[row]["tried"] += 1
+        rows[row][f"{seen} there"] += seen is not None
+        rows[row]["wrong" if end.startswith("wrong") else end] += 1
+        if end.startswith("wrong"):
+            wrong.append(f"{row}: {end}")
+
+    with tempfile.TemporaryDirectory() as place:
+        home = Path(place)
+        os.chdir(home)
+        os.environ["JAX_COMPILATION_CACHE_DIR"] = str(home / "cache")
+        os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+        trials = Trials(home)
+        prepare(home)
+        code = trials.run([*COMMANDS["interpret"], "--beta", "9", "--out", "run"])
+        assert code in FINE, trials.log.read_text()
+        trials.undisturbed()
+        names = list(COMMANDS)
+        for number in range(options.kills):
+            chance = random.Random(f"{options.seed} {number}")
+            name = names[number % len(names)]
+            seen, end = trials.disturbed(name, chance, number)
+            count(name, end, seen)
+        disks = options.disks if may_mount() else 0
+        for number in range(disks):
+            chance = random.Random(f"disk {options.seed} {number}")
+            name = [name for name in names if name != "resume"][number % 4]
+            count("full disk", trials.full(name, chance, number))
+        shutil.rmtree(home / "cache", ignore_errors=True)
+    columns = ["tried", "nothing there", "all there", "in part there", "equal", "enough room", "wrong"]
+    print("| command | " + " | ".join(columns) + " |\n|" + "---|" * (len(columns) + 1))
+    for name, row in rows.items():
+        print(f"| {name} | " + " | ".join(str(row[column]) for column in columns) + " |")
+    for text in wrong:
+        print(text)
+    if not disks:
+        print("without full disks, as mounting is not allowed")
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # Processes that are killed leave semaphores, which is no news here.
+    os.environ.setdefault("PYTHONWARNINGS", "ignore::UserWarning:multiprocessing.resource_tracker")
+    main()
