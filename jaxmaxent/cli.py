@@ -32,16 +32,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, ImportError) as error:
         return _complain(error, EXIT_BAD_INPUT)
     except OSError as error:
-        what = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or error
-        return _complain(what, EXIT_BAD_INPUT, getattr(error, "__notes__", ()))
+        what = f"{error.filename}: {error.strerror}" if error.filename else error
+        return _complain(what, EXIT_BAD_INPUT)
     except KeyboardInterrupt as stop:
         number = getattr(stop, "signal", None)  # of Interrupted, which says what is kept
         what = "interrupted; nothing was written under its final name" if number is None else stop
         return _complain(what, 128 + (number or signal.SIGINT))
 
 
-def _complain(what: Any, code: int, notes: Sequence[str] = ()) -> int:
-    print("; ".join([f"jaxmaxent: {what}", *(notes or getattr(what, "__notes__", ()))]), file=sys.stderr)
+def _complain(what: Any, code: int) -> int:
+    print("; ".join([f"jaxmaxent: {what}", *getattr(what, "__notes__", ())]), file=sys.stderr)
     return code
 
 

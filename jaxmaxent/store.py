@@ -276,6 +276,15 @@ def _of_one_length(traces: Sequence[np.ndarray]) -> list[np.ndarray]:
     return [np.pad(trace, pad, constant_values=np.nan) for trace, pad in zip(traces, filling, strict=True)]
 
 
+def _is_run(path: Path) -> bool:
+    """Whether a file is an `.npz` archive that `Run.save` wrote, in any version of the format."""
+    try:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
+            return json.loads(str(archive["about"]))["format"] == FORMAT
+    except Exception:  # of any type, as other files are read
+        return False
+
+
 def _checked_path(path: str | os.PathLike) -> Path:
     path = Path(path)
     if path.suffix not in (".npz", *export.ENGINES):
@@ -292,15 +301,6 @@ def _read_archive(path: Path) -> dict[str, Any]:
             return dict(archive)
     except Exception as error:  # of any type, as damaged files are read
         raise ValueError(f"{path} is damaged or no run, expected an .npz archive that `Run.save` wrote") from error
-
-
-def _is_run(path: Path) -> bool:
-    """Whether a file is an `.npz` archive that `Run.save` wrote, in any version of the format."""
-    try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-            return json.loads(str(archive["about"]))["format"] == FORMAT
-    except Exception:  # of any type, as other files are read
-        return False
 
 
 def _read_about(path: Path, entry: Any) -> dict[str, Any]:

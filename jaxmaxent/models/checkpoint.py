@@ -28,9 +28,9 @@ from jaxmaxent.models.networks import (
     with_parameters,
 )
 
+KIND = "network"  # of output, in the list of a folder's files
 FORMAT = "jaxmaxent-model"
 FORMAT_VERSION = 1
-KIND = "network"  # of output, in the list of a folder's files
 DESCRIPTION = "architecture.json"
 WEIGHTS = "weights.safetensors"
 
