@@ -275,6 +275,15 @@ def _of_one_length(traces: Sequence[np.ndarray]) -> list[np.ndarray]:
     return [np.pad(trace, pad, constant_values=np.nan) for trace, pad in zip(traces, filling, strict=True)]
 
 
+def _is_run(path: Path) -> bool:
+    """Whether a file is an `.npz` archive that `Run.save` wrote, in any version of the format."""
+    try:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
+            return json.loads(str(archive["about"]))["format"] == FORMAT
+    except Exception:  # of any type, as other files are read
+        return False
+
+
 def _checked_path(path: str | os.PathLike) -> Path:
     path = Path(path)
     if path.suffix not in (".npz", *export.ENGINES):
@@ -386,15 +395,6 @@ def _check_values(found: dict[str, Any]) -> None:
     beta = found["beta"]
     if not (np.isfinite(beta).all() and (beta >= 0).all() and (np.diff(beta) >= 0).all()):
         raise _Wrong("beta does not increase from 0 or more")
-
-
-def _is_run(path: Path) -> bool:
-    """Whether a file is an `.npz` archive that `Run.save` wrote, in any version of the format."""
-    try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-            return json.loads(str(archive["about"]))["format"] == FORMAT
-    except Exception:  # of any type, as other files are read
-        return False
 
 
 def _read_about(path: Path, entry: Any) -> dict[str, Any]:

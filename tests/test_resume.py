@@ -91,24 +91,6 @@ def test_the_loop_sends_nothing_to_the_device_unasked(undisturbed, monkeypatch, 
     assert guards == {"disallow"}
 
 
-def test_a_checkpoint_stays_where_that_is_asked_for(undisturbed, monkeypatch, tmp_path):
-    interrupted_at(monkeypatch, 14, tmp_path / "saved")
-    for keep in (True, False):
-        run = jme.resume(tmp_path / "saved", PROBLEM.ensemble(), keep_checkpoint=keep, progress=False)
-        assert_equal(run, undisturbed)
-        assert (tmp_path / "saved").exists() is keep
-
-
-def test_two_at_once_are_refused(monkeypatch, tmp_path):
-    interrupted_at(monkeypatch, 3, tmp_path / "saved")
-    with owned(tmp_path / "saved"):
-        with pytest.raises(ValueError, match="saved is being written by another process"):
-            jme.resume(tmp_path / "saved", PROBLEM.ensemble(), progress=False)
-        with pytest.raises(ValueError, match="saved is being written by another process"):
-            jme.sample(jax.random.key(0), PROBLEM.ensemble(), checkpoint=tmp_path / "saved", progress=False, **SETTINGS)
-    assert [path.name for path in tmp_path.iterdir()] == ["saved"]
-
-
 def test_another_ensemble_or_rule_is_refused_by_name(monkeypatch, tmp_path):
     interrupted_at(monkeypatch, 3, tmp_path / "saved")
     others = {
@@ -131,6 +113,24 @@ def test_what_another_version_saved_is_refused(monkeypatch, tmp_path):
     monkeypatch.setattr(save, "_LAYOUT", 1 + save._LAYOUT)
     with pytest.raises(ValueError, match="holds a run saved by a version of jaxmaxent with another layout"):
         jme.resume(tmp_path / "saved", PROBLEM.ensemble(), progress=False)
+
+
+def test_a_checkpoint_stays_where_that_is_asked_for(undisturbed, monkeypatch, tmp_path):
+    interrupted_at(monkeypatch, 14, tmp_path / "saved")
+    for keep in (True, False):
+        run = jme.resume(tmp_path / "saved", PROBLEM.ensemble(), keep_checkpoint=keep, progress=False)
+        assert_equal(run, undisturbed)
+        assert (tmp_path / "saved").exists() is keep
+
+
+def test_two_at_once_are_refused(monkeypatch, tmp_path):
+    interrupted_at(monkeypatch, 3, tmp_path / "saved")
+    with owned(tmp_path / "saved"):
+        with pytest.raises(ValueError, match="saved is being written by another process"):
+            jme.resume(tmp_path / "saved", PROBLEM.ensemble(), progress=False)
+        with pytest.raises(ValueError, match="saved is being written by another process"):
+            jme.sample(jax.random.key(0), PROBLEM.ensemble(), checkpoint=tmp_path / "saved", progress=False, **SETTINGS)
+    assert [path.name for path in tmp_path.iterdir()] == ["saved"]
 
 
 def test_what_is_no_checkpoint_is_refused_by_name(tmp_path):

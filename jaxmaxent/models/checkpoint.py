@@ -29,10 +29,10 @@ from jaxmaxent.models.networks import (
     with_parameters,
 )
 
+KIND = "network"  # of output, in the list of a folder's files
 FORMAT = "jaxmaxent-model"
 # Version 1 had no checksum of the weights.
 FORMAT_VERSION = 2
-KIND = "network"  # of output, in the list of a folder's files
 DESCRIPTION = "architecture.json"
 WEIGHTS = "weights.safetensors"
 _CHECKSUM = "weights_sha256"
