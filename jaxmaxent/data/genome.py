@@ -89,15 +89,20 @@ def read_windows(
     else:
         wanted, source = _given(intervals, center), "intervals"
     genome = _open_genome(genome_path)
-    names, windows, reverse, unknown = [], [], [], []
+    names, windows, reverse = [], [], []
+    unknown, reason = 0, ""
     for interval in wanted:
         if interval.chromosome not in genome:
-            unknown.append(
-                f"{interval.place}: {genome_path} has no chromosome "
-                f"{interval.chromosome!r}, it has {list(genome.keys())[:5]} among others"
+            unknown, reason = (
+                unknown + 1,
+                reason
+                or (
+                    f"{interval.place}: {genome_path} has no chromosome "
+                    f"{interval.chromosome!r}, it has {list(genome.keys())[:5]} among others"
+                ),
             )
             if not skip_invalid:
-                raise ValueError(unknown[0])
+                raise ValueError(reason)
             continue
         chromosome = genome[interval.chromosome]
         start = interval.center + (-offset if interval.strand == "-" else offset) - length // 2
@@ -109,7 +114,7 @@ def read_windows(
             names.append(f"{interval.chromosome}:{start}-{start + length}({interval.strand})")
             reverse.append(interval.strand == "-")
     if unknown:
-        sentence = told_left_out(source, len(unknown), len(wanted), "intervals", unknown[0])
+        sentence = told_left_out(source, unknown, len(wanted), "intervals", reason)
         warnings.warn(sentence, LeftOut, stacklevel=2)
     if not windows:
         raise ValueError(

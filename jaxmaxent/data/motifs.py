@@ -364,8 +364,9 @@ def _meme_motif(block: list[str], letters: _Letters, alphabet: Alphabet) -> Moti
 
 
 def _probabilities(rows: np.ndarray) -> np.ndarray:
-    in_range = np.all((rows >= 0) & (rows <= 1.01), axis=1)
-    wrong = ~in_range | (np.abs(np.where(in_range[:, None], rows, 0).sum(1) - 1) > 0.01)
+    # Clipped so that no sum overflows; NaN becomes 2, which no probability is.
+    bounded = np.clip(np.nan_to_num(rows, nan=2.0), -2, 2)
+    wrong = (np.abs(bounded.sum(1) - 1) > 0.01) | (bounded < 0).any(1)
     if wrong.any():
         row = wrong.argmax()
         raise ValueError(f"row {row} (0-based) must be probabilities with sum 1, got {rows[row].tolist()}")
