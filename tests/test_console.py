@@ -224,8 +224,8 @@ from jaxmaxent.cli import main
 from jaxmaxent.commands import interpret
 
 models.save(models.MLPArchitecture(length=12, hidden=(16,)).build(nnx.Rngs(0)), "m12")
-pathlib.Path("one.fa").write_text(">a\\x1b[31m\\u202eb β\\nACGTACGTACGT\\n", encoding="utf-8")
-settings = "--beta 2 --rungs 2 --steps 100 --chains 2 --burn-in 20 --pictures 0".split()
+pathlib.Path("one.fa").write_text(">a\\x1b[31m\\x00\\u202eb β\\nACGTACGTACGT\\n", encoding="utf-8")
+settings = "--beta 2 --rungs 2 --steps 100 --chains 2 --burn-in 20 --pictures 1".split()
 
 def fail(*_, **__):
     raise OSError(28, "No space left on device")
@@ -251,10 +251,12 @@ def test_interpret_and_resume_end_whatever_their_output_can_hold(tmp_path, reade
     assert code == 0, errors
     assert (tmp_path / "codes").read_text() == "[2, 3]"
     summary = json.loads((tmp_path / "r" / "summary.json").read_text("ascii"))
-    assert [row["name"] for row in summary["anchors"]] == ["a\x1b[31m\u202eb"]
+    assert [row["name"] for row in summary["anchors"]] == ["a\x1b[31m\x00\u202eb"]
     assert b"jaxmaxent: No space left on device; what was sampled is kept in r.checkpoint" in errors
     assert b"sampling: 100%|##########|" in errors
+    assert b"drawing: 100%" in errors
+    assert b"Warning" not in errors and b"\x1b[31m" not in errors
     if reader:
         assert b"at beta = 2" in out
-        assert rb"a\x1b[31m\u202eb: not converged" in out
+        assert rb"a\x1b[31m\x00\u202eb: not converged" in out
         assert not {0x1B, 0x00} & set(out)
