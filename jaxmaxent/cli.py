@@ -182,18 +182,16 @@ class _Parser(argparse.ArgumentParser):
         """
         options = {action.dest: action.option_strings[-1] for action in self._actions if action.option_strings}
         options |= {library: options[own] for library, own in _OTHER_NAMES.items() if own in options}
+        names = "|".join(options)
 
-        def replaced(pattern: str, after: str, otherwise: str | None, text: str) -> str:
-            def option(found: re.Match[str]) -> str:
-                known = options.get(found[1])
-                return (found[0] if otherwise is None else otherwise) if known is None else known + after
+        def option(found: re.Match[str]) -> str:
+            return options[found[1]]
 
-            return re.sub(pattern, option, text)
-
-        message = replaced(r"(?:^|(?<=: ))(\w+)(?= must )", "", None, message)
-        message = replaced(r"(?<= )(\w+)=(?=\S)", " ", None, message)
+        message = re.sub(rf"(?:^|(?<=: ))({names})(?= must )", option, message)
+        message = re.sub(rf"(?<= )({names})=(?=\S)", lambda found: f"{option(found)} ", message)
+        message = re.sub(rf"(?<= a multiple of )({names})(?= = )", option, message)
         # What a number that this command does not offer is called is of no use.
-        return replaced(r"(?<= a multiple of )(\w+) = ", " = ", "", message)
+        return re.sub(r"(?<= a multiple of )[a-z_]+ = ", "", message)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -6,6 +6,7 @@ import numpy as np
 
 from jaxmaxent import plot
 from jaxmaxent.analysis import Profile, Thermodynamics, sequences_within
+from jaxmaxent.console import printable
 from jaxmaxent.data import Sequences
 from jaxmaxent.report import Picture
 from jaxmaxent.store import Run
@@ -21,7 +22,7 @@ def profile_logo(result: Run, a: int, found: Profile, anchors: Sequences) -> byt
         letters=result.letters,
         standard_error=found.frequency_errors,
         anchor=anchors.alphabet.decode(anchors.tokens)[a],
-        title=f"{result.names[a]}, β = {result.beta[a, -1]:g}",
+        title=f"{printable(result.names[a])}, β = {result.beta[a, -1]:g}",
     )
     return plot.png(axes)
 
