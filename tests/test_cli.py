@@ -452,7 +452,7 @@ def test_a_truncated_one_hot_array_is_named(work, tmp_path, out, capsys):
         (["--ess", "0"], "jaxmaxent: --ess must be a finite number above 0, got 0"),
         (["--mcse", "0"], "jaxmaxent: --mcse must be a finite number above 0, got 0"),
         (["--max-steps", "0"], "jaxmaxent: --max-steps must be a whole number of at least 1, got 0"),
-        (["--max-seconds", "0"], "jaxmaxent: --max-seconds must be a finite number above 0, got 0"),
+        (["--max-seconds", "0"], "jaxmaxent: --max-seconds must be a finite number above 0 and below 1e+12, got 0"),
         (["--steps", "50", "--ess", "100"], "give --steps or --ess, not both, got --steps 50 and --ess 100"),
         (
             ["--steps", "50", "--max-seconds", "1"],
