@@ -3,6 +3,7 @@
 import gzip
 import html
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -24,7 +25,7 @@ from jaxmaxent.files import owned
 from jaxmaxent.models import load
 from jaxmaxent.progress import Progress
 from jaxmaxent.report.page import PNG_SIGNATURE
-from jaxmaxent.run import Interrupted, NonFiniteEnergyError, plan
+from jaxmaxent.run import Interrupted, NonFiniteEnergyError, plan, save
 from jaxmaxent.run import settings as run_settings
 
 LENGTH = 35  # the shortest in which the example's sites, up to 10 positions off the middle, fit
@@ -972,7 +973,14 @@ def test_a_second_process_is_refused_and_changes_nothing(work, out, kept, monkey
     assert snapshot(out.parent) == before
     with owned(kept / "group-000000"):
         assert call("resume", out, "--quiet") == 2
-        assert f"{kept / 'group-000000'} is being written by another process" in capsys.readouterr().err
+        said = capsys.readouterr().err
+        assert f"{kept / 'group-000000'} is being written by another process" in said and "delete" not in said
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", raising(OSError(28, "No space left on device")))
+        patch.setattr(save, "_SECONDS_BETWEEN_SAVES", 0.0)
+        assert call("resume", out, "--quiet") == 2
+    said = capsys.readouterr().err
+    assert f"{kept / 'group-000000'} cannot be written: No space left on device" in said and "delete" not in said
     assert snapshot(out.parent) == before
     assert call("resume", out, "--quiet") == 3
 

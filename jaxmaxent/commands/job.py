@@ -34,6 +34,8 @@ from jaxmaxent.files import (
     HIDDEN,
     MANIFEST,
     PARTIAL,
+    Busy,
+    Refused,
     belongings,
     entries,
     lies_inside,
@@ -335,9 +337,11 @@ def _discard(folder: Path) -> None:
 
 @contextlib.contextmanager
 def _advising(advice: str) -> Iterator[None]:
-    """Say what to do where something that was kept cannot be gone on with."""
+    """Say what to do where something that was kept cannot be gone on with, as it is damaged or the like."""
     try:
         yield
+    except (Busy, Refused):
+        raise
     except ValueError as error:
         error.add_note(advice)
         raise

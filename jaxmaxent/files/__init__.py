@@ -1,10 +1,12 @@
 """Output that appears under its final name whole or not at all, and never in the place of somebody else's files."""
 
+from jaxmaxent.files.locks import Busy as Busy
 from jaxmaxent.files.locks import held as held
 from jaxmaxent.files.manifest import HIDDEN as HIDDEN
 from jaxmaxent.files.manifest import MANIFEST as MANIFEST
 from jaxmaxent.files.manifest import entries as entries
 from jaxmaxent.files.manifest import read_manifest as read_manifest
+from jaxmaxent.files.places import Refused as Refused
 from jaxmaxent.files.places import belongings as belongings
 from jaxmaxent.files.places import lies_inside as lies_inside
 from jaxmaxent.files.places import owned as owned

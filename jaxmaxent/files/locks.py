@@ -13,6 +13,10 @@ from filelock import FileLock, Timeout
 LOCK = "lock"
 
 
+class Busy(ValueError):
+    """Another process works on a place."""
+
+
 @contextlib.contextmanager
 def held(folder: Path, path: str | os.PathLike, *, seconds: float = 0) -> Iterator[None]:
     """Make a folder if it is not there, and hold it until the block ends. What is in it stays.
@@ -25,11 +29,11 @@ def held(folder: Path, path: str | os.PathLike, *, seconds: float = 0) -> Iterat
         seconds: how long to wait for another process.
 
     Raises:
-        ValueError: if another process holds it, or another call of this process.
+        Busy: if another process holds it, or another call of this process.
     """
     lock = _lock(folder, seconds)
     if lock is None:
-        raise ValueError(f"{path} is being written by another process; wait for its end, or name another place")
+        raise Busy(f"{path} is being written by another process; wait for its end, or name another place")
     try:
         yield
     finally:
