@@ -419,7 +419,7 @@ def test_a_truncated_one_hot_array_is_named(work, tmp_path, out, capsys):
         (["--ess", "0"], "ess must be a finite number above 0, got 0"),
         (["--mcse", "0"], "mcse must be a finite number above 0, got 0"),
         (["--max-steps", "0"], "max_steps must be a whole number of at least 1, got 0"),
-        (["--max-seconds", "0"], "max_seconds must be a finite number above 0, got 0"),
+        (["--max-seconds", "0"], "max_seconds must be a finite number above 0 and below 1e+12, got 0"),
         (["--steps", "50", "--ess", "100"], "give steps or ess, not both, got steps=50 and ess=100"),
         (
             ["--steps", "50", "--max-seconds", "1"],

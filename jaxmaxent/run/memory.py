@@ -36,6 +36,8 @@ _NAMES = {
     "rungs": ("rungs of the ladder", 2),
     "last_replicas": ("last_replicas", 1),
 }
+# What is advised takes at most one part in so many of what is free, as a run takes more than is counted here.
+_MARGIN = 2
 _MATERIALIZED = "dot_general", "conv_general_dilated"
 
 
@@ -73,18 +75,18 @@ def check(ensemble: Ensemble, settings: Settings, *, devices: int = 1, kept: int
     letters = len(ensemble.alphabet), ensemble.length
     fields = len(ensemble.fields)
 
-    def missing(asked: Settings, anchors: int) -> tuple[int, int] | None:
-        """Bytes needed and free where they are too few."""
+    def missing(asked: Settings, anchors: int, margin: int = _MARGIN) -> tuple[int, int] | None:
+        """Bytes needed and free where these are fewer than `margin` times as many."""
         results = max(anchors, kept or 0)
         found = _needs(asked, anchors, letters, fields, activation, devices, results)
         if _on_host():
             found, places = Needs(0, sum(found)), (None, host)
         else:
             places = (device, host)
-        lacking = [(n, f) for n, f in zip(found, places, strict=True) if f is not None and n > f]
+        lacking = [(n, f) for n, f in zip(found, places, strict=True) if f is not None and margin * n > f]
         return lacking[0] if lacking else None
 
-    lacking = missing(settings, ensemble.anchors)
+    lacking = missing(settings, ensemble.anchors, margin=1)
     if lacking is None:
         return
     name, given, bound = _blamed(settings, ensemble.anchors, missing)
