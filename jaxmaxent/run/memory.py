@@ -7,11 +7,13 @@ is refused here could not have been done; one that is not may still be too large
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.extend import core
 
@@ -183,10 +185,19 @@ def _on_host() -> bool:
 
 def _activation_bytes(ensemble: Ensemble) -> int:
     """Bytes of the largest product or convolution that the network makes of one sequence."""
-    one = ensemble.take(0)
-    shape = jax.ShapeDtypeStruct((ensemble.length, len(ensemble.alphabet)), np.float32)
-    traced = jax.make_jaxpr(one.representation)(shape).jaxpr
-    return _largest_product(traced, [True] * len(traced.invars))[0]
+    leaves, structure = jax.tree.flatten(ensemble.params)
+    shapes = tuple((np.shape(leaf), jnp.result_type(leaf)) for leaf in leaves)
+    return _activation_bytes_of(ensemble.features, structure, shapes, (ensemble.length, len(ensemble.alphabet)))
+
+
+@functools.lru_cache(maxsize=64)
+def _activation_bytes_of(features: Any, structure: Any, shapes: tuple[Any, ...], sequence: tuple[int, int]) -> int:
+    """Traced once for a network, whatever its parameters."""
+    leaves = [jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in shapes]
+    one_hot = jax.ShapeDtypeStruct(sequence, np.float32)
+    traced = jax.make_jaxpr(features)(jax.tree.unflatten(structure, leaves), one_hot).jaxpr
+    changes = [False] * len(leaves) + [True]
+    return _largest_product(traced, changes)[0]
 
 
 def _largest_product(jaxpr: core.Jaxpr, changes: list[bool]) -> tuple[int, list[bool]]:
