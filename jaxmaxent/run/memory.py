@@ -7,11 +7,13 @@ is refused here could not have been done; one that is not may still be too large
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.extend import core
 
@@ -36,6 +38,8 @@ _NAMES = {
     "rungs": ("rungs of the ladder", 2),
     "last_replicas": ("last_replicas", 1),
 }
+# What is advised takes at most one part in so many of what is free, as a run takes more than is counted here.
+_MARGIN = 2
 _MATERIALIZED = "dot_general", "conv_general_dilated"
 
 
@@ -73,18 +77,18 @@ def check(ensemble: Ensemble, settings: Settings, *, devices: int = 1, kept: int
     letters = len(ensemble.alphabet), ensemble.length
     fields = len(ensemble.fields)
 
-    def missing(asked: Settings, anchors: int) -> tuple[int, int] | None:
-        """Bytes needed and free where they are too few."""
+    def missing(asked: Settings, anchors: int, margin: int = _MARGIN) -> tuple[int, int] | None:
+        """Bytes needed and free where these are fewer than `margin` times as many."""
         results = max(anchors, kept or 0)
         found = _needs(asked, anchors, letters, fields, activation, devices, results)
         if _on_host():
             found, places = Needs(0, sum(found)), (None, host)
         else:
             places = (device, host)
-        lacking = [(n, f) for n, f in zip(found, places, strict=True) if f is not None and n > f]
+        lacking = [(n, f) for n, f in zip(found, places, strict=True) if f is not None and margin * n > f]
         return lacking[0] if lacking else None
 
-    lacking = missing(settings, ensemble.anchors)
+    lacking = missing(settings, ensemble.anchors, margin=1)
     if lacking is None:
         return
     name, given, bound = _blamed(settings, ensemble.anchors, missing)
@@ -181,10 +185,19 @@ def _on_host() -> bool:
 
 def _activation_bytes(ensemble: Ensemble) -> int:
     """Bytes of the largest product or convolution that the network makes of one sequence."""
-    one = ensemble.take(0)
-    shape = jax.ShapeDtypeStruct((ensemble.length, len(ensemble.alphabet)), np.float32)
-    traced = jax.make_jaxpr(one.representation)(shape).jaxpr
-    return _largest_product(traced, [True] * len(traced.invars))[0]
+    leaves, structure = jax.tree.flatten(ensemble.params)
+    shapes = tuple((np.shape(leaf), jnp.result_type(leaf)) for leaf in leaves)
+    return _activation_bytes_of(ensemble.features, structure, shapes, (ensemble.length, len(ensemble.alphabet)))
+
+
+@functools.lru_cache(maxsize=64)
+def _activation_bytes_of(features: Any, structure: Any, shapes: tuple[Any, ...], sequence: tuple[int, int]) -> int:
+    """Traced once for a network, whatever its parameters."""
+    leaves = [jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in shapes]
+    one_hot = jax.ShapeDtypeStruct(sequence, np.float32)
+    traced = jax.make_jaxpr(features)(jax.tree.unflatten(structure, leaves), one_hot).jaxpr
+    changes = [False] * len(leaves) + [True]
+    return _largest_product(traced, changes)[0]
 
 
 def _largest_product(jaxpr: core.Jaxpr, changes: list[bool]) -> tuple[int, list[bool]]:
