@@ -185,7 +185,7 @@ def test_chains_that_say_too_little_do_not_agree():
     assert objection(start_of([True] * 3), BETAS, 0.1, 60.0, 0.2) == (True, "chains started at the anchor agree")
     believed, why = objection(start_of([True] * 3, size=3.2), BETAS, 0.1, 60.0, 0.2)
     assert not believed
-    assert "cannot be compared, with 3 effective draws" in why
+    assert "have 3 effective draws, too few to compare them" in why
     # Draws that hardly move: the size is theirs, not the number of states.
     rng = np.random.default_rng(4)
     rows = lasting(rng, exact.states(4, 4), np.full(256, 1 / 256), 3, 32 * SIZE, 200)

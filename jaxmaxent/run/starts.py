@@ -190,7 +190,8 @@ def objection(
     """
     if start.agrees[-1]:
         if start.size < _FEWEST:
-            return False, f"chains started at the anchor cannot be compared, with {start.size:.0f} effective draws"
+            few = f"chains started at the anchor have {start.size:.0f} effective draws, too few to compare them"
+            return False, few
         return True, "chains started at the anchor agree"
     apart = int(np.flatnonzero(start.agrees)[-1]) + 1 if start.agrees.any() else 0
     where = f"agree up to β = {betas[apart - 1]:.3g} and not above" if apart else "agree at no β"
