@@ -58,6 +58,47 @@ def test_sampler_agrees_with_enumeration_within_its_own_errors(name):
         assert result.field_variance[0, 0, k] == pytest.approx(variance, rel=0.05)
 
 
+def test_forbidden_letters_never_come_and_ask_for_nothing():
+    problem = PROBLEMS["dna-fields"]
+    table = problem.prior.copy()
+    table[[1, 3, 3], (problem.anchor[[1, 3, 3]] + [1, 1, 2]) % 4] = -np.inf
+    forbidden = np.isinf(table)
+    fields = [*problem.ensemble().fields[:2], jme.position_prior(table, problem.mus[2])]
+    run = jme.sample(
+        jax.random.key(0), problem.ensemble(fields=fields), ladder=4, chains=16, steps=4000, progress=False
+    )
+    left = ~forbidden[np.arange(problem.length), problem.states].any(1)
+    frequencies = exact.letter_frequencies(
+        exact.distribution(problem.log_weights(), left), problem.states, problem.letters
+    )
+    found, error = run.frequencies[0, -1], run.frequency_errors[0, -1]
+    assert (run.frequencies[0][:, forbidden] == 0).all()
+    assert np.isnan(run.frequency_rhat[0][:, forbidden]).all()
+    assert np.isinf(run.frequency_ess[0][:, forbidden]).all()
+    assert (error[~forbidden] < 0.02).all()
+    assert (np.abs(found - frequencies)[~forbidden] < 5 * error[~forbidden]).all()
+    log_z = exact.log_partition(problem.log_weights(), left)
+    assert abs(run.log_z[0, -1] - log_z) < 5 * run.log_z_error[0, -1]
+
+
+def test_a_run_does_not_depend_on_the_unit_of_the_energy():
+    """Features times a power of two, β divided by it: the same numbers, though their squares leave single precision."""
+    weights = np.random.default_rng(0).normal(size=(16, 5)).astype(np.float32)
+
+    def features(params, one_hot):
+        return params[0] * jnp.tanh(one_hot.reshape(-1) @ params[1])
+
+    runs = []
+    for size in (1.0, 2.0**-73, 2.0**90):
+        network = jme.Representation(features, (jnp.float32(size), jnp.asarray(weights)))
+        ensemble = jme.Ensemble.create(network, "ACGT", beta=3.0 / size)
+        runs.append(jme.sample(jax.random.key(0), ensemble, ladder=3, chains=2, steps=200, progress=False))
+        np.testing.assert_array_equal(runs[-1].frequencies, runs[0].frequencies)
+        np.testing.assert_array_equal(runs[-1].energy / size, runs[0].energy)
+        np.testing.assert_array_equal(runs[-1].log_z, runs[0].log_z)
+    assert 0.1 < runs[0].energy[0, -1] < 2
+
+
 @pytest.mark.slow
 def test_reported_errors_are_the_real_ones():
     """Over 300 short runs, 95 % intervals cover the exact frequencies as often as they say."""
