@@ -26,7 +26,7 @@ LONGEST = 1000
 USAGE = re.compile(r"(usage: .*\n( .*\n)*)?jaxmaxent( \w+)?: error: ")
 # What Python says of faults in a program; names of files may end in Error, but have no bracket behind it.
 _RAW = re.compile(
-    r"Traceback|\b\w+(Error|Exception)\(|<\w+ object at 0x|object has no attribute|not subscriptable|NoneType"
+    r"Traceback|\b\w+(Error|Exception)\(|object has no attribute|not subscriptable|'NoneType' object"
     r"|unsupported operand|unexpected keyword argument|positional argument|could not broadcast|is not iterable"
 )
 
