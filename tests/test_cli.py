@@ -1,5 +1,6 @@
 """The command line in process: what it writes when all is well, and one sentence when it is not."""
 
+import dataclasses
 import gzip
 import html
 import json
@@ -782,6 +783,18 @@ def test_a_run_that_gives_up_exits_with_3_and_is_written(work, tmp_path, capsys,
     assert capsys.readouterr().out.count(": not converged after") == 3
     assert json.loads((tmp_path / "out" / "summary.json").read_text())["converged"] is False
     assert (tmp_path / "out" / "report.html").read_text().count(advice) == 3
+
+
+def test_a_run_that_its_anchor_contradicts_is_advised_of_a_smaller_beta(done):
+    """More steps are no help where everything else is known well enough."""
+    run = Run.load(done / "run.npz")
+    known = {name: np.full_like(getattr(run, name), 1.001) for name in ("frequency_rhat", "energy_rhat", "field_rhat")}
+    known |= {name: np.full_like(getattr(run, name), 1e4) for name in ("frequency_ess", "energy_ess", "field_ess")}
+    settings = SimpleNamespace(rungs=4, until=None)
+    assert "Take a smaller --beta. The chains agree" in write._advice(dataclasses.replace(run, **known), 0, settings)
+    for name, poor in (("energy_rhat", 1.2), ("field_ess", 10.0)):
+        few = dataclasses.replace(run, **known | {name: np.full_like(known[name], poor)})
+        assert "The chains agree" not in write._advice(few, 0, settings)
 
 
 @pytest.mark.slow

@@ -15,6 +15,7 @@ from jaxmaxent.commands.job import RUN, Settings
 from jaxmaxent.commands.pictures import along_ladder, how_many, profile_logo
 from jaxmaxent.data import Motif, Sequences, write_meme
 from jaxmaxent.report import Picture, write_report
+from jaxmaxent.run import Precision
 from jaxmaxent.store import Run
 
 SUMMARY = "summary.json"
@@ -200,6 +201,12 @@ def _advice(result: Run, a: int, settings: Settings) -> str | None:
         return None
     if settings.rungs == 1:
         return "Leave --rungs at its default: chains at one β seldom mix where it is large. Or take a smaller --beta."
+    wanted = settings.until or Precision()
+    if not (result.max_rhat[a] > wanted.rhat).any() and (result.min_ess[a] >= wanted.ess).all():
+        return (
+            "Take a smaller --beta. The chains agree with each other, but not with those started at the sequence "
+            "itself, and more steps seldom bring the two together."
+        )
     rare = result.exchange[a].min()
     if rare < _RARE:
         return (
