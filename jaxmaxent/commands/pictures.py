@@ -52,7 +52,7 @@ def along_ladder(result: Run, a: int, profiles: list[Profile]) -> list[Picture]:
             "Along β",
             "Mean energy (bars: ± 2 standard errors), information of all positions (band: ± 1 standard error at most), "
             "and how often neighbouring rungs exchange. Where chains started at the anchor part from those that came "
-            "from the background, one of the two is not in equilibrium.",
+            "from the background, at least one of the two is not in equilibrium.",
             plot.png(panels),
         ),
         Picture(
