@@ -237,10 +237,6 @@ class Ensemble:
         """N_k(x) of one sequence, shape [fields]."""
         return jnp.array([field.count(tokens) for field in self.fields], self.beta.dtype).reshape(-1)
 
-    def change(self, old: Int[Array, " length"], new: Int[Array, " length"]) -> Float[Array, " fields"]:
-        """Return N_k(new) − N_k(old), shape [fields], exactly 0 for what does not change."""
-        return jnp.array([field.change(old, new) for field in self.fields], self.beta.dtype).reshape(-1)
-
     def mu(self) -> Float[Array, " fields"]:
         """μ_k, shape [fields]; for an ensemble of one anchor."""
         return jnp.array([field.mu for field in self.fields], self.beta.dtype).reshape(-1)

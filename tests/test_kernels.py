@@ -363,6 +363,17 @@ def test_a_forbidden_letter_is_never_accepted_and_changes_no_other_ratio(x64):
         np.testing.assert_allclose(np.asarray(ratios)[kept], expected[kept], rtol=0, atol=1e-10)
 
 
+def test_a_large_score_of_a_held_letter_changes_no_ratio(x64):
+    """The difference of two counts with such a score would have lost what decides."""
+    name = "dna-fixed"
+    problem = PROBLEMS[name]
+    table = np.zeros((problem.length, problem.letters))
+    table[problem.fixed[0], problem.anchor[problem.fixed[0]]] = -1e10
+    fields = [*problem.ensemble().fields, jme.position_prior(table)]
+    for rule, places, ratios in ask(forced_ratios, name, "full", fields=fields):
+        np.testing.assert_allclose(ratios, log_ratios_of(name, "full")[rule][places], rtol=0, atol=1e-10)
+
+
 @pytest.mark.parametrize("way", EVALUATORS)
 def test_moves_accept_as_often_as_their_ratios_say_and_restore_on_reject(way, x64):
     name = "dna-fields"

@@ -15,7 +15,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from jaxmaxent.ensemble import Ensemble
-from jaxmaxent.evaluate import Edit, Evaluator, read, write
+from jaxmaxent.evaluate import Edit, Evaluator, read, slices, write
+from jaxmaxent.fields import Field
 
 
 class State(NamedTuple):
@@ -140,7 +141,7 @@ class Metropolis(NamedTuple):
         key_what, key_accept = jax.random.split(key)
         edit = self.rule.what(key_what, state, where, self.ensemble)
         edited = write(state.tokens, edit)
-        change = self.ensemble.change(state.tokens, edited)
+        change = _change(self.ensemble, state.tokens, edited, edit)
         energy, patch = self.evaluator.propose(state.cache, edit)
         log_ratio = (
             -self.ensemble.beta * (energy - state.energy)
@@ -159,3 +160,28 @@ class Metropolis(NamedTuple):
         )
         changed = (edit.letters != read(state.tokens, edit.starts, edit.letters.shape[1])).any()
         return moved, Info(accept & changed, log_ratio, energy, edited)
+
+
+def _change(
+    ensemble: Ensemble, tokens: Int[Array, " length"], edited: Int[Array, " length"], edit: Edit
+) -> Float[Array, " fields"]:
+    """Return by how much an edit changes the count of every field."""
+    changes = [_change_of(field, tokens, edited, edit) for field in ensemble.fields]
+    return jnp.array(changes, ensemble.beta.dtype).reshape(-1)
+
+
+def _change_of(
+    field: Field, tokens: Int[Array, " length"], edited: Int[Array, " length"], edit: Edit
+) -> Float[Array, ""]:
+    if field.pair is not None:  # letters beside the edit count, too
+        return field.change(tokens, edited)
+    letters, (parts, width) = field.unary.shape[-1], edit.letters.shape
+    if field.unary.ndim == 1:
+        scores = jnp.broadcast_to(field.unary, (parts, width, letters))
+    else:
+        scores = jnp.stack([slices.cut(field.unary, edit.starts[part], width) for part in range(parts)])
+
+    def added(rows: Int[Array, "parts width"]) -> Float[Array, "parts width letters"]:
+        return jnp.where(jax.nn.one_hot(rows, letters, dtype=bool), scores, 0)
+
+    return jnp.sum(added(edit.letters) - added(read(tokens, edit.starts, width)))
