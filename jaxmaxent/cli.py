@@ -69,7 +69,8 @@ def _check_texts(options: dict[str, Any]) -> None:
 def _complain(what: Any, code: int, told: str | None = None) -> int:
     if told is None:
         told = _system_words(what) if isinstance(what, OSError) else str(what)
-    console.complain("; ".join([f"jaxmaxent: {told}", *getattr(what, "__notes__", ())]))
+    notes = (console.one_line(note, sys.maxsize) for note in getattr(what, "__notes__", ()))  # commands to go on with
+    console.complain("; ".join([f"jaxmaxent: {console.one_line(told)}", *notes]))
     return code
 
 
@@ -173,7 +174,7 @@ class _Parser(argparse.ArgumentParser):
         console.write(file or sys.stderr, message)
 
     def error(self, message: str) -> NoReturn:  # also tells what was given
-        super().error(console.printable(message))
+        super().error(console.one_line(message))
 
     def spelled(self, message: str) -> str:
         """An error of the library with its arguments under the names of this command's options.

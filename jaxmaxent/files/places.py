@@ -54,6 +54,20 @@ def refusing(path: str | os.PathLike, what: str) -> Iterator[None]:
         raise Refused(path, what, error.strerror or str(error)) from error
 
 
+@contextlib.contextmanager
+def made(folder: Path) -> Iterator[None]:
+    """Make a folder and those in which it lies. If the block fails, those made here go again, unless they hold something."""
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):
+            for place in missing:
+                place.rmdir()
+        raise
+
+
 def belongings(place: Path, name: str) -> tuple[Path, Path]:
     """Where something may lie that belongs to an output folder: beside it as its name and `name`, or hidden in it."""
     return place.with_name(place.name + name) if place.name else place / name, place / f"{HIDDEN}{name.strip('.')}"
@@ -80,7 +94,7 @@ def owned(path: str | os.PathLike, *, parents: bool = False) -> Iterator[None]:
         with refusing(path, "written"):
             mine = place / f"{HIDDEN}owner" if lies_inside(place) else place.parent / f"{HIDDEN}owner-{place.name}"
             if parents:
-                mine.parent.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(made(mine.parent))
             stack.enter_context(held(mine, path))
         stack.callback(delete, mine)
         yield
