@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxmaxent import checks
-from jaxmaxent.files import PARTIAL, entries, refusing, write_whole
+from jaxmaxent.files import PARTIAL, entries, named, refusing, write_whole
 
 FORMAT = "jaxmaxent-checkpoints"
 FORMAT_VERSION = 3  # which has a checksum of what is run
@@ -57,7 +57,7 @@ class Checkpoints:
 
     def __init__(self, folder: str | os.PathLike) -> None:
         # The folder must not move with the working directory.
-        self.folder = Path(os.path.abspath(folder))
+        self.folder = Path(os.path.abspath(named(folder)))
         self._damaged: set[Path] = set()
 
     def begin(self, about: Mapping[str, Any], *, force: bool = False) -> None:
@@ -205,8 +205,8 @@ def _checked(file: Path, description: Any) -> dict[str, Any]:
         raise ValueError(f"{file} must have a format_version that is a whole number from 1, got {checks.shown(number)}")
     if number != FORMAT_VERSION:
         raise ValueError(
-            f"{file} has format_version {checks.shown(number)}, but this version of jaxmaxent reads {FORMAT_VERSION} only: go on "
-            "with the version that wrote it, or sample again"
+            f"{file} has format_version {checks.shown(number)}, but this version of jaxmaxent reads {FORMAT_VERSION} "
+            "only: go on with the version that wrote it, or sample again"
         )
     if not isinstance(description.get("about"), dict):
         raise ValueError(f"{file} must hold an object 'about', got {checks.shown(description.get('about'))}")

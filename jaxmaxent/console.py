@@ -41,7 +41,7 @@ def printable(text: str) -> str:
 
 
 def one_line(text: str, at_most: int = LONGEST_LINE) -> str:
-    r"""`text` on one line: new lines as \n, and the middle left out where it is longer than `at_most`, as names can be."""
+    r"""`text` on one line: new lines as \n, and the middle left out where it is longer than `at_most`."""
     text = printable(text).replace("\n", r"\n").replace("\t", r"\t")
     return text if len(text) <= at_most else f"{text[: at_most // 2]} … {text[-at_most // 3 :]}"
 

@@ -8,18 +8,16 @@ import importlib
 import os
 import shutil
 import signal
-import string
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from contract import Reached, declined_or_returned, refused, refused_or_done
 from flax import nnx
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 import jaxmaxent as jme
-from contract import Reached, declined_or_returned, refused, refused_or_done
 from jaxmaxent import models
 from jaxmaxent.cli import _parser, main
 from jaxmaxent.data import read_motifs, read_sequences, read_windows, write_fasta, write_meme
@@ -72,7 +70,9 @@ def place(tmp_path_factory):
     (folder / "m.jaspar").write_text(">MA1 one\nA [1 2 3]\nC [4 0 1]\nG [0 0 9]\nT [1 1 1]\n" * 2)
     (folder / "b.bed").write_text("".join(f"chr{i % 2}\t{9 * i}\t{9 * i + 20}\tn\t0\t+\n" for i in range(1, 9)))
     genome = ["".join(rng.choice(list("ACGT"), 200)) for _ in range(2)]
-    text = "".join(f">chr{i}\n" + "".join(g[j : j + 50] + "\n" for j in range(0, 200, 50)) for i, g in enumerate(genome))
+    text = "".join(
+        f">chr{i}\n" + "".join(g[j : j + 50] + "\n" for j in range(0, 200, 50)) for i, g in enumerate(genome)
+    )
     (folder / "g.fa").write_text(text)
     write_2bit(folder / "g.2bit", ["chr0", "chr1"], genome)
     command = ["interpret", folder / "model", folder / "s.fa", "--beta", 2, *TINY, "--out", folder / "job"]
@@ -131,7 +131,9 @@ def damaged(data, rng):
             case 5:
                 data = data[at:] + data[:at]
             case 6:
-                data[at:at] = rng.choice([b"\0", b"\r", b"\n", b"\t", b">", b"-1", b"1e999", b"nan", b'"', b"\xef\xbb\xbf"])
+                data[at:at] = rng.choice(
+                    [b"\0", b"\r", b"\n", b"\t", b">", b"-1", b"1e999", b"nan", b'"', b"\xef\xbb\xbf"]
+                )
             case 7:
                 data[at : at + size] = b"\xff" * len(part)
     return bytes(data)
@@ -293,10 +295,10 @@ NUMBERS = st.one_of(
 )
 TEXTS = st.text(max_size=30).map(lambda text: text.lstrip("/").replace("..", ""))
 PLACES = st.sampled_from([
-    "/dev/null", "/dev/full", "/dev/zero", "/proc/self/mem", "/proc/none/x", "/", ".", "..", "../model", "../s.fa", "../s.fa/x",
-    "../run.npz", "../run.zarr", "../job.checkpoint", "./../here/../model/x", "a" * 255, "b" * 256, "é" * 255, "c/" * 2500, "x\n.fa",
-    "-", "--", "", " ", "\0", "s.fa\0", "\udcff.fa", "~", "$HOME", "*", "CON", "\x1b[2J.fa", "..\\x", "http://example.org/s.fa", "s.npy",
-    "t.tsv.gz", "run.nc", "run.zarr", "s.2bit",
+    "/dev/null", "/dev/full", "/dev/zero", "/proc/self/mem", "/proc/none/x", "/", ".", "..", "../model", "../s.fa",
+    "../s.fa/x", "../run.npz", "../run.zarr", "../job.checkpoint", "./../here/../model/x", "a" * 255, "b" * 256,
+    "é" * 255, "c/" * 2500, "x\n.fa", "-", "--", "", " ", "\0", "s.fa\0", "\udcff.fa", "~", "$HOME", "*", "CON",
+    "\x1b[2J.fa", "..\\x", "http://example.org/s.fa", "s.npy", "t.tsv.gz", "run.nc", "run.zarr", "s.2bit",
 ])  # fmt: skip
 VALUES = st.one_of(NUMBERS.map(str), TEXTS, PLACES)
 DRAWN = {
@@ -323,3 +325,89 @@ def test_options_of_any_value(here, command, option):
         try_option(here, command, option, value)
 
     attempt()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("command", "option"), OPTIONS + POSITIONALS)
+def test_options_of_many_values(here, command, option):
+    @settings(max_examples=40, **DRAWN)
+    @given(VALUES)
+    def attempt(value):
+        try_option(here, command, option, value)
+
+    attempt()
+
+
+# --- odd places, each in its own folder
+
+
+@pytest.fixture
+def room(here, tmp_path, monkeypatch):
+    """A folder of its own with copies of what commands take."""
+    for name in ("model", "s.fa", "t.tsv", "run.npz", "job.checkpoint"):
+        (shutil.copytree if (here / name).is_dir() else shutil.copy2)(here / name, tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def interpret(*, model="model", sequences="s.fa", out):
+    return ["interpret", model, sequences, *INTERPRET[:-1], out]
+
+
+@pytest.mark.parametrize("force", [[], ["--force"]])
+@pytest.mark.parametrize("out", [
+    "model", "s.fa", "s.fa/x", "job.checkpoint", ".", "..", "model/", "./model/../s.fa", "/dev/null", "/dev/null/x",
+    "/", "x" * 256, "link to the model", "loop", "fifo", "a" * 250, "job",
+])  # fmt: skip
+def test_outputs_in_the_place_of_other_things(room, out, force):
+    (room / "link to the model").symlink_to("model")
+    (room / "loop").symlink_to("loop")
+    os.mkfifo(room / "fifo")
+    if out != "job" or not force:  # which may discard the job
+        refused([*interpret(out=out), *force], room)
+    for command in (["train", "t.tsv", "--architecture", "mlp"], ["motifs", "run.npz"]):
+        if out not in ("job", "a" * 250, "model", "model/", "link to the model"):
+            refused([*command, "--out", out, *force], room)
+    potential = ["potential", "model", "s.fa", "--beta", 2, "--gc", 0.5, "--out", out]
+    if out not in ("job", "a" * 250):
+        refused([*potential, *force], room)
+
+
+@pytest.mark.parametrize(
+    "out", ["model/sub", "job.checkpoint/sub", "new/deeper/out", "line\nbreak", "é" * 100, "model/../out"]
+)
+def test_outputs_in_odd_but_possible_places(room, out):
+    """Whatever is there stays, and folders that were made on the way go when nothing comes of it."""
+    refused_or_done(interpret(out=out), room)
+    (room / "s.fa").write_text("no FASTA")
+    refused(interpret(out=out), room, "s.fa", "header")
+
+
+@pytest.mark.parametrize("kind", ["folder", "fifo", "null", "full", "link to nothing", "loop", "unreadable", "a\nb.fa"])
+def test_inputs_that_are_no_files(room, kind):
+    path = room / (kind if "\n" in kind else "odd.fa")
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "fifo":
+        os.mkfifo(path)
+    elif kind in ("null", "full"):
+        path.symlink_to(f"/dev/{kind}")
+    elif kind == "link to nothing":
+        path.symlink_to("nothing")
+    elif kind == "loop":
+        path.symlink_to(path.name)
+    elif kind == "unreadable":
+        path.write_bytes(b"\xff\xfe" * 100)
+    for command in (
+        interpret(sequences=path, out="out"), interpret(model=path, out="out"),
+        ["train", path, "--architecture", "mlp", "--out", "out"], ["train", "t.tsv", "--valid", path, "--out", "out"],
+        ["motifs", path, "--out", "out"], ["motifs", "run.npz", "--against", path, "--out", "out"],
+        ["resume", path], ["potential", "model", path, "--beta", 2, "--gc", 0.5, "--out", "out"],
+    ):  # fmt: skip
+        refused(command, room)
+
+
+def test_a_model_that_is_a_link_is_read_through_it(room):
+    (room / "link").symlink_to("model")
+    assert not refused_or_done(interpret(model="link", out="out"), room)
+    assert not refused_or_done(interpret(model="../" + room.name + "/link", out="../" + room.name + "/out"), room)

@@ -27,6 +27,7 @@ from jaxmaxent.data.text import (
     told_left_out,
 )
 from jaxmaxent.data.twobit import TwoBit
+from jaxmaxent.files import named
 
 
 class _Interval(NamedTuple):
@@ -254,6 +255,7 @@ def _interval(place: str, cells: list[str], strand: str, *, summit: int | None =
 
 def _open_genome(path: str | os.PathLike) -> Any:
     """A mapping from the names of chromosomes to what has a length and gives letters by slices."""
+    named(path)
     if Path(path).name.lower().endswith(".2bit"):
         return TwoBit(path)
     if Path(path).is_file() and not is_compressed(path):

@@ -12,6 +12,7 @@ from jaxmaxent import checks
 from jaxmaxent.alphabet import DNA, Alphabet
 from jaxmaxent.data.sequences import Sequences, numbered_name
 from jaxmaxent.data.text import LeftOut
+from jaxmaxent.files import to_read
 
 
 def read_one_hot(
@@ -40,6 +41,7 @@ def read_one_hot(
         ValueError: if the file cannot be read, is cut off, holds Python objects, has another shape or is no
             one-hot array, or if `letters` is not the alphabet's letters in some order.
     """
+    to_read(path)
     try:
         # Mapping the file refuses an announced size that the file does not have before memory is taken.
         with np.errstate(over="raise"):

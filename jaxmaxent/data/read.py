@@ -12,6 +12,7 @@ from jaxmaxent.data.onehot import read_one_hot
 from jaxmaxent.data.sequences import Sequences
 from jaxmaxent.data.tables import table_of
 from jaxmaxent.data.text import is_standard_input, open_lines, plain_name
+from jaxmaxent.files import named
 
 _FASTA = (".fa", ".fasta", ".fas", ".fna", ".faa")
 _TABLES = (".tsv", ".csv", ".txt", ".data")
@@ -50,6 +51,7 @@ def read_sequences(
     """
     columns: dict[str, Any] = {"sequence_column": sequence_column, "label_column": label_column}
     some: dict[str, Any] = {"alphabet": alphabet, "limit": limit, "skip_invalid": skip_invalid}
+    named(path)
     suffix = Path(plain_name(path)).suffix
     if Path(path).name.lower().endswith(".npy"):
         _refuse(path, "a one-hot array", **columns, labels_in_header=labels_in_header)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from jaxmaxent.alphabet import Alphabet
+from jaxmaxent.files import named, to_read
 from jaxmaxent.memory import free_bytes
 
 STANDARD_INPUT = "-"
@@ -109,7 +110,7 @@ def plain_name(path: str | os.PathLike) -> str:
 
 def is_standard_input(path: str | os.PathLike) -> bool:
     """Whether a path is "-"; a file of that name is "./-"."""
-    return os.fspath(path) == STANDARD_INPUT
+    return named(path) == STANDARD_INPUT
 
 
 def _told(path: str | os.PathLike) -> str:
@@ -128,6 +129,8 @@ def open_lines(path: str | os.PathLike) -> Iterator[Lines]:
             that the memory does not hold, whether that shows at opening or while reading inside the block.
     """
     told = _told(path)
+    if not is_standard_input(path):
+        to_read(path)
     try:
         with _open_binary(path) as binary:
             stream = io.TextIOWrapper(binary, encoding="utf-8-sig")
