@@ -34,8 +34,22 @@ def shown(value: Any) -> str:
         return f"{'-' * (value < 0)}2^{value.bit_length() - 1} or more"  # Python writes no number of 5,000 digits
     if isinstance(value, str | bytes | list | tuple) and len(value) > _SHOWN:
         value = value[:_SHOWN]
-    text = repr(value)
+    text = " ".join(repr(value).split())  # arrays come in several lines
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+def like(name: str, value: Any, attribute: str, expected: str) -> Any:
+    """`value`, or ValueError if it has no such attribute, as what is `expected` has."""
+    if isinstance(value, type) or not hasattr(value, attribute):
+        raise ValueError(f"{name} must be {expected}, got {shown(value)}")
+    return value
+
+
+def text(name: str, value: Any) -> str:
+    """`value`, or ValueError if it is no text."""
+    if not isinstance(value, str):
+        raise ValueError(f"{name} must be a text, got {shown(value)}")
+    return value
 
 
 def number(name: str, value: Any, *, above: float = -math.inf, below: float = math.inf) -> float:

@@ -20,7 +20,7 @@ from flax import struct
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxmaxent import checks, network_errors
-from jaxmaxent.alphabet import DNA, Alphabet
+from jaxmaxent.alphabet import DNA, Alphabet, checked_alphabet
 from jaxmaxent.fields import Field, split_forbidden
 
 
@@ -141,6 +141,8 @@ class Ensemble:
         batch = tokens.shape[:-1]
         w = _weights(representation.head, unit, weights, reference.shape)
         length = tokens.shape[-1]
+        if isinstance(fields, Field | str) or not hasattr(fields, "__iter__"):
+            raise ValueError(f"fields must be a list of fields such as [composition('GC')], got {checks.shown(fields)}")
         checked = tuple(_checked_field(field, batch, length, alphabet) for field in fields)
         if len({field.name for field in checked}) < len(checked):
             raise ValueError(f"fields must have different names, got {[field.name for field in checked]}")
@@ -176,8 +178,8 @@ class Ensemble:
     @jax.transfer_guard("allow")
     def with_mu(self, mu: Any, field: int = 0) -> Ensemble:
         """The same ensemble with another μ, one number or one an anchor, for one of its fields."""
-        if not 0 <= field < len(self.fields):
-            raise ValueError(f"field must be the index of one of {len(self.fields)} fields, got {field!r}")
+        if isinstance(field, bool) or not isinstance(field, int | np.integer) or not 0 <= field < len(self.fields):
+            raise ValueError(f"field must be the index of one of {len(self.fields)} fields, got {checks.shown(field)}")
         value = _per_anchor("mu", checks.factor("mu", mu), self.anchor.shape[:-1])
         fields = list(self.fields)
         fields[field] = fields[field].replace(mu=value)  # pyright: ignore[reportAttributeAccessIssue]
@@ -189,7 +191,7 @@ class Ensemble:
         if not isinstance(indices, jax.Array):
             chosen = np.asarray(indices)
             if not np.issubdtype(chosen.dtype, np.integer) or not ((chosen >= 0) & (chosen < self.anchors)).all():
-                raise ValueError(f"indices must be whole numbers from 0 to {self.anchors - 1}, got {indices!r}")
+                raise ValueError(f"indices must be whole numbers from 0 to {self.anchors - 1}, got {checks.shown(indices)}")
             indices = chosen
         batch, axes = self.batched(), self.anchor_axes()
         return jax.tree.map(lambda leaf, axis: leaf[indices] if axis == 0 else leaf, batch, axes)
@@ -333,6 +335,9 @@ def _run_network(features: Any, params: Any, one_hot: Array) -> Array:
 
 
 def _alphabet(own: Alphabet | None, wanted: Alphabet | None) -> Alphabet:
+    for given in (own, wanted):
+        if given is not None:
+            checked_alphabet(given)
     if own is not None and wanted is not None and own.letters != wanted.letters:
         raise ValueError(f"alphabet must be that of the representation, {own.letters!r}, got {wanted.letters!r}")
     return wanted or own or DNA
@@ -409,7 +414,7 @@ def _movable(fixed: Any, settled: Bool[np.ndarray, " length"]) -> Int[np.ndarray
             raise ValueError(f"fixed must be a mask of shape [{length}], got {list(given.shape)}")
         whole = given.dtype == bool or np.issubdtype(given.dtype, np.integer) or given.size == 0
         if not whole or given.ndim != 1:
-            raise ValueError(f"fixed must be positions or a boolean mask, got {given.dtype} {given.tolist()}")
+            raise ValueError(f"fixed must be positions or a boolean mask, got {checks.shown(fixed)}")
         if given.dtype != bool and given.size and not (given.min() >= 0 and given.max() < length):
             raise ValueError(f"fixed must hold positions 0 to {length - 1}, got {given.tolist()}")
         if given.dtype != bool and given.shape == (length,) and length > 2 and np.isin(given, (0, 1)).all():

@@ -107,6 +107,7 @@ def composition_shift(
         ValueError: for a field or rung the run does not have, an ensemble of other anchors or μ, or a run without a
             rung at β = 0 and no ensemble.
     """
+    checks.like("run", run, "field_names", "a Run: sample gives one, and Run.load reads one from a file")
     k = field_of(run, field)
     rung = index_of("rung", rung, run.beta.shape[1])
     if ensemble is not None:

@@ -46,6 +46,7 @@ def stored_draws(run: Run, anchor: int = 0, rung: int = -1) -> UInt8[np.ndarray,
     Raises:
         ValueError: if the run stored no draws, or has no such anchor or rung.
     """
+    checks.like("run", run, "draws", "a Run: sample gives one, and Run.load reads one from a file")
     if run.draws is None or 0 in run.draws.shape:
         raise ValueError("run must have stored draws, got one without: sample(..., store_every=…) keeps them")
     anchor, rung = index_of("anchor", anchor, run.draws.shape[0]), index_of("rung", rung, run.draws.shape[1])
@@ -55,7 +56,7 @@ def stored_draws(run: Run, anchor: int = 0, rung: int = -1) -> UInt8[np.ndarray,
 def index_of(name: str, value: Any, size: int) -> int:
     """`value` as an index from 0, or ValueError if it is not that of one of `size` things; −1 is the last."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or not -size <= value < size:
-        raise ValueError(f"{name} must be a whole number from {-size} to {size - 1}, got {value!r}")
+        raise ValueError(f"{name} must be a whole number from {-size} to {size - 1}, got {checks.shown(value)}")
     return int(value) % size
 
 
@@ -65,6 +66,7 @@ def field_of(run: Run, field: int | str) -> int:
     Raises:
         ValueError: if the run has no such field.
     """
+    checks.like("run", run, "field_names", "a Run: sample gives one, and Run.load reads one from a file")
     if isinstance(field, str):
         if field not in run.field_names:
             raise ValueError(f"field must be one of the run's fields {list(run.field_names)}, got {field!r}")

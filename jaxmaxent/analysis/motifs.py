@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxmaxent import checks
-from jaxmaxent.alphabet import DNA, Alphabet, with_letters
+from jaxmaxent.alphabet import DNA, Alphabet, with_letters, checked_alphabet
 from jaxmaxent.analysis.alignment import Overlaps, column_vectors, flipped, joint_alignment, overlaps
 from jaxmaxent.analysis.draws import index_of
 from jaxmaxent.analysis.profile import consensus, information_bits
@@ -119,6 +119,8 @@ def find_motifs(
     Raises:
         ValueError: if shapes do not match, rows do not sum to 1, or a number is out of range.
     """
+    if alphabet is not None:
+        checked_alphabet(alphabet)
     given = _checked_profiles(profiles, errors, names, alphabet, rung)
     frequencies, unsure, letters = given.frequencies, given.unsure, given.alphabet
     threshold = checks.number("threshold", threshold, above=0)

@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from jaxmaxent import checks
-from jaxmaxent.alphabet import DNA, Alphabet
+from jaxmaxent.alphabet import DNA, Alphabet, checked_alphabet
 
 _LEVELS = 100  # whole numbers that the scores of a query are rounded to, from the smallest to the largest
 
@@ -97,6 +97,7 @@ def match_motifs(
     Raises:
         ValueError: if there is no target, or a motif has other letters.
     """
+    checked_alphabet(alphabet)
     best = checks.integer("best", best, at_least=1)
     if not targets:
         raise ValueError("targets must hold at least one motif, got none")

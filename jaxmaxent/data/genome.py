@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxmaxent import checks
-from jaxmaxent.alphabet import DNA, Alphabet
+from jaxmaxent.alphabet import DNA, Alphabet, checked_alphabet
 from jaxmaxent.data.fasta import read_records, record_name
 from jaxmaxent.data.mapped import MappedFasta
 from jaxmaxent.data.sequences import Sequences
@@ -80,6 +80,7 @@ def read_windows(
         ValueError: if a file cannot be read, an interval is none or names a chromosome that the genome does
             not have, or no window is left.
     """
+    checked_alphabet(alphabet)
     length = checks.integer("length", length, at_least=1)
     if isinstance(offset, bool) or not isinstance(offset, int | np.integer):
         raise ValueError(f"offset must be a whole number, got {offset!r}")
@@ -143,6 +144,7 @@ def split_by_chromosome(windows: Sequences, held_out: str | Iterable[str]) -> tu
     Raises:
         ValueError: for a window named otherwise, a chromosome without a window, or nothing left on the others.
     """
+    checks.like("windows", windows, "names", "Sequences, as read_windows gives them")
     wanted = (held_out,) if isinstance(held_out, str) else tuple(held_out)
     chromosomes = np.array([_chromosome_of(name) for name in windows.names], dtype=object)
     known = sorted(set(chromosomes))

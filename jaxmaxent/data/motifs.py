@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxmaxent import checks
-from jaxmaxent.alphabet import DNA, PROTEIN, RNA, Alphabet
+from jaxmaxent.alphabet import DNA, PROTEIN, RNA, Alphabet, checked_alphabet
 from jaxmaxent.data.implant import letter_frequencies, normalised_rows
 from jaxmaxent.data.text import LeftOut, is_encodable, one_word, open_lines, told_left_out
 from jaxmaxent.files import new_file
@@ -101,6 +101,7 @@ def read_motifs(path: str | os.PathLike, alphabet: Alphabet = DNA) -> list[Motif
         ValueError: if the file cannot be read, has another format, or has no motif with the letters of the
             alphabet and a matrix of the announced width and of probabilities or counts.
     """
+    checked_alphabet(alphabet)
     with open_lines(path) as opened:
         lines = [line.strip() for _, line in opened.numbered]
     told = opened.path
@@ -149,6 +150,7 @@ def write_meme(
         ValueError: if there is no motif, an identifier is empty or repeats, a motif has another number of
             letters, the background is none, or the file exists and `force` is False, or cannot be written.
     """
+    checked_alphabet(alphabet)
     frequencies = letter_frequencies("background", background, alphabet)
     _check_writable(motifs, len(alphabet))
     head = ["MEME version 4", "", f"ALPHABET= {alphabet.letters}", ""]

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from jaxmaxent.alphabet import DNA, Alphabet
+from jaxmaxent.alphabet import DNA, Alphabet, checked_alphabet
 from jaxmaxent.data.fasta import fasta_of
 from jaxmaxent.data.onehot import read_one_hot
 from jaxmaxent.data.sequences import Sequences
@@ -49,6 +49,7 @@ def read_sequences(
         ValueError: for an unknown suffix, an argument that the format has no use for, or a file that its
             reader refuses.
     """
+    checked_alphabet(alphabet)
     columns: dict[str, Any] = {"sequence_column": sequence_column, "label_column": label_column}
     some: dict[str, Any] = {"alphabet": alphabet, "limit": limit, "skip_invalid": skip_invalid}
     named(path)

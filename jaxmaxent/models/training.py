@@ -154,6 +154,7 @@ def train(
         ValueError: for bad input, in one sentence that names the argument; for a loss that is not finite.
     """
     key = checks.typed_key(key)
+    checks.like("architecture", architecture, "build", "an architecture, such as ConvArchitecture(length=101)")
     data = _checked_data("", tokens, labels, architecture)
     init_key, split_key, epochs_key = jax.random.split(key, 3)
     if validation is None:

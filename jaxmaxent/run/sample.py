@@ -202,6 +202,7 @@ def prepared_rule(rule: Any, ensemble: Ensemble, settings: Settings) -> Any:
     if rule is None:
         adaptive = [SiteAdaptive(), SegmentAdaptive(_FEW), SegmentAdaptive()]
         rule = Mixture.create(adaptive, _SHARES) if settings.has_source else Site()
+    checks.like("rule", rule, "prepare", "a rule of jaxmaxent.kernels, such as Site()")
     return rule.prepare(ensemble, settings.rungs)
 
 
