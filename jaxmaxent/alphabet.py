@@ -54,16 +54,17 @@ class Alphabet:
         if self.complements is not None:
             checks.text("complements", self.complements)
         if not 2 <= len(self.letters) <= 255 or len(set(self.letters)) != len(self.letters):
-            raise ValueError(f"letters must be 2 to 255 different characters, got {self.letters!r}")
+            raise ValueError(f"letters must be 2 to 255 different characters, got {checks.shown(self.letters)}")
         if self.complements is not None and sorted(self.complements) != sorted(self.letters):
             raise ValueError(
-                f"complements must be the letters {self.letters!r} in another order, got {self.complements!r}"
+                f"complements must be the letters {self.letters!r} in another order, "
+                f"got {checks.shown(self.complements)}"
             )
         other = dict(zip(self.letters, self.complements or self.letters, strict=True))
         if any(other[other[letter]] != letter for letter in self.letters):
             raise ValueError(f"complements must be mutual, but for {self.letters!r} they are {self.complements!r}")
         if len(self.any_letter) != 1 or self.any_letter in self.letters:
-            raise ValueError(f"any_letter must be one character that is no letter, got {self.any_letter!r}")
+            raise ValueError(f"any_letter must be one character that is no letter, got {checks.shown(self.any_letter)}")
 
     def __len__(self) -> int:
         return len(self.letters)
@@ -204,7 +205,7 @@ class Alphabet:
             ValueError: if `letters` is not a permutation of the alphabet, or the array is no one-hot.
         """
         if sorted(checks.text("letters", letters)) != sorted(self.letters):
-            raise ValueError(f"letters must be the letters {self.letters!r} in some order, got {letters!r}")
+            raise ValueError(f"letters must be the letters {self.letters!r} in some order, got {checks.shown(letters)}")
         one_hot = np.asarray(one_hot)
         if one_hot.ndim < 2 or one_hot.shape[-1] != len(self) or 0 in one_hot.shape:
             raise ValueError(

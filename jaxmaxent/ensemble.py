@@ -141,9 +141,8 @@ class Ensemble:
         batch = tokens.shape[:-1]
         w = _weights(representation.head, unit, weights, reference.shape)
         length = tokens.shape[-1]
-        if isinstance(fields, Field | str) or not hasattr(fields, "__iter__"):
-            raise ValueError(f"fields must be a list of fields such as [composition('GC')], got {checks.shown(fields)}")
-        checked = tuple(_checked_field(field, batch, length, alphabet) for field in fields)
+        given = checks.several("fields", fields, "fields such as composition('GC')")
+        checked = tuple(_checked_field(field, batch, length, alphabet) for field in given)
         if len({field.name for field in checked}) < len(checked):
             raise ValueError(f"fields must have different names, got {[field.name for field in checked]}")
         settled = _check_allowed(checked, tokens, alphabet)
@@ -191,7 +190,9 @@ class Ensemble:
         if not isinstance(indices, jax.Array):
             chosen = np.asarray(indices)
             if not np.issubdtype(chosen.dtype, np.integer) or not ((chosen >= 0) & (chosen < self.anchors)).all():
-                raise ValueError(f"indices must be whole numbers from 0 to {self.anchors - 1}, got {checks.shown(indices)}")
+                raise ValueError(
+                    f"indices must be whole numbers from 0 to {self.anchors - 1}, got {checks.shown(indices)}"
+                )
             indices = chosen
         batch, axes = self.batched(), self.anchor_axes()
         return jax.tree.map(lambda leaf, axis: leaf[indices] if axis == 0 else leaf, batch, axes)
@@ -274,6 +275,10 @@ def _reference(representation: Representation, tokens: np.ndarray, alphabet: Alp
     def one(row: jax.Array) -> jax.Array:
         return representation.features(representation.params, alphabet.one_hot(row))
 
+    if not callable(representation.features):
+        raise ValueError(
+            f"representation must have a function for its features, got {checks.shown(representation.features)}"
+        )
     first = jnp.asarray(tokens.reshape(-1, tokens.shape[-1])[0])
     try:
         hash(representation.features)
@@ -307,13 +312,13 @@ def _weights(head: Any, unit: Any, weights: Any, shape: tuple[int, ...]) -> np.n
     features = shape[-1]
     if weights is not None:
         if unit is not None:
-            raise ValueError(f"give unit or weights, not both, got unit={unit!r} and weights")
+            raise ValueError(f"give unit or weights, not both, got unit={checks.shown(unit)} and weights")
         w = checks.factor("weights", weights)
         if w.shape not in ((features,), shape):
             raise ValueError(f"weights must have shape [{features}] or {list(shape)}, got {list(w.shape)}")
     elif head is None:
         if unit is not None:
-            raise ValueError(f"unit needs a representation with a head, got unit={unit!r} and no head")
+            raise ValueError(f"unit needs a representation with a head, got unit={checks.shown(unit)} and no head")
         w = np.ones(features)
     else:
         w = unit_weights(checks.finite_array("head", head), unit, features)
@@ -355,7 +360,7 @@ def unit_weights(head: np.ndarray, unit: Any, features: int) -> np.ndarray:
     pair = isinstance(unit, tuple | list)
     chosen = [checks.integer("unit", u, at_least=0) for u in (unit if pair else [unit])]
     if len(chosen) > 2 or max(chosen) >= units or len(set(chosen)) != len(chosen):
-        raise ValueError(f"unit must be one of 0 to {units - 1} or a pair of two of them, got {unit!r}")
+        raise ValueError(f"unit must be one of 0 to {units - 1} or a pair of two of them, got {checks.shown(unit)}")
     return head[:, chosen[0]] - head[:, chosen[1]] if pair and len(chosen) == 2 else head[:, chosen[0]]
 
 

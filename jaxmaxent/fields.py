@@ -79,7 +79,7 @@ def composition(letters: str, mu: float = 0.0, *, alphabet: Alphabet = DNA) -> F
     checked_alphabet(alphabet)
     chosen = set(checks.text("letters", letters))
     if not chosen < set(alphabet.letters) or not chosen:
-        raise ValueError(f"letters must be some but not all of {alphabet.letters!r}, got {letters!r}")
+        raise ValueError(f"letters must be some but not all of {alphabet.letters!r}, got {checks.shown(letters)}")
     unary = jnp.array([float(letter in chosen) for letter in alphabet.letters])
     return Field(mu=_multiplier(mu), unary=unary, name=letters)
 
@@ -93,7 +93,7 @@ def dinucleotide(pair: str, mu: float = 0.0, *, alphabet: Alphabet = DNA) -> Fie
     """
     checked_alphabet(alphabet)
     if len(checks.text("pair", pair)) != 2 or not set(pair) <= set(alphabet.letters):
-        raise ValueError(f"pair must be two letters of {alphabet.letters!r}, got {pair!r}")
+        raise ValueError(f"pair must be two letters of {alphabet.letters!r}, got {checks.shown(pair)}")
     first, second = (alphabet.letters.index(letter) for letter in pair)
     table = np.zeros((len(alphabet), len(alphabet)))
     table[first, second] = 1

@@ -168,7 +168,8 @@ def commanded(*arguments):
 INTERPRET = ["--beta", 2, *TINY, "--evaluation", "full", "--out", "out"]
 FILES = {
     **{f"python {n}": (n, reading(n)) for n in (
-        "s.fa", "s.fa.gz", "t.tsv", "t.csv", "s.npy", "m.meme", "m.jaspar", "b.bed", "g.fa", "g.2bit", "run.npz", "run.nc"
+        "s.fa", "s.fa.gz", "t.tsv", "t.csv", "s.npy", "m.meme", "m.jaspar", "b.bed", "g.fa", "g.2bit", "run.npz",
+        "run.nc",
     )},
     "interpret s.fa": ("s.fa", commanded("interpret", "@model", "?", *INTERPRET)),
     "interpret s.fa.gz": ("s.fa.gz", commanded("interpret", "@model", "?", *INTERPRET)),

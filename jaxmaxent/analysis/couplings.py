@@ -191,7 +191,7 @@ def _chosen(
     alphabet and where the window starts."""
     if isinstance(draws, Run):
         if letters not in (None, draws.letters):
-            raise ValueError(f"letters must be those of the run, {draws.letters!r}, got {letters!r}")
+            raise ValueError(f"letters must be those of the run, {draws.letters!r}, got {checks.shown(letters)}")
         tokens, letters = stored_draws(draws, anchor, rung), draws.letters
     else:
         tokens, letters = np.asarray(draws), "ACGT" if letters is None else letters
@@ -219,7 +219,9 @@ def _checked_window(window: Any, length: int) -> tuple[int, int]:
     except (TypeError, ValueError):
         start, stop = 0, 0
     if not start + 2 <= stop <= length:
-        raise ValueError(f"window must be (start, stop) with 2 or more of the {length} positions, got {window!r}")
+        raise ValueError(
+            f"window must be (start, stop) with 2 or more of the {length} positions, got {checks.shown(window)}"
+        )
     return start, stop
 
 

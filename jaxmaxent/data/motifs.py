@@ -209,7 +209,7 @@ def _order(letters: str, alphabet: Alphabet) -> list[int]:
     """Where the alphabet's letters stand in `letters`, which may be in lower case."""
     tokens = alphabet.encode(letters).tolist() if letters and is_encodable(letters, alphabet) else []
     if sorted(tokens) != list(range(len(alphabet))):
-        raise ValueError(f"expected the letters {alphabet.letters!r} in some order, got {letters!r}")
+        raise ValueError(f"expected the letters {alphabet.letters!r} in some order, got {checks.shown(letters)}")
     return [tokens.index(token) for token in range(len(alphabet))]
 
 
@@ -378,5 +378,5 @@ def _probabilities(rows: np.ndarray) -> np.ndarray:
 def _sites(text: str | None) -> int | None:
     numbers = _numbers(text or "")
     if text is not None and (numbers is None or not 0 <= numbers[0] < _MOST_SITES):
-        raise ValueError(f"nsites must be a number of sites, got {text!r}")
+        raise ValueError(f"nsites must be a number of sites, got {checks.shown(text)}")
     return None if numbers is None else round(numbers[0])

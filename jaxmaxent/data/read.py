@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from jaxmaxent import checks
 from jaxmaxent.alphabet import DNA, Alphabet, checked_alphabet
 from jaxmaxent.data.fasta import fasta_of
 from jaxmaxent.data.onehot import read_one_hot
@@ -88,4 +89,4 @@ def _check_options(
 def _refuse(path: str | os.PathLike, kind: str, **options: object) -> None:
     for name, value in options.items():
         if value is not None:
-            raise ValueError(f"{path} is read as {kind}, which has no use for {name}, got {name}={value!r}")
+            raise ValueError(f"{path} is read as {kind}, which has no use for {name}, got {name}={checks.shown(value)}")

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+from jaxmaxent import checks
 from jaxmaxent.alphabet import Alphabet
 from jaxmaxent.files import named, to_read
 from jaxmaxent.memory import free_bytes
@@ -99,7 +100,7 @@ def _size(count: float) -> str:
 
 def is_compressed(path: str | os.PathLike) -> bool:
     """Whether a name says that the file is compressed with gzip, or with bgzip, which gzip reads."""
-    return Path(path).name.lower().endswith(_COMPRESSED)
+    return Path(named(path)).name.lower().endswith(_COMPRESSED)
 
 
 def plain_name(path: str | os.PathLike) -> str:
@@ -187,5 +188,5 @@ def parse_label(text: str, path: str | os.PathLike, where: str) -> int:
     """A label as 0 or 1; ValueError that names the file, the place and the text for anything else."""
     label = label_of(text)
     if label is None:
-        raise ValueError(f"{path}, {where}: the label must be 0 or 1, got {text!r}")
+        raise ValueError(f"{path}, {where}: the label must be 0 or 1, got {checks.shown(text)}")
     return label

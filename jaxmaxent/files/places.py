@@ -30,9 +30,10 @@ def named(path: Any) -> str:
     """Return a path as text; ValueError for what cannot be the name of a file or folder."""
     name = os.fspath(path) if isinstance(path, str | os.PathLike) else None
     if not isinstance(name, str) or not name or "\0" in name:
+        given = " ".join(repr(path).split())
         raise ValueError(
             f"a file or folder must be named by text that is not empty and without NUL characters, "
-            f"got {' '.join(repr(path)[:80].split())}"
+            f"got {given[:80]}{'…' if len(given) > 80 else ''}"
         )
     return name
 

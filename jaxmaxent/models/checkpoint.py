@@ -125,7 +125,7 @@ def _named(params: Any) -> list[tuple[str, Any]]:
 
 
 def _description(path: Path) -> dict[str, Any]:
-    if not path.exists():
+    if not os.path.exists(path):
         raise ValueError(f"{path} does not exist, expected a folder with a saved network")
     file = path / DESCRIPTION
     if not file.is_file():
