@@ -8,11 +8,13 @@ import importlib
 import os
 import shutil
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from contract import Reached, declined_or_returned, refused, refused_or_done
+from contract import Reached, declined_or_returned, refused, refused_or_done, snapshot
 from flax import nnx
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -22,6 +24,7 @@ from jaxmaxent import models
 from jaxmaxent.cli import _parser, main
 from jaxmaxent.data import read_motifs, read_sequences, read_windows, write_fasta, write_meme
 from jaxmaxent.data.sequences import Sequences
+from jaxmaxent.files.manifest import obstacle
 from jaxmaxent.progress import Progress
 from jaxmaxent.store import Run
 
@@ -412,3 +415,62 @@ def test_a_model_that_is_a_link_is_read_through_it(room):
     (room / "link").symlink_to("model")
     assert not refused_or_done(interpret(model="link", out="out"), room)
     assert not refused_or_done(interpret(model="../" + room.name + "/link", out="../" + room.name + "/out"), room)
+
+
+# --- odd surroundings, in processes of their own
+
+
+def started(room, *arguments, command="", **environment):
+    """The process of a command in a folder, through a line of a shell that sets its surroundings."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, sys.path)), **environment}
+    script = f'{command} exec "$0" -m jaxmaxent "$@"'
+    given = ["sh", "-c", script, sys.executable, *map(str, arguments)]
+    return subprocess.Popen(given, cwd=room, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+SURROUNDINGS = {
+    "no home": {"command": "unset HOME;"},
+    "no standard input": {"command": "exec <&-;"},
+    "no streams at all": {"command": "exec <&- >&- 2>&-;"},
+    "umask": {"command": "umask 0777;"},
+    "C": {"LC_ALL": "C", "LANG": "C", "PYTHONUTF8": "0", "TZ": "Nowhere/Else"},
+    "few files": {"command": "ulimit -n 40;"},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", SURROUNDINGS)
+def test_odd_surroundings(room, kind):
+    (room / "wrong.fa").write_text("no FASTA β")
+    before = snapshot(room)
+    process = started(room, *interpret(sequences="wrong.fa", out="out"), **SURROUNDINGS[kind])
+    said, error = process.communicate(timeout=120)
+    assert process.returncode == 2 and said == b"", error
+    assert kind == "no streams at all" or (error.startswith(b"jaxmaxent: wrong.fa, line 1") and error.count(b"\n") == 1)
+    assert snapshot(room) == before
+
+
+@pytest.mark.slow
+def test_standard_input_that_is_closed_is_told(room):
+    process = started(room, *interpret(sequences="-", out="out"), command="exec <&-;")
+    assert (
+        process.communicate(timeout=120)[1]
+        == b"jaxmaxent: standard input is closed, expected a file there for the name '-'\n"
+    )
+
+
+@pytest.mark.slow
+def test_two_at_once_leave_one_whole_output(room):
+    """Two that replace one folder, and two that go on with one job: one does it, the other is refused or comes later."""
+    first = started(room, *interpret(out="out"))
+    assert first.communicate(timeout=240) and first.returncode in (0, 3)
+    for name, arguments in {"out": [*interpret(out="out"), "--force"], "job": ["resume", "job", "--quiet"]}.items():
+        both = [started(room, *arguments) for _ in range(2)]
+        said = [process.communicate(timeout=240)[1].decode() for process in both]
+        codes = sorted(process.returncode for process in both)
+        assert codes[0] in (0, 2, 3) and codes[1] in (0, 3), said
+        for code, text in zip([process.returncode for process in both], said, strict=True):
+            assert code != 2 or (text.startswith("jaxmaxent: ") and "another process" in text and text.count("\n") == 1)
+        assert obstacle(room / name, "interpretation") is None
+        assert Run.load(room / name / "run.npz").names == ("one", "two")
+    assert not [path for path in room.rglob("*") if path.name.startswith(".jaxmaxent-")]

@@ -1,5 +1,6 @@
 """Every argument of the public functions with values of every kind: one sentence as ValueError, or an answer."""
 
+import contextlib
 import importlib
 from types import SimpleNamespace
 
@@ -149,9 +150,9 @@ def calls(t):
         ),
         "couplings": (
             analysis.couplings,
-            {"draws": t.run, **here, "letters": None, "window": None, "shuffles": 3, "strongest": 3},
+            {"draws": draws, **here, "letters": "ACGT", "window": None, "shuffles": 5, "strongest": 3},
         ),
-        "pair_frequencies": (analysis.pair_frequencies, {"draws": t.run, **here, "letters": None, "window": None}),
+        "pair_frequencies": (analysis.pair_frequencies, {"draws": draws, **here, "letters": "ACGT", "window": None}),
         "kmer_profile": (
             analysis.kmer_profile, {"source": t.run, "kmers": "AC", **here, "letters": "ACGT", "centre": None},
         ),
@@ -159,7 +160,7 @@ def calls(t):
         "periodicity": (
             analysis.periodicity,
             {"profiles": analysis.kmer_profile(draws, "AC"), "periods": (5.0, 12.0), "within": None, "detrend": 1,
-             "window": "flat", "shuffles": 9, "seed": 0},
+             "window": "flat", "shuffles": 19, "seed": 0},
         ),
         "profile": (analysis.profile, {**run, **here, "any_letter": "N", "background": None}),
         "compare_profiles": (
@@ -248,7 +249,8 @@ def test_arguments_of_any_value(functions, tmp_path, monkeypatch, name):
         "Run.save",
         "split_by_chromosome",
     ):  # which write or have nothing to read
-        assert not declined_or_returned(lambda: call(**good)), "what is given where it is not odd is refused"
+        with contextlib.suppress(Reached):
+            call(**good)
     wrong, refusals = [], 0
     for argument in good:
         for value in ODD:
