@@ -461,7 +461,7 @@ def test_standard_input_that_is_closed_is_told(room):
 
 @pytest.mark.slow
 def test_two_at_once_leave_one_whole_output(room):
-    """Two that replace one folder, and two that go on with one job: one does it, the other is refused or comes later."""
+    """Of two that replace one folder, or go on with one job, one does it; the other is refused or comes later."""
     first = started(room, *interpret(out="out"))
     assert first.communicate(timeout=240) and first.returncode in (0, 3)
     for name, arguments in {"out": [*interpret(out="out"), "--force"], "job": ["resume", "job", "--quiet"]}.items():

@@ -158,9 +158,10 @@ class _Model(NamedTuple):
 
 def _model(offsets: np.ndarray, periods: tuple[float, float], detrend: int, window: str) -> _Model:
     count = len(offsets)
-    if window not in _WINDOWS:
+    if not isinstance(window, str) or window not in _WINDOWS:
         raise ValueError(f"window must be one of {list(_WINDOWS)}, got {checks.shown(window)}")
-    if isinstance(detrend, bool) or detrend not in range(6) or count < 2 * detrend + 16:
+    degree = detrend if isinstance(detrend, int | np.integer) and not isinstance(detrend, bool) else -1
+    if degree not in range(6) or count < 2 * detrend + 16:
         raise ValueError(
             f"detrend must be 0 to 5, of at least 2 detrend + 16 positions, got {checks.shown(detrend)} for {count}"
         )

@@ -61,7 +61,12 @@ def test_the_motif_is_found_written_named_and_drawn(saved, tmp_path, capsys, giv
     (written,) = read_motifs(tmp_path / "out" / "motifs.meme")
     np.testing.assert_allclose(written.probabilities, found["probabilities"], atol=1e-8)
     assert written.sites == 3
-    assert {p.name for p in (tmp_path / "out").iterdir()} == {".jaxmaxent.json", "motifs.json", "motifs.meme", "motif_1.png"}
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {
+        ".jaxmaxent.json",
+        "motifs.json",
+        "motifs.meme",
+        "motif_1.png",
+    }
 
 
 def test_without_a_motif_it_says_so_and_exits_with_3(saved, tmp_path, capsys):
