@@ -47,7 +47,7 @@ def like(name: str, value: Any, attribute: str, expected: str) -> Any:
 
 def several(name: str, value: Any, expected: str) -> list[Any]:
     """The entries of `value`, or ValueError if it is no list or the like of what is `expected`, or a text."""
-    if isinstance(value, str | bytes | dict | set) or not hasattr(value, "__iter__") or getattr(value, "ndim", 1) == 0:
+    if isinstance(value, str | bytes | dict) or not hasattr(value, "__iter__") or getattr(value, "ndim", 1) == 0:
         raise ValueError(f"{name} must be a list of {expected}, got {shown(value)}")
     return list(value)
 

@@ -23,7 +23,6 @@ from jaxmaxent.models.metrics import auroc, logits
 from jaxmaxent.models.networks import Architecture, Network, checked_tokens, parameters, with_parameters
 
 _VALIDATION_BATCH = 1024
-_LARGEST_RATE = 1e30  # a number in single precision
 _MOST_EPOCHS = 100_000  # learning rates of all steps are made beforehand
 
 
@@ -302,11 +301,9 @@ def _report(bar: Any, record: Epoch) -> None:
 
 def _hyper(learning_rate: float, weight_decay: float, epochs: int, steps: int) -> _Hyper:
     """The learning rates as [epochs, steps]."""
-    peak = checks.number("learning_rate", learning_rate, above=0, below=_LARGEST_RATE)
+    peak = float(checks.factor("learning_rate", checks.number("learning_rate", learning_rate, above=0)))
     rates = peak * np.asarray(_schedule(epochs * steps), np.float32)
-    decay = checks.finite_array(
-        "weight_decay", checks.number("weight_decay", weight_decay, below=_LARGEST_RATE), at_least=0
-    )
+    decay = checks.factor("weight_decay", checks.number("weight_decay", weight_decay), at_least=0)
     return _Hyper(rates.reshape(epochs, steps), np.float32(decay))
 
 
