@@ -16,6 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, UInt8
 
+from jaxmaxent import checks
+
 # What each ambiguity code of the IUPAC nomenclature (1985) stands for, to name it in an error.
 IUPAC_DNA = {
     "R": "A or G",
@@ -47,17 +49,22 @@ class Alphabet:
     complements: str | None = None
 
     def __post_init__(self) -> None:
+        checks.text("letters", self.letters)
+        checks.text("any_letter", self.any_letter)
+        if self.complements is not None:
+            checks.text("complements", self.complements)
         if not 2 <= len(self.letters) <= 255 or len(set(self.letters)) != len(self.letters):
-            raise ValueError(f"letters must be 2 to 255 different characters, got {self.letters!r}")
+            raise ValueError(f"letters must be 2 to 255 different characters, got {checks.shown(self.letters)}")
         if self.complements is not None and sorted(self.complements) != sorted(self.letters):
             raise ValueError(
-                f"complements must be the letters {self.letters!r} in another order, got {self.complements!r}"
+                f"complements must be the letters {self.letters!r} in another order, "
+                f"got {checks.shown(self.complements)}"
             )
         other = dict(zip(self.letters, self.complements or self.letters, strict=True))
         if any(other[other[letter]] != letter for letter in self.letters):
             raise ValueError(f"complements must be mutual, but for {self.letters!r} they are {self.complements!r}")
         if len(self.any_letter) != 1 or self.any_letter in self.letters:
-            raise ValueError(f"any_letter must be one character that is no letter, got {self.any_letter!r}")
+            raise ValueError(f"any_letter must be one character that is no letter, got {checks.shown(self.any_letter)}")
 
     def __len__(self) -> int:
         return len(self.letters)
@@ -171,6 +178,8 @@ class Alphabet:
     def decode(self, tokens: Int[np.ndarray, "*sequences length"]) -> str | list[str]:
         """Turn tokens of shape [length] into a string, of shape [sequences, length] into a list of strings."""
         tokens = np.asarray(tokens)
+        if not np.issubdtype(tokens.dtype, np.integer) or tokens.ndim == 0:
+            raise ValueError(f"tokens must be whole numbers in an array, got {checks.shown(tokens)}")
         if tokens.size and (tokens.min() < 0 or tokens.max() >= len(self)):
             raise ValueError(f"tokens must be 0 to {len(self) - 1}, got values {tokens.min()} to {tokens.max()}")
         letters = np.array(list(self.letters))[tokens]
@@ -195,8 +204,8 @@ class Alphabet:
         Raises:
             ValueError: if `letters` is not a permutation of the alphabet, or the array is no one-hot.
         """
-        if sorted(letters) != sorted(self.letters):
-            raise ValueError(f"letters must be the letters {self.letters!r} in some order, got {letters!r}")
+        if sorted(checks.text("letters", letters)) != sorted(self.letters):
+            raise ValueError(f"letters must be the letters {self.letters!r} in some order, got {checks.shown(letters)}")
         one_hot = np.asarray(one_hot)
         if one_hot.ndim < 2 or one_hot.shape[-1] != len(self) or 0 in one_hot.shape:
             raise ValueError(
@@ -291,3 +300,10 @@ BINARY = Alphabet("01")
 def with_letters(letters: str) -> Alphabet:
     """The alphabet above that has these letters in this order; without one, a new one that has no complements."""
     return next((known for known in (DNA, RNA, PROTEIN, BINARY) if known.letters == letters), Alphabet(letters))
+
+
+def checked_alphabet(value: Any) -> Alphabet:
+    """`value`, or ValueError if it is no alphabet."""
+    if not isinstance(value, Alphabet):
+        raise ValueError(f"alphabet must be an Alphabet such as DNA or Alphabet('ACGT'), got {checks.shown(value)}")
+    return value

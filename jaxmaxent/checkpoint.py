@@ -11,6 +11,7 @@ import json
 import os
 import re
 import warnings
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,10 +20,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxmaxent import checks
-from jaxmaxent.files import PARTIAL, entries, refusing, write_whole
+from jaxmaxent.files import PARTIAL, entries, named, refusing, write_whole
 
 FORMAT = "jaxmaxent-checkpoints"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3  # which has a checksum of what is run
 ABOUT = "about.json"
 _SAVED = re.compile(r"(\d+)-step-(\d+)\.npz")
 # What a killed process leaves.
@@ -56,7 +57,7 @@ class Checkpoints:
 
     def __init__(self, folder: str | os.PathLike) -> None:
         # The folder must not move with the working directory.
-        self.folder = Path(os.path.abspath(folder))
+        self.folder = Path(os.path.abspath(named(folder)))
         self._damaged: set[Path] = set()
 
     def begin(self, about: Mapping[str, Any], *, force: bool = False) -> None:
@@ -70,7 +71,8 @@ class Checkpoints:
             ValueError: if the folder exists, is not empty and `force` is False or it is no folder of checkpoints; if
                 it cannot be written, or JSON cannot hold `about`.
         """
-        description = {"format": FORMAT, "format_version": FORMAT_VERSION, "about": dict(about)}
+        mark = _checksum(_json("about", dict(about)))
+        description = {"format": FORMAT, "format_version": FORMAT_VERSION, "checksum": mark, "about": dict(about)}
         text = _json("about", description, indent=2) + "\n"
         if self.folder.exists() and not self.folder.is_dir():
             raise ValueError(f"{self.folder} is a file, expected the name of a folder for checkpoints")
@@ -197,18 +199,24 @@ class Checkpoints:
 def _checked(file: Path, description: Any) -> dict[str, Any]:
     kind = description.get("format") if isinstance(description, dict) else None
     if kind != FORMAT:
-        raise ValueError(f"{file} must have the format {FORMAT!r}, got {kind!r}")
+        raise ValueError(f"{file} must have the format {FORMAT!r}, got {checks.shown(kind)}")
     number = description.get("format_version")
     if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-        raise ValueError(f"{file} must have a format_version that is a whole number from 1, got {number!r}")
+        raise ValueError(f"{file} must have a format_version that is a whole number from 1, got {checks.shown(number)}")
     if number != FORMAT_VERSION:
         raise ValueError(
-            f"{file} has format_version {number}, but this version of jaxmaxent reads {FORMAT_VERSION} only: go on "
-            "with the version that wrote it, or sample again"
+            f"{file} has format_version {checks.shown(number)}, but this version of jaxmaxent reads {FORMAT_VERSION} "
+            "only: go on with the version that wrote it, or sample again"
         )
     if not isinstance(description.get("about"), dict):
-        raise ValueError(f"{file} must hold an object 'about', got {description.get('about')!r}")
+        raise ValueError(f"{file} must hold an object 'about', got {checks.shown(description.get('about'))}")
+    if description.get("checksum") != _checksum(json.dumps(description["about"])):
+        raise ValueError(f"{file} is damaged: what it says of the run does not have its checksum")
     return description
+
+
+def _checksum(text: str) -> str:
+    return f"{zlib.crc32(text.encode()):08x}"
 
 
 def _json(name: str, value: Any, **layout: Any) -> str:

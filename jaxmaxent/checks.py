@@ -34,8 +34,29 @@ def shown(value: Any) -> str:
         return f"{'-' * (value < 0)}2^{value.bit_length() - 1} or more"  # Python writes no number of 5,000 digits
     if isinstance(value, str | bytes | list | tuple) and len(value) > _SHOWN:
         value = value[:_SHOWN]
-    text = repr(value)
+    text = " ".join(repr(value).split())  # arrays come in several lines
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+def like(name: str, value: Any, attribute: str, expected: str) -> Any:
+    """`value`, or ValueError if it has no such attribute, as what is `expected` has."""
+    if isinstance(value, type) or not hasattr(value, attribute):
+        raise ValueError(f"{name} must be {expected}, got {shown(value)}")
+    return value
+
+
+def several(name: str, value: Any, expected: str) -> list[Any]:
+    """The entries of `value`, or ValueError if it is no list or the like of what is `expected`, or a text."""
+    if isinstance(value, str | bytes | dict) or not hasattr(value, "__iter__") or getattr(value, "ndim", 1) == 0:
+        raise ValueError(f"{name} must be a list of {expected}, got {shown(value)}")
+    return list(value)
+
+
+def text(name: str, value: Any) -> str:
+    """`value`, or ValueError if it is no text."""
+    if not isinstance(value, str):
+        raise ValueError(f"{name} must be a text, got {shown(value)}")
+    return value
 
 
 def number(name: str, value: Any, *, above: float = -math.inf, below: float = math.inf) -> float:
@@ -93,14 +114,23 @@ def finite_parameters(name: str, tree: Any) -> None:
             where = jax.tree_util.keystr(path)
             raise ValueError(f"{name} must hold arrays only, but {where} is a {type(leaf).__name__}")
         array = np.asarray(leaf)
+        if not (jnp.issubdtype(array.dtype, np.number) or array.dtype == bool):
+            where = jax.tree_util.keystr(path)
+            raise ValueError(f"{name} must hold numbers, but {where or 'it'} is {shown(leaf)}")
         if np.issubdtype(array.dtype, np.integer) or array.dtype == bool:
             continue
-        bad = ~np.isfinite(array.astype(np.float32) if array.dtype.itemsize < 4 else array)
+        with np.errstate(over="ignore"):  # what overflows in the precision that JAX works in is infinite there
+            bad = ~np.isfinite(array.astype(np.float32) if array.dtype.itemsize < 4 else _as_in_jax(array))
         if bad.any():
             where = jax.tree_util.keystr(path)
             raise ValueError(
                 f"{name} must be finite, but {where} has {int(bad.sum())} NaN or infinite of {array.size} values"
             )
+
+
+def _as_in_jax(array: np.ndarray) -> np.ndarray:
+    """An array in the type that JAX gives it."""
+    return array.astype(jax.dtypes.canonicalize_dtype(array.dtype))
 
 
 def multiple(name: str, value: int, of_name: str, of: int) -> int:

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from jaxmaxent import console
+from jaxmaxent import checks, console
 
 _OUT_OF_MEMORY = "there is not enough memory{}; take fewer chains, rungs or sequences"
 EXIT_FAILED, EXIT_BAD_INPUT, EXIT_NOT_REACHED = 1, 2, 3
@@ -69,7 +69,8 @@ def _check_texts(options: dict[str, Any]) -> None:
 def _complain(what: Any, code: int, told: str | None = None) -> int:
     if told is None:
         told = _system_words(what) if isinstance(what, OSError) else str(what)
-    console.complain("; ".join([f"jaxmaxent: {told}", *getattr(what, "__notes__", ())]))
+    notes = (console.one_line(note, sys.maxsize) for note in getattr(what, "__notes__", ()))  # commands to go on with
+    console.complain("; ".join([f"jaxmaxent: {console.one_line(told)}", *notes]))
     return code
 
 
@@ -135,7 +136,7 @@ def _whole(text: str) -> int:
         return int(text)
     except ValueError:
         shown = text if len(text) <= 40 else f"{text[:40]}…"
-        raise argparse.ArgumentTypeError(f"expected a whole number such as 100, got {shown!r}") from None
+        raise argparse.ArgumentTypeError(f"expected a whole number such as 100, got {checks.shown(shown)}") from None
 
 
 def _number(text: str) -> float:
@@ -144,7 +145,7 @@ def _number(text: str) -> float:
         return float(text)
     except ValueError:
         shown = text if len(text) <= 40 else f"{text[:40]}…"
-        raise argparse.ArgumentTypeError(f"expected a number such as 0.5, got {shown!r}") from None
+        raise argparse.ArgumentTypeError(f"expected a number such as 0.5, got {checks.shown(shown)}") from None
 
 
 def _unit(text: str) -> int | tuple[int, int]:
@@ -154,7 +155,7 @@ def _unit(text: str) -> int | tuple[int, int]:
     except ValueError:
         units = ()
     if len(units) not in (1, 2):
-        raise argparse.ArgumentTypeError(f"expected a unit such as 1 or a pair such as 1,0, got {text!r}")
+        raise argparse.ArgumentTypeError(f"expected a unit such as 1 or a pair such as 1,0, got {checks.shown(text)}")
     return units[0] if len(units) == 1 else units  # pyright: ignore[reportReturnType]
 
 
@@ -163,7 +164,7 @@ def _beta(text: str) -> float | str:
     try:
         return text if text == "auto" else float(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f'expected a number or "auto", got {text!r}') from None
+        raise argparse.ArgumentTypeError(f'expected a number or "auto", got {checks.shown(text)}') from None
 
 
 class _Parser(argparse.ArgumentParser):
@@ -173,7 +174,7 @@ class _Parser(argparse.ArgumentParser):
         console.write(file or sys.stderr, message)
 
     def error(self, message: str) -> NoReturn:  # also tells what was given
-        super().error(console.printable(message))
+        super().error(console.one_line(message))
 
     def spelled(self, message: str) -> str:
         """An error of the library with its arguments under the names of this command's options.

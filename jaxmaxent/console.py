@@ -15,6 +15,7 @@ from typing import Any
 from tqdm.auto import tqdm
 
 _READABLE = "jaxmaxent.readable"
+LONGEST_LINE = 900  # characters of an error, without its notes
 # What to print in the place of letters that a stream cannot encode; others are escaped.
 _ASCII = {
     "α": "alpha", "β": "beta", "λ": "lambda", "μ": "mu", "σ": "sigma", "Σ": "Sigma", "Φ": "Phi",
@@ -37,6 +38,12 @@ def complain(*words: Any) -> None:
 def printable(text: str) -> str:
     r"""`text` with an escape such as \x1b in the place of what is not printable; tabs and new lines stay."""
     return "".join(c if c.isprintable() or c in "\n\t" else _escaped(c) for c in text)
+
+
+def one_line(text: str, at_most: int = LONGEST_LINE) -> str:
+    r"""`text` on one line: new lines as \n, and the middle left out where it is longer than `at_most`."""
+    text = printable(text).replace("\n", r"\n").replace("\t", r"\t")
+    return text if len(text) <= at_most else f"{text[: at_most // 2]} … {text[-at_most // 3 :]}"
 
 
 def write(stream: Any, text: str) -> None:

@@ -20,7 +20,7 @@ from flax import struct
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxmaxent import checks, network_errors
-from jaxmaxent.alphabet import DNA, Alphabet
+from jaxmaxent.alphabet import DNA, Alphabet, checked_alphabet
 from jaxmaxent.fields import Field, split_forbidden
 
 
@@ -141,7 +141,8 @@ class Ensemble:
         batch = tokens.shape[:-1]
         w = _weights(representation.head, unit, weights, reference.shape)
         length = tokens.shape[-1]
-        checked = tuple(_checked_field(field, batch, length, alphabet) for field in fields)
+        given = checks.several("fields", fields, "fields such as composition('GC')")
+        checked = tuple(_checked_field(field, batch, length, alphabet) for field in given)
         if len({field.name for field in checked}) < len(checked):
             raise ValueError(f"fields must have different names, got {[field.name for field in checked]}")
         settled = _check_allowed(checked, tokens, alphabet)
@@ -176,8 +177,8 @@ class Ensemble:
     @jax.transfer_guard("allow")
     def with_mu(self, mu: Any, field: int = 0) -> Ensemble:
         """The same ensemble with another μ, one number or one an anchor, for one of its fields."""
-        if not 0 <= field < len(self.fields):
-            raise ValueError(f"field must be the index of one of {len(self.fields)} fields, got {field!r}")
+        if isinstance(field, bool) or not isinstance(field, int | np.integer) or not 0 <= field < len(self.fields):
+            raise ValueError(f"field must be the index of one of {len(self.fields)} fields, got {checks.shown(field)}")
         value = _per_anchor("mu", checks.factor("mu", mu), self.anchor.shape[:-1])
         fields = list(self.fields)
         fields[field] = fields[field].replace(mu=value)  # pyright: ignore[reportAttributeAccessIssue]
@@ -189,7 +190,9 @@ class Ensemble:
         if not isinstance(indices, jax.Array):
             chosen = np.asarray(indices)
             if not np.issubdtype(chosen.dtype, np.integer) or not ((chosen >= 0) & (chosen < self.anchors)).all():
-                raise ValueError(f"indices must be whole numbers from 0 to {self.anchors - 1}, got {indices!r}")
+                raise ValueError(
+                    f"indices must be whole numbers from 0 to {self.anchors - 1}, got {checks.shown(indices)}"
+                )
             indices = chosen
         batch, axes = self.batched(), self.anchor_axes()
         return jax.tree.map(lambda leaf, axis: leaf[indices] if axis == 0 else leaf, batch, axes)
@@ -268,6 +271,10 @@ def _reference(representation: Representation, tokens: np.ndarray, alphabet: Alp
     def one(row: jax.Array) -> jax.Array:
         return representation.features(representation.params, alphabet.one_hot(row))
 
+    if not callable(representation.features):
+        raise ValueError(
+            f"representation must have a function for its features, got {checks.shown(representation.features)}"
+        )
     first = jnp.asarray(tokens.reshape(-1, tokens.shape[-1])[0])
     try:
         hash(representation.features)
@@ -301,13 +308,13 @@ def _weights(head: Any, unit: Any, weights: Any, shape: tuple[int, ...]) -> np.n
     features = shape[-1]
     if weights is not None:
         if unit is not None:
-            raise ValueError(f"give unit or weights, not both, got unit={unit!r} and weights")
+            raise ValueError(f"give unit or weights, not both, got unit={checks.shown(unit)} and weights")
         w = checks.factor("weights", weights)
         if w.shape not in ((features,), shape):
             raise ValueError(f"weights must have shape [{features}] or {list(shape)}, got {list(w.shape)}")
     elif head is None:
         if unit is not None:
-            raise ValueError(f"unit needs a representation with a head, got unit={unit!r} and no head")
+            raise ValueError(f"unit needs a representation with a head, got unit={checks.shown(unit)} and no head")
         w = np.ones(features)
     else:
         w = unit_weights(checks.finite_array("head", head), unit, features)
@@ -329,6 +336,9 @@ def _run_network(features: Any, params: Any, one_hot: Array) -> Array:
 
 
 def _alphabet(own: Alphabet | None, wanted: Alphabet | None) -> Alphabet:
+    for given in (own, wanted):
+        if given is not None:
+            checked_alphabet(given)
     if own is not None and wanted is not None and own.letters != wanted.letters:
         raise ValueError(f"alphabet must be that of the representation, {own.letters!r}, got {wanted.letters!r}")
     return wanted or own or DNA
@@ -346,7 +356,7 @@ def unit_weights(head: np.ndarray, unit: Any, features: int) -> np.ndarray:
     pair = isinstance(unit, tuple | list)
     chosen = [checks.integer("unit", u, at_least=0) for u in (unit if pair else [unit])]
     if len(chosen) > 2 or max(chosen) >= units or len(set(chosen)) != len(chosen):
-        raise ValueError(f"unit must be one of 0 to {units - 1} or a pair of two of them, got {unit!r}")
+        raise ValueError(f"unit must be one of 0 to {units - 1} or a pair of two of them, got {checks.shown(unit)}")
     return head[:, chosen[0]] - head[:, chosen[1]] if pair and len(chosen) == 2 else head[:, chosen[0]]
 
 
@@ -405,7 +415,7 @@ def _movable(fixed: Any, settled: Bool[np.ndarray, " length"]) -> Int[np.ndarray
             raise ValueError(f"fixed must be a mask of shape [{length}], got {list(given.shape)}")
         whole = given.dtype == bool or np.issubdtype(given.dtype, np.integer) or given.size == 0
         if not whole or given.ndim != 1:
-            raise ValueError(f"fixed must be positions or a boolean mask, got {given.dtype} {given.tolist()}")
+            raise ValueError(f"fixed must be positions or a boolean mask, got {checks.shown(fixed)}")
         if given.dtype != bool and given.size and not (given.min() >= 0 and given.max() < length):
             raise ValueError(f"fixed must hold positions 0 to {length - 1}, got {given.tolist()}")
         if given.dtype != bool and given.shape == (length,) and length > 2 and np.isin(given, (0, 1)).all():

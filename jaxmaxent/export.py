@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from jaxmaxent import memory
+from jaxmaxent import checks, memory
 from jaxmaxent.files import new_file, new_folder
 
 if TYPE_CHECKING:
@@ -271,5 +271,5 @@ def _texts(texts: Any) -> np.ndarray:
 
 def _index(name: str, value: Any, size: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or not -size <= value < size:
-        raise ValueError(f"{name} must be a whole number from {-size} to {size - 1}, got {value!r}")
+        raise ValueError(f"{name} must be a whole number from {-size} to {size - 1}, got {checks.shown(value)}")
     return int(value)

@@ -19,7 +19,7 @@ from flax import struct
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxmaxent import checks
-from jaxmaxent.alphabet import DNA, Alphabet
+from jaxmaxent.alphabet import DNA, Alphabet, checked_alphabet
 
 
 @struct.dataclass
@@ -76,9 +76,10 @@ def composition(letters: str, mu: float = 0.0, *, alphabet: Alphabet = DNA) -> F
     Raises:
         ValueError: for a letter outside the alphabet, none, or all of them (the count could not change).
     """
-    chosen = set(letters)
+    checked_alphabet(alphabet)
+    chosen = set(checks.text("letters", letters))
     if not chosen < set(alphabet.letters) or not chosen:
-        raise ValueError(f"letters must be some but not all of {alphabet.letters!r}, got {letters!r}")
+        raise ValueError(f"letters must be some but not all of {alphabet.letters!r}, got {checks.shown(letters)}")
     unary = jnp.array([float(letter in chosen) for letter in alphabet.letters])
     return Field(mu=_multiplier(mu), unary=unary, name=letters)
 
@@ -90,8 +91,9 @@ def dinucleotide(pair: str, mu: float = 0.0, *, alphabet: Alphabet = DNA) -> Fie
     Raises:
         ValueError: if `pair` is not two letters of the alphabet.
     """
-    if len(pair) != 2 or not set(pair) <= set(alphabet.letters):
-        raise ValueError(f"pair must be two letters of {alphabet.letters!r}, got {pair!r}")
+    checked_alphabet(alphabet)
+    if len(checks.text("pair", pair)) != 2 or not set(pair) <= set(alphabet.letters):
+        raise ValueError(f"pair must be two letters of {alphabet.letters!r}, got {checks.shown(pair)}")
     first, second = (alphabet.letters.index(letter) for letter in pair)
     table = np.zeros((len(alphabet), len(alphabet)))
     table[first, second] = 1
@@ -137,4 +139,4 @@ def split_forbidden(name: str, table: Any) -> tuple[Float[np.ndarray, ...], Bool
 
 
 def _multiplier(mu: Any) -> jax.Array:
-    return jnp.asarray(checks.finite_array("mu", mu), float)
+    return jnp.asarray(checks.factor("mu", mu), float)

@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
 from jaxmaxent import export
-from jaxmaxent.files import new_file
+from jaxmaxent.files import named, new_file
 
 if TYPE_CHECKING:
     import xarray
@@ -285,7 +285,7 @@ def _is_run(path: Path) -> bool:
 
 
 def _checked_path(path: str | os.PathLike) -> Path:
-    path = Path(path)
+    path = Path(named(path))
     if path.suffix not in (".npz", *export.ENGINES):
         raise ValueError(f"path must end in .npz, .nc or .zarr, got {path}")
     return path

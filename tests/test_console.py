@@ -13,6 +13,7 @@ import pytest
 
 import jaxmaxent
 from jaxmaxent import console
+from jaxmaxent.cli import main
 from jaxmaxent.progress import Progress
 
 PACKAGE = Path(jaxmaxent.__file__).parent
@@ -74,6 +75,16 @@ def test_control_characters_are_escaped_and_new_lines_stay(control, capsys):
     said = capsys.readouterr().out
     assert said == "a" + control.encode("unicode_escape").decode() + "b\n\tc\n"
     assert console.printable(WORDS) == WORDS
+
+
+def test_a_complaint_is_one_line_of_bounded_length(monkeypatch, capsys):
+    assert console.one_line("a\nb\tc\rd") == r"a\nb\tc\rd"
+    long = console.one_line("begin " + "x" * 10_000 + " end")
+    assert long.startswith("begin xxx") and long.endswith("xxx end") and " … " in long and len(long) < 1000
+    for name in ("two\nlines", "x" * 5000, "a\tb"):
+        assert main(["resume", name]) == 2
+        said = capsys.readouterr().err
+        assert said.count("\n") == 1 and len(said) < 1000 and said[:-1].isprintable()
 
 
 # --- streams

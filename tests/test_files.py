@@ -277,7 +277,7 @@ def test_a_link_that_leads_nowhere_is_refused_at_once(tmp_path):
         refuse(tmp_path / "out", "out cannot be written: it is a link to .*gone/out, but .*gone is no folder")
         refuse(tmp_path / "loop", "loop.* cannot be written")
         refuse("", "the name of a place to write to is empty")
-        refuse("a\0b", "cannot be written")
+        refuse("a\0b", "without NUL characters, got 'a.*b'")
     with pytest.raises(ValueError, match="is a link"), owned(tmp_path / "out"):
         pytest.fail("the block must not run")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["loop", "out"]

@@ -34,6 +34,7 @@ ALLOWED = {
     "models": GROUND | {"ensemble"},
     "attribution": GROUND | {"ensemble"},
     "data": GROUND,
+    "alphabet": {"checks"},
     "statistics": set(),
     "diagnostics": set(),
     "free_energy": {"diagnostics"},

@@ -244,6 +244,10 @@ def test_what_is_not_ours_is_refused_and_stays(tmp_path, make, use):
             f'{{"format": "jaxmaxent-checkpoints", "format_version": {FORMAT_VERSION}}}',
             "must hold an object 'about', got None",
         ),
+        (
+            f'{{"format": "jaxmaxent-checkpoints", "format_version": {FORMAT_VERSION}, "about": {{"layout": 4}}}}',
+            "is damaged: what it says of the run does not have its checksum",
+        ),
     ],
 )
 def test_a_wrong_description(checkpoints, text, message):

@@ -51,6 +51,8 @@ def compare_profiles(first: Profile, second: Profile, *, level: float = 0.05, de
     Raises:
         ValueError: if they are of different length or alphabet, or an argument is out of range.
     """
+    for name, given in (("first", first), ("second", second)):
+        checks.like(name, given, "frequencies", "a profile, as analysis.profile gives it")
     if first.letters != second.letters or first.frequencies.shape != second.frequencies.shape:
         shapes = [f"{len(p.frequencies)} positions of {p.letters!r}" for p in (first, second)]
         raise ValueError(f"second must be of the length and alphabet of first, {shapes[0]}, got {shapes[1]}")

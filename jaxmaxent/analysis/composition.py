@@ -107,6 +107,7 @@ def composition_shift(
         ValueError: for a field or rung the run does not have, an ensemble of other anchors or μ, or a run without a
             rung at β = 0 and no ensemble.
     """
+    checks.like("run", run, "field_names", "a Run: sample gives one, and Run.load reads one from a file")
     k = field_of(run, field)
     rung = index_of("rung", rung, run.beta.shape[1])
     if ensemble is not None:
@@ -163,8 +164,8 @@ def shift_over_anchors(
         raise ValueError(f"count must have shape [anchors], got {list(count.shape)}")
     background = _like("background", checks.finite_array("background", background), count)
     sd = _like("background_sd", checks.finite_array("background_sd", background_sd, at_least=0), count)
-    error = _like("error", np.asarray(error, float), count)
-    own = np.full(len(count), np.nan) if own is None else _like("own", np.asarray(own, float), count)
+    error = _like("error", checks.number_array("error", error), count)
+    own = np.full(len(count), np.nan) if own is None else _like("own", checks.number_array("own", own), count)
     if (error < 0).any():
         raise ValueError(f"error must not be negative, got {error[error < 0][0]:g}")
     shift, noise, own = (count - background) / length, error / length, own / length

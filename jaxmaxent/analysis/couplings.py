@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from jaxmaxent import checks
+from jaxmaxent.alphabet import with_letters
 from jaxmaxent.analysis.draws import stored_draws
 from jaxmaxent.analysis.pair_counts import Unrelated, average_product_corrected, excess, mutual_information, pair_counts
 from jaxmaxent.store import Run
@@ -191,10 +192,10 @@ def _chosen(
     alphabet and where the window starts."""
     if isinstance(draws, Run):
         if letters not in (None, draws.letters):
-            raise ValueError(f"letters must be those of the run, {draws.letters!r}, got {letters!r}")
+            raise ValueError(f"letters must be those of the run, {draws.letters!r}, got {checks.shown(letters)}")
         tokens, letters = stored_draws(draws, anchor, rung), draws.letters
     else:
-        tokens, letters = np.asarray(draws), "ACGT" if letters is None else letters
+        tokens, letters = np.asarray(draws), with_letters("ACGT" if letters is None else letters).letters
     if tokens.ndim != 3 or tokens.dtype.kind not in "iu" or tokens.shape[0] * tokens.shape[1] < 2 * _PIECES:
         raise ValueError(
             f"draws must be a run or tokens of shape [chains, draws, length], {2 * _PIECES} draws or more, "
@@ -219,7 +220,9 @@ def _checked_window(window: Any, length: int) -> tuple[int, int]:
     except (TypeError, ValueError):
         start, stop = 0, 0
     if not start + 2 <= stop <= length:
-        raise ValueError(f"window must be (start, stop) with 2 or more of the {length} positions, got {window!r}")
+        raise ValueError(
+            f"window must be (start, stop) with 2 or more of the {length} positions, got {checks.shown(window)}"
+        )
     return start, stop
 
 

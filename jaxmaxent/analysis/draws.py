@@ -46,6 +46,7 @@ def stored_draws(run: Run, anchor: int = 0, rung: int = -1) -> UInt8[np.ndarray,
     Raises:
         ValueError: if the run stored no draws, or has no such anchor or rung.
     """
+    checks.like("run", run, "draws", "a Run: sample gives one, and Run.load reads one from a file")
     if run.draws is None or 0 in run.draws.shape:
         raise ValueError("run must have stored draws, got one without: sample(..., store_every=…) keeps them")
     anchor, rung = index_of("anchor", anchor, run.draws.shape[0]), index_of("rung", rung, run.draws.shape[1])
@@ -55,7 +56,7 @@ def stored_draws(run: Run, anchor: int = 0, rung: int = -1) -> UInt8[np.ndarray,
 def index_of(name: str, value: Any, size: int) -> int:
     """`value` as an index from 0, or ValueError if it is not that of one of `size` things; −1 is the last."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or not -size <= value < size:
-        raise ValueError(f"{name} must be a whole number from {-size} to {size - 1}, got {value!r}")
+        raise ValueError(f"{name} must be a whole number from {-size} to {size - 1}, got {checks.shown(value)}")
     return int(value) % size
 
 
@@ -65,9 +66,12 @@ def field_of(run: Run, field: int | str) -> int:
     Raises:
         ValueError: if the run has no such field.
     """
+    checks.like("run", run, "field_names", "a Run: sample gives one, and Run.load reads one from a file")
     if isinstance(field, str):
         if field not in run.field_names:
-            raise ValueError(f"field must be one of the run's fields {list(run.field_names)}, got {field!r}")
+            raise ValueError(
+                f"field must be one of the run's fields {list(run.field_names)}, got {checks.shown(field)}"
+            )
         return run.field_names.index(field)
     if not run.field_names:
         raise ValueError("run must have a field to look at, got one without: Ensemble.create(..., fields=[…]) adds it")
@@ -84,9 +88,11 @@ def kmer_class(kmers: str | Iterable[str], letters: str = DNA.letters) -> tuple[
     Raises:
         ValueError: for none, another letter, or different lengths.
     """
-    given = (kmers,) if isinstance(kmers, str) else tuple(kmers)
+    given = (kmers,) if isinstance(kmers, str) else tuple(checks.several("kmers", kmers, "k-mers, or one"))
+    for kmer in given:
+        checks.text("kmers", kmer)
     if not given or len({len(kmer) for kmer in given}) > 1 or not given[0]:
-        raise ValueError(f"kmers must be one or several k-mers of one length, got {kmers!r}")
+        raise ValueError(f"kmers must be one or several k-mers of one length, got {checks.shown(kmers)}")
     if len(letters) ** len(given[0]) > _MOST_KMERS:
         raise ValueError(f"kmers must be of so few letters that at most {_MOST_KMERS} are possible, got {given[0]!r}")
     meant = [[_meant(code, letters) for code in kmer] for kmer in given]
@@ -170,7 +176,7 @@ def _meant(code: str, letters: str) -> list[str]:
     if set(letters) <= set("ACGTU") and code in IUPAC_DNA:
         named = letters if code == "N" else IUPAC_DNA[code].replace("T", "TU")
         return [letter for letter in letters if letter in named]
-    raise ValueError(f"kmers must hold letters of {letters!r} or IUPAC codes for them, got {code!r}")
+    raise ValueError(f"kmers must hold letters of {letters!r} or IUPAC codes for them, got {checks.shown(code)}")
 
 
 def _checked_tokens(value: object, letters: int) -> np.ndarray:

@@ -114,11 +114,15 @@ def _mask(sites: Any, shape: tuple[int, ...]) -> Bool[np.ndarray, "sequences len
 
 
 def _of_intervals(sites: Any, shape: tuple[int, ...]) -> Bool[np.ndarray, "sequences length"]:
+    sites = [checks.several("sites", own, "sites (start, stop)") for own in checks.several("sites", sites, "lists")]
     if len(sites) != shape[0]:
         raise ValueError(f"sites must be given for each of {shape[0]} sequences, got {len(sites)}")
     mask = np.zeros(shape, bool)
     for row, own in enumerate(sites):
-        for start, stop in own:
+        for site in own:
+            if np.shape(site) != (2,):
+                raise ValueError(f"sites must be (start, stop), got {checks.shown(site)} in sequence {row}")
+            start, stop = site
             start = checks.integer("the start of a site", start, at_least=0)
             stop = checks.integer("the stop of a site", stop, at_least=start + 1)
             if stop > shape[1]:

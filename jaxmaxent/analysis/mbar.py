@@ -22,6 +22,7 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float
 
+from jaxmaxent import checks
 from jaxmaxent.store import Run
 
 # Newton's steps become as small as rounding allows after some five; halved ones are for ladders that hardly overlap.
@@ -152,9 +153,10 @@ def traces(
     Raises:
         ValueError: as `mbar` does.
     """
+    checks.like("run", run, "energies", "a Run: sample gives one, and Run.load reads one from a file")
     anchors, rungs = run.beta.shape
     if isinstance(anchor, bool) or not isinstance(anchor, int | np.integer) or not 0 <= anchor < anchors:
-        raise ValueError(f"anchor must be a whole number from 0 to {anchors - 1}, got {anchor!r}")
+        raise ValueError(f"anchor must be a whole number from 0 to {anchors - 1}, got {checks.shown(anchor)}")
     if rungs < 2 or not np.isfinite(run.log_z[anchor, 0]):
         raise ValueError("run must have a ladder that begins at β = 0, got one that was sampled without a ladder")
     energies = np.asarray(run.energies[anchor], np.float64)

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxmaxent import checks
-from jaxmaxent.alphabet import DNA, Alphabet, with_letters
+from jaxmaxent.alphabet import DNA, Alphabet, checked_alphabet, with_letters
 from jaxmaxent.analysis.alignment import Overlaps, column_vectors, flipped, joint_alignment, overlaps
 from jaxmaxent.analysis.draws import index_of
 from jaxmaxent.analysis.profile import consensus, information_bits
@@ -119,6 +119,8 @@ def find_motifs(
     Raises:
         ValueError: if shapes do not match, rows do not sum to 1, or a number is out of range.
     """
+    if alphabet is not None:
+        checked_alphabet(alphabet)
     given = _checked_profiles(profiles, errors, names, alphabet, rung)
     frequencies, unsure, letters = given.frequencies, given.unsure, given.alphabet
     threshold = checks.number("threshold", threshold, above=0)
@@ -180,10 +182,14 @@ def _checked_profiles(profiles: Any, errors: Any, names: Any, alphabet: Alphabet
     sums = frequencies.sum(2)
     if np.abs(sums - 1).max() > 1e-3:
         raise ValueError(f"profiles must sum to 1 over the letters, got {sums.flat[np.abs(sums - 1).argmax()]:g}")
-    errors = np.full(frequencies.shape, np.nan) if errors is None else np.asarray(errors, float)
+    errors = np.full(frequencies.shape, np.nan) if errors is None else checks.number_array("errors", errors)
     if errors.shape != frequencies.shape:
         raise ValueError(f"errors must have the shape {list(frequencies.shape)} of profiles, got {list(errors.shape)}")
-    names = tuple(str(k) for k in range(len(frequencies))) if names is None else tuple(names)
+    names = (
+        tuple(str(k) for k in range(len(frequencies)))
+        if names is None
+        else tuple(checks.several("names", names, "names"))
+    )
     if len(names) != len(frequencies):
         raise ValueError(f"names must be {len(frequencies)}, one an anchor, got {len(names)}")
     return _Given(frequencies / sums[..., None], errors, names, alphabet, unsure)

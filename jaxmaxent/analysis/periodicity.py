@@ -158,14 +158,19 @@ class _Model(NamedTuple):
 
 def _model(offsets: np.ndarray, periods: tuple[float, float], detrend: int, window: str) -> _Model:
     count = len(offsets)
-    if window not in _WINDOWS:
-        raise ValueError(f"window must be one of {list(_WINDOWS)}, got {window!r}")
-    if isinstance(detrend, bool) or detrend not in range(6) or count < 2 * detrend + 16:
-        raise ValueError(f"detrend must be 0 to 5, of at least 2 detrend + 16 positions, got {detrend!r} for {count}")
+    if not isinstance(window, str) or window not in _WINDOWS:
+        raise ValueError(f"window must be one of {list(_WINDOWS)}, got {checks.shown(window)}")
+    degree = detrend if isinstance(detrend, int | np.integer) and not isinstance(detrend, bool) else -1
+    if degree not in range(6) or count < 2 * detrend + 16:
+        raise ValueError(
+            f"detrend must be 0 to 5, of at least 2 detrend + 16 positions, got {checks.shown(detrend)} for {count}"
+        )
     ends = checks.finite_array("periods", periods)
     shortest, longest = ends if ends.shape == (2,) else (0.0, 0.0)
     if not 2 < shortest < longest <= count:
-        raise ValueError(f"periods must be (shortest, longest), above 2 and at most {count} positions, got {periods!r}")
+        raise ValueError(
+            f"periods must be (shortest, longest), above 2 and at most {count} positions, got {checks.shown(periods)}"
+        )
     root = np.sqrt(_WINDOWS[window](count))
     powers = np.polynomial.legendre.legvander(np.linspace(-1, 1, count), detrend)
     trend, weighted = np.linalg.qr(powers)[0], np.linalg.qr(powers * root[:, None])[0]
@@ -273,7 +278,9 @@ def _without_each(units: Float[np.ndarray, "units values"]) -> Float[np.ndarray,
 
 
 def _checked_profiles(profiles: KmerProfile | Sequence[KmerProfile], coherent: bool) -> list[KmerProfile]:
-    several = [profiles] if isinstance(profiles, KmerProfile) else list(profiles)
+    several = [profiles] if isinstance(profiles, KmerProfile) else checks.several("profiles", profiles, "profiles")
+    for one in several:
+        checks.like("profiles", one, "frequency", "a list of profiles, as kmer_profile gives them")
     if len(several) < (1 if coherent else 2):
         raise ValueError(f"profiles must be at least {1 if coherent else 2}, got {len(several)}")
     first = several[0]

@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jaxmaxent import background, checks
+from jaxmaxent.analysis.draws import index_of
 from jaxmaxent.ensemble import Ensemble
 from jaxmaxent.fields import Field
 from jaxmaxent.store import Run
@@ -74,6 +75,11 @@ def profile(run: Run, anchor: int = 0, rung: int = -1, *, any_letter: str = "N",
     Raises:
         ValueError: for a background of another shape or that is no distribution.
     """
+    checks.like("run", run, "frequencies", "a Run: sample gives one, and Run.load reads one from a file")
+    anchor, rung = (
+        index_of(name, value, size)
+        for name, value, size in zip(("anchor", "rung"), (anchor, rung), run.frequencies.shape[:2], strict=True)
+    )
     frequencies, errors = run.frequencies[anchor, rung], run.frequency_errors[anchor, rung]
     reference, its_errors = _background(run, anchor, background)
     divergence, divergence_errors = _divergence(frequencies, errors, reference, its_errors)
@@ -92,6 +98,7 @@ def profile(run: Run, anchor: int = 0, rung: int = -1, *, any_letter: str = "N",
 
 def background_frequencies(ensemble: Ensemble) -> Float[np.ndarray, "anchors length letters"]:
     """Exact letter frequencies of every anchor at β = 0, where only the fields and the fixed positions act."""
+    checks.like("ensemble", ensemble, "batched", "an Ensemble")
     batch = ensemble.batched()
     return np.asarray(_background_frequencies(batch), np.float64)
 
@@ -219,7 +226,8 @@ def _divergence(
 
 def consensus(frequencies: Float[np.ndarray, "length letters"], letters: str, *, any_letter: str = "N") -> str:
     """The letter that stands in more than half of the draws at each position, `any_letter` where none does."""
-    best = frequencies.argmax(-1)
+    best = checks.number_array("frequencies", frequencies).argmax(-1)
+    checks.text("any_letter", any_letter)
     return "".join(letters[b] if row[b] > 0.5 else any_letter for b, row in zip(best, frequencies, strict=True))
 
 

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxmaxent import background
+from jaxmaxent import background, checks
 from jaxmaxent.ensemble import Ensemble
 from jaxmaxent.store import Run
 
@@ -17,6 +17,7 @@ def sampled_ensemble(run: Run, ensemble: Ensemble) -> Ensemble:
     Raises:
         ValueError: if its anchors, fields or μ are others.
     """
+    checks.like("ensemble", ensemble, "batched", "an Ensemble")
     batch = ensemble.batched()
     names = tuple(field.name for field in batch.fields)
     if names != run.field_names or not np.array_equal(batch.anchor, run.anchors):

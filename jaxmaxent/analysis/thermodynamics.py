@@ -129,6 +129,7 @@ def thermodynamics(run: Run, anchor: int = 0) -> Thermodynamics:
         ValueError: if there is no such anchor, the run has no ladder or no traced states, or two parts of the ladder
             have no draws in common.
     """
+    checks.like("run", run, "beta", "a Run: sample gives one, and Run.load reads one from a file")
     return of_draws(mbar(run, anchor))
 
 
@@ -168,6 +169,7 @@ def thermodynamic_integration(run: Run, anchor: int = 0) -> Integration:
     Raises:
         ValueError: if there is no such anchor, or the run has no ladder or no traced states.
     """
+    checks.like("run", run, "beta", "a Run: sample gives one, and Run.load reads one from a file")
     energies, _ = traces(run, anchor)
     betas = np.asarray(run.beta[anchor], np.float64)
     mean = energies.mean((1, 2))
@@ -203,6 +205,7 @@ def sequences_within(run: Run, energy: Any, anchor: int = 0) -> SequencesWithin:
     Raises:
         ValueError: for a negative energy or one that is not finite, and as `thermodynamics` does.
     """
+    checks.like("run", run, "beta", "a Run: sample gives one, and Run.load reads one from a file")
     thresholds = np.atleast_1d(checks.finite_array("energy", energy, at_least=0))
     if thresholds.ndim != 1 or not thresholds.size:
         raise ValueError(f"energy must be a number or an array of some, got shape {list(thresholds.shape)}")

@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from jaxmaxent import checks
-from jaxmaxent.alphabet import DNA, Alphabet
+from jaxmaxent.alphabet import DNA, Alphabet, checked_alphabet
 
 _LEVELS = 100  # whole numbers that the scores of a query are rounded to, from the smallest to the largest
 
@@ -97,7 +97,9 @@ def match_motifs(
     Raises:
         ValueError: if there is no target, or a motif has other letters.
     """
+    checked_alphabet(alphabet)
     best = checks.integer("best", best, at_least=1)
+    queries, targets = checks.several("queries", queries, "motifs"), checks.several("targets", targets, "motifs")
     if not targets:
         raise ValueError("targets must hold at least one motif, got none")
     known = [_checked("targets", motif, alphabet) for motif in targets]
@@ -109,6 +111,7 @@ def match_motifs(
 
 
 def _checked(name: str, motif: NamedMotif, alphabet: Alphabet) -> np.ndarray:
+    checks.like(name, motif, "probabilities", "a list of motifs, as find_motifs and data.read_motifs give them")
     matrix = np.asarray(motif.probabilities, float)
     if matrix.ndim != 2 or matrix.shape[1] != len(alphabet) or not len(matrix) or not np.isfinite(matrix).all():
         raise ValueError(

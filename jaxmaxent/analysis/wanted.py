@@ -37,11 +37,11 @@ def problem_of(ensemble: Ensemble, target: Any, field: Any, *, shared: bool) -> 
     """The problem, checked, and the ensemble with its fields."""
     one = isinstance(field, str)
     names = (field,) if one else tuple(field) if isinstance(field, Sequence) else ()
-    if not names or len(set(names)) < len(names) or not all(isinstance(name, str) for name in names):
-        raise ValueError(f"field must be a name or several different ones, got {field!r}")
+    if not names or not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
+        raise ValueError(f"field must be a name or several different ones, got {checks.shown(field)}")
     targets = [target] if one else list(target) if np.ndim(target) == 1 else []
     if len(targets) != len(names):
-        raise ValueError(f"target must have one entry for each of {len(names)} fields, got {target!r}")
+        raise ValueError(f"target must have one entry for each of {len(names)} fields, got {checks.shown(target)}")
     for name in names:
         ensemble = _with_field(ensemble, name)
     known = [its.name for its in ensemble.fields]

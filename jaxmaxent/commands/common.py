@@ -58,7 +58,7 @@ def read_for(
 def are_labels(headers: str | None) -> bool | None:
     """Whether FASTA headers are labels, from "labels" or "names"; None where the file decides."""
     if headers is not None and headers not in HEADERS:
-        raise ValueError(f"headers must be {' or '.join(HEADERS)}, got {headers!r}")
+        raise ValueError(f"headers must be {' or '.join(HEADERS)}, got {checks.shown(headers)}")
     return None if headers is None else headers == "labels"
 
 

@@ -112,7 +112,9 @@ def _until(steps: int | None, **asked: float | None) -> Precision | None:
     if steps is not None and given:
         name, value = next(iter(given.items()))
         option = f"--{name.replace('_', '-')}"
-        raise ValueError(f"give --steps or {option}, not both, got --steps {steps} and {option} {value:g}")
+        raise ValueError(
+            f"give --steps or {option}, not both, got --steps {checks.shown(steps)} and {option} {checks.shown(value)}"
+        )
     if "max_steps" in given:
         given["steps"] = checks.integer("max_steps", given.pop("max_steps"), at_least=1, at_most=checks.MOST_STEPS)
     if "max_seconds" in given:

@@ -8,7 +8,8 @@ import os
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from jaxmaxent.alphabet import DNA, Alphabet
+from jaxmaxent import checks
+from jaxmaxent.alphabet import DNA, Alphabet, checked_alphabet
 from jaxmaxent.data.gather import Gathered
 from jaxmaxent.data.sequences import Sequences, numbered_name
 from jaxmaxent.data.text import WHITE, Lines, Memory, is_compressed, one_word, open_lines, parse_label
@@ -47,6 +48,7 @@ def read_fasta(
             sequence, unequal lengths, a letter outside the alphabet (none but such with `skip_invalid`), or a
             header that should be a label, or is larger than the memory.
     """
+    checked_alphabet(alphabet)
     with open_lines(path) as lines:
         return fasta_of(
             lines, alphabet=alphabet, labels_in_header=labels_in_header, limit=limit, skip_invalid=skip_invalid
@@ -142,6 +144,7 @@ def write_fasta(path: str | os.PathLike, sequences: Sequences, *, force: bool = 
     Raises:
         ValueError: if there is no sequence, or the file exists and `force` is False, or cannot be written.
     """
+    checks.like("sequences", sequences, "tokens", "Sequences, as the readers give them")
     if len(sequences) == 0:
         raise ValueError("sequences must hold at least one sequence to write, got none")
     letters = sequences.alphabet.decode(sequences.tokens)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxmaxent import checks
-from jaxmaxent.alphabet import DNA, Alphabet
+from jaxmaxent.alphabet import DNA, Alphabet, checked_alphabet
 from jaxmaxent.data.fasta import read_records, record_name
 from jaxmaxent.data.mapped import MappedFasta
 from jaxmaxent.data.sequences import Sequences
@@ -27,6 +27,7 @@ from jaxmaxent.data.text import (
     told_left_out,
 )
 from jaxmaxent.data.twobit import TwoBit
+from jaxmaxent.files import named
 
 
 class _Interval(NamedTuple):
@@ -79,11 +80,12 @@ def read_windows(
         ValueError: if a file cannot be read, an interval is none or names a chromosome that the genome does
             not have, or no window is left.
     """
+    checked_alphabet(alphabet)
     length = checks.integer("length", length, at_least=1)
     if isinstance(offset, bool) or not isinstance(offset, int | np.integer):
-        raise ValueError(f"offset must be a whole number, got {offset!r}")
+        raise ValueError(f"offset must be a whole number, got {checks.shown(offset)}")
     if center not in (None, "midpoint", "summit"):
-        raise ValueError(f"center must be 'midpoint' or 'summit', got {center!r}")
+        raise ValueError(f"center must be 'midpoint' or 'summit', got {checks.shown(center)}")
     if isinstance(intervals, str | os.PathLike):
         wanted, source = _read_bed(intervals, center), os.fspath(intervals)
     else:
@@ -142,12 +144,15 @@ def split_by_chromosome(windows: Sequences, held_out: str | Iterable[str]) -> tu
     Raises:
         ValueError: for a window named otherwise, a chromosome without a window, or nothing left on the others.
     """
-    wanted = (held_out,) if isinstance(held_out, str) else tuple(held_out)
+    checks.like("windows", windows, "names", "Sequences, as read_windows gives them")
+    wanted = (held_out,) if isinstance(held_out, str) else tuple(checks.several("held_out", held_out, "chromosomes"))
     chromosomes = np.array([_chromosome_of(name) for name in windows.names], dtype=object)
     known = sorted(set(chromosomes))
     for name in wanted:
         if name not in known:
-            raise ValueError(f"held_out must name chromosomes that windows lie on, such as {known[:5]}, got {name!r}")
+            raise ValueError(
+                f"held_out must name chromosomes that windows lie on, such as {known[:5]}, got {checks.shown(name)}"
+            )
     is_held_out = np.isin(chromosomes, wanted)
     if not wanted or is_held_out.all():
         raise ValueError(f"held_out must be some but not all of the chromosomes {known[:5]}, got {list(wanted)}")
@@ -157,7 +162,7 @@ def split_by_chromosome(windows: Sequences, held_out: str | Iterable[str]) -> tu
 def _chromosome_of(name: str) -> str:
     chromosome, colon, _ = name.rpartition(":")
     if not colon or not chromosome:
-        raise ValueError(f"windows must be named '<chromosome>:<start>-<end>(<strand>)', got {name!r}")
+        raise ValueError(f"windows must be named '<chromosome>:<start>-<end>(<strand>)', got {checks.shown(name)}")
     return chromosome
 
 
@@ -247,16 +252,17 @@ def _interval(place: str, cells: list[str], strand: str, *, summit: int | None =
         raise ValueError(f"{place}: expected chromosome, start and end with start ≤ end, got {cells[:3]}")
     strand = "." if strand == "*" else strand
     if strand not in ("+", "-", "."):
-        raise ValueError(f"{place}: the strand must be '+', '-', '.' or '*', got {strand!r}")
+        raise ValueError(f"{place}: the strand must be '+', '-', '.' or '*', got {checks.shown(strand)}")
     center = sum(ends) // 2 if summit is None else ends[0] + summit
     return _Interval(place, cells[0], center, strand)
 
 
 def _open_genome(path: str | os.PathLike) -> Any:
     """A mapping from the names of chromosomes to what has a length and gives letters by slices."""
+    named(path)
     if Path(path).name.lower().endswith(".2bit"):
         return TwoBit(path)
-    if Path(path).is_file() and not is_compressed(path):
+    if os.path.isfile(path) and not is_compressed(path):
         return MappedFasta(path)
     return _genome_in_memory(path)
 

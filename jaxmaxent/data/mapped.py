@@ -15,6 +15,7 @@ import numpy as np
 
 from jaxmaxent.data.fasta import record_name
 from jaxmaxent.data.text import WHITE
+from jaxmaxent.files import to_read
 
 _WHITE = WHITE.encode()
 _LINE_END = re.compile(rb"\r\n|\n|\r")
@@ -37,7 +38,7 @@ class MappedFasta:
     """
 
     def __init__(self, path: str | os.PathLike) -> None:
-        self._path = os.fspath(path)
+        self._path = to_read(path)
         try:
             with open(self._path, "rb") as stream:
                 self._bytes = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)

@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxmaxent import checks
-from jaxmaxent.alphabet import DNA, PROTEIN, RNA, Alphabet
+from jaxmaxent.alphabet import DNA, PROTEIN, RNA, Alphabet, checked_alphabet
 from jaxmaxent.data.implant import letter_frequencies, normalised_rows
 from jaxmaxent.data.text import LeftOut, is_encodable, one_word, open_lines, told_left_out
 from jaxmaxent.files import new_file
@@ -101,6 +101,7 @@ def read_motifs(path: str | os.PathLike, alphabet: Alphabet = DNA) -> list[Motif
         ValueError: if the file cannot be read, has another format, or has no motif with the letters of the
             alphabet and a matrix of the announced width and of probabilities or counts.
     """
+    checked_alphabet(alphabet)
     with open_lines(path) as opened:
         lines = [line.strip() for _, line in opened.numbered]
     told = opened.path
@@ -149,6 +150,7 @@ def write_meme(
         ValueError: if there is no motif, an identifier is empty or repeats, a motif has another number of
             letters, the background is none, or the file exists and `force` is False, or cannot be written.
     """
+    checked_alphabet(alphabet)
     frequencies = letter_frequencies("background", background, alphabet)
     _check_writable(motifs, len(alphabet))
     head = ["MEME version 4", "", f"ALPHABET= {alphabet.letters}", ""]
@@ -207,7 +209,7 @@ def _order(letters: str, alphabet: Alphabet) -> list[int]:
     """Where the alphabet's letters stand in `letters`, which may be in lower case."""
     tokens = alphabet.encode(letters).tolist() if letters and is_encodable(letters, alphabet) else []
     if sorted(tokens) != list(range(len(alphabet))):
-        raise ValueError(f"expected the letters {alphabet.letters!r} in some order, got {letters!r}")
+        raise ValueError(f"expected the letters {alphabet.letters!r} in some order, got {checks.shown(letters)}")
     return [tokens.index(token) for token in range(len(alphabet))]
 
 
@@ -376,5 +378,5 @@ def _probabilities(rows: np.ndarray) -> np.ndarray:
 def _sites(text: str | None) -> int | None:
     numbers = _numbers(text or "")
     if text is not None and (numbers is None or not 0 <= numbers[0] < _MOST_SITES):
-        raise ValueError(f"nsites must be a number of sites, got {text!r}")
+        raise ValueError(f"nsites must be a number of sites, got {checks.shown(text)}")
     return None if numbers is None else round(numbers[0])

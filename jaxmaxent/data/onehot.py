@@ -9,9 +9,10 @@ import warnings
 import numpy as np
 
 from jaxmaxent import checks
-from jaxmaxent.alphabet import DNA, Alphabet
+from jaxmaxent.alphabet import DNA, Alphabet, checked_alphabet
 from jaxmaxent.data.sequences import Sequences, numbered_name
 from jaxmaxent.data.text import LeftOut
+from jaxmaxent.files import to_read
 
 
 def read_one_hot(
@@ -40,6 +41,8 @@ def read_one_hot(
         ValueError: if the file cannot be read, is cut off, holds Python objects, has another shape or is no
             one-hot array, or if `letters` is not the alphabet's letters in some order.
     """
+    checked_alphabet(alphabet)
+    to_read(path)
     try:
         # Mapping the file refuses an announced size that the file does not have before memory is taken.
         with np.errstate(over="raise"):

@@ -6,12 +6,14 @@ import os
 from pathlib import Path
 from typing import Any
 
-from jaxmaxent.alphabet import DNA, Alphabet
+from jaxmaxent import checks
+from jaxmaxent.alphabet import DNA, Alphabet, checked_alphabet
 from jaxmaxent.data.fasta import fasta_of
 from jaxmaxent.data.onehot import read_one_hot
 from jaxmaxent.data.sequences import Sequences
 from jaxmaxent.data.tables import table_of
 from jaxmaxent.data.text import is_standard_input, open_lines, plain_name
+from jaxmaxent.files import named
 
 _FASTA = (".fa", ".fasta", ".fas", ".fna", ".faa")
 _TABLES = (".tsv", ".csv", ".txt", ".data")
@@ -48,8 +50,10 @@ def read_sequences(
         ValueError: for an unknown suffix, an argument that the format has no use for, or a file that its
             reader refuses.
     """
+    checked_alphabet(alphabet)
     columns: dict[str, Any] = {"sequence_column": sequence_column, "label_column": label_column}
     some: dict[str, Any] = {"alphabet": alphabet, "limit": limit, "skip_invalid": skip_invalid}
+    named(path)
     suffix = Path(plain_name(path)).suffix
     if Path(path).name.lower().endswith(".npy"):
         _refuse(path, "a one-hot array", **columns, labels_in_header=labels_in_header)
@@ -85,4 +89,4 @@ def _check_options(
 def _refuse(path: str | os.PathLike, kind: str, **options: object) -> None:
     for name, value in options.items():
         if value is not None:
-            raise ValueError(f"{path} is read as {kind}, which has no use for {name}, got {name}={value!r}")
+            raise ValueError(f"{path} is read as {kind}, which has no use for {name}, got {name}={checks.shown(value)}")

@@ -8,7 +8,7 @@ import os
 import threading
 from collections.abc import Iterator
 
-from jaxmaxent.alphabet import DNA, Alphabet
+from jaxmaxent.alphabet import DNA, Alphabet, checked_alphabet
 from jaxmaxent.data.gather import Gathered
 from jaxmaxent.data.sequences import Sequences
 from jaxmaxent.data.text import Lines, is_encodable, label_of, open_lines, parse_label, plain_name
@@ -54,6 +54,7 @@ def read_table(
             column or several, unequal lengths, a letter outside the alphabet (none but such with `skip_invalid`),
             or a label that is not 0 or 1, or is larger than the memory.
     """
+    checked_alphabet(alphabet)
     with open_lines(path) as lines:
         return table_of(
             lines, alphabet=alphabet, sequence_column=sequence_column, label_column=label_column, limit=limit,

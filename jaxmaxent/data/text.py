@@ -14,7 +14,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+from jaxmaxent import checks
 from jaxmaxent.alphabet import Alphabet
+from jaxmaxent.files import named, to_read
 from jaxmaxent.memory import free_bytes
 
 STANDARD_INPUT = "-"
@@ -98,7 +100,7 @@ def _size(count: float) -> str:
 
 def is_compressed(path: str | os.PathLike) -> bool:
     """Whether a name says that the file is compressed with gzip, or with bgzip, which gzip reads."""
-    return Path(path).name.lower().endswith(_COMPRESSED)
+    return Path(named(path)).name.lower().endswith(_COMPRESSED)
 
 
 def plain_name(path: str | os.PathLike) -> str:
@@ -109,7 +111,7 @@ def plain_name(path: str | os.PathLike) -> str:
 
 def is_standard_input(path: str | os.PathLike) -> bool:
     """Whether a path is "-"; a file of that name is "./-"."""
-    return os.fspath(path) == STANDARD_INPUT
+    return named(path) == STANDARD_INPUT
 
 
 def _told(path: str | os.PathLike) -> str:
@@ -128,6 +130,8 @@ def open_lines(path: str | os.PathLike) -> Iterator[Lines]:
             that the memory does not hold, whether that shows at opening or while reading inside the block.
     """
     told = _told(path)
+    if not is_standard_input(path):
+        to_read(path)
     try:
         with _open_binary(path) as binary:
             stream = io.TextIOWrapper(binary, encoding="utf-8-sig")
@@ -184,5 +188,5 @@ def parse_label(text: str, path: str | os.PathLike, where: str) -> int:
     """A label as 0 or 1; ValueError that names the file, the place and the text for anything else."""
     label = label_of(text)
     if label is None:
-        raise ValueError(f"{path}, {where}: the label must be 0 or 1, got {text!r}")
+        raise ValueError(f"{path}, {where}: the label must be 0 or 1, got {checks.shown(text)}")
     return label

@@ -11,6 +11,8 @@ import struct
 
 import numpy as np
 
+from jaxmaxent.files import to_read
+
 _SIGNATURE = 0x1A412743
 _LETTERS = np.frombuffer(b"TCAG", np.uint8)  # in the order of their two bits
 _UNKNOWN = ord("N")
@@ -27,7 +29,7 @@ class TwoBit:
     """
 
     def __init__(self, path: str | os.PathLike) -> None:
-        self._path = os.fspath(path)
+        self._path = to_read(path)
         try:
             self._bytes = np.memmap(self._path, np.uint8, mode="r")
         except (OSError, ValueError) as error:  # an empty file cannot be mapped

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from jaxmaxent.files.locks import delete, held
 from jaxmaxent.files.manifest import HIDDEN
@@ -24,14 +26,37 @@ class Refused(ValueError):
         self.path, self.reason = path, reason
 
 
+def named(path: Any) -> str:
+    """Return a path as text; ValueError for what cannot be the name of a file or folder."""
+    name = os.fspath(path) if isinstance(path, str | os.PathLike) else None
+    if not isinstance(name, str) or not name or "\0" in name:
+        given = " ".join(repr(path).split())
+        raise ValueError(
+            f"a file or folder must be named by text that is not empty and without NUL characters, "
+            f"got {given[:80]}{'…' if len(given) > 80 else ''}"
+        )
+    return name
+
+
+def to_read(path: Any) -> str:
+    """Return a path as text, as `named` does; ValueError for a device or a pipe too, as reading it may never end."""
+    name = named(path)
+    with contextlib.suppress(OSError):  # what is missing is told by who opens it
+        mode = os.stat(name).st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            raise ValueError(f"{name} cannot be read: it is a pipe, a device or the like, expected a file")
+    return name
+
+
 def resolved(path: str | os.PathLike) -> Path:
     """The absolute path of a place to write to, with links followed, so that a link stays and its target is written.
 
     Raises:
         ValueError: for an empty path, a link that leads to itself or to a folder that does not exist.
     """
-    if not os.fspath(path):
+    if path == "":
         raise ValueError("the name of a place to write to is empty")
+    named(path)
     try:
         place = Path(path).resolve()
     except (OSError, RuntimeError, ValueError) as error:
@@ -52,6 +77,20 @@ def refusing(path: str | os.PathLike, what: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise Refused(path, what, error.strerror or str(error)) from error
+
+
+@contextlib.contextmanager
+def made(folder: Path) -> Iterator[None]:
+    """Make a folder and those in which it lies; if the block fails, delete what was made here and holds nothing."""
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):
+            for place in missing:
+                place.rmdir()
+        raise
 
 
 def belongings(place: Path, name: str) -> tuple[Path, Path]:
@@ -80,7 +119,7 @@ def owned(path: str | os.PathLike, *, parents: bool = False) -> Iterator[None]:
         with refusing(path, "written"):
             mine = place / f"{HIDDEN}owner" if lies_inside(place) else place.parent / f"{HIDDEN}owner-{place.name}"
             if parents:
-                mine.parent.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(made(mine.parent))
             stack.enter_context(held(mine, path))
         stack.callback(delete, mine)
         yield

@@ -17,7 +17,7 @@ from typing import Any
 
 from jaxmaxent.files.locks import delete, held
 from jaxmaxent.files.manifest import HIDDEN, MANIFEST, entries, obstacle, read_manifest, seal
-from jaxmaxent.files.places import Refused, refusing, resolved
+from jaxmaxent.files.places import Refused, made, refusing, resolved
 from jaxmaxent.files.sync import sync_file, sync_folder
 
 _NEW, _OLD = "new", "old"  # in a hidden folder: what is being written, and what was in its place
@@ -46,7 +46,7 @@ def new_file(
     begin = f"{HIDDEN}file-{place.name}-"
     with contextlib.ExitStack() as stack:
         with refusing(path, "written"):
-            place.parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(made(place.parent))
             _sweep(place.parent, begin)
             scratch = place.parent / f"{begin}{uuid.uuid4().hex[:8]}"
             # No other process writes here, but one that looks for what was left may hold it for a moment.
@@ -92,7 +92,7 @@ def new_folder(
                         _clear(place, left)
             _check_folder(path, place, kind, force)
             scratch = inside if place.is_dir() else beside
-            scratch.parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(made(scratch.parent))
             stack.enter_context(held(scratch, path))
             stack.callback(_clear, place, scratch)
             (scratch / _NEW).mkdir()

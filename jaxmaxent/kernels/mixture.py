@@ -43,7 +43,9 @@ class Mixture:
             raise ValueError("rules must hold at least one rule, got none")
         shares = np.ones(len(rules)) if weights is None else checks.finite_array("weights", weights)
         if shares.shape != (len(rules),) or (shares <= 0).any():
-            raise ValueError(f"weights must hold {len(rules)} positive numbers, one a rule, got {weights!r}")
+            raise ValueError(
+                f"weights must hold {len(rules)} positive numbers, one a rule, got {checks.shown(weights)}"
+            )
         return cls(tuple(rules), jnp.asarray(shares / shares.sum(), float))
 
     @property

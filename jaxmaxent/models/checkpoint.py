@@ -20,7 +20,7 @@ from safetensors.numpy import load as from_bytes
 from safetensors.numpy import save as to_bytes
 
 from jaxmaxent import checks
-from jaxmaxent.files import new_folder
+from jaxmaxent.files import named, new_folder
 from jaxmaxent.models.networks import (
     Architecture,
     Network,
@@ -94,7 +94,7 @@ def load(path: str | os.PathLike) -> Network:
         ValueError: if the folder is missing, of another kind or of a newer version, or its weights are
             missing, damaged, not those of its architecture or not finite.
     """
-    path = Path(path)
+    path = Path(named(path))
     description = _description(path)
     architecture = _architecture(path, description)
     data = _weights(path / WEIGHTS, architecture)
@@ -115,7 +115,7 @@ def read_metadata(path: str | os.PathLike) -> dict[str, Any]:
     Raises:
         ValueError: if the folder is missing, of another kind or of a newer version.
     """
-    return _description(Path(path)).get("metadata", {})
+    return _description(Path(named(path))).get("metadata", {})
 
 
 def _named(params: Any) -> list[tuple[str, Any]]:
@@ -125,7 +125,7 @@ def _named(params: Any) -> list[tuple[str, Any]]:
 
 
 def _description(path: Path) -> dict[str, Any]:
-    if not path.exists():
+    if not os.path.exists(path):
         raise ValueError(f"{path} does not exist, expected a folder with a saved network")
     file = path / DESCRIPTION
     if not file.is_file():

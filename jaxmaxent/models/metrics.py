@@ -79,6 +79,7 @@ def predict(
     Raises:
         ValueError: for tokens that the network does not take.
     """
+    checks.like("network", network, "architecture", "a network of jaxmaxent.models")
     tokens = checked_tokens("tokens", tokens, network.architecture)
     batch_size = checks.integer("batch_size", batch_size, at_least=1)
     return softmax(logits(network.architecture, parameters(network), tokens, batch_size), axis=1)

@@ -154,6 +154,7 @@ def train(
         ValueError: for bad input, in one sentence that names the argument; for a loss that is not finite.
     """
     key = checks.typed_key(key)
+    checks.like("architecture", architecture, "build", "an architecture, such as ConvArchitecture(length=101)")
     data = _checked_data("", tokens, labels, architecture)
     init_key, split_key, epochs_key = jax.random.split(key, 3)
     if validation is None:
@@ -169,7 +170,7 @@ def train(
     )
     weights = _class_weights(class_weights, data.labels, architecture.units)
     if monitor not in ("loss", "auroc"):
-        raise ValueError(f"monitor must be 'loss' or 'auroc', got {monitor!r}")
+        raise ValueError(f"monitor must be 'loss' or 'auroc', got {checks.shown(monitor)}")
     patience = checks.integer("patience", patience, at_least=1)
     fit = _Fit(recipe, hyper, data, held_out, weights)
     return fit.run(init_key, epochs_key, monitor, patience, progress)
@@ -300,9 +301,9 @@ def _report(bar: Any, record: Epoch) -> None:
 
 def _hyper(learning_rate: float, weight_decay: float, epochs: int, steps: int) -> _Hyper:
     """The learning rates as [epochs, steps]."""
-    peak = checks.number("learning_rate", learning_rate, above=0)
+    peak = float(checks.factor("learning_rate", checks.number("learning_rate", learning_rate, above=0)))
     rates = peak * np.asarray(_schedule(epochs * steps), np.float32)
-    decay = checks.finite_array("weight_decay", checks.number("weight_decay", weight_decay), at_least=0)
+    decay = checks.factor("weight_decay", checks.number("weight_decay", weight_decay), at_least=0)
     return _Hyper(rates.reshape(epochs, steps), np.float32(decay))
 
 
@@ -357,10 +358,10 @@ def _class_weights(class_weights: Any, labels: np.ndarray, units: int) -> np.nda
         return np.ones(units)
     if isinstance(class_weights, str):
         if class_weights != "balanced":
-            raise ValueError(f"class_weights must be 'balanced' or {units} numbers, got {class_weights!r}")
+            raise ValueError(f"class_weights must be 'balanced' or {units} numbers, got {checks.shown(class_weights)}")
         weights = 1 / np.bincount(labels, minlength=units)
     else:
         weights = checks.finite_array("class_weights", class_weights)
         if weights.shape != (units,) or (weights <= 0).any():
-            raise ValueError(f"class_weights must be {units} numbers above 0, got {class_weights!r}")
+            raise ValueError(f"class_weights must be {units} numbers above 0, got {checks.shown(class_weights)}")
     return weights / weights[labels].mean()

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int, Key
 
+from jaxmaxent import checks
 from jaxmaxent.ensemble import Ensemble
 from jaxmaxent.evaluate.incremental import Incremental
 from jaxmaxent.kernels import build, evaluator_for
@@ -43,7 +44,7 @@ def chosen(asked: Any, ensemble: Ensemble, rule: Any, settings: Settings) -> str
             many replicas remember does not fit into memory.
     """
     if asked not in (AUTO, FULL, INCREMENTAL):
-        raise ValueError(f'evaluation must be "auto", "full" or "incremental", got {asked!r}')
+        raise ValueError(f'evaluation must be "auto", "full" or "incremental", got {checks.shown(asked)}')
     if asked == FULL or (asked == AUTO and rule.needs_gradient):
         return FULL
     if rule.needs_gradient:

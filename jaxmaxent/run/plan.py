@@ -58,7 +58,7 @@ def first_ladder(given: Any, ensemble: Ensemble, start: Run | None) -> tuple[np.
     if given is None:
         return beta[:, None], False
     if isinstance(given, str) and given != "auto":
-        raise ValueError(f'ladder must be "auto", a number of rungs, β\'s or None, got {given!r}')
+        raise ValueError(f'ladder must be "auto", a number of rungs, β\'s or None, got {checks.shown(given)}')
     if start is not None and np.ndim(given) == 0:
         # Its ladder fits its chains, and was adapted with more of them than a new warm-up would have.
         given = start.beta

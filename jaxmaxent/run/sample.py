@@ -190,6 +190,8 @@ def _planned(
     ensemble: Ensemble, settings: Settings, rule: Any, evaluation: Any, mesh: jax.sharding.Mesh | None
 ) -> tuple[Any, Settings, plans.Plan]:
     """The rule prepared, the settings with the way of evaluation, and the plan; the ensemble is batched."""
+    if mesh is not None:
+        checks.like("mesh", mesh, "axis_names", "a jax.sharding.Mesh")
     memory.check(ensemble, settings, devices=getattr(mesh, "size", len(jax.local_devices())))
     rule = prepared_rule(rule, ensemble, settings)
     settings = dataclasses.replace(settings, evaluation=chosen(evaluation, ensemble, rule, settings))
@@ -202,6 +204,7 @@ def prepared_rule(rule: Any, ensemble: Ensemble, settings: Settings) -> Any:
     if rule is None:
         adaptive = [SiteAdaptive(), SegmentAdaptive(_FEW), SegmentAdaptive()]
         rule = Mixture.create(adaptive, _SHARES) if settings.has_source else Site()
+    checks.like("rule", rule, "prepare", "a rule of jaxmaxent.kernels, such as Site()")
     return rule.prepare(ensemble, settings.rungs)
 
 

@@ -173,7 +173,9 @@ class Settings:
 def _length(until: Any, steps: Any, thin: int) -> tuple[Precision | None, int]:
     if steps is not None:
         if until is not None:
-            raise ValueError(f"give until or steps, not both, got until={until!r} and steps={steps!r}")
+            raise ValueError(
+                f"give until or steps, not both, got until={checks.shown(until)} and steps={checks.shown(steps)}"
+            )
         return None, checks.multiple(
             "steps", checks.integer("steps", steps, at_least=1, at_most=checks.MOST_STEPS), "thin", thin
         )

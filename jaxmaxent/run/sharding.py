@@ -8,6 +8,7 @@ from typing import Any
 import jax
 from jax.sharding import Mesh, PartitionSpec
 
+from jaxmaxent import checks
 from jaxmaxent.ensemble import Ensemble
 
 ANCHORS, CHAINS = "anchors", "chains"
@@ -24,7 +25,9 @@ def mesh_for(mesh: Mesh | None, anchors: int, chains: int) -> Mesh | None:
         count = max(n for n in range(1, len(devices) + 1) if chains % n == 0)
         return Mesh(devices[:count], (CHAINS,)) if count > 1 else None
     if not isinstance(mesh, Mesh) or not set(mesh.axis_names) <= {ANCHORS, CHAINS}:
-        raise ValueError(f"mesh must be a jax.sharding.Mesh with axes named {ANCHORS!r} and {CHAINS!r}, got {mesh!r}")
+        raise ValueError(
+            f"mesh must be a jax.sharding.Mesh with axes named {ANCHORS!r} and {CHAINS!r}, got {checks.shown(mesh)}"
+        )
     for name, size in ((ANCHORS, anchors), (CHAINS, chains)):
         if size % mesh.shape.get(name, 1):
             raise ValueError(

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int, Key
 
-from jaxmaxent import background
+from jaxmaxent import background, checks
 from jaxmaxent.ensemble import Ensemble
 from jaxmaxent.run.plan import Plan
 from jaxmaxent.store import Run
@@ -30,7 +30,7 @@ def first_tokens(
     elif isinstance(start, str) and start == "anchor":
         tokens = _anchor(ensemble, shape)
     else:
-        raise ValueError(f'start must be "background", "anchor" or a run, got {start!r}')
+        raise ValueError(f'start must be "background", "anchor" or a run, got {checks.shown(start)}')
     return jnp.concatenate([tokens, _anchor(ensemble, (shape[0], extra, *shape[2:]))], axis=1)
 
 
