@@ -179,7 +179,9 @@ FILES = {
     "interpret s.fa": ("s.fa", commanded("interpret", "@model", "?", *INTERPRET)),
     "interpret s.fa.gz": ("s.fa.gz", commanded("interpret", "@model", "?", *INTERPRET)),
     "interpret s.npy": ("s.npy", commanded("interpret", "@model", "?", "--letters", "GCAT", *INTERPRET)),
-    "potential t.csv": ("t.csv", commanded("potential", "@model", "?", "--beta", 2, "--gc", 0.5, "--quiet", "--out", "out")),
+    "potential t.csv": (
+        "t.csv", commanded("potential", "@model", "?", "--beta", 2, "--gc", 0.5, "--quiet", "--out", "out")
+    ),
     "train t.tsv": ("t.tsv", commanded("train", "?", "--architecture", "mlp", "--out", "out")),
     "train t.csv": ("t.csv", commanded("train", "@t.tsv", "--valid", "?", "--architecture", "mlp", "--out", "out")),
     "motifs run.npz": ("run.npz", commanded("motifs", "?", "--out", "out")),
