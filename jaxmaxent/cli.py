@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from jaxmaxent import checks, console
+from jaxmaxent import console
 
 _OUT_OF_MEMORY = "there is not enough memory{}; take fewer chains, rungs or sequences"
 EXIT_FAILED, EXIT_BAD_INPUT, EXIT_NOT_REACHED = 1, 2, 3
@@ -136,7 +136,7 @@ def _whole(text: str) -> int:
         return int(text)
     except ValueError:
         shown = text if len(text) <= 40 else f"{text[:40]}…"
-        raise argparse.ArgumentTypeError(f"expected a whole number such as 100, got {checks.shown(shown)}") from None
+        raise argparse.ArgumentTypeError(f"expected a whole number such as 100, got {shown!r}") from None
 
 
 def _number(text: str) -> float:
@@ -145,7 +145,7 @@ def _number(text: str) -> float:
         return float(text)
     except ValueError:
         shown = text if len(text) <= 40 else f"{text[:40]}…"
-        raise argparse.ArgumentTypeError(f"expected a number such as 0.5, got {checks.shown(shown)}") from None
+        raise argparse.ArgumentTypeError(f"expected a number such as 0.5, got {shown!r}") from None
 
 
 def _unit(text: str) -> int | tuple[int, int]:
@@ -155,7 +155,7 @@ def _unit(text: str) -> int | tuple[int, int]:
     except ValueError:
         units = ()
     if len(units) not in (1, 2):
-        raise argparse.ArgumentTypeError(f"expected a unit such as 1 or a pair such as 1,0, got {checks.shown(text)}")
+        raise argparse.ArgumentTypeError(f"expected a unit such as 1 or a pair such as 1,0, got {text!r}")
     return units[0] if len(units) == 1 else units  # pyright: ignore[reportReturnType]
 
 
@@ -164,7 +164,7 @@ def _beta(text: str) -> float | str:
     try:
         return text if text == "auto" else float(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f'expected a number or "auto", got {checks.shown(text)}') from None
+        raise argparse.ArgumentTypeError(f'expected a number or "auto", got {text!r}') from None
 
 
 class _Parser(argparse.ArgumentParser):

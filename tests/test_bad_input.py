@@ -171,6 +171,7 @@ def commanded(*arguments):
 
 
 INTERPRET = ["--beta", 2, *TINY, "--evaluation", "full", "--out", "out"]
+POTENTIAL = ["--beta", 2, "--gc", 0.5, "--quiet", "--out", "out"]
 FILES = {
     **{f"python {n}": (n, reading(n)) for n in (
         "s.fa", "s.fa.gz", "t.tsv", "t.csv", "s.npy", "m.meme", "m.jaspar", "b.bed", "g.fa", "g.2bit", "run.npz",
@@ -179,9 +180,7 @@ FILES = {
     "interpret s.fa": ("s.fa", commanded("interpret", "@model", "?", *INTERPRET)),
     "interpret s.fa.gz": ("s.fa.gz", commanded("interpret", "@model", "?", *INTERPRET)),
     "interpret s.npy": ("s.npy", commanded("interpret", "@model", "?", "--letters", "GCAT", *INTERPRET)),
-    "potential t.csv": (
-        "t.csv", commanded("potential", "@model", "?", "--beta", 2, "--gc", 0.5, "--quiet", "--out", "out")
-    ),
+    "potential t.csv": ("t.csv", commanded("potential", "@model", "?", *POTENTIAL)),
     "train t.tsv": ("t.tsv", commanded("train", "?", "--architecture", "mlp", "--out", "out")),
     "train t.csv": ("t.csv", commanded("train", "@t.tsv", "--valid", "?", "--architecture", "mlp", "--out", "out")),
     "motifs run.npz": ("run.npz", commanded("motifs", "?", "--out", "out")),
@@ -283,7 +282,7 @@ def test_jobs_with_damaged_checkpoints(here, seed):
 WORDS = {
     "train": ["@t.tsv", "--architecture", "mlp", "--out", "out"],
     "interpret": ["@model", "@s.fa", *INTERPRET],
-    "potential": ["@model", "@s.fa", "--beta", 2, "--gc", 0.5, "--quiet", "--out", "out"],
+    "potential": ["@model", "@s.fa", *POTENTIAL],
     "motifs": ["@run.npz", "--out", "out"],
     "resume": ["out"],
 }
@@ -414,6 +413,16 @@ def test_inputs_that_are_no_files(room, kind):
         ["resume", path], ["potential", "model", path, "--beta", 2, "--gc", 0.5, "--quiet", "--out", "out"],
     ):  # fmt: skip
         refused(command, room)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/fd"), reason="needs /dev/fd")
+def test_the_output_of_another_command_is_read(room):
+    reader, writer = os.pipe()
+    with open(writer, "wb") as stream:
+        stream.write(b">MA1 one\n1 2\n0 1\n3 0\n0 4\n")
+    (motif,) = read_motifs(f"/dev/fd/{reader}")
+    os.close(reader)
+    assert motif.probabilities.shape == (2, 4)
 
 
 def test_a_model_that_is_a_link_is_read_through_it(room):

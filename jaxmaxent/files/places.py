@@ -12,6 +12,8 @@ from typing import Any
 from jaxmaxent.files.locks import delete, held
 from jaxmaxent.files.manifest import HIDDEN
 
+_OPEN = ("/dev/fd/", "/dev/stdin", "/proc/self/fd/")
+
 
 class Refused(ValueError):
     """The operating system refuses a place.
@@ -39,11 +41,15 @@ def named(path: Any) -> str:
 
 
 def to_read(path: Any) -> str:
-    """Return a path as text, as `named` does; ValueError for a device or a pipe too, as reading it may never end."""
+    """Return a path as text, as `named` does; ValueError for a device or a pipe too, as reading it may never end.
+
+    A pipe that is open already is read, as a shell gives one for the output of another command: `<(zcat motifs.gz)`.
+    """
     name = named(path)
     with contextlib.suppress(OSError):  # what is missing is told by who opens it
         mode = os.stat(name).st_mode
-        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        is_open = stat.S_ISFIFO(mode) and name.startswith(_OPEN)
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or is_open):
             raise ValueError(f"{name} cannot be read: it is a pipe, a device or the like, expected a file")
     return name
 
