@@ -58,6 +58,7 @@ def test_sampler_agrees_with_enumeration_within_its_own_errors(name):
         assert result.field_variance[0, 0, k] == pytest.approx(variance, rel=0.05)
 
 
+@pytest.mark.slow
 def test_forbidden_letters_never_come_and_ask_for_nothing():
     problem = PROBLEMS["dna-fields"]
     table = problem.prior.copy()

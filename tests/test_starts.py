@@ -271,7 +271,7 @@ def judged(trapped, seed, **settings):
     return run
 
 
-@pytest.mark.parametrize("chains", [1, 2, 8])
+@pytest.mark.parametrize("chains", [1, pytest.param(2, marks=pytest.mark.slow), 8])
 def test_a_basin_that_holds_the_weight_is_not_dismissed(chains):
     """0.90 of the weight is where only the chains started at the anchor are."""
     run = judged(TRAPS[0], 0, chains=chains, until=jme.Precision(steps=2000))
