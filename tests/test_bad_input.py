@@ -29,7 +29,7 @@ from jaxmaxent.progress import Progress
 from jaxmaxent.store import Run
 
 LENGTH = 12
-FEW, MANY = 10, 100  # damaged copies of every kind of file
+FEW, MANY = 10, 60  # damaged copies of every kind of file
 TINY = ["--rungs", "2", "--chains", "2", "--steps", "40", "--burn-in", "20", "--pictures", "0", "--quiet"]
 
 

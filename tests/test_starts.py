@@ -284,7 +284,7 @@ def test_a_basin_that_holds_the_weight_is_not_dismissed(chains):
 @pytest.mark.parametrize("chains", [1, 2, 8])
 def test_no_seed_calls_the_trap_converged(chains):
     for seed in range(10):
-        run = judged(TRAPS[0], seed, chains=chains, until=jme.Precision(steps=10_000))
+        run = judged(TRAPS[0], seed, chains=chains, until=jme.Precision(steps=5000))
         assert not run.converged[0], (seed, run.outcomes[0])
 
 
@@ -292,4 +292,4 @@ def test_no_seed_calls_the_trap_converged(chains):
 @pytest.mark.parametrize("anchor_chains", [1, 4])
 def test_no_trap_is_called_converged_over_wrong_numbers(anchor_chains):
     for trapped in TRAPS:
-        judged(trapped, 0, anchor_chains=anchor_chains, until=jme.Precision(steps=10_000))
+        judged(trapped, 0, anchor_chains=anchor_chains, until=jme.Precision(steps=5000))
