@@ -77,7 +77,7 @@ def until_converged(what: str, seed: int, ensemble: jme.Ensemble, options: Any, 
     with np.printoptions(precision=3, suppress=True, linewidth=140):
         slopes = np.diff(run.energy[0]) / np.diff(run.beta[0])
         steepest = int(np.argmin(slopes[1:])) + 2
-        for name in ("beta", "energy", "exchange", "max_rhat", "min_ess", "log_z"):
+        for name in ("beta", "energy", "swap_acceptance", "max_rhat", "min_ess", "log_z"):
             print(f"    {name:9s}", getattr(run, name)[0])
     print(
         f"    {run.round_trips[0]} round trips, {run.arrivals[0]} arrivals; steepest ⟨E⟩(β) at "

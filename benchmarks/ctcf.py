@@ -17,7 +17,8 @@ import numpy as np
 
 import jaxmaxent as jme
 from jaxmaxent import analysis, models
-from jaxmaxent.commands import interpret, train
+from jaxmaxent.commands import _interpret as interpret
+from jaxmaxent.commands import _train as train
 from jaxmaxent.data import read_one_hot
 
 # Where the first published anchor has its core, and the flanks beyond any reach of it; 0-based, end excluded.

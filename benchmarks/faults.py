@@ -54,8 +54,8 @@ def work(arguments: list[str], log: Path, kill: tuple[int, int, bool] | None) ->
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
     from jaxmaxent import cli
-    from jaxmaxent.commands import interpret
-    from jaxmaxent.run import save
+    from jaxmaxent.commands import _interpret as interpret
+    from jaxmaxent.sampling import _checkpoint as save
 
     save._SECONDS_BETWEEN_SAVES = 0.0
     interpret._letters_at_once = lambda: 1  # two groups
@@ -97,7 +97,7 @@ class Trials:
         self.home = home
         self.log = home / "log"
         self.context = multiprocessing.get_context("forkserver")
-        self.context.set_forkserver_preload(["jaxmaxent.cli", "jaxmaxent.commands.demo", "jaxmaxent.commands.motifs"])
+        self.context.set_forkserver_preload(["jaxmaxent.cli", "jaxmaxent.commands._demo", "jaxmaxent.commands._motifs"])
         self.expected: dict[str, dict] = {}
         self.changes: dict[str, int] = {}
         self.seconds: dict[str, float] = {}

@@ -21,8 +21,8 @@ import numpy as np
 import jaxmaxent as jme
 from jaxmaxent import models
 from jaxmaxent.data import read_one_hot
-from jaxmaxent.data.example import ctcf_example
-from jaxmaxent.kernels import Block, Informed, Mixture, SegmentAdaptive, Site, SiteAdaptive, Swap
+from jaxmaxent.data._example import ctcf_example
+from jaxmaxent.kernels import Informed, Mixture, Segment, SegmentAdaptive, Site, SiteAdaptive, Transposition
 
 RULES: dict[str, Any] = {
     "site": Site(),
@@ -31,12 +31,12 @@ RULES: dict[str, Any] = {
     "adaptive + segment 24 (9:1)": Mixture.create([SiteAdaptive(), SegmentAdaptive(24)], [9, 1]),
     "adaptive + segment 24": Mixture.create([SiteAdaptive(), SegmentAdaptive(24)], [4, 1]),
     "adaptive + segment 12": Mixture.create([SiteAdaptive(), SegmentAdaptive(12)], [4, 1]),
-    "adaptive, block 2, segment": Mixture.create([SiteAdaptive(), Block(2), SegmentAdaptive(24)], [5, 4, 1]),
-    "block 2": Block(2),
-    "block 3": Block(3),
+    "adaptive, block 2, segment": Mixture.create([SiteAdaptive(), Segment(2), SegmentAdaptive(24)], [5, 4, 1]),
+    "block 2": Segment(2),
+    "block 3": Segment(3),
     "informed": Informed(),
-    "site + swap": Mixture.create([Site(), Swap()]),
-    "adaptive + block 2": Mixture.create([SiteAdaptive(), Block(2)]),
+    "site + swap": Mixture.create([Site(), Transposition()]),
+    "adaptive + block 2": Mixture.create([SiteAdaptive(), Segment(2)]),
     "adaptive + informed": Mixture.create([SiteAdaptive(), Informed()]),
 }
 

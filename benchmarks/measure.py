@@ -16,7 +16,7 @@ import numpy as np
 
 import jaxmaxent as jme
 from jaxmaxent.kernels import Site, build
-from jaxmaxent.run.result import device_name
+from jaxmaxent.sampling import device_name
 
 
 def ceilings(precision: str = "highest") -> tuple[float, float]:

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import zlib
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -22,8 +23,8 @@ from jaxmaxent import kernels
 
 # What depends on the clock and on the machine.
 IGNORED = {"seconds", "compile_seconds", "proposals_per_second", "device"}
-# Attributes and rules that had another name before.
-RENAMED: dict[str, str] = {}
+# Rules and attributes that had another name in the version before.
+RENAMED = {"Block": "Segment", "Swap": "Transposition", "exchange": "swap_acceptance"}
 
 
 def toy(params, x):
@@ -63,21 +64,16 @@ def ensembles():
 
 def runs(model: str | None, anchors: str | None):
     """Yield names and runs."""
-    rules = {
-        name: getattr(kernels, RENAMED.get(name, name) if hasattr(kernels, RENAMED.get(name, "")) else name)
-        for name in ("Site", "SiteAdaptive", "Block", "SegmentAdaptive", "Swap", "Informed")
-    }
-    arguments = {"Block": (2,)}
-    quiet = {"progress": False}
+    names = ("Site", "SiteAdaptive", "Segment", "SegmentAdaptive", "Transposition", "Informed")
+    arguments = {"Segment": (2,)}
+    quiet: dict[str, Any] = {"progress": False}
     for number, (name, ensemble) in enumerate(ensembles()):
         key = jax.random.key(number)
         for way in ("full", "incremental"):
-            long = {"steps": 400, "burn_in": 200, "store_every": 20, "evaluation": way}
+            long: dict[str, Any] = {"steps": 400, "burn_in": 200, "store_every": 20, "evaluation": way}
             yield f"{name} {way}", jme.sample(key, ensemble, ladder=6, chains=4, **long, **quiet)
-        for rule, kind in rules.items():
-            if rule == "Swap" and name == "binary":
-                continue
-            made = kind(*arguments.get(rule, ()))
+        for rule in names:
+            made = getattr(kernels, rule)(*arguments.get(rule, ()))
             yield f"{name} {rule}", jme.sample(key, ensemble, ladder=4, chains=2, rule=made, steps=100, **quiet)
         flat = jme.sample(key, ensemble, ladder=None, chains=8, steps=100, **quiet)
         yield f"{name} one beta", flat
@@ -85,7 +81,7 @@ def runs(model: str | None, anchors: str | None):
         yield f"{name} until", jme.sample(key, ensemble, until=jme.Precision(1.05, 100, steps=3000), **quiet)
         with tempfile.TemporaryDirectory() as folder:
             checkpoint = Path(folder) / "saved"
-            long = {"checkpoint": checkpoint, "keep_checkpoint": True, "steps": 400}
+            long: dict[str, Any] = {"checkpoint": checkpoint, "keep_checkpoint": True, "steps": 400}
             yield f"{name} saved", jme.sample(key, ensemble, ladder=5, **long, **quiet)
             yield f"{name} resumed", jme.resume(checkpoint, ensemble, **quiet)
     if model and anchors:
@@ -128,7 +124,8 @@ def main() -> int:
     differ = 0
     for name, value in before.items():
         run, attribute = name.split(" | ")
-        new = f"{run} | {RENAMED.get(attribute, attribute)}"
+        words = [RENAMED.get(word, word) for word in run.split()]
+        new = f"{' '.join(words)} | {RENAMED.get(attribute, attribute)}"
         if found.get(new) != value:
             differ += 1
             print(f"{new}: {value} before, {found.get(new)} now")

@@ -82,7 +82,7 @@ def _system_words(error: OSError) -> str:
 
 
 def _train(options: dict[str, Any]) -> int:
-    from jaxmaxent.commands import train
+    from jaxmaxent.commands import _train as train
 
     train.run(options.pop("table"), out := options.pop("out"), **options)
     console.say(f"the network is in {out}, its figures in {Path(out) / 'metrics.json'}")
@@ -90,14 +90,14 @@ def _train(options: dict[str, Any]) -> int:
 
 
 def _interpret(options: dict[str, Any]) -> int:
-    from jaxmaxent.commands import interpret
+    from jaxmaxent.commands import _interpret as interpret
 
     run = interpret.run(options.pop("model"), options.pop("sequences"), out := options.pop("out"), **options)
     return _interpreted(run, out)
 
 
 def _resume(options: dict[str, Any]) -> int:
-    from jaxmaxent.commands import resume
+    from jaxmaxent.commands import _resume as resume
 
     return _interpreted(resume.run(out := options.pop("out"), **options), out)
 
@@ -108,7 +108,7 @@ def _interpreted(run: Any, out: str) -> int:
 
 
 def _potential(options: dict[str, Any]) -> int:
-    from jaxmaxent.commands import potential
+    from jaxmaxent.commands import _potential as potential
 
     solved = potential.run(options.pop("model"), options.pop("sequences"), out := options.pop("out"), **options)
     console.say(f"written to {out}")
@@ -116,7 +116,7 @@ def _potential(options: dict[str, Any]) -> int:
 
 
 def _motifs(options: dict[str, Any]) -> int:
-    from jaxmaxent.commands import motifs
+    from jaxmaxent.commands import _motifs as motifs
 
     found = motifs.run(options.pop("run"), out := options.pop("out"), **options)
     console.say(f"written to {out}")
@@ -124,7 +124,7 @@ def _motifs(options: dict[str, Any]) -> int:
 
 
 def _demo(options: dict[str, Any]) -> int:
-    from jaxmaxent.commands import demo
+    from jaxmaxent.commands import _demo as demo
 
     run = demo.run(options.pop("out"), **options)
     return 0 if run.converged.all() else EXIT_NOT_REACHED

@@ -22,11 +22,10 @@ from hypothesis import strategies as st
 import jaxmaxent as jme
 from jaxmaxent import models
 from jaxmaxent.cli import _parser, main
-from jaxmaxent.data import read_motifs, read_sequences, read_windows, write_fasta, write_meme
-from jaxmaxent.data.sequences import Sequences
-from jaxmaxent.files.manifest import obstacle
-from jaxmaxent.progress import Progress
-from jaxmaxent.store import Run
+from jaxmaxent.data import Sequences, read_motifs, read_sequences, read_windows, write_fasta, write_meme
+from jaxmaxent.files._manifest import obstacle
+from jaxmaxent.results import Run
+from jaxmaxent.sampling.host._progress import Progress
 
 LENGTH = 12
 FEW, MANY = 10, 60  # damaged copies of every kind of file
@@ -107,8 +106,8 @@ def here(place, monkeypatch):
         ("run.sample", "first_tokens"), ("commands.motifs", "find_motifs"),
     ):  # fmt: skip
         monkeypatch.setattr(importlib.import_module(f"jaxmaxent.{module}"), name, reached)
-    monkeypatch.setattr("jaxmaxent.run.save.Saved.restore", reached)
-    monkeypatch.setattr("jaxmaxent.models.training._Fit.run", reached)
+    monkeypatch.setattr("jaxmaxent.sampling._checkpoint.Saved.restore", reached)
+    monkeypatch.setattr("jaxmaxent.models._training._Fit.run", reached)
     return place
 
 

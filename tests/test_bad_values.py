@@ -12,7 +12,7 @@ from flax import nnx
 
 import jaxmaxent as jme
 from jaxmaxent import analysis, data, models
-from jaxmaxent.data.sequences import Sequences
+from jaxmaxent.data import Sequences
 from problems import Problem
 
 ODD = [
@@ -34,7 +34,7 @@ def things(tmp_path_factory):
     problem, rng = Problem(length=4, mus=(0.3, -0.2)), np.random.default_rng(0)
     ensemble = problem.ensemble(anchor=problem.states[[3, 77, 200]])
     run = jme.sample(
-        jax.random.key(0), ensemble, ladder=3, chains=4, last_replicas=2, steps=60, burn_in=20, store_every=20,
+        jax.random.key(0), ensemble, ladder=3, chains=4, target_replicas=2, steps=60, burn_in=20, store_every=20,
         progress=False,
     )  # fmt: skip
     tokens = rng.integers(0, 4, (8, LENGTH), dtype=np.uint8)
@@ -74,7 +74,7 @@ def calls(t):
         "take": (t.ensemble.take, {"indices": [0]}),
         "sample": (
             lambda key, ensemble, **k: jme.sample(key, ensemble, progress=False, **k),
-            {"key": key, **ensemble, "ladder": 3, "chains": 2, "last_replicas": 2, "anchor_chains": 1, "until": None,
+            {"key": key, **ensemble, "ladder": 3, "chains": 2, "target_replicas": 2, "anchor_chains": 1, "until": None,
              "steps": 60, "burn_in": 20, "thin": 5, "store_every": 20, "start": "background", "rule": None,
              "evaluation": "full", "names": None, "mesh": None},
         ),
@@ -167,8 +167,8 @@ def calls(t):
             analysis.compare_profiles, {"first": first, "second": second, "level": 0.05, "degrees": 30.0},
         ),
         "background_frequencies": (analysis.background_frequencies, ensemble),
-        "localisation": (
-            analysis.localisation, {"scores": t.rng.random((8, 12)), "sites": [[(2, 4)]] * 8, "width": None},
+        "localization": (
+            analysis.localization, {"scores": t.rng.random((8, 12)), "sites": [[(2, 4)]] * 8, "width": None},
         ),
     }  # fmt: skip
 
@@ -222,7 +222,7 @@ NAMES = [
     "profile",
     "compare_profiles",
     "background_frequencies",
-    "localisation",
+    "localization",
 ]
 
 
@@ -240,8 +240,8 @@ def test_all_functions_are_tried(functions):
 @pytest.mark.parametrize("name", NAMES)
 def test_arguments_of_any_value(functions, tmp_path, monkeypatch, name, every):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(importlib.import_module("jaxmaxent.run.sample"), "first_tokens", reached)
-    monkeypatch.setattr("jaxmaxent.models.training._Fit.run", reached)
+    monkeypatch.setattr(importlib.import_module("jaxmaxent.sampling._sample"), "first_tokens", reached)
+    monkeypatch.setattr("jaxmaxent.models._training._Fit.run", reached)
     call, good = functions[name]
     # Some of them write, or have nothing to read.
     if name not in (

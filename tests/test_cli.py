@@ -19,15 +19,22 @@ from safetensors.numpy import load_file, save_file
 from jaxmaxent import DNA, Precision, Run, cli, plot
 from jaxmaxent.analysis import consensus, information_bits, informative_window
 from jaxmaxent.cli import _parser, main
-from jaxmaxent.commands import demo, interpret, job, potential, train, write
+from jaxmaxent.commands import _demo as demo
+from jaxmaxent.commands import _interpret as interpret
+from jaxmaxent.commands import _job as job
+from jaxmaxent.commands import _potential as potential
+from jaxmaxent.commands import _train as train
+from jaxmaxent.commands import _write as write
 from jaxmaxent.data import read_fasta, read_motifs
-from jaxmaxent.data.example import ctcf_example
+from jaxmaxent.data._example import ctcf_example
 from jaxmaxent.files import owned
 from jaxmaxent.models import load
-from jaxmaxent.progress import Progress
-from jaxmaxent.report.page import PNG_SIGNATURE
-from jaxmaxent.run import Interrupted, NonFiniteEnergyError, plan, save
-from jaxmaxent.run import settings as run_settings
+from jaxmaxent.report._page import PNG_SIGNATURE
+from jaxmaxent.sampling import Interrupted, NonFiniteEnergyError
+from jaxmaxent.sampling import _checkpoint as save
+from jaxmaxent.sampling import _options as run_settings
+from jaxmaxent.sampling.host._progress import Progress
+from jaxmaxent.sampling.program import _program as plan
 
 LENGTH = 35  # the shortest in which the example's sites, up to 10 positions off the middle, fit
 NAMES = ["a&b<script>", "two", "two"]
@@ -126,7 +133,7 @@ def test_the_summary_tells_every_rung(done):
         columns = {name: [rung[name] for rung in row["ladder"]] for name in row["ladder"][0]}
         assert columns["beta"] == run.beta[a].tolist()
         assert (columns["beta"][0], columns["beta"][-1]) == (0, BETA)
-        assert columns["exchange_with_next"] == [*run.exchange[a].tolist(), None]
+        assert columns["swap_acceptance_with_next"] == [*run.swap_acceptance[a].tolist(), None]
         assert columns["acceptance"][0] is None
         for name, values in (
             ("mean_energy", run.energy), ("mean_energy_error", run.energy_error), ("acceptance", run.acceptance),
@@ -817,7 +824,7 @@ IN_TURN = """
 import sys
 from jaxmaxent.cli import _parser, main
 from jaxmaxent.commands import interpret
-from jaxmaxent.progress import Progress
+from jaxmaxent.sampling.host._progress import Progress
 interpret._letters_at_once = lambda: 1
 Progress.advance = lambda *arguments, **numbers: print("block", flush=True)
 sys.exit(main(sys.argv[1:]))

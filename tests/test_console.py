@@ -14,7 +14,7 @@ import pytest
 import jaxmaxent
 from jaxmaxent import console
 from jaxmaxent.cli import main
-from jaxmaxent.progress import Progress
+from jaxmaxent.sampling.host._progress import Progress
 
 PACKAGE = Path(jaxmaxent.__file__).parent
 WORDS = "β ≥ 0, μ = 1 ± 2 × 3 … 4–5 → −6 ≤ ∞ ⟨E⟩"

@@ -17,8 +17,8 @@ def blocks(language):
 
 @pytest.mark.slow
 def test_python_example_runs_on_what_the_demo_makes(tmp_path, monkeypatch, capsys):
-    from jaxmaxent.commands import train
-    from jaxmaxent.commands.demo import write_example
+    from jaxmaxent.commands import _train as train
+    from jaxmaxent.commands._demo import write_example
 
     example = blocks("python")[0]
     assert len(example.strip().splitlines()) <= 15

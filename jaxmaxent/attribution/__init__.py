@@ -4,12 +4,12 @@ Each takes a representation with a head and tokens [sequences, length], and give
 units of an output before its softmax.
 """
 
-from jaxmaxent.attribution.deeplift import deeplift as deeplift
-from jaxmaxent.attribution.every import Completeness as Completeness
-from jaxmaxent.attribution.every import completeness as completeness
-from jaxmaxent.attribution.every import every_view as every_view
-from jaxmaxent.attribution.gradient import input_x_gradient as input_x_gradient
-from jaxmaxent.attribution.gradient import integrated_gradients as integrated_gradients
-from jaxmaxent.attribution.gradient import saliency as saliency
-from jaxmaxent.attribution.mutagenesis import loss_of_letters as loss_of_letters
-from jaxmaxent.attribution.mutagenesis import mutagenesis as mutagenesis
+from jaxmaxent.attribution._deeplift import deeplift as deeplift
+from jaxmaxent.attribution._every import Completeness as Completeness
+from jaxmaxent.attribution._every import completeness as completeness
+from jaxmaxent.attribution._every import every_view as every_view
+from jaxmaxent.attribution._gradient import input_x_gradient as input_x_gradient
+from jaxmaxent.attribution._gradient import integrated_gradients as integrated_gradients
+from jaxmaxent.attribution._gradient import saliency as saliency
+from jaxmaxent.attribution._mutagenesis import loss_of_letters as loss_of_letters
+from jaxmaxent.attribution._mutagenesis import mutagenesis as mutagenesis

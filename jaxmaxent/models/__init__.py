@@ -6,24 +6,24 @@ A network enters the sampler as `representation(network)`. Networks of other kin
 new lambda is compiled again.
 """
 
-from jaxmaxent.models.checkpoint import load as load
-from jaxmaxent.models.checkpoint import read_metadata as read_metadata
-from jaxmaxent.models.checkpoint import save as save
-from jaxmaxent.models.checkpoint import write as write
-from jaxmaxent.models.metrics import auprc as auprc
-from jaxmaxent.models.metrics import auroc as auroc
-from jaxmaxent.models.metrics import predict as predict
-from jaxmaxent.models.networks import Architecture as Architecture
-from jaxmaxent.models.networks import ConvArchitecture as ConvArchitecture
-from jaxmaxent.models.networks import ConvNetwork as ConvNetwork
-from jaxmaxent.models.networks import Features as Features
-from jaxmaxent.models.networks import MLPArchitecture as MLPArchitecture
-from jaxmaxent.models.networks import MLPNetwork as MLPNetwork
-from jaxmaxent.models.networks import Network as Network
-from jaxmaxent.models.networks import architecture_from_dict as architecture_from_dict
-from jaxmaxent.models.networks import parameters as parameters
-from jaxmaxent.models.networks import representation as representation
-from jaxmaxent.models.networks import with_parameters as with_parameters
-from jaxmaxent.models.training import Epoch as Epoch
-from jaxmaxent.models.training import TrainResult as TrainResult
-from jaxmaxent.models.training import train as train
+from jaxmaxent.models._metrics import auprc as auprc
+from jaxmaxent.models._metrics import auroc as auroc
+from jaxmaxent.models._metrics import predict as predict
+from jaxmaxent.models._networks import Architecture as Architecture
+from jaxmaxent.models._networks import ConvArchitecture as ConvArchitecture
+from jaxmaxent.models._networks import ConvNetwork as ConvNetwork
+from jaxmaxent.models._networks import Features as Features
+from jaxmaxent.models._networks import MLPArchitecture as MLPArchitecture
+from jaxmaxent.models._networks import MLPNetwork as MLPNetwork
+from jaxmaxent.models._networks import Network as Network
+from jaxmaxent.models._networks import architecture_from_dict as architecture_from_dict
+from jaxmaxent.models._networks import parameters as parameters
+from jaxmaxent.models._networks import representation as representation
+from jaxmaxent.models._networks import with_parameters as with_parameters
+from jaxmaxent.models._saved import load as load
+from jaxmaxent.models._saved import read_metadata as read_metadata
+from jaxmaxent.models._saved import save as save
+from jaxmaxent.models._saved import write as write
+from jaxmaxent.models._training import Epoch as Epoch
+from jaxmaxent.models._training import TrainResult as TrainResult
+from jaxmaxent.models._training import train as train

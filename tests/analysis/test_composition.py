@@ -10,14 +10,11 @@ from scipy.stats import chi2, kstest
 import exact
 import jaxmaxent as jme
 from jaxmaxent import plot
-from jaxmaxent.analysis.composition import (
-    _exact_background,
-    composition_shift,
-    shift_over_anchors,
-)
-from jaxmaxent.analysis.response import composition_response, reweighted
-from jaxmaxent.plot.composition import composition_response as draw_response
-from jaxmaxent.plot.composition import composition_shift as draw_shift
+from jaxmaxent.analysis import composition_response, composition_shift, shift_over_anchors
+from jaxmaxent.analysis._composition import _exact_background
+from jaxmaxent.analysis._response import reweighted
+from jaxmaxent.plot import composition_response as draw_response
+from jaxmaxent.plot import composition_shift as draw_shift
 from problems import Problem
 
 PROBLEM = Problem(length=4, beta=3.0, mus=(0.4, -0.3), seed=2)

@@ -13,9 +13,9 @@ from threadpoolctl import threadpool_limits
 
 import exact
 import jaxmaxent as jme
-from jaxmaxent.analysis.couplings import couplings, pair_frequencies
-from jaxmaxent.analysis.pair_counts import average_product_corrected, mutual_information, pair_counts
-from jaxmaxent.plot.couplings import coupling_map
+from jaxmaxent.analysis import couplings, pair_frequencies
+from jaxmaxent.analysis._pair_counts import average_product_corrected, mutual_information, pair_counts
+from jaxmaxent.plot import coupling_map
 from problems import PROBLEMS
 
 LENGTH, LETTERS = 4, 4
@@ -97,7 +97,7 @@ def test_counts_are_those_of_a_loop(shift):
 def test_counts_do_not_depend_on_the_size_of_chunks(monkeypatch):
     tokens = np.random.default_rng(1).integers(0, 4, (2, 100, 6), np.uint8)
     whole = pair_counts(tokens, 4, (1, 30))
-    monkeypatch.setattr("jaxmaxent.analysis.pair_counts._CHUNK", 7)
+    monkeypatch.setattr("jaxmaxent.analysis._pair_counts._CHUNK", 7)
     np.testing.assert_array_equal(pair_counts(tokens, 4, (1, 30)), whole)
 
 

@@ -6,14 +6,13 @@ import itertools
 import numpy as np
 import pytest
 
-from jaxmaxent.alphabet import DNA, PROTEIN, RNA, Alphabet
-from jaxmaxent.analysis import information_bits
-from jaxmaxent.analysis.alignment import column_vectors, flipped, joint_alignment, overlaps
-from jaxmaxent.analysis.motifs import find_motifs
-from jaxmaxent.analysis.tomtom import Hit
+from jaxmaxent.analysis import find_motifs, information_bits
+from jaxmaxent.analysis._motifs.alignment import column_vectors, flipped, joint_alignment, overlaps
+from jaxmaxent.analysis._motifs.tomtom import Hit
 from jaxmaxent.data import Motif, read_motifs, write_meme
-from jaxmaxent.plot.motifs import motif as draw_motif
-from jaxmaxent.store import Run
+from jaxmaxent.ensembles import DNA, PROTEIN, RNA, Alphabet
+from jaxmaxent.plot import motif as draw_motif
+from jaxmaxent.results import Run
 
 COMPLEMENT = np.array([3, 2, 1, 0])
 FIRST = "GGATTACAC"

@@ -6,10 +6,10 @@ import pytest
 from matplotlib.figure import Figure
 
 from jaxmaxent import BINARY, DNA, PROTEIN, Run
-from jaxmaxent.analysis.draws import KmerProfile, error_of_mean, kmer_class, kmer_profile, stored_draws
-from jaxmaxent.analysis.periodicity import periodicity
+from jaxmaxent.analysis import kmer_profile, periodicity, stored_draws
+from jaxmaxent.analysis._profiles.draws import KmerProfile, error_of_mean, kmer_class
 from jaxmaxent.data import read_windows
-from jaxmaxent.plot.periodicity import periodic_profile, spectrum
+from jaxmaxent.plot import periodic_profile, spectrum
 
 OFFSETS = np.arange(147) - 73.0
 

@@ -7,8 +7,11 @@ import pytest
 import exact
 import jaxmaxent as jme
 from jaxmaxent import diagnostics
-from jaxmaxent.analysis import dual, exact_potential, potential, solve_chemical_potential
-from jaxmaxent.analysis.bracket import Search, unlikely
+from jaxmaxent.analysis import solve_chemical_potential
+from jaxmaxent.analysis._chemical_potential import dual
+from jaxmaxent.analysis._chemical_potential import exact as exact_potential
+from jaxmaxent.analysis._chemical_potential import solve as potential
+from jaxmaxent.analysis._chemical_potential.bracket import Search, unlikely
 from problems import Problem, toy_features
 
 TARGET = 0.38

@@ -5,17 +5,16 @@ import pytest
 
 import exact
 import jaxmaxent as jme
-from jaxmaxent.analysis.compare import benjamini_hochberg, compare_profiles, holm
-from jaxmaxent.analysis.profile import (
+from jaxmaxent.analysis import (
     background_frequencies,
+    compare_profiles,
     consensus,
-    covariance,
-    information_bias,
     information_bits,
-    information_errors,
     informative_window,
     profile,
 )
+from jaxmaxent.analysis._profiles.compare import benjamini_hochberg, holm
+from jaxmaxent.analysis._profiles.profile import covariance, information_bias, information_errors
 from problems import PROBLEMS, Problem
 
 CHAINS = 16

@@ -11,16 +11,16 @@ from scipy.optimize import minimize_scalar
 
 import exact
 import jaxmaxent as jme
-from jaxmaxent.analysis.profile import information_bits
-from jaxmaxent.analysis.resolution import (
+from jaxmaxent.analysis import (
     auto_beta,
     beta_at_energy,
     beta_by_acceptance,
     beta_by_median,
+    information_bits,
     mutant_energies,
     resolution_curve,
+    thermodynamics,
 )
-from jaxmaxent.analysis.thermodynamics import thermodynamics
 from problems import Problem
 
 FIXED = Problem(length=4, fixed=(1,), seed=4)
@@ -192,7 +192,7 @@ def with_profile(run):
     run.frequencies = rng.dirichlet(np.ones(4), (1, rungs, 5))
     run.frequency_errors = np.full_like(run.frequencies, 0.01)
     run.energy, run.energy_error = run.energies.mean((2, 3)), np.full((1, rungs), 0.1)
-    run.acceptance, run.exchange = rng.random((1, rungs)), rng.random((1, rungs - 1))
+    run.acceptance, run.swap_acceptance = rng.random((1, rungs)), rng.random((1, rungs - 1))
     return run
 
 
@@ -224,7 +224,7 @@ def test_a_ladder_of_one_beta_has_none_at_an_energy():
 def test_the_curve_along_a_ladder():
     run = with_profile(LADDER.run(np.random.default_rng(6), CHAINS, 400))
     found, along = resolution_curve(run), thermodynamics(run)
-    for name in ("energy", "energy_error", "acceptance", "exchange"):
+    for name in ("energy", "energy_error", "acceptance", "swap_acceptance"):
         np.testing.assert_array_equal(getattr(found, name), getattr(run, name)[0])
     np.testing.assert_allclose(found.heat_capacity, along.heat_capacity, rtol=1e-9)
     np.testing.assert_allclose(found.heat_capacity_error, along.heat_capacity_error, rtol=1e-6)

@@ -9,10 +9,10 @@ from ladders import Ladder, jackknifed, like_a_run
 
 import jaxmaxent as jme
 import jaxmaxent.plot as plot
-from jaxmaxent import free_energy
-from jaxmaxent.analysis.mbar import mbar
-from jaxmaxent.analysis.thermodynamics import sequences_within, thermodynamic_integration, thermodynamics
-from jaxmaxent.store import join
+from jaxmaxent.analysis import sequences_within, thermodynamic_integration, thermodynamics
+from jaxmaxent.analysis._thermodynamics.mbar import mbar
+from jaxmaxent.diagnostics import _free_energy as free_energy
+from jaxmaxent.results import join
 from problems import Problem
 
 LADDERS = {

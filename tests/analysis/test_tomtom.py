@@ -5,9 +5,9 @@ import itertools
 import numpy as np
 import pytest
 
-from jaxmaxent.alphabet import BINARY, DNA
-from jaxmaxent.analysis.tomtom import match_motifs
+from jaxmaxent.analysis import match_motifs
 from jaxmaxent.data import Motif, read_motifs
+from jaxmaxent.ensembles import BINARY, DNA
 
 
 def random_motifs(rng, widths, letters=4):

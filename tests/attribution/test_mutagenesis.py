@@ -4,7 +4,8 @@ import numpy as np
 
 import exact
 import jaxmaxent as jme
-from jaxmaxent.attribution import loss_of_letters, mutagenesis
+from jaxmaxent.attribution import _mutagenesis as mutagenesis
+from jaxmaxent.attribution import loss_of_letters
 from problems import Problem, toy_features
 
 WEIGHTS = exact.toy_weights(4, 4, 4)
@@ -34,7 +35,7 @@ def test_every_mutant_by_brute_force(x64):
 
 
 def test_the_network_is_evaluated_3L_plus_1_times_a_sequence(monkeypatch):
-    module = importlib.import_module("jaxmaxent.attribution.mutagenesis")
+    module = importlib.import_module("jaxmaxent.attribution._mutagenesis")
     evaluated, original = [], module._outputs
 
     def counted(*arguments):

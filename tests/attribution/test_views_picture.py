@@ -3,8 +3,8 @@ import pytest
 from matplotlib.colors import to_rgba
 
 from jaxmaxent import plot
-from jaxmaxent.plot.style import NUCLEOTIDES
-from jaxmaxent.plot.views import views
+from jaxmaxent.plot import views
+from jaxmaxent.plot._style import NUCLEOTIDES
 
 FREQUENCIES = np.array([[1, 0, 0, 0], [0.25] * 4, [0, 0, 0.5, 0.5]])
 SCORES = {"first": np.array([1.0, -2.0, 0.001]), "second": np.array([0.0, 0.0, 3.0])}

@@ -10,7 +10,7 @@ from flax import nnx
 
 import jaxmaxent as jme
 from jaxmaxent.cli import main
-from jaxmaxent.commands.common import read_for
+from jaxmaxent.commands._common import read_for
 from jaxmaxent.data import Motif, read_motifs, write_meme
 from jaxmaxent.models import ConvArchitecture, predict
 from problems import Problem

@@ -9,8 +9,10 @@ from flax import nnx
 
 import jaxmaxent as jme
 from jaxmaxent.cli import main
-from jaxmaxent.commands import common, interpret, train
-from jaxmaxent.commands.common import read_for
+from jaxmaxent.commands import _common as common
+from jaxmaxent.commands import _interpret as interpret
+from jaxmaxent.commands import _train as train
+from jaxmaxent.commands._common import read_for
 from jaxmaxent.models import ConvArchitecture, predict, save
 
 LENGTH = 12

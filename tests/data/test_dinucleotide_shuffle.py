@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare
 
-from jaxmaxent.alphabet import DNA
-from jaxmaxent.data import dinucleotide_shuffle, read_table, shuffle
+from jaxmaxent.data import _shuffle as shuffle
+from jaxmaxent.data import dinucleotide_shuffle, read_table
+from jaxmaxent.ensembles import DNA
 
 
 def pair_counts(tokens: np.ndarray, letters: int) -> np.ndarray:

@@ -5,9 +5,11 @@ import warnings
 import numpy as np
 import pytest
 
-from jaxmaxent.alphabet import DNA, PROTEIN
-from jaxmaxent.data import LeftOut, Sequences, gather, read_fasta, text, write_fasta
-from jaxmaxent.data import fasta as fasta_module
+from jaxmaxent.data import LeftOut, Sequences, read_fasta, write_fasta
+from jaxmaxent.data import _fasta as fasta_module
+from jaxmaxent.data import _gather as gather
+from jaxmaxent.data import _text as text
+from jaxmaxent.ensembles import DNA, PROTEIN
 
 
 @pytest.fixture

@@ -5,8 +5,9 @@ import shutil
 import numpy as np
 import pytest
 
-from jaxmaxent.alphabet import DNA, PROTEIN
-from jaxmaxent.data import LeftOut, Sequences, mapped, read_windows, split_by_chromosome
+from jaxmaxent.data import LeftOut, Sequences, read_windows, split_by_chromosome
+from jaxmaxent.data import _mapped as mapped
+from jaxmaxent.ensembles import DNA, PROTEIN
 
 CHROMOSOMES = {"chr1": "ACGTTGCAAC", "chr2": "GGNNTTACGTAC"}
 GENOME = ">chr1 the first\nACGTT\nGCAAC\n>chr2\nGGNNTtac\nGTAC\n"

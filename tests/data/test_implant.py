@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare
 
-from jaxmaxent.alphabet import DNA, PROTEIN
-from jaxmaxent.data import implant, random_sequences
-from jaxmaxent.data.implant import normalised_rows
+from jaxmaxent.data import _implant as implant
+from jaxmaxent.data import random_sequences
+from jaxmaxent.data._implant import normalised_rows
+from jaxmaxent.ensembles import DNA, PROTEIN
 
 SITE = np.eye(4)[DNA.encode("GATA")] * 7
 

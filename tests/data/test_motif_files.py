@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from jaxmaxent.alphabet import DNA, PROTEIN, RNA, Alphabet
 from jaxmaxent.data import LeftOut, Motif, read_motifs, write_meme
+from jaxmaxent.ensembles import DNA, PROTEIN, RNA, Alphabet
 
 JASPAR = """>MA0001.1\tAGL3 a
 G [ 1 0 ]

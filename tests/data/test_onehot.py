@@ -3,8 +3,8 @@ import io
 import numpy as np
 import pytest
 
-from jaxmaxent.alphabet import DNA
 from jaxmaxent.data import LeftOut, read_one_hot
+from jaxmaxent.ensembles import DNA
 
 
 def header(shape: tuple[int, ...], dtype: str = "<f8") -> bytes:

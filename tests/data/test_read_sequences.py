@@ -5,8 +5,8 @@ import sys
 import numpy as np
 import pytest
 
-from jaxmaxent.alphabet import DNA, PROTEIN
 from jaxmaxent.data import LeftOut, read_sequences
+from jaxmaxent.ensembles import DNA, PROTEIN
 
 FASTA, TABLE = b">a\nACGT\n", b"id\tseq\tlabel\na\tACGT\t1\n"
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from jaxmaxent.alphabet import BINARY
 from jaxmaxent.data import Sequences
+from jaxmaxent.ensembles import BINARY
 
 
 def three() -> Sequences:

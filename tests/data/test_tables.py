@@ -5,8 +5,9 @@ import time
 import numpy as np
 import pytest
 
-from jaxmaxent.alphabet import BINARY, DNA
-from jaxmaxent.data import LeftOut, read_table, text
+from jaxmaxent.data import LeftOut, read_table
+from jaxmaxent.data import _text as text
+from jaxmaxent.ensembles import BINARY, DNA
 
 
 @pytest.fixture

@@ -4,9 +4,9 @@ import struct
 import numpy as np
 import pytest
 
-from jaxmaxent.alphabet import DNA
 from jaxmaxent.data import read_windows
-from jaxmaxent.data.twobit import TwoBit
+from jaxmaxent.data._twobit import TwoBit
+from jaxmaxent.ensembles import DNA
 
 SEQUENCES = {"chr1": "ACGTTGCAAC", "chr2": "NNGGNNNTTACGTACN", "chr3": "T"}
 

@@ -12,8 +12,10 @@ from evaluate.networks import CASES, LETTERS, Case, conv, dense, dilated, flat, 
 
 import jaxmaxent as jme
 from jaxmaxent.evaluate import Edit, FullEvaluator
-from jaxmaxent.evaluate.incremental import IncrementalEvaluator, commit, incremental, mutants
-from jaxmaxent.evaluate.incremental.proposal import Proposal
+from jaxmaxent.evaluate.incremental import IncrementalEvaluator, incremental
+from jaxmaxent.evaluate.incremental import _commit as commit
+from jaxmaxent.evaluate.incremental import _mutants as mutants
+from jaxmaxent.evaluate.incremental._proposal import Proposal
 from jaxmaxent.kernels import Site, build
 
 # Most of the time goes into compiling programs that then run once.

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxmaxent.evaluate import slices
+from jaxmaxent.evaluate import _slices as slices
 
 rng = np.random.default_rng(0)
 ARRAYS, PIECES = rng.normal(size=(2, 3, 6, 5)), rng.normal(size=(2, 3, 6, 2))

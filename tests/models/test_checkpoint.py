@@ -11,7 +11,7 @@ import pytest
 from flax import nnx
 from safetensors.numpy import load_file, save_file
 
-from jaxmaxent.alphabet import RNA
+from jaxmaxent.ensembles import RNA
 from jaxmaxent.models import (
     ConvArchitecture,
     MLPArchitecture,

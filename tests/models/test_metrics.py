@@ -5,7 +5,7 @@ from flax import nnx
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from jaxmaxent.models import ConvArchitecture, MLPArchitecture, auprc, auroc, predict
-from jaxmaxent.models.metrics import _batch_logits
+from jaxmaxent.models._metrics import _batch_logits
 
 
 @pytest.mark.parametrize("levels", [2, 5, 1000, None], ids=["2 scores", "5 scores", "few ties", "no ties"])

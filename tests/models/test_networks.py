@@ -9,16 +9,17 @@ import pytest
 from flax import nnx
 from jax import lax
 
-from jaxmaxent.alphabet import PROTEIN
+from jaxmaxent.ensembles import PROTEIN
 from jaxmaxent.models import (
     ConvArchitecture,
+    Features,
     MLPArchitecture,
     architecture_from_dict,
     parameters,
     representation,
     with_parameters,
 )
-from jaxmaxent.models.networks import Features, windows_product
+from jaxmaxent.models._networks import windows_product
 
 SMALL = [
     ConvArchitecture(length=12, filters=3, kernel_width=5, hidden=(7, 6), units=3),

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from jaxmaxent.alphabet import BINARY, DNA
+from jaxmaxent.ensembles import BINARY, DNA
 from jaxmaxent.models import ConvArchitecture, MLPArchitecture, auroc, parameters, predict, train
-from jaxmaxent.models.training import _class_weights, _Data, _epoch, _hyper, _loss, _split
+from jaxmaxent.models._training import _class_weights, _Data, _epoch, _hyper, _loss, _split
 
 CONV = ConvArchitecture(length=12, filters=4, kernel_width=5, hidden=(8,), dropout=0.1)
 XOR = {"epochs": 60, "learning_rate": 0.02, "weight_decay": 0.0, "patience": 60, "progress": False}

@@ -4,10 +4,10 @@
 operations; `plan` pushes the reach of an edit through all of them, and `proposal` works out what an edit changes.
 """
 
-from jaxmaxent.evaluate.incremental.evaluator import Cache as Cache
-from jaxmaxent.evaluate.incremental.evaluator import Incremental as Incremental
-from jaxmaxent.evaluate.incremental.evaluator import IncrementalEvaluator as IncrementalEvaluator
-from jaxmaxent.evaluate.incremental.evaluator import Patch as Patch
-from jaxmaxent.evaluate.incremental.evaluator import incremental as incremental
-from jaxmaxent.evaluate.incremental.explain import Explanation as Explanation
-from jaxmaxent.evaluate.incremental.mutants import mutants as mutants
+from jaxmaxent.evaluate.incremental._evaluator import Cache as Cache
+from jaxmaxent.evaluate.incremental._evaluator import Incremental as Incremental
+from jaxmaxent.evaluate.incremental._evaluator import IncrementalEvaluator as IncrementalEvaluator
+from jaxmaxent.evaluate.incremental._evaluator import Patch as Patch
+from jaxmaxent.evaluate.incremental._evaluator import incremental as incremental
+from jaxmaxent.evaluate.incremental._explain import Explanation as Explanation
+from jaxmaxent.evaluate.incremental._mutants import mutants as mutants

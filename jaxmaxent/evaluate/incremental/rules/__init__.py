@@ -9,8 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from jaxmaxent.evaluate.incremental.rules import contraction, convolution, elementwise, lookup, pooling, shape
-from jaxmaxent.evaluate.incremental.values import Equation
+from jaxmaxent.evaluate.incremental._values import Equation
+from jaxmaxent.evaluate.incremental.rules import _contraction as contraction
+from jaxmaxent.evaluate.incremental.rules import _convolution as convolution
+from jaxmaxent.evaluate.incremental.rules import _elementwise as elementwise
+from jaxmaxent.evaluate.incremental.rules import _lookup as lookup
+from jaxmaxent.evaluate.incremental.rules import _pooling as pooling
+from jaxmaxent.evaluate.incremental.rules import _shape as shape
 
 RULES: dict[str, Callable[[Equation], Any]] = {
     **dict.fromkeys(elementwise.NAMES, elementwise.elementwise),

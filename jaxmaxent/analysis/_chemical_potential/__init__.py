@@ -1,0 +1,1 @@
+"""The chemical potential of a wanted composition."""

@@ -1,0 +1,1 @@
+"""Motifs that several anchors share, and known motifs that match them."""

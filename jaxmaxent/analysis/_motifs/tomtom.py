@@ -1,0 +1,228 @@
+"""Which known motifs a motif is like, and how likely it is by chance: the Tomtom comparison, computed exactly.
+
+Gupta, Stamatoyannopoulos, Bailey & Noble, Genome Biology 8:R24 (2007), with the complete scores of Tanaka, Bailey,
+Grant & Noble, Bioinformatics 27(12):1603 (2011). Two columns score minus their Euclidean distance, measured from the
+query column's median over all columns of all targets, so that a column that faces none counts 0. Scores are added up
+along an alignment, and the best alignment counts. Its p-value is that of the best of all alignments with columns drawn
+from all targets: scores are rounded to whole numbers, so that the distribution of a sum is a convolution.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from jaxmaxent import checks
+from jaxmaxent.ensembles import DNA, Alphabet, checked_alphabet
+
+_LEVELS = 100  # whole numbers that the scores of a query are rounded to, from the smallest to the largest
+
+
+class NamedMotif(Protocol):
+    """What can be compared: a motif of a file, or one that was found."""
+
+    @property
+    def name(self) -> str:
+        """Its common name."""
+        ...
+
+    @property
+    def identifier(self) -> str:
+        """Its accession."""
+        ...
+
+    @property
+    def probabilities(self) -> Float[np.ndarray, "width letters"]:
+        """Letter probabilities at each position."""
+        ...
+
+
+class Hit(NamedTuple):
+    """A target that a query is like.
+
+    Attributes:
+        target: the motif.
+        p: probability that a motif of this width with columns drawn from all targets scores as much.
+        e: how many of the targets would by chance, p times their number.
+        q: share of false hits among this and the better ones (Benjamini & Hochberg 1995).
+        offset: column of the target, on the strand of the hit, that the query's first column faces; negative where the
+            query begins before the target.
+        strand: "+" or "-": whether the query is like the target or its reverse complement.
+        overlap: columns that face each other.
+    """
+
+    target: Any
+    p: float
+    e: float
+    q: float
+    offset: int
+    strand: str
+    overlap: int
+
+    @property
+    def name(self) -> str:
+        """The target's common name."""
+        return self.target.name
+
+    @property
+    def identifier(self) -> str:
+        """The target's accession."""
+        return self.target.identifier
+
+
+def match_motifs(
+    queries: Sequence[NamedMotif],
+    targets: Sequence[NamedMotif],
+    *,
+    best: int = 10,
+    alphabet: Alphabet = DNA,
+    both_strands: bool = True,
+) -> list[tuple[Hit, ...]]:
+    """The most similar targets of each query, the most significant first.
+
+    Chance is what the targets' own columns make of it: p-values need a whole collection, such as JASPAR, and mean
+    little for a few targets.
+
+    Args:
+        queries: motifs, such as `find_motifs(…).motifs`.
+        targets: known motifs, such as `data.read_motifs` reads.
+        best: hits of each query, at most.
+        alphabet: the letters of all motifs.
+        both_strands: whether to compare with the targets' reverse complements as well, where letters have complements.
+
+    Raises:
+        ValueError: if there is no target, or a motif has other letters.
+    """
+    checked_alphabet(alphabet)
+    best = checks.integer("best", best, at_least=1)
+    queries, targets = checks.several("queries", queries, "motifs"), checks.several("targets", targets, "motifs")
+    if not targets:
+        raise ValueError("targets must hold at least one motif, got none")
+    known = [_checked("targets", motif, alphabet) for motif in targets]
+    strands = {"+": known}
+    if both_strands and alphabet.complements is not None:
+        complement = alphabet.complement(np.arange(len(alphabet)))
+        strands["-"] = [matrix[::-1, complement] for matrix in known]
+    return [_hits(_checked("queries", query, alphabet), strands, targets, best) for query in queries]
+
+
+def _checked(name: str, motif: NamedMotif, alphabet: Alphabet) -> np.ndarray:
+    checks.like(name, motif, "probabilities", "a list of motifs, as find_motifs and data.read_motifs give them")
+    matrix = np.asarray(motif.probabilities, float)
+    if matrix.ndim != 2 or matrix.shape[1] != len(alphabet) or not len(matrix) or not np.isfinite(matrix).all():
+        raise ValueError(
+            f"{name} must have probabilities of shape [width, {len(alphabet)}], "
+            f"got {list(matrix.shape)} for {motif.identifier!r}"
+        )
+    return matrix
+
+
+def _hits(
+    query: np.ndarray, strands: dict[str, list[np.ndarray]], targets: Sequence[NamedMotif], best: int
+) -> tuple[Hit, ...]:
+    from scipy.stats import false_discovery_control  # slow to import, and it changes warning filters
+
+    scores = _column_scores(query, np.concatenate([matrix for known in strands.values() for matrix in known]))
+    widths = np.array([len(matrix) for matrix in strands["+"]])
+    each = [_best_alignments(part, widths) for part in np.split(scores, len(strands), axis=1)]
+    score = np.array([best_score for best_score, _ in each])  # [strands, targets]
+    chosen = score.argmax(0)
+    p = _p_values(_tails(scores, int(widths.max())), score.max(0), widths, len(strands))
+    q = false_discovery_control(p)
+    hits = []
+    for k in np.argsort(p, kind="stable")[:best].tolist():
+        offset = int(each[chosen[k]][1][k])
+        overlap = min(offset + len(query), int(widths[k])) - max(offset, 0)
+        probability = float(p[k])
+        strand = [*strands][chosen[k]]
+        hits.append(Hit(targets[k], probability, probability * len(targets), float(q[k]), offset, strand, overlap))
+    return tuple(hits)
+
+
+def _column_scores(
+    query: Float[np.ndarray, "width letters"], columns: Float[np.ndarray, "columns letters"]
+) -> Int[np.ndarray, "width columns"]:
+    """Similarity of every query column to every target column, from the query column's median, in whole numbers."""
+    squares = np.square(query[:, None] - columns).sum(-1)
+    similarity = -np.sqrt(squares)
+    similarity -= np.median(similarity, axis=1, keepdims=True)
+    spread = similarity.max() - similarity.min()
+    return np.rint(similarity * (_LEVELS / spread if spread > 0 else 0)).astype(np.int64)
+
+
+def _best_alignments(
+    scores: Int[np.ndarray, "width columns"], widths: Int[np.ndarray, " targets"]
+) -> tuple[Int[np.ndarray, " targets"], Int[np.ndarray, " targets"]]:
+    """The best score of each target and its offset; of equal ones that with the largest overlap.
+
+    Targets are laid end to end with room for the query's overhang between them, so that all alignments of all targets
+    are sums along diagonals.
+    """
+    width = len(scores)
+    starts = np.cumsum(widths + width - 1) - widths  # of the targets' first columns, gaps being in front
+    places = np.concatenate([start + np.arange(n) for start, n in zip(starts, widths, strict=True)])
+    spaced = np.zeros((width, starts[-1] + widths[-1] + width - 1), np.int64)
+    spaced[:, places] = scores
+    total = sum(spaced[i, i : i + spaced.shape[1] - width + 1] for i in range(width))
+    best, offsets = [], []
+    for n, along in zip(widths, np.split(total, (starts + widths)[:-1]), strict=True):
+        offset = np.arange(1 - width, n)
+        overlap = np.minimum(offset + width, n) - np.maximum(offset, 0)
+        at = np.lexsort((overlap, along))[-1]
+        best.append(along[at])
+        offsets.append(offset[at])
+    return np.array(best), np.array(offsets)
+
+
+class _Tails(NamedTuple):
+    """log P(sum < score) of the query's columns [first, stop), for the scores from the lowest that is possible.
+
+    Attributes:
+        log_below: by (first, stop), shape [scores].
+        lowest: by (first, stop).
+        width: columns of the query.
+    """
+
+    log_below: dict[tuple[int, int], Float[np.ndarray, " scores"]]
+    lowest: dict[tuple[int, int], int]
+    width: int
+
+    def at(self, first: int, stop: int, score: Int[np.ndarray, " targets"]) -> Float[np.ndarray, " targets"]:
+        table = self.log_below[first, stop]
+        index = score - self.lowest[first, stop]
+        return np.where(index < len(table), table[np.clip(index, 0, len(table) - 1)], 0.0)
+
+
+def _tails(scores: np.ndarray, longest: int) -> _Tails:
+    """The distributions of sums over all spans of the query's columns, of at most `longest` columns."""
+    width = len(scores)
+    smallest = scores.min(1)
+    columns = [np.bincount(row - low) / len(row) for row, low in zip(scores, smallest, strict=True)]
+    log_below, lowest = {}, {}
+    for first in range(width):
+        distribution, low = np.ones(1), 0
+        for stop in range(first + 1, min(first + longest, width) + 1):
+            # By sums of products, all positive: small tails stay exact, which they would not by Fourier transforms.
+            distribution = np.convolve(distribution, columns[stop - 1])
+            low += int(smallest[stop - 1])
+            above = np.minimum(np.cumsum(distribution[::-1])[::-1], 1)
+            with np.errstate(divide="ignore"):
+                log_below[first, stop] = np.log1p(-above)
+            lowest[first, stop] = low
+    return _Tails(log_below, lowest, width)
+
+
+def _p_values(tails: _Tails, score: np.ndarray, widths: np.ndarray, strands: int) -> np.ndarray:
+    """P(the best of all alignments ≥ score) of targets of these widths, alignments taken as independent."""
+    p = np.empty(len(widths))
+    for n in np.unique(widths):
+        same = widths == n
+        offsets = range(1 - tails.width, int(n))
+        spans = [(max(-offset, 0), min(int(n) - offset, tails.width)) for offset in offsets]
+        below = functools.reduce(np.add, (tails.at(*span, score[same]) for span in spans))
+        p[same] = -np.expm1(strands * below)
+    return p

@@ -1,0 +1,1 @@
+"""Letter frequencies per position, their information, and their comparison."""

@@ -1,0 +1,1 @@
+"""Entropy, free energy and heat capacity along the ladder."""

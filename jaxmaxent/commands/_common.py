@@ -1,0 +1,190 @@
+"""What the commands share: reading sequences for a network, drawing where that works, and writing JSON."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxmaxent import checks
+from jaxmaxent.console import say as say
+from jaxmaxent.data import LeftOut, Sequences, read_sequences
+from jaxmaxent.ensembles import Ensemble, composition
+from jaxmaxent.models import Network, load, predict, representation
+from jaxmaxent.sampling import device_name
+
+HEADERS = ("names", "labels")
+
+
+def read_for(
+    network: Network,
+    path: str,
+    *,
+    letters: str | None,
+    limit: int | None,
+    called: int | None = None,
+    headers: str | None = None,
+    skip_invalid: bool = False,
+) -> Sequences:
+    """The sequences of a file, of the length the network takes.
+
+    With `called` only those that the network gives this class, rightly if the file has labels; of these the first
+    `limit`. With `skip_invalid` those with other letters are left out, and a line says how many.
+    """
+    architecture = network.architecture
+    limit = None if limit is None else checks.integer("limit", limit, at_least=1)
+    with telling_what_is_left_out():
+        sequences = read_sequences(
+            path, alphabet=architecture.alphabet, letters=letters, labels_in_header=are_labels(headers),
+            limit=limit if called is None else None, skip_invalid=skip_invalid,
+        )  # fmt: skip
+    if sequences.tokens.shape[1] != architecture.length:
+        raise ValueError(
+            f"{path} has sequences of length {sequences.tokens.shape[1]}, but the network takes {architecture.length}"
+        )
+    if called is not None:
+        sequences = _called(network, sequences, called, path)
+    return sequences if limit is None else sequences.take(np.arange(min(limit, len(sequences))))
+
+
+def are_labels(headers: str | None) -> bool | None:
+    """Whether FASTA headers are labels, from "labels" or "names"; None where the file decides."""
+    if headers is not None and headers not in HEADERS:
+        raise ValueError(f"headers must be {' or '.join(HEADERS)}, got {checks.shown(headers)}")
+    return None if headers is None else headers == "labels"
+
+
+@contextlib.contextmanager
+def telling_what_is_left_out() -> Iterator[None]:
+    """Print a line for what a reader leaves out in the block, instead of a warning."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", LeftOut)
+        yield
+    for warning in caught:
+        if issubclass(warning.category, LeftOut):
+            say(warning.message)
+        else:
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+
+
+def _called(network: Network, sequences: Sequences, unit: int, path: str) -> Sequences:
+    units = network.architecture.units
+    unit = checks.integer("called", unit, at_least=0)
+    if unit >= units:
+        raise ValueError(f"called must be a class of the network, 0 to {units - 1}, got {unit}")
+    chosen = predict(network, sequences.tokens).argmax(1) == unit
+    if sequences.labels is not None:
+        chosen &= sequences.labels == unit
+    if not chosen.any():
+        rightly = "" if sequences.labels is None else " rightly"
+        raise ValueError(
+            f"called must be a class that the network{rightly} gives some sequence of {path}, got {unit}, "
+            f"which none of its {len(sequences)} has"
+        )
+    return sequences.take(chosen)
+
+
+def load_ensemble(
+    model: str,
+    path: str,
+    *,
+    beta: float,
+    mu: float,
+    unit: Any,
+    letters: str | None,
+    limit: int | None,
+    called: int | None = None,
+    headers: str | None = None,
+    skip_invalid: bool = False,
+) -> tuple[Ensemble, Sequences]:
+    """The ensemble of every sequence in a file under a saved network, and the sequences."""
+    network = load(model)
+    sequences = read_for(
+        network, path, letters=letters, limit=limit, called=called, headers=headers, skip_invalid=skip_invalid
+    )
+    return ensemble_of(network, sequences, beta=beta, mu=mu, unit=unit), sequences
+
+
+def ensemble_of(network: Network, sequences: Sequences, *, beta: Any, mu: float, unit: Any) -> Ensemble:
+    """The ensemble of sequences under a network, with a GC field where there is G and C."""
+    alphabet, mu = network.architecture.alphabet, float(checks.factor("mu", mu))
+    has_gc = {"G", "C"} <= set(alphabet.letters)
+    if mu and not has_gc:
+        raise ValueError(f"--mu acts on G and C, which the alphabet {alphabet.letters!r} does not have; got {mu:g}")
+    fields = [composition("GC", mu, alphabet=alphabet)] if has_gc else []
+    # Letters, as the tokens of a few short sequences can look like a one-hot.
+    letters = alphabet.decode(sequences.tokens)
+    return Ensemble.create(representation(network), letters, beta=beta, unit=unit, fields=fields, alphabet=alphabet)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON that every reader takes: NaN and infinity become null, NumPy numbers plain ones.
+
+    Letters outside ASCII are escaped: names come back as they were, and do nothing to a terminal that shows the file.
+    """
+    path.write_text(json.dumps(_plain(value), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, np.ndarray | np.generic):
+        return _plain(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def versions() -> dict[str, str]:
+    """Versions of what the result depends on, and the device."""
+    import flax
+
+    import jaxmaxent
+
+    return {
+        "jaxmaxent": jaxmaxent.__version__,
+        "jax": jax.__version__,
+        "flax": flax.__version__,
+        "numpy": np.__version__,
+        "device": device_name(),
+    }
+
+
+class Missed:
+    """Pictures that could not be drawn, by the reason. Pictures must not cost the numbers they show."""
+
+    def __init__(self) -> None:
+        self._pictures: dict[str, list[str]] = {}
+
+    @contextlib.contextmanager
+    def drawing(self, picture: str) -> Iterator[None]:
+        """Note a picture if the block fails with an exception, which goes no further."""
+        try:
+            yield
+        except Exception as error:  # of any type: a font, a package that is missing, a number that cannot be drawn
+            reason = " ".join(str(error).split()) or "no reason given"
+            self._pictures.setdefault(f"{type(error).__name__}: {reason}", []).append(picture)
+
+    def told(self) -> list[str]:
+        """A sentence for each reason."""
+        return [f"Not drawn: {_some(pictures)} ({reason})" for reason, pictures in self._pictures.items()]
+
+
+def _some(names: list[str], at_most: int = 3) -> str:
+    more = f" and {len(names) - at_most} more" if len(names) > at_most else ""
+    return ", ".join(names[:at_most]) + more
+
+
+def file_name(name: str, index: int) -> str:
+    """A name that is safe on every file system: its number, then what is safe of it."""
+    safe = "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "_" for c in name)[:60]
+    return f"{index:04d}_{safe}"

@@ -1,0 +1,79 @@
+"""`jaxmaxent demo`: the whole path on sequences made on the spot."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxmaxent import checks
+from jaxmaxent.commands import _interpret as interpret
+from jaxmaxent.commands import _potential as potential
+from jaxmaxent.commands import _train as train
+from jaxmaxent.commands._common import say, write_json
+from jaxmaxent.data import Sequences, write_fasta
+from jaxmaxent.data._example import ctcf_example
+from jaxmaxent.files import new_folder
+from jaxmaxent.results import Run
+from jaxmaxent.sampling import Interrupted
+
+
+def run(out: str, *, seed: int = 0, force: bool = False, progress: bool = True) -> Run:
+    """Make sequences, train, interpret three of them, solve for μ; fill the folder `out`."""
+    seed = checks.integer("seed", seed, at_least=0, at_most=checks.MOST_SEED)
+    began = time.perf_counter()
+    quiet = {"seed": seed, "progress": progress}
+    with new_folder(out, kind="demo", force=force) as folder:
+        say("1/4 making 6,000 sequences: half with a CTCF site, half their shuffles")
+        write_example(folder, seed=seed, sequences=6000, anchors=3)
+
+        say("2/4 training the published CTCF network on them")
+        model, anchors = str(folder / "model"), str(folder / "anchors.fa")
+        train.run(str(folder / "train.tsv"), model, test=str(folder / "test.tsv"), epochs=8, **quiet)
+
+        say("3/4 sampling what the network treats as equal to three of the sequences, until R-hat is below 1.05")
+        # Less than what `interpret` asks for, so that it takes half a minute.
+        settings: dict[str, Any] = {"beta": 30.0, "rungs": 8, "burn_in": 1000, "rhat": 1.05, "ess": 100.0}
+        with _forgetting():
+            result = interpret.run(model, anchors, str(folder / "run"), **settings, **quiet)
+
+        say("4/4 solving for the chemical potential that gives a GC content of 0.41")
+        potential.run(
+            model, anchors, str(folder / "potential.json"), gc=0.41, beta=30.0, limit=1, chains=8, steps=500,
+            tolerance=0.05, **quiet,
+        )  # fmt: skip
+        write_json(folder / "demo.json", {"seed": seed, "seconds": time.perf_counter() - began})
+    say(f"done in {time.perf_counter() - began:.0f} s. Open {Path(out) / 'run' / 'report.html'}")
+    say("The tall letters are the CTCF site that the network has learned; everywhere else any letter will do.")
+    return result
+
+
+@contextlib.contextmanager
+def _forgetting() -> Iterator[None]:
+    """The folder goes when the demo is interrupted, and what was kept in it, so there is nothing to go on with."""
+    try:
+        yield
+    except Interrupted as stop:
+        raise Interrupted("interrupted; nothing was written under its final name", stop.signal) from None
+
+
+def write_example(folder: Path, *, seed: int, sequences: int, anchors: int) -> None:
+    """Write train.tsv and test.tsv (a sixth of the sequences), and anchors.fa, sites of the latter."""
+    rng = np.random.default_rng(seed)
+    example = ctcf_example(rng, sequences // 2)
+    order = rng.permutation(len(example))
+    train_part, test_part = order[: len(order) * 5 // 6], order[len(order) * 5 // 6 :]
+    _write_table(folder / "train.tsv", example.take(train_part))
+    _write_table(folder / "test.tsv", example.take(test_part))
+    bound = [i for i in test_part if example.names[i].startswith("site")]
+    write_fasta(folder / "anchors.fa", example.take(bound[:anchors]))
+
+
+def _write_table(path: Path, sequences: Sequences) -> None:
+    rows = zip(sequences.names, sequences.alphabet.decode(sequences.tokens), sequences.labels, strict=True)  # pyright: ignore
+    lines = ["id\tseq\tlabel", *("\t".join(map(str, row)) for row in rows)]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")

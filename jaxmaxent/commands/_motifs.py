@@ -1,0 +1,97 @@
+"""`jaxmaxent motifs`: what the sequences of a run have in common, and which known motif that is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from jaxmaxent.analysis import Motifs, find_motifs, match_motifs
+from jaxmaxent.analysis._motifs.find import FoundMotif
+from jaxmaxent.analysis._motifs.tomtom import Hit
+from jaxmaxent.checks import integer
+from jaxmaxent.commands._common import Missed, say, telling_what_is_left_out, versions, write_json
+from jaxmaxent.data import read_motifs, write_meme
+from jaxmaxent.ensembles import Alphabet, with_letters
+from jaxmaxent.files import new_folder
+from jaxmaxent.results import Run
+
+MOTIFS = "motifs.json"
+_DRAWN = 10
+
+
+def run(
+    run: str, out: str, *, against: str | None = None, best: int = 5, force: bool = False, progress: bool = True
+) -> Motifs:
+    """Find the motifs of a saved run, name them if `against` known ones, write the folder `out`, return the motifs."""
+    del progress  # it takes a moment
+    best, missed = integer("best", best, at_least=1), Missed()
+    with new_folder(out, kind="motifs", force=force) as folder:
+        result = Run.load(_saved(run))
+        alphabet = with_letters(result.letters)
+        with telling_what_is_left_out():
+            known = None if against is None else read_motifs(against, alphabet)
+        found = find_motifs(result)
+        hits = [()] * len(found.motifs)
+        if known is not None:
+            hits = match_motifs(found.motifs, known, best=best, alphabet=alphabet)
+        about = {
+            "outcome": found.outcome,
+            "windows": found.windows,
+            "anchors": len(result.names),
+            "beta": result.beta[:, -1],
+            "against": None if known is None else {"file": str(against), "motifs": len(known)},
+            "motifs": [_entry(motif, near) for motif, near in zip(found.motifs, hits, strict=True)],
+            "versions": versions(),
+        }
+        write_json(folder / MOTIFS, about)
+        if found.motifs:
+            write_meme(folder / "motifs.meme", found.motifs, alphabet=alphabet)
+        _draw(found.motifs, hits, alphabet, folder, missed)
+    for sentence in missed.told():
+        say(sentence)
+    say(found.outcome)
+    for motif, near in zip(found.motifs, hits, strict=True):
+        say(_line(motif, near))
+    return found
+
+
+def _saved(path: str) -> Path:
+    """The run itself, in the folder that `interpret` wrote or where it is."""
+    inside = Path(path) / "run.npz"
+    return inside if inside.is_file() else Path(path)
+
+
+def _entry(motif: FoundMotif, hits: tuple[Hit, ...]) -> dict[str, Any]:
+    return {
+        "name": motif.name,
+        "sites": motif.sites,
+        "consensus": motif.consensus,
+        "information_bits": motif.information.sum(),
+        "probabilities": motif.probabilities,
+        "errors": motif.errors,
+        "members": [member._asdict() for member in motif.members],
+        "matches": [_match(hit) for hit in hits],
+    }
+
+
+def _match(hit: Hit) -> dict[str, Any]:
+    numbers = {name: getattr(hit, name) for name in ("p", "e", "q", "strand", "offset", "overlap")}
+    return {"name": hit.name, "identifier": hit.identifier} | numbers
+
+
+def _line(motif: FoundMotif, hits: tuple[Hit, ...]) -> str:
+    told = f"{motif.name}: {motif.sites} of them, {motif.information.sum():.1f} bits, {motif.consensus}"
+    if not hits:
+        return told
+    best = hits[0]
+    return f"{told}; most like {best.name} ({best.identifier}, {best.strand}), p = {best.p:.1g}, q = {best.q:.1g}"
+
+
+def _draw(motifs: tuple[FoundMotif, ...], hits: list[Any], alphabet: Alphabet, folder: Path, missed: Missed) -> None:
+    """Pictures of the largest."""
+    for motif, near in list(zip(motifs, hits, strict=True))[:_DRAWN]:
+        with missed.drawing(motif.name):
+            from jaxmaxent import plot
+
+            picture = plot.motif(motif, hit=near[0] if near else None, alphabet=alphabet)
+            plot.save(picture, folder / f"{motif.name}.png")

@@ -1,0 +1,145 @@
+"""`jaxmaxent train`: a table of labelled sequences to a network."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxmaxent.checks import random_key
+from jaxmaxent.commands._common import Missed, are_labels, say, telling_what_is_left_out, versions, write_json
+from jaxmaxent.data import read_sequences
+from jaxmaxent.files import new_folder
+from jaxmaxent.models import (
+    ConvArchitecture,
+    MLPArchitecture,
+    Network,
+    auprc,
+    auroc,
+    predict,
+    train,
+    write,
+)
+from jaxmaxent.models._saved import KIND
+
+ARCHITECTURES = {"conv": ConvArchitecture, "mlp": MLPArchitecture}
+# A small network on a short input learns slowly and needs no restraint.
+RECIPES: dict[str, dict[str, Any]] = {
+    "conv": {},
+    "mlp": {"epochs": 60, "learning_rate": 0.02, "weight_decay": 0.0, "patience": 60},
+}
+
+
+def run(
+    table: str,
+    out: str,
+    *,
+    valid: str | None = None,
+    test: str | None = None,
+    architecture: str = "conv",
+    seed: int = 0,
+    epochs: int | None = None,
+    both_strands: bool = False,
+    sequence_column: str | None = None,
+    label_column: str | None = None,
+    headers: str | None = None,
+    skip_invalid: bool = False,
+    force: bool = False,
+    progress: bool = True,
+) -> dict[str, Any]:
+    """Train, write the checkpoint and metrics.json to the folder `out`, and return the metrics."""
+    reading = {
+        "sequence_column": sequence_column,
+        "label_column": label_column,
+        "labels_in_header": are_labels(headers),
+        "skip_invalid": skip_invalid,
+    }
+    missed = Missed()
+    with new_folder(out, kind=KIND, force=force) as folder:
+        parts = {
+            name: _labelled(path, **reading)
+            for name, path in (("train", table), ("valid", valid), ("test", test))
+            if path is not None
+        }
+        first = parts["train"]
+        settings: dict[str, Any] = RECIPES[architecture] | {"both_strands": both_strands}
+        settings |= {} if epochs is None else {"epochs": epochs}
+        if "valid" in parts:
+            settings["validation"] = tuple(parts["valid"])
+        built = ARCHITECTURES[architecture](length=first.tokens.shape[1])
+        for name, part in parts.items():
+            if part.tokens.shape[1] != built.length:
+                raise ValueError(
+                    f"{name} has sequences of length {part.tokens.shape[1]}, expected {built.length} as in {table}"
+                )
+        began = time.perf_counter()
+        result = train(random_key(seed), built, first.tokens, first.labels, progress=progress, **settings)
+        seconds = time.perf_counter() - began
+        metrics = {
+            **_scores("test", result.network, parts.get("test")),
+            **_scores("valid", result.network, parts.get("valid")),
+            "train_seconds": seconds,
+            "compile_seconds": result.compile_seconds,
+            "epochs": len(result.history),
+            "best_epoch": result.best_epoch + 1,
+            "stopped_early": result.stopped_early,
+            "sizes": {name: len(part.labels) for name, part in parts.items()},
+            "positives": {name: int(part.labels.sum()) for name, part in parts.items()},
+            "seed": seed,
+            "both_strands": both_strands,
+            "architecture": built.to_dict(),
+            "history": [epoch._asdict() for epoch in result.history],
+            "versions": versions(),
+        }
+        write(result.network, folder)
+        write_json(folder / "metrics.json", metrics)
+        with missed.drawing("the course of the training"):
+            _draw_history(result.history, folder)
+    for sentence in missed.told():
+        say(sentence)
+    say(f"trained on {len(first.labels)} sequences in {seconds:.0f} s; {_told(metrics)}")
+    return metrics
+
+
+class _Labelled(NamedTuple):
+    tokens: np.ndarray
+    labels: np.ndarray
+
+
+def _labelled(path: str, **reading: Any) -> _Labelled:
+    with telling_what_is_left_out():
+        sequences = read_sequences(path, **reading)
+    if sequences.labels is None:
+        raise ValueError(
+            f"{path} has no labels, expected a table with a column of 0 and 1 called label, or FASTA headers of 0 and 1"
+        )
+    if len(np.unique(sequences.labels)) < 2:
+        raise ValueError(f"{path} has only the label {sequences.labels[0]}, expected sequences of both classes")
+    return _Labelled(sequences.tokens, sequences.labels)
+
+
+def _scores(name: str, network: Network, part: _Labelled | None) -> dict[str, float | None]:
+    if part is None:
+        return {f"{name}_auroc": None, f"{name}_auprc": None}
+    scores = predict(network, part.tokens)[:, 1]
+    return {f"{name}_auroc": auroc(part.labels, scores), f"{name}_auprc": auprc(part.labels, scores)}
+
+
+def _told(metrics: dict[str, Any]) -> str:
+    for name in ("test", "valid"):
+        if metrics[f"{name}_auroc"] is not None:
+            return f"{name} AUROC {metrics[f'{name}_auroc']:.4f}, AUPRC {metrics[f'{name}_auprc']:.4f}"
+    best = metrics["history"][metrics["best_epoch"] - 1]
+    return f"AUROC {best['validation_auroc']:.4f} on the part held out for validation (no test table given)"
+
+
+def _draw_history(history: list[Any], folder: Path) -> None:
+    from jaxmaxent import plot
+
+    rows = [
+        {"train_loss": epoch.loss, "validation_loss": epoch.validation_loss, "validation_auroc": epoch.validation_auroc}
+        for epoch in history
+    ]
+    plot.save(plot.training_curve(rows), folder / "training.png")

@@ -1,0 +1,149 @@
+"""Sequences gathered one by one as a reader comes to them: encoded at once, so that little is kept of each."""
+
+from __future__ import annotations
+
+import array
+import os
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from jaxmaxent import checks
+from jaxmaxent.data._sequences import Sequences, numbered_name
+from jaxmaxent.data._text import LeftOut, Memory, is_encodable, told_left_out
+from jaxmaxent.ensembles import Alphabet
+
+# Letters and sequences that wait to be encoded together, which is faster than one by one.
+_LETTERS_AT_ONCE, _SEQUENCES_AT_ONCE = 2**20, 2**14
+# Bytes that are kept of a sequence besides its letters and the characters of its name: the name's object, the
+# references to it, the number and the label.
+_BYTES_EACH = 49 + 2 * 8 + 8 + 1 + 8
+
+
+class Gathered:
+    """Sequences of equal length from one file.
+
+    Args:
+        path: the file, for errors.
+        alphabet: the alphabet of the sequences.
+        where: gives the words for the place of a sequence in the file, from what `add` was given as its place.
+        limit: how many sequences are wanted at most; None for all.
+        skip_invalid: leave out sequences with letters outside the alphabet instead of raising an error.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike,
+        alphabet: Alphabet,
+        where: Callable[[Any], str],
+        *,
+        limit: int | None = None,
+        skip_invalid: bool = False,
+    ) -> None:
+        self._path, self._alphabet, self._where = path, alphabet, where
+        self._limit = None if limit is None else checks.integer("limit", limit, at_least=1)
+        self._skip_invalid = skip_invalid
+        self._memory = Memory(path)
+        self._tokens, self._names = bytearray(), []
+        self._numbers, self._labels = array.array("q"), bytearray()
+        self._first: Any = None
+        self._length, self._characters = 0, 0
+        self._waiting: list[tuple[str, str, int, int, Any]] = []
+        self._left_out, self._reason = 0, ""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there are as many sequences as wanted."""
+        return self._limit is not None and len(self._names) >= self._limit
+
+    def add(self, number: int, place: Any, letters: str, *, name: str, label: int) -> None:
+        """Take the next sequence.
+
+        Args:
+            number: its number among all in the file, from 0.
+            place: its place, which `where` puts into words.
+            letters: the sequence.
+            name: its name; its number becomes the name where that is empty.
+            label: its label, 0 or 1; any where there is none.
+
+        Raises:
+            ValueError: for an empty sequence, another length than before or a letter outside the alphabet, or
+                where the memory ends.
+        """
+        if self._length == 0:
+            self._first, self._length = place, len(letters)
+        if not letters:
+            raise ValueError(
+                f"{self._path}, {self._where(place)}: sequence is empty, expected letters of {self._alphabet.letters!r}"
+            )
+        if len(letters) != self._length:
+            raise ValueError(
+                f"{self._path}: sequences must have equal lengths, but {self._where(self._first)} has "
+                f"{self._length} letters and {self._where(place)} has {len(letters)}"
+            )
+        self._waiting.append((letters, name, label, number, place))
+        count = len(self._waiting)
+        enough = self._limit is not None and len(self._names) + count >= self._limit
+        if enough or count >= _SEQUENCES_AT_ONCE or count * self._length >= _LETTERS_AT_ONCE:
+            self._encode()
+
+    def sequences(self, *, named: bool, labelled: bool) -> Sequences:
+        """All that was gathered, at least one.
+
+        Args:
+            named: take the names given; all are numbered otherwise.
+            labelled: take the labels given.
+
+        Raises:
+            ValueError: as `add`, or if all were left out.
+        """
+        self._encode()
+        if self._left_out:
+            total = len(self._names) + self._left_out
+            told = told_left_out(self._path, self._left_out, total, "sequences", self._reason)
+            if not self._names:
+                raise ValueError(told)
+            warnings.warn(told, LeftOut, stacklevel=4)
+        numbered = zip(self._names if named else [""] * len(self._names), self._numbers, strict=True)
+        names = tuple(name or numbered_name(number) for name, number in numbered)
+        labels = np.frombuffer(self._labels, np.uint8).astype(int) if labelled else None
+        tokens = np.frombuffer(self._tokens, np.uint8).reshape(len(names), self._length)
+        return Sequences(tokens, names, labels, self._alphabet)
+
+    def _encode(self) -> None:
+        """Encode what waits, and keep little else of it."""
+        chosen = self._waiting
+        try:
+            tokens = self._alphabet.encode("".join(entry[0] for entry in chosen)) if chosen else b""
+        except ValueError:
+            chosen = self._valid(chosen)
+            tokens = self._alphabet.encode("".join(entry[0] for entry in chosen)) if chosen else b""
+        self._tokens += bytes(tokens)
+        for _, name, label, number, _ in chosen:
+            self._names.append(name)
+            self._labels.append(label)
+            self._numbers.append(number)
+            self._characters += len(name)
+        if chosen:
+            # A bytearray grows by an eighth at a time.
+            kept = len(self._tokens) * 9 / 8 + self._characters + len(self._names) * _BYTES_EACH
+            self._memory.check(kept, self._where(chosen[-1][-1]))
+        self._waiting = []
+
+    def _valid(self, entries: list[Any]) -> list[Any]:
+        """Those that hold letters of the alphabet only; ValueError for the first other unless such are left out."""
+        letters = set().union(*(entry[0] for entry in entries))
+        wrong = {letter for letter in letters if not is_encodable(letter, self._alphabet)}
+        valid = [entry for entry in entries if wrong.isdisjoint(entry[0])]
+        if not self._reason:
+            odd = next(entry for entry in entries if not wrong.isdisjoint(entry[0]))
+            try:
+                self._alphabet.encode(odd[0])
+            except ValueError as error:
+                self._reason = f"{self._where(odd[-1])}: {error}"
+        if not self._skip_invalid:
+            raise ValueError(f"{self._path}, {self._reason}")
+        self._left_out += len(entries) - len(valid)
+        return valid

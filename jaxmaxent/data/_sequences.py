@@ -1,0 +1,81 @@
+"""A set of labelled sequences of equal length: what every reader gives back."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int, UInt8
+
+from jaxmaxent.ensembles import DNA, Alphabet
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Sequences:
+    """Sequences of equal length with their names and, where known, their labels.
+
+    Attributes:
+        tokens: uint8, shape [sequences, length]; other integer types are converted.
+        names: one name for each sequence, not necessarily unique.
+        labels: integers, shape [sequences]; None where the source has none.
+        alphabet: the alphabet of the tokens.
+    """
+
+    tokens: UInt8[np.ndarray, "sequences length"]
+    names: tuple[str, ...]
+    labels: Int[np.ndarray, " sequences"] | None = None
+    alphabet: Alphabet = DNA
+
+    def __post_init__(self) -> None:
+        tokens = np.asarray(self.tokens)
+        if tokens.ndim != 2 or not np.issubdtype(tokens.dtype, np.integer):
+            raise ValueError(
+                f"tokens must be integers of shape [sequences, length], "
+                f"got {tokens.dtype} of shape {list(tokens.shape)}"
+            )
+        if tokens.size and (tokens.min() < 0 or tokens.max() >= len(self.alphabet)):
+            raise ValueError(f"tokens must be 0 to {len(self.alphabet) - 1}, got {tokens.min()} to {tokens.max()}")
+        if len(self.names) != len(tokens):
+            raise ValueError(f"names must be {len(tokens)}, one for each sequence, got {len(self.names)}")
+        object.__setattr__(self, "tokens", tokens.astype(np.uint8, copy=False))
+        object.__setattr__(self, "names", tuple(self.names))
+        if self.labels is not None:
+            object.__setattr__(self, "labels", _checked_labels(self.labels, len(tokens)))
+
+    def __len__(self) -> int:
+        return self.tokens.shape[0]
+
+    def take(self, indices: Any) -> Sequences:
+        """The sequences at `indices` (integers, or one boolean for each sequence), in that order.
+
+        Raises:
+            ValueError: for an index that is out of range or of another kind.
+        """
+        try:
+            chosen = np.arange(len(self))[np.asarray(indices, dtype=None if np.size(indices) else int)]
+        except IndexError as error:
+            raise ValueError(f"indices must select among {len(self)} sequences: {error}") from None
+        if chosen.ndim != 1:
+            raise ValueError(f"indices must be one-dimensional, got {chosen.ndim} dimensions")
+        labels = None if self.labels is None else self.labels[chosen]
+        return Sequences(self.tokens[chosen], tuple(self.names[i] for i in chosen), labels, self.alphabet)
+
+
+def numbered_names(count: int) -> tuple[str, ...]:
+    """Names for sequences that have none: "sequence_0", "sequence_1", ..."""
+    return tuple(map(numbered_name, range(count)))
+
+
+def numbered_name(number: int) -> str:
+    """The name of a sequence that has none, from its number in the file."""
+    return f"sequence_{number}"
+
+
+def _checked_labels(labels: Any, count: int) -> np.ndarray:
+    labels = np.asarray(labels)
+    if labels.shape != (count,) or not np.issubdtype(labels.dtype, np.integer):
+        raise ValueError(
+            f"labels must be integers of shape [{count}], got {labels.dtype} of shape {list(labels.shape)}"
+        )
+    return labels

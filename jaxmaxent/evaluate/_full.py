@@ -1,0 +1,29 @@
+"""Full evaluation: a forward pass of the whole network for every proposal. The reference for every other way."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from jaxmaxent.ensembles import Ensemble
+from jaxmaxent.evaluate._interface import Edit, read, write
+
+
+class FullEvaluator:
+    """Runs the network on the edited sequence. The cache is the sequence itself, the patch is the edit."""
+
+    def __init__(self, ensemble: Ensemble) -> None:
+        self._ensemble = ensemble
+
+    def init(self, tokens: Int[Array, " length"]) -> tuple[Float[Array, ""], Int[Array, " length"]]:
+        """Energy of `tokens`, and the tokens as cache."""
+        return self._ensemble.energy(tokens), tokens
+
+    def propose(self, cache: Int[Array, " length"], edit: Edit) -> tuple[Float[Array, ""], Edit]:
+        """Energy after the edit."""
+        return self._ensemble.energy(write(cache, edit)), edit
+
+    def commit(self, cache: Int[Array, " length"], patch: Edit, accept: Bool[Array, ""]) -> Int[Array, " length"]:
+        """The sequence with the edit where `accept`."""
+        here = read(cache, patch.starts, patch.letters.shape[1])
+        return write(cache, Edit(patch.starts, jnp.where(accept, patch.letters, here)))

@@ -1,0 +1,126 @@
+"""What the windows of a network save: a table of every operation, before a chain is run."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from jaxmaxent.evaluate.incremental._costs import flops_of
+from jaxmaxent.evaluate.incremental._plan import Plan
+from jaxmaxent.evaluate.incremental._trace import Graph
+from jaxmaxent.evaluate.incremental._values import Value
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One operation of the network that depends on the sequence.
+
+    Attributes:
+        operation: name of the JAX primitive.
+        shape: of what it gives.
+        length: of the sequence axis, 0 if there is none left.
+        windows: size of each window along it; empty where the value is a sum that is updated, or computed in full.
+        how: "window", "update" (of a sum over the sequence) or "full".
+        full_flops: of a full evaluation.
+        flops: of a proposal.
+        bytes: read and written of this chain's cache by a proposal that is accepted.
+        cached: bytes remembered for each chain.
+        reason: why no window goes on from here, where it could have.
+    """
+
+    operation: str
+    shape: tuple[int, ...]
+    length: int
+    windows: tuple[int, ...]
+    how: str
+    full_flops: int
+    flops: int
+    bytes: int
+    cached: int
+    reason: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Explanation:
+    """What a proposal costs, operation by operation; printed, it is a table.
+
+    Attributes:
+        rows: one an operation.
+        parts: of the edits it was made for.
+        width: letters of each part.
+    """
+
+    rows: tuple[Row, ...]
+    parts: int
+    width: int
+
+    @property
+    def full_flops(self) -> int:
+        """FLOPs of a full evaluation."""
+        return sum(row.full_flops for row in self.rows)
+
+    @property
+    def flops(self) -> int:
+        """FLOPs of a proposal."""
+        return sum(row.flops for row in self.rows)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of its cache that an accepted proposal of one chain reads and writes."""
+        return sum(row.bytes for row in self.rows)
+
+    @property
+    def cache_bytes(self) -> int:
+        """Bytes that are remembered for each chain."""
+        return sum(row.cached for row in self.rows)
+
+    @property
+    def stops(self) -> tuple[Row, ...]:
+        """The operations that no window goes through, though one came to them."""
+        return tuple(row for row in self.rows if row.reason)
+
+    def __str__(self) -> str:
+        lines = [f"{'operation':24s}{'shape':>18s}{'window':>12s}{'FLOPs full':>14s}{'proposal':>13s}{'cache':>11s}"]
+        for row in self.rows:
+            if row.full_flops < self.full_flops / 1000 and not (row.cached or row.reason):
+                continue
+            window = " + ".join(map(str, row.windows)) or row.how
+            shape = "×".join(map(str, row.shape)) or "1"
+            lines.append(
+                f"{row.operation[:23]:24s}{shape:>18s}{window:>12s}{row.full_flops:>14,}{row.flops:>13,}{row.cached:>11,}"
+            )
+        share = self.full_flops / max(self.flops, 1)
+        lines.append(
+            f"an edit of {self.parts} × {self.width} letters: {self.flops:,} FLOPs instead of {self.full_flops:,} "
+            f"({share:.1f} times fewer), {self.bytes:,} bytes of cache read or written, {self.cache_bytes:,} bytes "
+            f"of cache for each chain"
+        )
+        lines += [f"no window goes on from {row.operation} {list(row.shape)}: it {row.reason}" for row in self.stops]
+        return "\n".join(lines)
+
+
+def explain(graph: Graph, plan: Plan, cached: list[Value]) -> Explanation:
+    """What a proposal costs under a plan."""
+    kept = {value.number for value in cached}
+    rows = [_row(value, plan, value.number in kept) for value in graph.live() if value.depends and value.equation]
+    return Explanation(tuple(rows), plan.parts, plan.width)
+
+
+def _row(value: Value, plan: Plan, kept: bool) -> Row:
+    full, name = flops_of(value), value.equation.name if value.equation else ""
+    size = int(np.prod(value.shape)) * np.dtype(value.dtype).itemsize
+    row = Row(name, value.shape, 0, (), "full", full, full, 0, size if kept else 0, value.reason)
+    source = value.change.source if value.change else None
+    if source is not None and not plan.whole(source):
+        share = sum(where.size for where in plan.ranges(source)) / source.window.length
+        return dataclasses.replace(row, how="update", flops=int(full * share), bytes=2 * row.cached)
+    if value.opened is None:
+        return row
+    length, sizes = value.window.length, tuple(where.size for where in plan.ranges(value))
+    row = dataclasses.replace(row, length=length, windows=sizes, how="full" if plan.whole(value) else "window")
+    if plan.whole(value):
+        return row
+    share = sum(sizes) / length
+    flops = value.window.flops(plan) if value.window.flops else int(full * share)
+    return dataclasses.replace(row, flops=flops, bytes=int(2 * row.cached * share))

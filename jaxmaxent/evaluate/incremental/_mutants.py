@@ -1,0 +1,121 @@
+"""In-silico mutagenesis: the features of every sequence that differs from a given one by a letter."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Int
+
+from jaxmaxent import checks
+from jaxmaxent.ensembles import Representation
+from jaxmaxent.evaluate._interface import Edit
+from jaxmaxent.evaluate.incremental._evaluator import Incremental
+
+# Bytes of caches that are held at once, unless `chunk` says otherwise.
+_MEMORY = 512 * 2**20
+
+
+def mutants(
+    representation: Representation | Callable[[Array], Array],
+    tokens: Int[np.ndarray, "*sequences length"],
+    *,
+    letters: int | None = None,
+    reduce: Callable[[Array], Array] | None = None,
+    chunk: int | None = None,
+) -> Array:
+    """Features of all single-letter mutants, by recomputing only what each letter reaches.
+
+    Args:
+        representation: a `Representation`, or a plain function one_hot[length, letters] -> [features]. Keep the
+            function and reuse it: a new one is compiled again.
+        tokens: sequences, shape [length] or [sequences, length].
+        letters: size of the alphabet; that of the representation, or else 4, if None.
+        reduce: a function of one vector of features whose result is returned instead of it, such as
+            `ensemble.distance` or a network's head, so that results stay small. Keep and reuse it, too.
+        chunk: sequences whose caches are held at once; as many as fit half a GiB if None.
+
+    Returns:
+        Array [*sequences, length, letters, …] of the features, or what `reduce` makes of them, of the sequence with
+        each letter in place of each other; where that is its own letter, of the sequence itself.
+
+    Raises:
+        ValueError: for tokens that are no sequences of the alphabet.
+    """
+    if not isinstance(representation, Representation):
+        representation = Representation(_Plain(representation))
+    alphabet = representation.alphabet
+    letters = letters or (len(alphabet) if alphabet is not None else 4)
+    rows = np.asarray(tokens)
+    whole = np.issubdtype(rows.dtype, np.integer) and rows.ndim in (1, 2) and rows.size > 0
+    if not whole or rows.min() < 0 or rows.max() >= letters:
+        raise ValueError(
+            f"tokens must be whole numbers from 0 to {letters - 1} of shape [length] or [sequences, length], "
+            f"got {rows.dtype} of shape {list(rows.shape)}"
+        )
+    batch = jnp.asarray(rows.reshape(-1, rows.shape[-1]), jnp.int32)
+    if chunk is None:
+        network = Incremental(representation.features, representation.params, batch.shape[1], letters)
+        chunk = max(1, _MEMORY // network.cache_bytes)
+    chunk = min(checks.integer("chunk", chunk, at_least=1), len(batch))
+    found = _all(representation.features, reduce, letters, chunk, representation.params, batch)
+    return found.reshape(*rows.shape, *found.shape[2:])
+
+
+class _Plain:
+    """A plain function of one sequence in the form `features(params, one_hot)`; equal for the same function."""
+
+    def __init__(self, function: Callable[[Array], Array]) -> None:
+        self.function = function
+
+    def __call__(self, params: Any, one_hot: Array) -> Array:
+        del params
+        return self.function(one_hot)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Plain) and self.function == other.function
+
+    def __hash__(self) -> int:
+        return hash(self.function)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 2, 3))
+def _all(features: Any, reduce: Any, letters: int, chunk: int, params: Any, batch: Array) -> Array:
+    network = Incremental(features, params, batch.shape[1], letters)
+
+    def reduced(made: Array) -> Array:
+        return made if reduce is None else reduce(made)
+
+    def some(rows: Array) -> Array:
+        wild, caches = jax.vmap(network.init)(rows)
+
+        def at(site: Array) -> Array:
+            def one(cache: Any) -> Array:
+                # The other letters, by how far they are from its own; one position for all, so slices stay whole.
+                shift = jnp.arange(1, letters, dtype=jnp.int32)
+                own = jax.lax.dynamic_index_in_dim(cache.tokens, site, keepdims=False)
+
+                def mutant(shift: Array) -> Array:
+                    edit = Edit(site[None], ((own + shift) % letters)[None, None])
+                    return reduced(network.propose(cache, edit)[0])
+
+                return jax.vmap(mutant)(shift)
+
+            return jax.vmap(one)(caches)
+
+        others = jax.lax.map(at, jnp.arange(rows.shape[1], dtype=jnp.int32))  # [length, rows, letters − 1, …]
+        itself = jnp.broadcast_to(jax.vmap(reduced)(wild)[None, :, None], (*others.shape[:2], 1, *others.shape[3:]))
+        by_shift = jnp.moveaxis(jnp.concatenate([itself, others], axis=2), 0, 1)
+        shift = (jnp.arange(letters)[None, None] - rows[..., None]) % letters
+        shift = shift.reshape(*shift.shape, *[1] * (by_shift.ndim - 3))
+        return jnp.take_along_axis(by_shift, shift, axis=2)
+
+    chunks = -(-batch.shape[0] // chunk)
+    # The last chunk is filled up with the first sequence.
+    filled = jnp.concatenate([batch, jnp.broadcast_to(batch[:1], (chunks * chunk - len(batch), batch.shape[1]))])
+    found = jax.lax.map(some, filled.reshape(chunks, chunk, -1))
+    return found.reshape(chunks * chunk, *found.shape[2:])[: len(batch)]

@@ -1,0 +1,156 @@
+"""Matrix products and reductions: over other axes the window stays, over the sequence axis a sum is updated."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array
+
+from jaxmaxent.evaluate.incremental._ranges import Range
+from jaxmaxent.evaluate.incremental._values import Change, Equation, Window, expanded, plain
+from jaxmaxent.evaluate.incremental.rules._elementwise import same
+
+GROWS = "adds up numbers of 16 bits, whose rounding would grow with every edit"
+
+
+def reduce(equation: Equation) -> Window | Change | str:
+    """A reduction over some axes."""
+    source, output = equation.inputs[0], equation.outputs[0]
+    axes, window = equation.params["axes"], source.window
+    inner = [j for i in axes for j in expanded(source, i)]
+    if window.axis in inner:
+        if equation.name != "reduce_sum":
+            return f"{equation.name} looks at the whole sequence"
+        return (
+            Change(source, lambda p, change, where: change.sum(tuple(inner)))
+            if source.exact and output.exact
+            else GROWS
+        )
+    if not plain(source):
+        return "reduces a flattened value along another axis"
+    axis = window.axis - sum(i < window.axis for i in axes)
+    return Window(axis, output.shape, [(source, same)], lambda read, wanted: equation.bind(read.window(source, wanted)))
+
+
+def cumulative(equation: Equation) -> Window | str:
+    """A cumulative sum, or the like, along another axis."""
+    source = equation.inputs[0]
+    axes = equation.params.get("axis", equation.params.get("dimension"))
+    if axes == source.window.axis or not plain(source):
+        return f"{equation.name} runs along the sequence"
+    return Window(
+        source.window.axis,
+        source.shape,
+        [(source, same)],
+        lambda read, wanted: equation.bind(read.window(source, wanted)),
+    )
+
+
+def dot_general(equation: Equation) -> Window | Change | str:
+    """A product with weights; one of two values that both depend on the sequence if it is a batch axis of both."""
+    left, right = equation.inputs
+    (contracted, batched) = equation.params["dimension_numbers"]
+    if left.depends and right.depends:
+        return _of_two(equation)
+    side = 0 if left.depends else 1
+    source = equation.inputs[side]
+    logical = next(i for i in range(len(source.shape)) if source.window.axis in expanded(source, i))
+    if logical in contracted[side]:
+        return _Rows(equation, side).change() if source.exact and equation.outputs[0].exact else GROWS
+    if not plain(source):
+        return "multiplies a flattened value along another axis"
+    if logical in batched[side]:
+        return _batch(equation, batched[0].index(logical) if side == 0 else batched[1].index(logical))
+    free = [i for i in range(len(source.shape)) if i not in (*contracted[side], *batched[side])]
+    axis = len(batched[0]) + free.index(logical)
+    if side == 1:
+        axis += len(left.shape) - len(contracted[0]) - len(batched[0])
+
+    def compute(read: Any, wanted: Range) -> Array:
+        arrays = [read.window(value, wanted) for value in equation.inputs]
+        return equation.bind(*arrays)
+
+    # Worth remembering, as it costs more than to read it.
+    return Window(axis, equation.outputs[0].shape, [(source, same)], compute, cached=True)
+
+
+def _of_two(equation: Equation) -> Window | str:
+    left, right = equation.inputs
+    batch_left, batch_right = equation.params["dimension_numbers"][1]
+    both = plain(left) and plain(right) and left.window.axis in batch_left
+    if not both or batch_right[batch_left.index(left.window.axis)] != right.window.axis:
+        return "multiplies two values that both depend on the sequence"
+    return _batch(equation, batch_left.index(left.window.axis))
+
+
+def _batch(equation: Equation, axis: int) -> Window:
+    """The sequence is a batch axis of both operands."""
+    pairs = [
+        (value, value.opened or Window(dims[axis], value.shape, [], lambda read, wanted: read))
+        for value, dims in zip(equation.inputs, equation.params["dimension_numbers"][1], strict=True)
+    ]
+
+    def compute(read: Any, wanted: Range) -> Array:
+        return equation.bind(*[read.window(value, wanted, like=like) for value, like in pairs])
+
+    changing = [(value, same) for value in equation.changing]
+    return Window(axis, equation.outputs[0].shape, changing, compute, cached=True)
+
+
+class _Rows:
+    """The update of a product that sums over the sequence: the window's change times the weights' rows there."""
+
+    def __init__(self, equation: Equation, side: int) -> None:
+        self.equation, self.side = equation, side
+        self.source, self.weights = equation.inputs[side], equation.inputs[1 - side]
+        contracted, batched = equation.params["dimension_numbers"]
+        self.contracted, self.other_contracted = contracted[side], contracted[1 - side]
+        self.batched, self.other_batched = batched[side], batched[1 - side]
+        self.how = {k: equation.params[k] for k in ("precision", "preferred_element_type")}
+
+    def change(self) -> Change:
+        """The update."""
+        return Change(self.source, self._terms)
+
+    def _terms(self, proposal: Any, change: Array, where: Range) -> Array:
+        # Both as [batch …, free …, K] and [batch …, K, free …] with the sequence outermost in K, so that the window
+        # is one run of rows.
+        source, axis = self.source, self.source.window.axis
+        inner = [j for i in self.contracted for j in expanded(source, i)]
+        batch = [j for i in self.batched for j in expanded(source, i)]
+        free = [j for j in range(change.ndim) if j not in inner and j not in batch]
+        summed = [axis, *[j for j in inner if j != axis]]
+        flat = jnp.transpose(change, (*batch, *free, *summed))
+        flat = flat.reshape(*flat.shape[: len(batch) + len(free)], -1)
+        rows, sizes = self._weights(proposal, summed)
+        rows = proposal.cut(rows, where, len(batch))
+        rows = rows.reshape(*rows.shape[: len(batch)], flat.shape[-1], *sizes)
+        both = tuple(range(len(batch)))
+        if self.side == 0:
+            return lax.dot_general(flat, rows, (((flat.ndim - 1,), (len(batch),)), (both, both)), **self.how)
+        return lax.dot_general(rows, flat, (((len(batch),), (flat.ndim - 1,)), (both, both)), **self.how)
+
+    def _weights(self, proposal: Any, summed: list[int]) -> tuple[Array, tuple[int, ...]]:
+        """The weights as [batch …, sequence, other summed axes …, free …], and the sizes of the free axes."""
+        weights, source = proposal.clean(self.weights), self.source
+        shape: list[int] = []
+        place: dict[int, int] = {}  # of an axis of the window, in the shape
+        batch, free = [0] * len(self.other_batched), []
+        for i, size in enumerate(self.weights.shape):
+            if i in self.other_contracted:
+                for j in expanded(source, self.contracted[self.other_contracted.index(i)]):
+                    place[j] = len(shape)
+                    shape.append(source.window.shape[j])
+                continue
+            if i in self.other_batched:
+                batch[self.other_batched.index(i)] = len(shape)
+            else:
+                free.append(len(shape))
+            shape.append(size)
+        ordered = jnp.transpose(jnp.reshape(weights, shape), (*batch, *[place[j] for j in summed], *free))
+        sizes = tuple(shape[i] for i in free)
+        lead = ordered.shape[: len(batch) + 1]
+        return ordered.reshape(*lead, math.prod(ordered.shape[len(lead) :])), sizes

@@ -1,0 +1,204 @@
+"""Operations that move elements: reshape, transpose, broadcast, slice, pad, concatenate, split, reverse."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array
+
+from jaxmaxent.evaluate.incremental._ranges import Range, Reach, Slide
+from jaxmaxent.evaluate.incremental._values import Equation, Value, Window, plain
+from jaxmaxent.evaluate.incremental.rules._elementwise import same
+
+FLATTENED = "moves the axes of a flattened value"
+
+
+def reshape(equation: Equation) -> Window | str:
+    """Reshape, squeeze and expand_dims, if they keep the sequence axis or flatten it with others."""
+    (source, *_), output = equation.inputs, equation.outputs[0]
+    if equation.params.get("dimensions") is not None and equation.name == "reshape":
+        return "reshapes in an order of its own"
+    held = source.window
+    found = _place(held.shape, held.axis, output.shape)
+    if found is None:
+        return "cuts the sequence axis into pieces"
+    shape, axis = found
+    window = Window(
+        axis,
+        shape,
+        [(source, same)],
+        lambda read, wanted: read.window(source, wanted).reshape(window.sized(wanted.size)),
+    )
+    return window
+
+
+def _place(old: tuple[int, ...], axis: int, new: tuple[int, ...]) -> tuple[tuple[int, ...], int] | None:
+    """Where the sequence axis goes, as a shape and an axis; a flattened axis becomes (before, sequence, behind)."""
+    length, before = old[axis], math.prod(old[:axis])
+    found = None
+    for i, size in enumerate(new):
+        outer, inner = math.prod(new[:i]), math.prod(new[i + 1 :])
+        if before % outer or size % length or size == 0:
+            continue
+        ahead = before // outer
+        behind = size // (ahead * length)
+        if ahead * length * behind != size or ahead * outer != before:
+            continue
+        if behind * inner != math.prod(old[axis + 1 :]):
+            continue
+        if ahead == behind == 1:
+            return new, i
+        found = found or ((*new[:i], ahead, length, behind, *new[i + 1 :]), i + 1)
+    return found
+
+
+def transpose(equation: Equation) -> Window | str:
+    """The window moves with its axis."""
+    source = equation.inputs[0]
+    if not plain(source):
+        return FLATTENED
+    axis = equation.params["permutation"].index(source.window.axis)
+    return Window(
+        axis,
+        equation.outputs[0].shape,
+        [(source, same)],
+        lambda read, wanted: equation.bind(read.window(source, wanted)),
+    )
+
+
+def broadcast_in_dim(equation: Equation) -> Window | str:
+    """New axes around the window."""
+    source, output = equation.inputs[0], equation.outputs[0]
+    if not plain(source):
+        return FLATTENED
+    axis = equation.params["broadcast_dimensions"][source.window.axis]
+    if output.shape[axis] != source.window.length:
+        return "repeats a sequence axis of one position"
+    window = Window(
+        axis,
+        output.shape,
+        [(source, same)],
+        lambda read, wanted: equation.bind(read.window(source, wanted), shape=window.sized(wanted.size)),
+    )
+    return window
+
+
+def rev(equation: Equation) -> Window | str:
+    """Along the sequence axis the window is mirrored."""
+    source = equation.inputs[0]
+    if not plain(source):
+        return FLATTENED
+    held = source.window
+    length, mirrored = held.length, held.axis in equation.params["dimensions"]
+
+    def spread(reach: Reach) -> Reach:
+        nothing = reach.hi < reach.lo
+        lo, hi = length - 1 - reach.hi, length - 1 - reach.lo
+        return Reach(reach.part, np.where(nothing, 0, lo), np.where(nothing, -1, hi))
+
+    def compute(read: Any, wanted: Range) -> Array:
+        where = wanted.moved(length - wanted.size - wanted.start, wanted.size) if mirrored else wanted
+        return equation.bind(read.window(source, where))
+
+    return Window(held.axis, held.shape, [(source, spread if mirrored else same)], compute)
+
+
+def slice_(equation: Equation) -> Window | str:
+    """Cropping, with or without strides, along any axis."""
+    source, params = equation.inputs[0], equation.params
+    strides = params["strides"] or (1,) * len(source.shape)
+    return _sliced(equation, source, 0, params["start_indices"], params["limit_indices"], strides)
+
+
+def split(equation: Equation) -> list[Window | str]:
+    """Each part is a slice."""
+    source, axis = equation.inputs[0], equation.params["axis"]
+    found: list[Window | str] = []
+    ends = np.cumsum([int(size) for size in equation.params["sizes"]])
+    for i, end in enumerate(ends):
+        starts, limits = [0] * len(source.shape), list(source.shape)
+        starts[axis], limits[axis] = int(end) - int(equation.params["sizes"][i]), int(end)
+        found.append(_sliced(equation, source, i, starts, limits, (1,) * len(source.shape)))
+    return found
+
+
+def _sliced(equation: Equation, source: Value, output: int, starts: Any, limits: Any, strides: Any) -> Window | str:
+    if not plain(source):
+        return FLATTENED
+    axis, shape = source.window.axis, equation.outputs[output].shape
+    slide = Slide(source.window.length, shape[axis], stride=strides[axis], low=-starts[axis])
+    if shape[axis] == 0:
+        return "keeps no position"
+
+    def compute(read: Any, wanted: Range) -> Array:
+        where = wanted.moved(wanted.start * slide.stride + starts[axis], (wanted.size - 1) * slide.stride + 1)
+        array = read.window(source, where)
+        first, last = [*starts], [*limits]
+        first[axis], last[axis] = 0, array.shape[axis]
+        return lax.slice(array, first, last, strides)
+
+    return Window(axis, shape, [(source, slide.spread)], compute)
+
+
+def pad(equation: Equation) -> Window | str:
+    """Padding or cropping at the ends and between elements, along any axis, by a number that does not change."""
+    source, value = equation.inputs
+    if value.depends:
+        return "pads by a number that depends on the sequence"
+    if not plain(source):
+        return FLATTENED
+    axis, shape, config = source.window.axis, equation.outputs[0].shape, equation.params["padding_config"]
+    low, _, gap = config[axis]
+    slide = Slide(source.window.length, shape[axis], low=low, base=gap + 1)
+    others = tuple((0, 0, 0) if i == axis else edge for i, edge in enumerate(config))
+
+    def compute(read: Any, wanted: Range) -> Array:
+        fill = read.window(value, wanted)
+        array = read.padded(source, wanted.start - low, wanted, gap + 1, fill)
+        return lax.pad(array, jnp.asarray(fill, array.dtype), others)
+
+    return Window(axis, shape, [(source, slide.spread)], compute)
+
+
+def concatenate(equation: Equation) -> Window | str:
+    """Along another axis all operands are taken at the window; along the sequence axis, each where it lies."""
+    along, changing = equation.params["dimension"], equation.changing
+    axis = changing[0].window.axis
+    if any(not plain(value) or value.window.axis != axis for value in changing):
+        return "joins values whose sequence axes lie differently"
+    shape = equation.outputs[0].shape
+    if along != axis:
+        return Window(
+            axis,
+            shape,
+            [(value, same) for value in changing],
+            lambda read, wanted: equation.bind(
+                *[read.window(value, wanted, like=_of_shape(value, axis)) for value in equation.inputs]
+            ),
+        )
+    ends = np.cumsum([value.shape[axis] for value in equation.inputs])
+    begins = [int(end) - value.shape[axis] for end, value in zip(ends, equation.inputs, strict=True)]
+    spread = [
+        (value, Slide(value.shape[axis], shape[axis], low=begin).spread)
+        for value, begin in zip(equation.inputs, begins, strict=True)
+        if value.depends
+    ]
+
+    def compute(read: Any, wanted: Range) -> Array:
+        whole, at = None, read.positions(wanted)
+        for value, begin in zip(equation.inputs, begins, strict=True):
+            piece = read.padded(value, wanted.start - begin, wanted, 1, 0, like=_of_shape(value, axis))
+            inside = (at >= begin) & (at < begin + value.shape[axis])
+            inside = inside.reshape([-1 if i == axis else 1 for i in range(piece.ndim)])
+            whole = piece if whole is None else jnp.where(inside, piece, whole)
+        return whole  # pyright: ignore[reportReturnType]
+
+    return Window(axis, shape, spread, compute)
+
+
+def _of_shape(value: Value, axis: int) -> Window:
+    return value.opened or Window(axis, value.shape, [], lambda read, wanted: read.window(value, wanted))

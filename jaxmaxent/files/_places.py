@@ -1,0 +1,131 @@
+"""Where output goes, what belongs to it, and who works on it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from jaxmaxent.files._locks import delete, held
+from jaxmaxent.files._manifest import HIDDEN
+
+_OPEN = ("/dev/fd/", "/dev/stdin", "/proc/self/fd/")
+
+
+class Refused(ValueError):
+    """The operating system refuses a place.
+
+    Attributes:
+        path: the place.
+        reason: why, in the words of the system.
+    """
+
+    def __init__(self, path: str | os.PathLike, what: str, reason: str) -> None:
+        super().__init__(f"{path} cannot be {what}: {reason}")
+        self.path, self.reason = path, reason
+
+
+def named(path: Any) -> str:
+    """Return a path as text; ValueError for what cannot be the name of a file or folder."""
+    name = os.fspath(path) if isinstance(path, str | os.PathLike) else None
+    if not isinstance(name, str) or not name or "\0" in name:
+        given = " ".join(repr(path).split())
+        raise ValueError(
+            f"a file or folder must be named by text that is not empty and without NUL characters, "
+            f"got {given[:80]}{'…' if len(given) > 80 else ''}"
+        )
+    return name
+
+
+def to_read(path: Any) -> str:
+    """Return a path as text, as `named` does; ValueError for a device or a pipe too, as reading it may never end.
+
+    A pipe that is open already is read, as a shell gives one for the output of another command: `<(zcat motifs.gz)`.
+    """
+    name = named(path)
+    with contextlib.suppress(OSError):  # what is missing is told by who opens it
+        mode = os.stat(name).st_mode
+        is_open = stat.S_ISFIFO(mode) and name.startswith(_OPEN)
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or is_open):
+            raise ValueError(f"{name} cannot be read: it is a pipe, a device or the like, expected a file")
+    return name
+
+
+def resolved(path: str | os.PathLike) -> Path:
+    """The absolute path of a place to write to, with links followed, so that a link stays and its target is written.
+
+    Raises:
+        ValueError: for an empty path, a link that leads to itself or to a folder that does not exist.
+    """
+    if path == "":
+        raise ValueError("the name of a place to write to is empty")
+    named(path)
+    try:
+        place = Path(path).resolve()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise ValueError(
+            f"{os.fspath(path)!r} cannot be written: {getattr(error, 'strerror', None) or error}"
+        ) from error
+    if os.path.islink(place):
+        raise ValueError(f"{path} cannot be written: it is a link that leads to itself")
+    if os.path.islink(path) and not place.parent.is_dir():
+        raise ValueError(f"{path} cannot be written: it is a link to {place}, but {place.parent} is no folder")
+    return place
+
+
+@contextlib.contextmanager
+def refusing(path: str | os.PathLike, what: str) -> Iterator[None]:
+    """Say what the operating system refuses in a sentence that names `path`, which cannot be `what`."""
+    try:
+        yield
+    except OSError as error:
+        raise Refused(path, what, error.strerror or str(error)) from error
+
+
+@contextlib.contextmanager
+def made(folder: Path) -> Iterator[None]:
+    """Make a folder and those in which it lies; if the block fails, delete what was made here and holds nothing."""
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):
+            for place in missing:
+                place.rmdir()
+        raise
+
+
+def belongings(place: Path, name: str) -> tuple[Path, Path]:
+    """Where something may lie that belongs to an output folder: beside it as its name and `name`, or hidden in it."""
+    return place.with_name(place.name + name) if place.name else place / name, place / f"{HIDDEN}{name.strip('.')}"
+
+
+def lies_inside(place: Path) -> bool:
+    """Whether what belongs to a folder has to lie in it, as beside it is another device, or no right to write."""
+    return place.is_dir() and (os.path.ismount(place) or not os.access(place.parent, os.W_OK | os.X_OK))
+
+
+@contextlib.contextmanager
+def owned(path: str | os.PathLike, *, parents: bool = False) -> Iterator[None]:
+    """Work on an output folder for the time of the block, as the only one.
+
+    Args:
+        path: the folder, which need not exist.
+        parents: make the folders in which it lies.
+
+    Raises:
+        ValueError: if another process does, or nothing can be written there.
+    """
+    place = resolved(path)
+    with contextlib.ExitStack() as stack:
+        with refusing(path, "written"):
+            mine = place / f"{HIDDEN}owner" if lies_inside(place) else place.parent / f"{HIDDEN}owner-{place.name}"
+            if parents:
+                stack.enter_context(made(mine.parent))
+            stack.enter_context(held(mine, path))
+        stack.callback(delete, mine)
+        yield

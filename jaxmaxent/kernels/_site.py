@@ -1,0 +1,44 @@
+"""Single-site proposals: one position, another letter."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, Key
+
+from jaxmaxent.ensembles import Ensemble
+from jaxmaxent.evaluate import Edit, read
+from jaxmaxent.kernels._metropolis import State, Unlearned
+from jaxmaxent.kernels._rule_dataclass import rule_dataclass
+
+# With two letters the only proposal is a flip. Where every flip is accepted, the parity of the number of ones
+# would alternate for ever and the chain be periodic, so one proposal in 16 is to stay.
+BINARY_LAZINESS = 1 / 16
+
+
+@rule_dataclass
+class Site(Unlearned):
+    """A uniform movable position, a uniform letter among the others (the published sampler's proposal)."""
+
+    def where(self, key: Key[Array, ""], ensemble: Ensemble) -> Int[Array, " 1"]:
+        """A movable position, uniformly."""
+        return ensemble.movable[jax.random.randint(key, (1,), 0, ensemble.movable.shape[0])]
+
+    def what(self, key: Key[Array, ""], state: State, where: Int[Array, " 1"], ensemble: Ensemble) -> Edit:
+        """Another letter, uniformly."""
+        current = read(state.tokens, where, 1)
+        letters = len(ensemble.alphabet)
+        if letters == 2:
+            shift = jax.random.bernoulli(key, 1 - BINARY_LAZINESS, (1, 1)).astype(current.dtype)
+        else:
+            # A remainder favours a letter by less than letters / 2^32; `jax.random.randint`, which takes care of
+            # ranges near 2^32, costs four times as many hashes.
+            shift = 1 + (jax.random.bits(key, (1, 1), jnp.uint32) % (letters - 1)).astype(current.dtype)
+        return Edit(where, (current + shift) % letters)
+
+    def correction(self, state: State, edit: Edit, patch: Any, ensemble: Ensemble) -> Float[Array, ""]:
+        """0: the proposal is symmetric."""
+        del state, edit, patch
+        return jnp.zeros((), ensemble.beta.dtype)

@@ -1,0 +1,196 @@
+"""Trained networks on disk: a folder with the architecture as JSON and the weights as safetensors.
+
+Nothing in it is code, so a folder from elsewhere can be loaded without trusting it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from flax import nnx
+from safetensors import SafetensorError
+from safetensors.numpy import load as from_bytes
+from safetensors.numpy import save as to_bytes
+
+from jaxmaxent import checks
+from jaxmaxent.files import named, new_folder
+from jaxmaxent.models._networks import (
+    Architecture,
+    Network,
+    architecture_from_dict,
+    parameters,
+    with_parameters,
+)
+
+KIND = "network"  # of output, in the list of a folder's files
+FORMAT = "jaxmaxent-model"
+# Version 1 had no checksum of the weights.
+FORMAT_VERSION = 2
+DESCRIPTION = "architecture.json"
+WEIGHTS = "weights.safetensors"
+_CHECKSUM = "weights_sha256"
+_LARGEST_DESCRIPTION = 10 * 2**20  # bytes
+
+
+def save(
+    network: Network, path: str | os.PathLike, *, metadata: dict[str, Any] | None = None, force: bool = False
+) -> None:
+    """Write a network to a new folder, whole or not at all.
+
+    Args:
+        network: a network of this package.
+        path: the folder to make.
+        metadata: anything that JSON can hold, kept with the architecture (`read_metadata`).
+        force: replace a network that was written here; never anything else.
+
+    Raises:
+        ValueError: if `path` exists and may not be replaced, or cannot be written; for weights that are not
+            finite, or metadata that JSON cannot hold.
+    """
+    with new_folder(path, kind=KIND, force=force) as folder:
+        write(network, folder, metadata=metadata)
+
+
+def write(network: Network, folder: str | os.PathLike, *, metadata: dict[str, Any] | None = None) -> None:
+    """Write the two files of a network into a folder that exists, for callers who add files of their own.
+
+    Raises:
+        ValueError: for weights that are not finite, or metadata that JSON cannot hold.
+    """
+    params = parameters(network)
+    checks.finite_parameters("the network's weights", params)
+    # Not save_file, whose files only their owner may read.
+    weights = to_bytes({name: np.ascontiguousarray(leaf) for name, leaf in _named(params)})
+    description = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        _CHECKSUM: hashlib.sha256(weights).hexdigest(),
+        "architecture": network.architecture.to_dict(),
+        "versions": {package: version(package) for package in ("jax", "flax", "numpy", "safetensors")},
+        "metadata": metadata or {},
+    }
+    try:
+        text = json.dumps(description, indent=2, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"metadata must be what JSON can hold, but {error}") from error
+    if len(text) > _LARGEST_DESCRIPTION // 4:  # a letter may take four bytes
+        raise ValueError(f"metadata must be at most {_LARGEST_DESCRIPTION // 4:,} letters as JSON, got {len(text):,}")
+    folder = Path(folder)
+    (folder / DESCRIPTION).write_text(text + "\n", encoding="utf-8")
+    (folder / WEIGHTS).write_bytes(weights)
+
+
+def load(path: str | os.PathLike) -> Network:
+    """The network in a folder that `save` wrote, in evaluation mode.
+
+    Raises:
+        ValueError: if the folder is missing, of another kind or of a newer version, or its weights are
+            missing, damaged, not those of its architecture or not finite.
+    """
+    path = Path(named(path))
+    description = _description(path)
+    architecture = _architecture(path, description)
+    data = _weights(path / WEIGHTS, architecture)
+    tensors = _tensors(path / WEIGHTS, data)
+    template = nnx.eval_shape(lambda: architecture.build(nnx.Rngs(0)))
+    expected = dict(_named(parameters(template)))
+    _check_tensors(path / WEIGHTS, tensors, expected)
+    if description["format_version"] > 1 and hashlib.sha256(data).hexdigest() != description.get(_CHECKSUM):
+        raise ValueError(f"{path / WEIGHTS} is damaged or was changed: it does not have its checksum in {DESCRIPTION}")
+    structure = jax.tree.structure(parameters(template))
+    params = jax.tree.unflatten(structure, [jax.numpy.asarray(tensors[name]) for name in expected])
+    return with_parameters(architecture, params)
+
+
+def read_metadata(path: str | os.PathLike) -> dict[str, Any]:
+    """The metadata that `save` was given.
+
+    Raises:
+        ValueError: if the folder is missing, of another kind or of a newer version.
+    """
+    return _description(Path(named(path))).get("metadata", {})
+
+
+def _named(params: Any) -> list[tuple[str, Any]]:
+    """Leaves in the order of `jax.tree.leaves`, named like "dense/0/kernel"."""
+    leaves = jax.tree_util.tree_leaves_with_path(params)
+    return [(jax.tree_util.keystr(path, simple=True, separator="/"), leaf) for path, leaf in leaves]
+
+
+def _description(path: Path) -> dict[str, Any]:
+    if not os.path.exists(path):
+        raise ValueError(f"{path} does not exist, expected a folder with a saved network")
+    file = path / DESCRIPTION
+    if not file.is_file():
+        raise ValueError(f"{path} holds no {DESCRIPTION}, so it is not a folder with a saved network")
+    if file.stat().st_size > _LARGEST_DESCRIPTION:
+        raise ValueError(f"{file} must be at most {_LARGEST_DESCRIPTION:,} bytes, got {file.stat().st_size:,}")
+    try:
+        description = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{file} cannot be read as JSON: {error}") from error
+    except RecursionError:
+        raise ValueError(f"{file} cannot be read as JSON: it is nested too deeply") from None
+    kind = description.get("format") if isinstance(description, dict) else None
+    if kind != FORMAT:
+        raise ValueError(f"{file} must have the format {FORMAT!r}, got {checks.shown(kind)}")
+    number = description.get("format_version")
+    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+        raise ValueError(f"{file} must have a format_version that is a whole number from 1, got {checks.shown(number)}")
+    if number > FORMAT_VERSION:
+        raise ValueError(
+            f"{file} has format_version {checks.shown(number)}, but this version of jaxmaxent reads up to "
+            f"{FORMAT_VERSION}"
+        )
+    return description
+
+
+def _architecture(path: Path, description: dict[str, Any]) -> Architecture:
+    try:
+        return architecture_from_dict(description.get("architecture", {}))
+    except ValueError as error:
+        raise ValueError(f"{path / DESCRIPTION} is not valid: {error}") from error
+
+
+def _weights(file: Path, architecture: Architecture) -> bytes:
+    """The file of the weights, if it is not too small for what the architecture would have built."""
+    if not file.is_file():
+        raise ValueError(f"{file} does not exist, so the network's weights are missing")
+    size = file.stat().st_size
+    if architecture.weights > size:
+        raise ValueError(
+            f"{file} is damaged or of another network: its architecture has {checks.shown(architecture.weights)} "
+            f"weights, but the file only {size:,} bytes"
+        )
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise ValueError(f"{file} cannot be read: {error.strerror}") from error
+
+
+def _tensors(file: Path, data: bytes) -> dict[str, np.ndarray]:
+    try:
+        return from_bytes(data)
+    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{file} is damaged or not a safetensors file: {error}") from error
+
+
+def _check_tensors(file: Path, tensors: dict[str, np.ndarray], expected: dict[str, Any]) -> None:
+    missing, foreign = sorted(set(expected) - set(tensors)), sorted(set(tensors) - set(expected))
+    if missing:
+        raise ValueError(f"{file} must hold the tensor {missing[0]!r} of its architecture, got {sorted(tensors)}")
+    if foreign:
+        raise ValueError(f"{file} holds the tensor {foreign[0]!r}, which its architecture does not have")
+    for name, leaf in expected.items():
+        if tensors[name].shape != leaf.shape:
+            raise ValueError(f"{file} must hold {name!r} of shape {list(leaf.shape)}, got {list(tensors[name].shape)}")
+        if not np.issubdtype(tensors[name].dtype, np.floating):
+            raise ValueError(f"{file} must hold {name!r} as floating-point numbers, got {tensors[name].dtype}")
+    checks.finite_parameters(f"the weights in {file}", tensors)

@@ -1,0 +1,1 @@
+"""The compiled code: steps, swaps, background draws and counters."""

@@ -1,0 +1,1 @@
+"""The loop on the host: blocks, adaptation, stopping, and the assembly of a run."""

@@ -1,0 +1,71 @@
+"""Where chains start."""
+
+from __future__ import annotations
+
+import functools
+import zlib
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Int, Key
+
+from jaxmaxent import checks
+from jaxmaxent.ensembles import Ensemble
+from jaxmaxent.ensembles import _background as background
+from jaxmaxent.results import Run
+from jaxmaxent.sampling.program._program import Plan
+
+
+@jax.transfer_guard("allow")
+def first_tokens(
+    key: Key[Array, ""], ensemble: Ensemble, plan: Plan, extra: int, start: str | Run
+) -> Int[Array, "anchors ladders replicas length"]:
+    """The replicas' first sequences; the last `extra` ladders of each anchor start at it."""
+    ladders = plan.chains - extra
+    shape = (ensemble.anchors, ladders, plan.replicas, ensemble.length)
+    if isinstance(start, Run):
+        tokens = _last_of(start, ensemble, shape, plan.has_source)
+    elif isinstance(start, str) and start == "background":
+        tokens = _background(ensemble, key, ladders * plan.replicas).reshape(shape)
+    elif isinstance(start, str) and start == "anchor":
+        tokens = _anchor(ensemble, shape)
+    else:
+        raise ValueError(f'start must be "background", "anchor" or a run, got {checks.shown(start)}')
+    return jnp.concatenate([tokens, _anchor(ensemble, (shape[0], extra, *shape[2:]))], axis=1)
+
+
+@jax.transfer_guard("allow")
+def fresh_key(key: Key[Array, ""], start: str | Run) -> Key[Array, ""]:
+    """The key of a run; the key that led to the run it goes on from must not be used for the same steps again."""
+    if not isinstance(start, Run):
+        return key
+    return jax.random.fold_in(key, zlib.crc32(np.ascontiguousarray(start.last).tobytes()))
+
+
+def _anchor(ensemble: Ensemble, shape: tuple[int, ...]) -> Array:
+    return jnp.broadcast_to(ensemble.anchor[:, None, None], shape)
+
+
+@functools.partial(jax.jit, static_argnames=("count",))
+def _background(ensemble: Ensemble, key: Key[Array, ""], count: int) -> Int[Array, "anchors count length"]:
+    def one(single: Ensemble, index: Array) -> Array:
+        return background.draw(jax.random.fold_in(key, index), single, count)
+
+    return jax.vmap(one, in_axes=(ensemble.anchor_axes(), 0))(ensemble, jnp.arange(ensemble.anchors))
+
+
+def _last_of(run: Run, ensemble: Ensemble, shape: tuple[int, ...], has_source: bool) -> Array:
+    last = run.last[:, has_source:].swapaxes(1, 2)
+    if last.shape != shape:
+        raise ValueError(
+            f"start must be a run with [anchors, chains, replicas, length] = {list(shape)}, got {list(last.shape)}"
+        )
+    held = np.delete(np.arange(ensemble.length), np.asarray(ensemble.movable))
+    anchors = np.asarray(ensemble.anchor)[:, None, None]
+    if last.max() >= len(ensemble.alphabet) or (last != anchors)[..., held].any():
+        raise ValueError("start must be a run of this alphabet whose chains keep the positions fixed here")
+    forbidden = ensemble.forbidden()
+    if forbidden is not None and np.asarray(forbidden)[np.arange(ensemble.length), last].any():
+        raise ValueError("start must be a run whose chains have no letter that the fields here forbid")
+    return jnp.asarray(last, jnp.int32)

@@ -1,0 +1,111 @@
+"""Which way proposals are evaluated: the one that is asked for, or the faster of the two on the real shapes."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Hashable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Int, Key
+
+from jaxmaxent import checks
+from jaxmaxent.ensembles import Ensemble
+from jaxmaxent.evaluate.incremental import Incremental
+from jaxmaxent.kernels import build, evaluator_for
+from jaxmaxent.sampling._options import AUTO, FULL, INCREMENTAL, Settings
+from jaxmaxent.sampling.program._memory import besides_caches, free_bytes
+
+# Below so many FLOPs a network costs no more than what surrounds it, and timing both ways costs more than it saves.
+_SMALL = 100_000
+# Incremental evaluation reads and writes what it remembers, so it must save more than a little to be worth timing.
+_WORTH = 0.8
+# So much less work is faster on a CPU for sure; an accelerator may be waiting for many small operations instead.
+_PLAIN = 0.25
+_SECONDS, _REPEATS = 0.1, 3
+# What was found for a network, a rule and the shapes, so that the next call with the same need not time them.
+_FOUND: dict[Hashable, str] = {}
+
+
+def chosen(asked: Any, ensemble: Ensemble, rule: Any, settings: Settings) -> str:
+    """The way proposals will be evaluated, "full" or "incremental".
+
+    Args:
+        asked: "auto" or one of these.
+        ensemble: what is sampled, batched.
+        rule: how replicas move, prepared.
+        settings: how many of them there are.
+
+    Raises:
+        ValueError: for another word, for incremental evaluation with a rule that needs gradients, and where what so
+            many replicas remember does not fit into memory.
+    """
+    if asked not in (AUTO, FULL, INCREMENTAL):
+        raise ValueError(f'evaluation must be "auto", "full" or "incremental", got {checks.shown(asked)}')
+    if asked == FULL or (asked == AUTO and rule.needs_gradient):
+        return FULL
+    if rule.needs_gradient:
+        raise ValueError('evaluation must be "full" for a rule that needs gradients, got "incremental"')
+    network = Incremental(ensemble.features, ensemble.params, ensemble.length, len(ensemble.alphabet))
+    cost, each = network.explain(), network.cache_bytes
+    replicas = (settings.chains + settings.extra) * (settings.places - settings.has_source)
+    # What is drawn at β = 0 is remembered like any other.
+    drawn = (settings.chains + settings.extra) * settings.drawn_together
+    together = (replicas + drawn) * ensemble.anchors
+    needed, free = each * together, free_bytes()
+    if free is not None:
+        free = max(free - besides_caches(ensemble, settings), 0)
+    fits = free is None or needed <= free
+    if asked == INCREMENTAL:
+        if not fits:
+            raise ValueError(
+                f"chains must fit into memory, but {together:,} sequences of all chains, rungs and anchors remember "
+                f"{needed / 2**30:.1f} GiB ({each:,} bytes each) and {(free or 0) / 2**30:.1f} GiB are "
+                f'left: take fewer, or evaluation="full"'
+            )
+        return INCREMENTAL
+    if not fits or cost.full_flops < _SMALL or cost.flops > _WORTH * cost.full_flops:
+        return FULL
+    if jax.default_backend() == "cpu" and cost.flops < _PLAIN * cost.full_flops:
+        return INCREMENTAL
+    # Those of the first anchor, so that it is timed once for any number of them.
+    one, its_rule = ensemble.take(0), rule.at(0, -1)
+    shapes = tuple((leaf.shape, str(leaf.dtype)) for leaf in jax.tree.leaves((one, its_rule)))
+    mark = (ensemble.features, str(jax.tree.structure(rule)), shapes, replicas, jax.default_backend())
+    if mark not in _FOUND:
+        took = {way: _seconds_a_step(way, one, its_rule, replicas) for way in (FULL, INCREMENTAL)}
+        _FOUND[mark] = min(took, key=lambda way: took[way])
+    return _FOUND[mark]
+
+
+def _seconds_a_step(way: str, ensemble: Ensemble, rule: Any, replicas: int) -> float:
+    """Least time of a step of all replicas of one anchor, as a block makes them, without compiling."""
+    tokens = jnp.broadcast_to(ensemble.anchor, (replicas, ensemble.length))
+    key, steps = jax.random.key(0), 4
+    walk = functools.partial(_walk, way)
+    jax.block_until_ready(walk(ensemble, rule, key, tokens, steps))
+    best = np.inf
+    for _ in range(_REPEATS):
+        began = time.perf_counter()
+        jax.block_until_ready(walk(ensemble, rule, key, tokens, steps))
+        took = time.perf_counter() - began
+        # The first repeats also find out how many steps make a moment.
+        best, steps = min(best, took / steps), max(steps, min(16 * steps, int(steps * _SECONDS / max(took, 1e-6))))
+    return best
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _walk(
+    way: str, ensemble: Ensemble, rule: Any, key: Key[Array, ""], tokens: Int[Array, "replicas length"], steps: Any
+) -> Array:
+    kernel = build(rule, ensemble, evaluator_for(rule, ensemble, incremental=way == INCREMENTAL))
+    keys = jax.random.split(key, tokens.shape[0])
+
+    def step(number: Array, states: Any) -> Any:
+        where = kernel.where(jax.random.fold_in(key, number))
+        return jax.vmap(lambda k, state: kernel.move(jax.random.fold_in(k, number), state, where)[0])(keys, states)
+
+    return jax.lax.fori_loop(0, steps, step, jax.vmap(kernel.init)(tokens)).energy
