@@ -1,11 +1,19 @@
-"""Imports point one way: read from the source with `ast`, so that imports inside functions count as well."""
+"""The laws of docs/development/design.md that the source itself can break: imports, sizes, names and words.
+
+Imports are read with `ast`, so that those inside functions count as well.
+"""
 
 import ast
+import graphlib
 import importlib
 import inspect
 import json
+import keyword
+import re
 import subprocess
 import sys
+import tokenize
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import pytest
@@ -88,14 +96,19 @@ def imported(tree, file):
             yield from (f"{base}.{alias.name}" for alias in node.names)
 
 
-def rooms(names):
-    """The rooms of the package among imported names."""
+def modules(names):
+    """The modules of the package among imported names."""
     for name in names:
         first, *inner = name.split(".")
         if first == "jaxmaxent":
             while inner and ".".join(inner) not in MODULES:
                 inner.pop()
-            yield room_of(".".join(inner))
+            yield ".".join(inner)
+
+
+def rooms(names):
+    """The rooms of the package among imported names."""
+    return map(room_of, modules(names))
 
 
 class AtImport(ast.NodeTransformer):
@@ -155,6 +168,112 @@ def test_imports_point_one_way(file):
 def test_optional_packages_wait_for_the_function_that_needs_them(file):
     tree = AtImport().visit(ast.parse(file.read_text("utf-8")))
     assert not {name.split(".")[0] for name in imported(tree, file)} & OPTIONAL
+
+
+def test_no_module_imports_itself_by_way_of_others():
+    below = {}
+    for file in FILES:
+        names = imported(AtImport().visit(ast.parse(file.read_text("utf-8"))), file)
+        below[name_of(file)] = set(modules(names)) - {name_of(file)}
+    graphlib.TopologicalSorter(below).prepare()  # names the cycle if there is one
+
+
+def test_few_modules_lie_loose_at_the_top():
+    loose = {file.stem for file in PACKAGE.glob("*.py")} - {"__init__"}
+    assert len(loose) <= 5, sorted(loose)
+
+
+def test_no_two_public_modules_have_the_same_name():
+    public = [module.split(".")[-1] for module in MODULES if not any(p.startswith("_") for p in module.split("."))]
+    assert [name for name, times in Counter(public).items() if times > 1] == []
+
+
+@pytest.mark.parametrize("file", FILES, ids=name_of)
+def test_modules_and_functions_are_short_enough_to_read(file):
+    text = file.read_text("utf-8")
+    assert len(text.splitlines()) <= 350
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            statements = node.body[ast.get_docstring(node) is not None :]
+            lines = statements[-1].end_lineno - statements[0].lineno + 1 if statements else 0
+            assert lines <= 60, node.name
+
+
+def test_no_two_classes_have_the_same_name():
+    places = defaultdict(list)
+    for file in FILES:
+        for node in ast.parse(file.read_text("utf-8")).body:
+            if isinstance(node, ast.ClassDef):
+                places[node.name].append(name_of(file))
+    assert {name: where for name, where in places.items() if len(where) > 1} == {}
+
+
+# Words that design.md retired, each with the rooms in which no name may hold it: in others it means something else.
+ALL = ""
+RETIRED = {
+    r"exchang\w*": (ALL, "swap"),
+    r"warm_up|warmup": (ALL, "burn-in"),
+    r"fresh|freshly": ("ensembles sampling results diagnostics analysis plot report", "background"),
+    r"extras?": ("ensembles evaluate kernels sampling diagnostics analysis", "anchor-start chains"),
+    r"tally|tallies": (ALL, "accumulator"),
+    r"records?": ("kernels sampling diagnostics analysis results plot report", "accumulator, totals"),
+    r"looks?": (ALL, "step, trial"),
+    r"places?": ("kernels sampling diagnostics results", "slot"),
+    r"sources?": ("ensembles kernels sampling diagnostics analysis results plot report commands", "background"),
+    r"ladders": ("kernels sampling diagnostics results", "chains"),
+    r"last_rungs?|last_replicas": (ALL, "target"),
+    r"blocks?": ("kernels", "segment"),
+    r"swaps?": ("kernels", "transposition"),
+    r"(local|normal|optim|summar|initial|organ)is\w*": (ALL, "American spelling"),
+    r"colour\w*|neighbour\w*|behaviour\w*|centre[ds]?": (ALL, "American spelling"),
+}
+ALLOWED_NAMES = {
+    "warmup_cosine_decay_schedule": "optax's",
+    "look_up": "a table is looked up",
+    "_exchange": "files: the system's own word for what it does with two names of a folder",
+}
+
+
+def words_of(name):
+    """The words of an identifier, as snake_case, between underscores: `_NoTally` gives `_no_tally_`."""
+    snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower().strip("_")
+    return f"_{snake}_"
+
+
+def retired(name, room):
+    """The word to use instead of a retired one in an identifier, None if there is none in it."""
+    if name in ALLOWED_NAMES:
+        return None
+    for pattern, (where, instead) in RETIRED.items():
+        if (where == ALL or room in where.split()) and re.search(rf"_({pattern})_", words_of(name)):
+            return instead
+    return None
+
+
+def test_retired_words_are_found_in_names():
+    assert retired("key_exchange", "files") == "swap"
+    assert retired("_WARM_UP_SWEEPS", "analysis") == retired("WarmUp", "sampling") == "burn-in"
+    assert retired("SwapRule", "kernels") == "transposition"
+    assert (
+        retired("swap_acceptance", "sampling") is retired("replace", "sampling") is retired("look_up", "data") is None
+    )
+    assert retired("places", "sampling") == "slot"
+    assert retired("places", "data") is None
+    assert (
+        retired("localise", "plot") == retired("colours", "plot") == retired("centred", "data") == "American spelling"
+    )
+
+
+@pytest.mark.parametrize("file", FILES, ids=name_of)
+def test_names_hold_no_retired_word(file):
+    found = {}
+    with file.open("rb") as stream:
+        for token in tokenize.tokenize(stream.readline):
+            if token.type == tokenize.NAME and not keyword.iskeyword(token.string):
+                instead = retired(token.string, room_of(name_of(file)))
+                if instead:
+                    found[token.string] = f"line {token.start[0]}: {instead}"
+    assert found == {}
 
 
 SWITCHES = [
