@@ -1,0 +1,46 @@
+"""The pages of the tree: every relative link leads somewhere, every section that is linked to exists."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob(".github/**/*.md")])
+
+
+def without_code(text):
+    return re.sub(r"^```.*?^```$|`[^`\n]*`", "", text, flags=re.M | re.S)
+
+
+def links(text):
+    """Targets of links and images, those in code left out."""
+    return re.findall(r"\]\(([^)\s]+)\)", without_code(text))
+
+
+def anchors(text):
+    """The names by which the headings of a page are linked to, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.*)$", re.sub(r"^```.*?^```$", "", text, flags=re.M | re.S), flags=re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_links_are_found_outside_code():
+    text = "# A `b` c!\n[a](b.md) `[c](d.md)` ![e](f.png)\n```\n[g](h.md)\n# no\n```\n"
+    assert links(text) == ["b.md", "f.png"]
+    assert anchors(text) == {"a-b-c"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page):
+    for target in links(page.read_text("utf-8")):
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, section = target.partition("#")
+        file = page.parent / path if path else page
+        assert file.exists(), target
+        if section:
+            assert section in anchors(file.read_text("utf-8")), target
+
+
+def test_the_pages_are_all_there():
+    assert {"README.md", "CONTRIBUTING.md", "CHANGELOG.md", "api.md", "design.md"} <= {page.name for page in PAGES}

@@ -1,0 +1,109 @@
+"""The public page: what `dir` shows of every public package is what docs/api.md lists, and nothing else."""
+
+import ast
+import importlib
+import inspect
+import re
+import runpy
+import typing
+from pathlib import Path
+
+import pytest
+
+import jaxmaxent
+
+ROOT = Path(__file__).parent.parent
+API = runpy.run_path(str(ROOT / "docs" / "make_api.py"))
+PACKAGE = Path(jaxmaxent.__file__).parent
+# Packages without an underscore in their path, also those that `dir(jaxmaxent)` does not show.
+PACKAGES = sorted(
+    ".".join(["jaxmaxent", *file.parent.relative_to(PACKAGE).parts])
+    for file in PACKAGE.rglob("__init__.py")
+    if not any(part.startswith("_") for part in file.parent.relative_to(PACKAGE).parts)
+)
+
+
+def listed():
+    """The names on the page, by package."""
+    sections = re.split(r"^## ", API["PAGE"].read_text("utf-8"), flags=re.M)[1:]
+    return {
+        section.split("\n")[0]: set(re.findall(r"^\| `(\w+)` \|", section, flags=re.M)) for section in sections
+    }
+
+
+def own(name, inner):
+    """Whether `inner` is a module or package that lies in a package."""
+    folder = PACKAGE.joinpath(*name.split(".")[1:])
+    return (folder / f"{inner}.py").exists() or (folder / inner / "__init__.py").exists()
+
+
+def exported(name):
+    """The names that a package exports in the form `X as X`, or defines itself."""
+    source = Path(importlib.import_module(name).__file__).read_text("utf-8")
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom):
+            found |= {alias.name for alias in node.names if alias.asname == alias.name}
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            found |= {target.id for target in targets if isinstance(target, ast.Name)}
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            found.add(node.name)
+    return {inner for inner in found if not inner.startswith("_")}
+
+
+def test_the_page_lists_every_public_name_and_no_other():
+    shown = {name: set(API["public_names"](importlib.import_module(name))) for name in API["public_packages"]()}
+    assert listed() == shown, "run python docs/make_api.py"
+
+
+def test_the_page_has_the_first_sentences_of_today():
+    assert API["PAGE"].read_text("utf-8") == API["page"](), "run python docs/make_api.py"
+
+
+def test_first_sentence_ends_at_its_full_stop():
+    assert API["first_sentence"]("Return 0.5 of x,\n    or y. And more.\n\nMore.") == "Return 0.5 of x, or y."
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_a_package_shows_what_it_exports(name):
+    shown = {inner for inner in dir(importlib.import_module(name)) if not inner.startswith("_")}
+    strays = {inner for inner in shown - exported(name) if not own(name, inner)}
+    assert not strays, "export names as `from … import X as X`, and give imports for the package's own use an underscore"
+    assert exported(name) <= shown | {"TYPE_CHECKING"}
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_no_name_hides_a_module(name):
+    package = importlib.import_module(name)
+    hidden = [
+        inner
+        for inner in exported(name)
+        if own(name, inner) and getattr(package, inner).__name__ != f"{name}.{inner}"
+    ]
+    assert not hidden
+
+
+def classes_in(annotation):
+    """The classes of the package in an annotation, those inside unions, lists and tuples included."""
+    if inspect.isclass(annotation) and annotation.__module__.split(".")[0] == "jaxmaxent":
+        yield annotation
+    for inner in typing.get_args(annotation):
+        yield from classes_in(inner)
+
+
+@pytest.mark.parametrize("name", API["public_packages"]())
+def test_what_a_public_function_returns_is_public(name):
+    public = {
+        id(getattr(importlib.import_module(package), inner))
+        for package in API["public_packages"]()
+        for inner in API["public_names"](importlib.import_module(package))
+    }
+    package = importlib.import_module(name)
+    missing = {}
+    for inner in API["public_names"](package):
+        value = getattr(package, inner)
+        if inspect.isfunction(value):
+            returned = typing.get_type_hints(value).get("return")
+            missing |= {inner: found.__name__ for found in classes_in(returned) if id(found) not in public}
+    assert missing == {}
