@@ -1,16 +1,17 @@
-"""Settings for every test: shapes must match without being stretched, and real data is asked for in one place."""
+"""Settings for every test: compilation, rank promotion as an error, and the fixtures for real data and precision."""
 
 import os
 from importlib import metadata
 from pathlib import Path
 
-# Compiling takes most of the time, and no test is about the speed of what is compiled; also in processes of tests.
+# Compiling takes most of the time, so most optimizations are off, also in processes that tests start. With
+# JAX_DISABLE_MOST_OPTIMIZATIONS=0 tests compile as users do; `test_optimized.py` runs some of them in that way.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
-# As many processes as cores run tests; threads of each would only get into each other's way.
+# As many processes as there are cores run tests; threads of each would only get in each other's way.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-# The older code generator takes less than half the time. A version that does not know the flag would not start.
-if metadata.version("jaxlib").startswith("0.10."):
+# The older code generator takes less than half the time. Versions that do not know the flag would not start.
+if os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] != "0" and metadata.version("jaxlib").startswith("0.10."):
     os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_use_fusion_emitters=false".strip()
 
 import jax
@@ -21,7 +22,7 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 
 @pytest.fixture
 def data() -> Path:
-    """The folder of real data, or a skip that says how to get it."""
+    """Return the folder of real data, or skip the test with a sentence that says how to get it."""
     folder = os.environ.get("JAXMAXENT_DATA")
     if not folder:
         pytest.skip("needs real data: set JAXMAXENT_DATA to the folder that holds it")
@@ -30,6 +31,6 @@ def data() -> Path:
 
 @pytest.fixture
 def x64():
-    """Double precision, for comparisons with the oracle to 1e-10."""
+    """Switch to double precision, for comparisons with the oracle to 1e-10."""
     with jax.enable_x64(True):
         yield

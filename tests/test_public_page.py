@@ -1,6 +1,8 @@
 """The public page: what `dir` shows of every public package is what docs/api.md lists, and nothing else."""
 
 import ast
+import builtins
+import dataclasses
 import importlib
 import inspect
 import re
@@ -26,9 +28,7 @@ PACKAGES = sorted(
 def listed():
     """The names on the page, by package."""
     sections = re.split(r"^## ", API["PAGE"].read_text("utf-8"), flags=re.M)[1:]
-    return {
-        section.split("\n")[0]: set(re.findall(r"^\| `(\w+)` \|", section, flags=re.M)) for section in sections
-    }
+    return {section.split("\n")[0]: set(re.findall(r"^\| `(\w+)` \|", section, flags=re.M)) for section in sections}
 
 
 def own(name, inner):
@@ -69,7 +69,9 @@ def test_first_sentence_ends_at_its_full_stop():
 def test_a_package_shows_what_it_exports(name):
     shown = {inner for inner in dir(importlib.import_module(name)) if not inner.startswith("_")}
     strays = {inner for inner in shown - exported(name) if not own(name, inner)}
-    assert not strays, "export names as `from … import X as X`, and give imports for the package's own use an underscore"
+    assert not strays, (
+        "export names as `from … import X as X`, and give imports for the package's own use an underscore"
+    )
     assert exported(name) <= shown | {"TYPE_CHECKING"}
 
 
@@ -77,19 +79,30 @@ def test_a_package_shows_what_it_exports(name):
 def test_no_name_hides_a_module(name):
     package = importlib.import_module(name)
     hidden = [
-        inner
-        for inner in exported(name)
-        if own(name, inner) and getattr(package, inner).__name__ != f"{name}.{inner}"
+        inner for inner in exported(name) if own(name, inner) and getattr(package, inner).__name__ != f"{name}.{inner}"
     ]
     assert not hidden
 
 
-def classes_in(annotation):
-    """The classes of the package in an annotation, those inside unions, lists and tuples included."""
+def evaluated(annotation, module):
+    """What an annotation means in a module; names that only a type checker imports stand for anything."""
+    known = vars(builtins) | vars(importlib.import_module(module))
+    names = {node.id for node in ast.walk(ast.parse(annotation)) if isinstance(node, ast.Name)}
+    return eval(annotation, {name: known.get(name, typing.Any) for name in names})
+
+
+def classes_in(annotation, module):
+    """The classes of the package in an annotation, also in unions, lists and tuples, and in the fields of results."""
+    if isinstance(annotation, str):
+        annotation = evaluated(annotation, module)
     if inspect.isclass(annotation) and annotation.__module__.split(".")[0] == "jaxmaxent":
         yield annotation
+        if issubclass(annotation, tuple) or dataclasses.is_dataclass(annotation):
+            for name, field in inspect.get_annotations(annotation).items():
+                if not name.startswith("_"):
+                    yield from classes_in(field, annotation.__module__)
     for inner in typing.get_args(annotation):
-        yield from classes_in(inner)
+        yield from classes_in(inner, module)
 
 
 @pytest.mark.parametrize("name", API["public_packages"]())
@@ -102,8 +115,9 @@ def test_what_a_public_function_returns_is_public(name):
     package = importlib.import_module(name)
     missing = {}
     for inner in API["public_names"](package):
-        value = getattr(package, inner)
-        if inspect.isfunction(value):
-            returned = typing.get_type_hints(value).get("return")
-            missing |= {inner: found.__name__ for found in classes_in(returned) if id(found) not in public}
-    assert missing == {}
+        function = inspect.unwrap(getattr(package, inner))
+        if inspect.isfunction(function):
+            returned = function.__annotations__.get("return")
+            classes = classes_in(returned, function.__module__)
+            missing[inner] = {found.__name__ for found in classes if id(found) not in public}
+    assert {inner: found for inner, found in missing.items() if found} == {}

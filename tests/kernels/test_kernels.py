@@ -40,7 +40,7 @@ from jaxmaxent.kernels._site_adaptive import INFORMED_SHARE, TINY, UNIFORM_SHARE
 from problems import PROBLEMS, Problem
 
 # Most of the time goes into compiling programs that then run once.
-quick_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
+quick_jit = jax.jit
 
 # --- what each rule proposes, from its definition ------------------------------------------------------------
 
