@@ -31,9 +31,10 @@ def chosen(asked, rule=None, ensemble=None):
 
 
 @pytest.mark.slow
-def test_both_ways_sample_the_same(x64):
+@pytest.mark.parametrize("rule", [Site(), ALL_EDITS], ids=["site", "all-edits"])
+def test_both_ways_sample_the_same(rule, x64):
     """The same draws, with edits of one letter, of several and of two far positions."""
-    settings = {"ladder": 3, "chains": 4, "steps": 400, "store_every": 5, "rule": ALL_EDITS, "progress": False}
+    settings = {"ladder": 3, "chains": 4, "steps": 400, "store_every": 5, "rule": rule, "progress": False}
     full, quick = (
         jme.sample(jax.random.key(0), PROBLEM.ensemble(), evaluation=way, **settings) for way in ("full", "incremental")
     )
