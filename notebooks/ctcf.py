@@ -13,9 +13,9 @@
 # # What has a network learned about CTCF?
 #
 # The network of Finnegan & Song (*PLoS Comput Biol* 13:e1005836, 2017) tells sequences that CTCF binds from their
-# shuffles. Which sequences does it treat as equal to one that is bound? The draws answer it at every resolution, with
-# an error bar on every letter. Then: what would the published way to sample have shown, what do all anchors have in
-# common, which positions depend on each other, and what do other ways to look into a network show of the same one?
+# shuffles. Which sequences does it treat as equal to one that is bound? The draws answer this at every resolution, with
+# an error bar on every letter. Further questions follow. What would the published protocol have shown? What do all
+# anchors have in common? Which positions depend on each other? And what do other methods show of the same network?
 #
 # **Data.** In `$JAXMAXENT_DATA`: `ctcf/train.tsv.gz`, `valid.tsv.gz` and `test.tsv.gz`, ENCODE ChIP-seq of 101 bp
 # around the peaks with their dinucleotide shuffles (Zeng et al., Bioinformatics 32:i121, 2016, as in
@@ -23,7 +23,7 @@
 # ten sequences of the published example ([jssong-lab/maxEnt](https://github.com/jssong-lab/maxEnt)); and in `jaspar/`
 # the motifs of [JASPAR 2024](https://jaspar.elixir.no/downloads/), vertebrates, non-redundant, in MEME format.
 #
-# Two cores need about five minutes; a GPU or TPU is used where there is one.
+# Two cores need about five minutes; a GPU or TPU is used if there is one.
 
 # %%
 try:
@@ -50,7 +50,7 @@ TRAIN, EPOCHS, ANCHORS, STEPS = 77174, 6, 10, 40000
 # %% [markdown]
 # ## The network
 #
-# 64 filters of 24 letters, and 100 units on top of them; these 100 numbers are the representation.
+# It has 64 filters of 24 letters, and 100 units on top of them. The values of these 100 units are the representation.
 
 # %%
 data = Path(os.environ["JAXMAXENT_DATA"])
@@ -70,8 +70,8 @@ print(f"test AUROC {models.auroc(test.labels, scores):.4f}, published 0.978 on a
 # %% [markdown]
 # ## Draws around the published anchors
 #
-# Their file has the letters in the order G, C, A, T; from here on it is A, C, G, T. The sampler goes on until every
-# letter at every position is known well enough, here to a look, and says so of each anchor.
+# Their file has the letters in the order G, C, A, T; from here on the order is A, C, G, T. The sampler goes on until
+# every letter at every position is known well enough, and says so for each anchor; here a rough precision is enough.
 
 # %%
 network = models.representation(trained.network)
@@ -83,8 +83,8 @@ for name, outcome in zip(run.names, run.outcomes, strict=True):
     print(f"{name}: {outcome}")
 
 # %% [markdown]
-# One run holds every coarser resolution too: at β = 0 any sequence will do, and with larger β what the network insists
-# on comes out, the most important first.
+# One run has every coarser resolution too. At β = 0 any sequence will do. As β grows, the letters that the network
+# insists on appear, the most important ones first.
 
 # %%
 rungs = [int(np.searchsorted(run.beta[0], beta)) for beta in (12, 20, 40)] + [run.beta.shape[1] - 1]
@@ -99,14 +99,15 @@ plot.show(picture, "ctcf_resolutions.png")
 heat = analysis.thermodynamics(run, 0)
 number, all_of_them = heat.log10_number[-1], anchors.tokens.shape[1] * np.log10(4)
 print(
-    f"of 10^{all_of_them:.1f} sequences of this length the network holds about 10^{number:.1f} as close to the anchor"
+    f"of 10^{all_of_them:.1f} sequences of this length about 10^{number:.1f} are as close to the anchor for the network"
 )
 
 # %% [markdown]
-# ## What the published protocol shows
+# ## The published protocol
 #
-# One β, 50 chains that all start at the anchor, 10,000 steps, all of them counted. Nothing in its own output warns:
-# the R-hat of its energy is close to 1. Yet many positions are far from where converged draws put them.
+# It has one β and 50 chains that all start at the anchor, with 10,000 steps, all of them counted. Its own output gives
+# no warning: R-hat of its energy is close to 1. Yet at many positions its frequencies are far from those of converged
+# draws.
 
 # %%
 one = ensemble.take(np.arange(1))
@@ -119,14 +120,15 @@ print(f"published protocol: R-hat of its energy {published.energy_rhat[0, -1]:.3
       f"off by more than 0.1, the furthest, {gap.argmax()}, by {gap.max():.2f}")  # fmt: skip
 both = plot.logo_grid(
     np.stack([converged.frequencies, claimed.frequencies]),
-    ["replica exchange, converged", "published protocol, same network, anchor and β"],
+    ["parallel tempering, converged", "published protocol, same network, anchor and β"],
 )
 plot.show(both, "ctcf_published.png")
 
 # %% [markdown]
-# ## What the anchors have in common
+# ## Motifs that the anchors share
 #
-# Their informative windows, laid over each other on whichever strand fits, against the 879 motifs of JASPAR.
+# The informative windows of the anchors are aligned, on whichever strand fits, and compared with the 879 motifs of
+# JASPAR.
 
 # %%
 known = read_motifs(next((data / "jaspar").glob("*.meme")))
@@ -140,10 +142,10 @@ if found.motifs:
     plot.show(plot.motif(found.motifs[0], hit=hits[0][0]), "ctcf_motif.png")
 
 # %% [markdown]
-# ## Which positions depend on each other
+# ## Positions that depend on each other
 #
-# Draws are stored for this. A logo treats positions as independent; pairs of positions above the diagonal are those
-# whose letters surely depend on each other.
+# A logo treats positions as independent. Stored draws show which pairs of positions are not: above the diagonal are the
+# pairs whose letters depend on each other significantly.
 
 # %%
 start, stop = analysis.informative_window(converged.information)
@@ -161,8 +163,8 @@ for pair in pairs.pairs[:3]:
 # %% [markdown]
 # ## Other views of the same network
 #
-# Gradients, contributions and single mutations look at this one sequence and its nearest neighbours; the draws at
-# everything that the network does not tell from it.
+# Gradients, contributions and single mutations describe this one sequence and its nearest neighbours. The draws
+# describe all sequences that the network does not distinguish from it.
 
 # %%
 views = attribution.every_view(network, anchors.tokens[:1])

@@ -15,16 +15,16 @@
 # DNA that bends easily wraps around a nucleosome: every turn of the helix, some ten letters, the pairs AA, AT, TA and
 # TT (WW) lie where the minor groove faces the histones, and half a turn further CC, CG, GC and GG (SS). A network is
 # trained to tell nucleosomes of yeast from windows upstream of genes, which are mostly free of them. Then jaxmaxent
-# draws the sequences that it treats as equal to some nucleosomes, and two questions are asked of the draws: does it
-# know the period, and has it learned GC content as such, a feature that no single position shows?
+# draws the sequences that the network treats as equal to some nucleosomes. The draws answer two questions: does the
+# network know the period, and has it learned GC content as such, a feature that no single position shows?
 #
 # **Data.** Three files in `$JAXMAXENT_DATA/yeast/`, all public: `sacCer3.fa.gz`, the genome, from
 # [UCSC](https://hgdownload.soe.ucsc.edu/goldenPath/sacCer3/bigZips/) (chromosomes called chrI, chrII, …);
 # `brogaard_dyads_nonoverlapping.bed.gz`, 35,665 nucleosome dyads of Brogaard et al. (Nature 486:496, 2012) lifted to
 # sacCer3, with columns chromosome, dyad, end, NCP score; and `tss.txt.gz`, start sites and strands of transcripts from
-# Ensembl BioMart. The two last as in [pepebonet/nano_damage](https://github.com/pepebonet/nano_damage).
+# Ensembl BioMart. The last two are as in [pepebonet/nano_damage](https://github.com/pepebonet/nano_damage).
 #
-# Two cores need about five minutes; a GPU or TPU is used where there is one.
+# Two cores need about five minutes; a GPU or TPU is used if there is one.
 
 # %%
 try:
@@ -56,8 +56,8 @@ TRAIN, EPOCHS, ANCHORS, STEPS = 14000, 3, 6, 6000
 # %% [markdown]
 # ## Windows of 201 bp
 #
-# The highest-scored dyads; windows 100 bp upstream of transcription start sites, on the strand of the gene; and
-# windows anywhere, for a control. Chromosomes IV and XI are kept for testing and for the anchors.
+# There are three kinds: the highest-scored dyads; windows 100 bp upstream of transcription start sites, on the strand
+# of the gene; and windows anywhere, for a control. Chromosomes IV and XI are kept for testing and for the anchors.
 
 # %%
 yeast, length = Path(os.environ["JAXMAXENT_DATA"]) / "yeast", 201
@@ -96,11 +96,11 @@ for name, some in (("nucleosomes", nucleosomes), ("upstream", upstream), ("anywh
 # %% [markdown]
 # ## Three networks
 #
-# The published network for CTCF, on 201 bp: its filters of 24 bp see two turns of the helix, and without pooling the
-# dense layer behind them knows where each match stands. Besides the nucleosomes it learns two controls, whose answer
-# to the question of GC content is known: windows labelled by their GC content alone, and nucleosomes against their own
-# dinucleotide shuffles, where GC content tells nothing. Windows are shown on both strands: upstream windows have a
-# direction, and a network shown one strand learns that too.
+# The published architecture for CTCF is used, on 201 bp: its filters of 24 bp see two turns of the helix, and without
+# pooling the dense layer behind them knows the position of each match. Besides the nucleosomes it learns two controls,
+# for which the answer about GC content is known: windows labelled by their GC content alone, and nucleosomes against
+# their own dinucleotide shuffles, which have the same GC content. Networks see both strands: upstream windows have a
+# direction, and a network that saw one strand would learn the direction too.
 
 # %%
 above = gc_content(windows.tokens) > np.median(gc_content(windows.tokens))
@@ -127,18 +127,18 @@ for name, (ones, zeros) in classes.items():
     scores = models.predict(networks[name], np.concatenate([ones_test.tokens, zeros_test.tokens]))[:, 1]
     auroc = models.auroc(np.repeat([1, 0], [len(ones_test), len(zeros_test)]), scores)
     print(f"{name}: AUROC {auroc:.3f} on chromosomes IV and XI")
-    # Of the half that the network is surer of.
+    # Anchors come from the half that the network is surer of.
     surest = np.argsort(-scores[: len(ones_test)])[: len(ones_test) // 2]
     anchors[name] = ones_test.tokens[np.sort(rng.choice(surest, ANCHORS, replace=False))]
 
 # %% [markdown]
 # ## Draws with the genome's GC content
 #
-# Without a field the background of an ensemble has a GC content of 0.5, yeast has 0.381. The chemical potential μ adds
+# Without a field the background of an ensemble has a GC content of 0.5; yeast has 0.381. The chemical potential μ adds
 # μ times the GC count to the exponent, and is solved for so that the *anchored* ensemble has the genome's content.
-# Without a network it would be log(0.381 / 0.619) = −0.485. What a network does to GC content is in the difference. The
-# network that was trained on GC content itself cannot be held at a content that is not that of the anchor's class:
-# where no μ is found, that of the background is taken.
+# Without a network it would be log(0.381 / 0.619) = −0.485. The difference is the network's effect on GC content. The
+# network that was trained on GC content itself cannot be held at a content other than that of the anchor's class. If no
+# μ is found, that of the background is taken.
 
 # %%
 gc, runs = 0.381, {}
@@ -164,10 +164,11 @@ for name, network in networks.items():
 # %% [markdown]
 # ## The period of WW
 #
-# How often a WW stands at each position of the draws around the nucleosomes, beside the nucleosomes of the test
-# chromosomes and the background (β = 0, same μ); and its spectrum: the power of a wave of each period, in units of
-# what 5 % of shuffled profiles reach anywhere. One and the same spectrum is taken of what one would otherwise look at:
-# WW in the anchors themselves, and the network's gradient at their letters, averaged as the draws are.
+# The left panel shows how often a WW stands at each position of the draws around the nucleosomes, beside the
+# nucleosomes of the test chromosomes and the background (β = 0, same μ). The right panel shows the spectrum: the power
+# of a wave of each period, in units of the power that 5 % of shuffled profiles reach at any period. The same spectrum
+# is taken of two alternatives: WW in the anchors themselves, and the network's gradient at their letters, averaged as
+# the draws are.
 
 # %%
 network, run = networks["nucleosomes"], runs["nucleosomes"]
@@ -195,14 +196,14 @@ for name, wave in waves.items():
 # %%
 figure = Figure(figsize=(11, 3.4), layout="constrained")
 left, right = figure.subplots(1, 2, width_ratios=(3, 2))
-colours = {"draws": "#0058A8", "nucleosomes": "#222222", "background": "#7F7F7F"}
-for name, colour in colours.items():
+colors = {"draws": "#0058A8", "nucleosomes": "#222222", "background": "#7F7F7F"}
+for name, color in colors.items():
     wave = waves[name]
-    left.plot(wave.offsets, wave.profile, color=colour, linewidth=1.2, label=name)
+    left.plot(wave.offsets, wave.profile, color=color, linewidth=1.2, label=name)
     low, high = wave.profile - 2 * wave.profile_error, wave.profile + 2 * wave.profile_error
-    left.fill_between(wave.offsets, low, high, color=colour, alpha=0.2, linewidth=0)
-for name, colour in (colours | {"the anchors alone": "#009E73", "saliency": "#B3261E"}).items():
-    right.plot(waves[name].periods, waves[name].power / waves[name].threshold, color=colour, linewidth=1.2, label=name)
+    left.fill_between(wave.offsets, low, high, color=color, alpha=0.2, linewidth=0)
+for name, color in (colors | {"the anchors alone": "#009E73", "saliency": "#B3261E"}).items():
+    right.plot(waves[name].periods, waves[name].power / waves[name].threshold, color=color, linewidth=1.2, label=name)
 right.axhline(1, color="#7F7F7F", linewidth=0.8, linestyle="--")
 left.set(xlabel="distance from the dyad, bp", ylabel="frequency of WW", xlim=(-100, 100))
 right.set(xlabel="period, bp", ylabel="power over 5 % of shuffles", ylim=(0, None), xlim=(5, 20))
@@ -214,9 +215,9 @@ plot.show(figure, "nucleosome_ww.png")
 # %% [markdown]
 # ## One nucleosome
 #
-# The same in the letters, for the middle of the first anchor, and under it the gradient times the input. There is no
-# motif: no letter tells more than a fraction of a bit, so the scale ends far below the two bits of a letter that is
-# certain. What a nucleosome is to the network is spread over all turns.
+# This is the logo of the middle of the first anchor, and below it the gradient times the input. There is no motif: no
+# letter has more than a fraction of a bit of information, so the scale ends far below the two bits of a letter that is
+# certain. The network recognizes a nucleosome by weak signals in all turns of the helix.
 
 # %%
 profile, middle = analysis.profile(run, anchor=0), slice(60, 141)
@@ -236,12 +237,12 @@ plot.show(figure, "nucleosome_anchor.png")
 # %% [markdown]
 # ## Is GC content a learned, global feature?
 #
-# For each anchor: the GC content of the anchored ensemble against that of the background at the same μ without a
-# network. Their difference is the network's doing. GC content can be learned in two ways: all ensembles are moved alike
-# (mean shift, in standard deviations of the background's count), or each is held at its anchor's own content (slope of
-# the shifts on it, 1 where it is held fully). With many anchors even a shift of no account has a small p, so the
-# verdict asks for a size: yes where a 95 % interval of either lies wholly beyond 0.2, no where both lie within. First
-# the controls, whose answers are known: yes, no.
+# For each anchor, the GC content of the anchored ensemble is compared with that of the background at the same μ without
+# a network. The difference is the network's effect. GC content can be learned in two ways: all ensembles are moved
+# alike (mean shift, in standard deviations of the background's count), or each is held at its anchor's own content
+# (slope of the shifts on it, 1 if it is held fully). With many anchors even a negligible shift has a small p, so the
+# verdict depends on the size: yes if a 95 % interval of either lies wholly beyond 0.2, no if both lie within 0.2. The
+# controls come first; their known answers are yes and no.
 
 # %%
 shifts = {name: analysis.composition_shift(run) for name, run in runs.items()}

@@ -12,9 +12,9 @@
 # %% [markdown]
 # # Which inputs does a network treat as the same as this one?
 #
-# A network is trained to tell sequences with a CTCF site from their shuffles; then jaxmaxent draws the sequences that
-# it treats as equal to one of them. What the draws have in common is what the network has learned. Two cores need about
-# a minute; a GPU or TPU is used where there is one.
+# A network is trained to tell sequences with a CTCF site from their shuffles. Then jaxmaxent draws the sequences that
+# the network treats as equal to one of them, by parallel tempering. The features that all draws share are those that
+# the network has learned. Two cores need about a minute; a GPU or TPU is used if there is one.
 
 # %%
 try:
@@ -48,8 +48,8 @@ print(f"validation AUROC {trained.history[trained.best_epoch].validation_auroc:.
 # %% [markdown]
 # ## Draws around one sequence, at two resolutions
 #
-# The larger β, the closer to the anchor the network must place a draw. Another β does not compile again. A run ends
-# when its numbers can be trusted, here to no more than a look, and says so.
+# The larger β is, the closer to the anchor the network must place a draw. Another β does not compile again. A run ends
+# when its numbers can be trusted, and says so; here a rough precision is enough.
 
 # %%
 ensemble = jme.Ensemble.create(models.representation(trained.network), example.tokens[0], beta=10.0)
@@ -66,7 +66,7 @@ for beta in (10.0, 40.0):
 # %% [markdown]
 # ## The chemical potential of a wanted GC content
 #
-# At β = 0 it would be log(0.41 / 0.59) = −0.364; the network shifts it.
+# At β = 0 it would be log(0.41 / 0.59) = −0.364. The network shifts it.
 
 # %%
 solved = jme.analysis.solve_chemical_potential(jax.random.key(2), ensemble, 0.41, steps=500, tolerance=0.05)

@@ -12,10 +12,10 @@
 # %% [markdown]
 # # A rule that no single letter shows
 #
-# Networks learn to tell dinucleotides apart by an exclusive or: class 1 is where exactly one of "the first letter is A
-# or T" and "the second letter is G" holds. Every one of them gets all 16 right. Do views of these networks agree on
-# *what* they have learned, and is it the rule? There are only 16 inputs, so the maximum entropy distribution is known
-# exactly, and the draws can be checked against it. Two cores need about a minute.
+# Networks learn to tell dinucleotides apart by an exclusive or: in class 1, exactly one of "the first letter is A or T"
+# and "the second letter is G" holds. Every network gets all 16 right. Do methods that explain networks agree about
+# these, and do they find the rule? There are only 16 inputs, so the maximum entropy distribution is known exactly, and
+# the draws can be checked against it. Two cores need about a minute.
 
 # %%
 try:
@@ -42,8 +42,8 @@ NETWORKS, SEQUENCES, EPOCHS, CHAINS, STEPS = 8, 2000, 60, 128, 2000
 # %% [markdown]
 # ## Networks without an error
 #
-# Each is trained on sequences of its own, letters independent, A and T with a probability of 0.3, C and G with 0.2.
-# Only those that make the fewest errors on the 16 dinucleotides go on; with these settings all make none.
+# Each network is trained on its own sequences of independent letters: A and T with a probability of 0.3, C and G with
+# 0.2. Only networks with the fewest errors on the 16 dinucleotides are kept; with these settings none makes an error.
 
 # %%
 PAIRS = np.array([[first, second] for first in range(4) for second in range(4)])
@@ -68,11 +68,11 @@ networks = [network for network, accuracy in zip(networks, accuracies, strict=Tr
 print(f"{len(networks)} networks with an accuracy of {max(accuracies):.3f} on the 16 dinucleotides")
 
 # %% [markdown]
-# ## Draws, and what they should be
+# ## Draws, and their exact distribution
 #
 # All 16 dinucleotides are anchors. p(x) is exp(−β E(x)) over its sum, where E is the distance from the anchor in the
-# network's last hidden layer, each unit scaled by its weight for the log-ratio of the classes; β is chosen for each
-# anchor by its single mutants. For 16 sequences that is a few lines of NumPy, of which the sampler knows nothing.
+# network's last hidden layer, each unit scaled by its weight for the log-ratio of the classes. β is chosen for each
+# anchor by its single mutants. For 16 sequences a few lines of NumPy compute this, independently of the sampler.
 
 
 # %%
@@ -97,7 +97,7 @@ def sampled(network, seed):
 
 draws, errors, exact = (np.stack(rows) for rows in zip(*map(sampled, networks, itertools.count()), strict=True))
 z = (draws - exact) / errors
-z = z[errors > 0]  # a pair never drawn has no error of its own
+z = z[errors > 0]  # a pair that was never drawn has no error
 print(f"{z.size} pair frequencies: {np.mean(np.abs(z) <= 2):.1%} within 2 standard errors of the exact ones")
 
 
@@ -116,17 +116,17 @@ axes[0, 0].set_title(f"16 sequences around 16 anchors, {len(networks)} networks"
 plot.show(figure, "xor_exact.png")
 
 # %% [markdown]
-# ## What the views look like
+# ## Maps of the methods
 #
-# Saliency, integrated gradients, DeepLIFT and mutagenesis give a number to a letter at a position: here how much the
-# log-ratio of the classes would change by it in place of the anchor's letter. MaxEnt gives one to a pair of letters.
-# Columns are networks, all for the same anchor. On the left the right answer: for MaxEnt the inputs of the anchor's
-# class, for the others the letters that change the class.
+# Saliency, integrated gradients, DeepLIFT and mutagenesis give a number to a letter at a position: here, the change of
+# the log-ratio of the classes if this letter replaced the anchor's. MaxEnt gives a number to a pair of letters. Columns
+# are networks, all for the same anchor. The correct answer is on the left: for MaxEnt the inputs of the anchor's class,
+# for the others the letters that change the class.
 
 
 # %%
 def changes(network):
-    """Change of the log-ratio by each letter in place of the anchor's, shape [16, 2, 4]."""
+    """Return the change of the log-ratio by each letter in place of the anchor's, shape [16, 2, 4]."""
     asked = models.representation(network), PAIRS
     multipliers = {
         "saliency": attribution.saliency(*asked),
@@ -143,7 +143,7 @@ MATES = rule(PAIRS)[:, None] == rule(PAIRS)
 
 
 def shade(ax, table, rows, largest=None):
-    """Zero is white; without `largest` a table has only positive numbers."""
+    """Draw a table in colors; zero is white, and without `largest` a table has only positive numbers."""
     scale = {"cmap": "Blues", "vmin": 0} if largest is None else {"cmap": "RdBu", "vmin": -largest, "vmax": largest}
     ax.imshow(table, aspect="equal", **scale)
     ax.set_xticks(range(4), "ACGT", fontsize=6)
@@ -186,13 +186,14 @@ for name in ("AC", "CG"):
     plot.show(draw_maps(NAMES.index(name), min(6, len(networks))), f"xor_maps_{name}.png")
 
 # %% [markdown]
-# ## Do networks agree, and do the views find the rule?
+# ## Do networks agree, and do the methods find the rule?
 #
-# Every view gives a score to each of the 15 other inputs: MaxEnt its frequency among the draws, the others minus the
-# size of the change that they predict, which adds the changes of both letters. Left: how these scores of two networks
-# are correlated, mean over anchors, one dot for each two networks. Right: how well they tell the inputs of the
-# anchor's class, among those that differ from it in both letters, where the exclusive or is; one dot a network.
-# What is added up cannot tell them: perfect knowledge of each single letter comes to 0.375, the dashed line.
+# Every method gives a score to each of the 15 other inputs. For MaxEnt it is the frequency among the draws; for the
+# others it is minus the size of the predicted change, which adds the changes of both letters. Left: the correlation of
+# these scores between two networks, mean over anchors, one dot per pair of networks. Right: how well the scores
+# separate the inputs of the anchor's class, among those that differ from it in both letters, where the exclusive or
+# matters; one dot per network. A sum over letters cannot separate them: perfect knowledge of each single letter gives
+# 0.375, the dashed line.
 
 
 # %%
@@ -230,10 +231,10 @@ axes[0, 1].axvline(0.375, color="0.6", linestyle="--", linewidth=1)
 plot.show(figure, "xor_agreement.png")
 
 # %% [markdown]
-# It comes out alike with 30 networks and the published training sets (`benchmarks/xor.py`): in 27 of them, around every
-# one of the 16 anchors, inputs of its class are drawn oftener on average than those of the other. Inputs that differ
-# in one letter are drawn much oftener than those that differ in both: equal in class is not always near in the last
-# hidden layer, and how near depends on how the network was made and trained. Views that give a number to a letter can
-# say no more than which letters change the class. Those by gradients differ more from network to network than the draws
-# do, mutagenesis hardly at all. With so few inputs, replacing both letters at once answers everything; at 101 letters
-# that takes 45,450 evaluations for each sequence, and stops at pairs.
+# The result is the same with 30 networks and the published training sets (`benchmarks/xor.py`): in 27 of them, around
+# every one of the 16 anchors, inputs of its class are drawn more often on average than those of the other. Inputs that
+# differ in one letter are drawn much more often than those that differ in both. Inputs of the same class are not always
+# close in the last hidden layer; the distance depends on the network's architecture and training. Methods that give a
+# number to a letter can only say which letters change the class. Those that use gradients differ more from network to
+# network than the draws do, mutagenesis hardly at all. With so few inputs, replacing both letters at once answers
+# everything. At 101 letters that takes 45,450 evaluations per sequence, and covers pairs only.
