@@ -121,3 +121,36 @@ def test_what_a_public_function_returns_is_public(name):
             classes = classes_in(returned, function.__module__)
             missing[inner] = {found.__name__ for found in classes if id(found) not in public}
     assert {inner: found for inner, found in missing.items() if found} == {}
+
+
+def public(module):
+    """Public functions and classes of a module, and the methods that the classes add."""
+    for name in dir(module):
+        value = getattr(module, name)
+        if name.startswith("_") or not (inspect.isclass(value) or inspect.isfunction(value)):
+            continue
+        yield f"{module.__name__}.{name}", value
+        if inspect.isclass(value):
+            for inner, member in vars(value).items():
+                function = getattr(member, "__func__", getattr(member, "fget", member))
+                made = getattr(function, "__module__", None) != value.__module__  # by dataclass, NamedTuple or flax
+                if not inner.startswith("_") and inspect.isfunction(function) and not made:
+                    yield f"{module.__name__}.{name}.{inner}", function
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_public_names_are_documented(name):
+    for what, value in public(importlib.import_module(name)):
+        # A dataclass or NamedTuple without a docstring gets its signature for one.
+        assert (value.__doc__ or "").strip(), what
+        assert not value.__doc__.startswith(f"{value.__name__}("), what
+
+
+def test_the_package_shows_its_own_names_and_nothing_else():
+    for name in dir(jaxmaxent):
+        value = getattr(jaxmaxent, name)
+        if not name.startswith("_"):
+            home = value.__name__ if inspect.ismodule(value) else type(value).__module__
+            if inspect.isclass(value) or inspect.isfunction(value):
+                home = value.__module__
+            assert home.split(".")[0] == "jaxmaxent", name

@@ -1,6 +1,5 @@
-"""The README is tried as it is written."""
+"""The README's code and commands are run as they are written; `test_pages.py` looks at its links."""
 
-import os
 import re
 from pathlib import Path
 
@@ -44,9 +43,3 @@ def test_options_on_the_command_line_are_those_of_the_parser(capsys):
         described = capsys.readouterr().out
         for option in (word for word in words if word.startswith("--")):
             assert option in described
-
-
-def test_files_it_links_to_exist():
-    root = Path(__file__).parent.parent
-    for target in re.findall(r"\]\(([^)#:]+)\)", README):
-        assert os.path.exists(root / target), target
