@@ -217,7 +217,7 @@ RETIRED = {
     r"records?": ("kernels sampling diagnostics analysis results plot report", "accumulator, totals"),
     r"looks?": (ALL, "step, trial"),
     r"places?": ("sampling results", "slot"),
-    r"sources?": ("ensembles kernels sampling diagnostics analysis results plot report commands", "background"),
+    r"sources?": ("ensembles kernels sampling diagnostics results plot report commands", "background"),
     r"ladders": ("kernels sampling diagnostics results", "chains"),
     r"last_rungs?|last_replicas": (ALL, "target"),
     r"blocks?": ("kernels", "segment"),
