@@ -38,9 +38,10 @@ def whole(value: float | None) -> str:
 
 
 def sentence(text: str) -> str:
-    """Return `text` with a capital letter and a full stop."""
+    """Return `text` with a capital letter and a full stop; a symbol such as β stays as it is."""
     text = text.strip()
-    return text[:1].upper() + text[1:] + ("" if not text or text.endswith((".", "!", "?")) else ".")
+    first = text[:1].upper() if text[:1].isascii() else text[:1]
+    return first + text[1:] + ("" if not text or text.endswith((".", "!", "?")) else ".")
 
 
 def _visible(text: str) -> str:
