@@ -306,7 +306,7 @@ def test_pictures_of_a_shift():
     assert labels == ["background", "mean shift", "anchors themselves", "ensembles"]
     assert ax.get_title(loc="left") == "+0.04 ± 0.01 per site, +0.8 SD, p = 0.25"
     assert "anchor" in draw_shift(shifted([4.0])).get_xlabel()
-    with pytest.raises(ValueError, match="names must be one an anchor, 3, got 1"):
+    with pytest.raises(ValueError, match="names must have 3 entries, one per anchor, got 1"):
         draw_shift(found, names=["a"])
     assert plot.png(ax).startswith(b"\x89PNG")
 

@@ -101,7 +101,7 @@ def test_a_position_is_faded_by_its_largest_or_unknown_standard_error(error, fad
 def test_the_anchor_stands_under_its_positions_in_the_letters_colours():
     ax = plot.logo(np.full((4, 4), 0.25), anchor="GATN", start=7)
     assert [(text.get_text(), text.xy[0]) for text in ax.texts] == [("G", 7), ("A", 8), ("T", 9), ("N", 10)]
-    assert [text.get_color() for text in ax.texts] == [style.ORANGE, style.GREEN, style.RED, style.GREY]
+    assert [text.get_color() for text in ax.texts] == [style.ORANGE, style.GREEN, style.RED, style.GRAY]
 
 
 @pytest.mark.parametrize("length", [1, 30, 101, 201, 400])
@@ -162,7 +162,7 @@ def test_long_titles_are_cut_to_fit_beside_the_note(length):
         ({"letters": "AC G"}, "letters must be visible characters"),
         ({"standard_error": np.zeros((3, 3))}, r"standard_error must have shape \[3, 4\], got \[3, 3\]"),
         ({"standard_error": np.full((3, 4), -1.0)}, "standard_error must not be negative, got -1"),
-        ({"anchor": "ACGT"}, "anchor must have 3 letters, one a position, got 4"),
+        ({"anchor": "ACGT"}, "anchor must have 3 letters, one per position, got 4"),
         ({"start": 0.5}, "start must be a whole number, got 0.5"),
     ],
 )
@@ -171,7 +171,7 @@ def test_bad_logo_input(change, message):
         plot.logo(**({"frequencies": np.full((3, 4), 0.25)} | change))
 
 
-def test_grid_has_one_row_an_anchor():
+def test_grid_has_one_row_per_anchor():
     frequencies = np.stack([draw_frequencies(20, 4, seed) for seed in range(3)])
     error = np.zeros((3, 20, 4))
     error[2] = 1.0
@@ -197,11 +197,11 @@ def test_grid_has_one_row_an_anchor():
 
 def test_bad_grid_input():
     frequencies = np.full((2, 3, 4), 0.25)
-    with pytest.raises(ValueError, match="names must have 2 entries, one a row of frequencies, got 1"):
+    with pytest.raises(ValueError, match="names must have 2 entries, one per row of frequencies, got 1"):
         plot.logo_grid(frequencies, ["a"])
     with pytest.raises(ValueError, match="anchors must have 2 entries"):
         plot.logo_grid(frequencies, ["a", "b"], anchors=["ACG"])
-    with pytest.raises(ValueError, match=r"standard_error must have the shape \[2, 3, 4\]"):
+    with pytest.raises(ValueError, match=r"standard_error must have shape \[2, 3, 4\]"):
         plot.logo_grid(frequencies, ["a", "b"], standard_error=np.zeros((3, 4)))
 
 
@@ -284,7 +284,7 @@ def test_information_along_a_ladder_with_its_band():
     assert not plot.information_along(BETAS, bits).collections
 
 
-def test_exchanges_stand_between_the_rungs_of_their_pair():
+def test_swap_acceptance_stands_between_the_rungs_of_its_pair():
     ax = plot.swap_acceptance_along(BETAS, [0.9, 0.2, 0.6])
     (steps,) = ax.patches
     np.testing.assert_array_equal(steps.get_data().edges, BETAS)
@@ -314,7 +314,7 @@ def test_the_panels_of_a_ladder_stand_side_by_side_inside_the_figure():
     assert [ax.get_title(loc="left") for ax in figure.axes] == [
         "mean energy",
         "information (bits)",
-        "exchanges accepted",
+        "swap acceptance",
     ]
     figure.draw_without_rendering()
     boxes = [ax.get_tightbbox() for ax in figure.axes]
@@ -360,7 +360,7 @@ def test_bad_ladder_input():
         plot.information_along(BETAS, np.ones(4), standard_error=[-1, 0, 0, 0])
     with pytest.raises(ValueError, match=r"anchor_start must have shape \[4\], got \[1\]"):
         plot.energy_along(BETAS, np.ones(4), anchor_start=[1.0])
-    with pytest.raises(ValueError, match="titles must have 2 entries, one a row of frequencies, got 1"):
+    with pytest.raises(ValueError, match="titles must have 2 entries, one per row of frequencies, got 1"):
         plot.resolutions([0, 1], np.full((2, 3, 4), 0.25), titles=["a"])
 
 
@@ -454,7 +454,7 @@ def test_colours_stay_apart_for_every_kind_of_colour_vision(kind, letters):
 
 def test_every_alphabet_has_a_colour_for_every_letter():
     assert plot.colors("UGCA") == {"U": style.RED, "G": style.ORANGE, "C": style.BLUE, "A": style.GREEN}
-    assert plot.colors("ACGT-")["-"] == style.GREY
+    assert plot.colors("ACGT-")["-"] == style.GRAY
     assert plot.colors(PROTEIN.letters)["K"] == style.BLUE
     for letters in ALPHABETS:
         assert list(plot.colors(letters)) == list(letters)
