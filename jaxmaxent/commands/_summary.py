@@ -12,6 +12,7 @@ from jaxmaxent.analysis import Profile, Thermodynamics
 from jaxmaxent.results import Run
 
 _NAMED = 5
+_AT_TARGET = ("beta", "mean_energy", "mean_energy_error", "acceptance", "max_rhat", "min_ess")
 _OPTIONAL = (
     "entropy_bits", "entropy_bits_error", "log10_sequences", "log10_sequences_error", "gc", "gc_error", "beta_reason",
 )  # fmt: skip
@@ -41,39 +42,44 @@ class RungSummary:
 
 @dataclasses.dataclass(frozen=True)
 class AnchorSummary:
-    """The numbers of an anchor at the target, and of each of its rungs."""
+    """The numbers of an anchor and of each of its rungs, the target last."""
 
     name: str
+    mu: float
+    beta_reason: str | None
     converged: bool
     outcome: str
-    beta: float
-    mu: float
     steps: int
-    max_rhat: float
-    min_ess: float
-    mean_energy: float
-    mean_energy_error: float
-    acceptance: float
     consensus: str
     information_bits: Float[np.ndarray, " length"]
     information_bits_error: Float[np.ndarray, " length"]
     arrivals: int
     round_trips: int
+    ladder: list[RungSummary]
+    # Of the whole run.
     proposals_per_second: float
     compile_seconds: float
+    # Not known without a ladder whose rungs have draws in common.
     entropy_bits: float | None
     entropy_bits_error: float | None
     log10_sequences: float | None
     log10_sequences_error: float | None
+    # Not known without a field of G and C.
     gc: float | None
     gc_error: float | None
-    ladder: list[RungSummary]
-    beta_reason: str | None
+
+    @property
+    def target(self) -> RungSummary:
+        """Return the numbers of the target."""
+        return self.ladder[-1]
 
     def as_json(self) -> dict[str, Any]:
         """Return the entries of `summary.json`, without the optional ones that are not known."""
         entries = dataclasses.asdict(self)
-        return {key: value for key, value in entries.items() if value is not None or key not in _OPTIONAL}
+        at_target = {key: getattr(self.target, key) for key in _AT_TARGET}
+        known = {key: value for key, value in entries.items() if value is not None or key not in _OPTIONAL}
+        ladder = known.pop("ladder")  # the longest part comes last
+        return {"name": self.name} | at_target | known | {"ladder": ladder}
 
 
 def summarize(
@@ -92,21 +98,17 @@ def summarize(
     gc, gc_error = _gc(result, a)
     return AnchorSummary(
         name=result.names[a],
+        mu=result.mu[a, 0] if result.field_names else 0.0,
+        beta_reason=reason,
         converged=result.converged[a],
         outcome=result.outcomes[a],
-        beta=result.beta[a, -1],
-        mu=result.mu[a, 0] if result.field_names else 0.0,
         steps=result.steps[a],
-        max_rhat=result.max_rhat[a, -1],
-        min_ess=result.min_ess[a, -1],
-        mean_energy=result.energy[a, -1],
-        mean_energy_error=result.energy_error[a, -1],
-        acceptance=result.acceptance[a, -1],
         consensus=found.consensus,
         information_bits=found.information,
         information_bits_error=found.information_errors,
         arrivals=result.arrivals[a],
         round_trips=result.round_trips[a],
+        ladder=[_summarize_rung(result, a, k, at_rung) for k, at_rung in enumerate(profiles)],
         proposals_per_second=result.proposals_per_second,
         compile_seconds=result.compile_seconds,
         entropy_bits=None if heat is None else heat.entropy[-1],
@@ -115,8 +117,6 @@ def summarize(
         log10_sequences_error=None if heat is None else heat.log10_number_error[-1],
         gc=gc,
         gc_error=gc_error,
-        ladder=[_summarize_rung(result, a, k, at_rung) for k, at_rung in enumerate(profiles)],
-        beta_reason=reason,
     )
 
 

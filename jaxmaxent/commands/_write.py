@@ -133,26 +133,14 @@ def _write_logos(logos: list[bytes | None], anchors: Sequences, folder: Path) ->
 
 def _anchor_row(row: AnchorSummary, advice: str | None, logo: bytes | None, pictures: list[Picture]) -> AnchorRow:
     """Return the report's row of an anchor."""
+    target = row.target
     return AnchorRow(
-        name=row.name,
-        beta=row.beta,
-        mu=row.mu,
-        mean_energy=row.mean_energy,
-        acceptance=row.acceptance,
-        information_bits=float(np.sum(row.information_bits)),
-        max_rhat=row.max_rhat,
-        min_ess=row.min_ess,
-        converged=row.converged,
-        consensus=row.consensus,
-        outcome=row.outcome,
-        advice=advice,
-        beta_reason=row.beta_reason,
-        steps=row.steps,
-        proposals_per_second=row.proposals_per_second,
-        compile_seconds=row.compile_seconds,
-        logo=logo,
-        pictures=pictures,
-    )
+        name=row.name, beta=target.beta, mu=row.mu, mean_energy=target.mean_energy, acceptance=target.acceptance,
+        information_bits=target.information_bits, max_rhat=target.max_rhat, min_ess=target.min_ess,
+        converged=row.converged, consensus=row.consensus, outcome=row.outcome, advice=advice,
+        beta_reason=row.beta_reason, steps=row.steps, proposals_per_second=row.proposals_per_second,
+        compile_seconds=row.compile_seconds, logo=logo, pictures=pictures,
+    )  # fmt: skip
 
 
 def _advice(result: Run, a: int, settings: Settings) -> str | None:

@@ -2,7 +2,7 @@
 
 A function that is not given an Axes makes a new Figure with its own canvas. The functions therefore work on a machine
 without a display, and do not disturb a notebook's own plots. matplotlib and logomaker come with the extra `plot` and
-are imported when something is drawn.
+are imported when something is drawn; every function raises ImportError if one that it needs is not installed.
 """
 
 from jaxmaxent.plot._composition import composition_response as composition_response

@@ -68,17 +68,11 @@ def composition_response(found: Response, *, ax: Axes | None = None) -> Axes:
     """Draw the mean fraction of a field against μ, with the network and without it.
 
     The band is ± two standard errors. The curve ends where the run has too few effective draws. The circle marks the μ
-    of the run.
+    of the run. Returns the Axes.
 
     Args:
         found: the result of `analysis.composition_response`.
         ax: where to draw; a new figure if None.
-
-    Returns:
-        The Axes of the curves.
-
-    Raises:
-        ImportError: if matplotlib is not installed.
     """
     need("matplotlib")
     ax = _axes(_NARROWEST, 0.5) if ax is None else ax

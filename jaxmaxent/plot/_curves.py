@@ -32,7 +32,7 @@ def information_track(
         ax: where to draw; a new figure if None.
 
     Returns:
-        The Axes.
+        The Axes of the profile.
 
     Raises:
         ValueError: if the shapes do not match or `information` is not finite.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def save(figure_or_axes: Figure | Axes, path: str | os.PathLike, *, force: bool = True) -> None:
+def save(figure_or_axes: Figure | Axes, path: str | os.PathLike[str], *, force: bool = True) -> None:
     """Write a figure, or the figure of an Axes, as PNG (150 dots per inch) or SVG.
 
     The suffix of `path` decides the format. The file appears under its name only when it is complete.
@@ -37,7 +37,7 @@ def save(figure_or_axes: Figure | Axes, path: str | os.PathLike, *, force: bool 
         scratch.write_bytes(_render(figure_or_axes, suffix[1:]))
 
 
-def show(figure_or_axes: Figure | Axes, path: str | os.PathLike | None = None) -> None:
+def show(figure_or_axes: Figure | Axes, path: str | os.PathLike[str] | None = None) -> None:
     """Show a figure, or the figure of an Axes, below a notebook's cell; outside notebooks show nothing.
 
     Notebooks show figures of pyplot by themselves. Figures of this package are not known to pyplot.

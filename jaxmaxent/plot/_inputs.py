@@ -6,8 +6,13 @@ import importlib
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 from jaxmaxent import checks
+
+PerRung = Float[np.ndarray, " rungs"]
+PerPair = Float[np.ndarray, " pairs"]  # of neighbouring rungs
+PerThreshold = Float[np.ndarray, " thresholds"]
 
 
 def need(*packages: str) -> None:

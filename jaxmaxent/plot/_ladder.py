@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Float
 
-from jaxmaxent.plot._inputs import checked_standard_error, need
+from jaxmaxent.plot._inputs import PerPair, PerRung, checked_standard_error, need
 from jaxmaxent.plot._panels import (
     checked_betas,
     checked_series,
@@ -25,12 +24,12 @@ if TYPE_CHECKING:
 
 
 def energy_along(
-    betas: Float[np.ndarray, " rungs"],
-    energy: Float[np.ndarray, " rungs"],
+    betas: PerRung,
+    energy: PerRung,
     *,
-    standard_error: Float[np.ndarray, " rungs"] | None = None,
-    anchor_start: Float[np.ndarray, " rungs"] | None = None,
-    anchor_start_error: Float[np.ndarray, " rungs"] | None = None,
+    standard_error: PerRung | None = None,
+    anchor_start: PerRung | None = None,
+    anchor_start_error: PerRung | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw mean energies of chains from the background and of anchor-start chains against β.
@@ -46,7 +45,7 @@ def energy_along(
         ax: where to draw; a new figure if None.
 
     Returns:
-        The Axes.
+        The Axes of the energies.
 
     Raises:
         ValueError: if shapes do not match, or β or energies are not finite.
@@ -74,11 +73,7 @@ def energy_along(
 
 
 def information_along(
-    betas: Float[np.ndarray, " rungs"],
-    information: Float[np.ndarray, " rungs"],
-    *,
-    standard_error: Float[np.ndarray, " rungs"] | None = None,
-    ax: Axes | None = None,
+    betas: PerRung, information: PerRung, *, standard_error: PerRung | None = None, ax: Axes | None = None
 ) -> Axes:
     """Draw the information of all positions together against β, in a band of ± one standard error.
 
@@ -89,7 +84,7 @@ def information_along(
         ax: where to draw; a new figure if None.
 
     Returns:
-        The Axes.
+        The Axes of the information.
 
     Raises:
         ValueError: if shapes do not match, or β or `information` are not finite.
@@ -101,9 +96,7 @@ def information_along(
     return ax
 
 
-def swap_acceptance_along(
-    betas: Float[np.ndarray, " rungs"], swap_acceptance: Float[np.ndarray, " pairs"], *, ax: Axes | None = None
-) -> Axes:
+def swap_acceptance_along(betas: PerRung, swap_acceptance: PerPair, *, ax: Axes | None = None) -> Axes:
     """Draw the acceptance of swaps between neighbouring rungs, as a step between the β's of each pair.
 
     The rungs of a ladder are well placed if all steps have about the same height. A step near 0 cuts the ladder in two.
@@ -114,7 +107,7 @@ def swap_acceptance_along(
         ax: where to draw; a new figure if None.
 
     Returns:
-        The Axes.
+        The Axes of the acceptance.
 
     Raises:
         ValueError: if shapes do not match or a value is not finite.
@@ -131,25 +124,21 @@ def swap_acceptance_along(
 
 
 def ladder(
-    betas: Float[np.ndarray, " rungs"],
-    energy: Float[np.ndarray, " rungs"],
-    information: Float[np.ndarray, " rungs"],
-    swap_acceptance: Float[np.ndarray, " pairs"],
+    betas: PerRung,
+    energy: PerRung,
+    information: PerRung,
+    swap_acceptance: PerPair,
     *,
-    energy_error: Float[np.ndarray, " rungs"] | None = None,
-    information_error: Float[np.ndarray, " rungs"] | None = None,
-    anchor_start: Float[np.ndarray, " rungs"] | None = None,
-    anchor_start_error: Float[np.ndarray, " rungs"] | None = None,
+    energy_error: PerRung | None = None,
+    information_error: PerRung | None = None,
+    anchor_start: PerRung | None = None,
+    anchor_start_error: PerRung | None = None,
 ) -> Figure:
-    """Draw `energy_along`, `information_along` and `swap_acceptance_along` side by side.
-
-    Returns:
-        A new Figure with the three Axes.
+    """Draw `energy_along`, `information_along` and `swap_acceptance_along` side by side in a new Figure.
 
     Raises:
         ValueError, ImportError: as these functions.
     """
-    need("matplotlib")
     figure, panels = new_panels(3)
     energy_along(
         betas, energy, standard_error=energy_error, anchor_start=anchor_start, anchor_start_error=anchor_start_error,

@@ -53,7 +53,7 @@ def logo(
         ax: where to draw; a new figure if None.
 
     Returns:
-        The Axes.
+        The Axes of the logo.
 
     Raises:
         ValueError: if shapes or lengths do not match, or a row of `frequencies` does not sum to 1.
@@ -134,18 +134,13 @@ def resolutions(
     titles: Sequence[str] | None = None,
     start: int = 0,
 ) -> Figure:
-    """Draw the logos of some rungs in rows, in the order given: usually from coarse to fine.
+    """Draw the logos of some rungs in rows of a new Figure, in the order given: usually from coarse to fine.
 
     Args:
         betas: β of each rung, shape [rungs].
-        frequencies: letter frequencies, shape [rungs, length, letters].
-        letters: as for `logo`.
-        standard_error: standard error of `frequencies`, same shape.
+        frequencies, standard_error: as for `logo` for each rung, shape [rungs, length, letters].
+        letters, start: as for `logo`.
         titles: the title of each row; its β if None.
-        start: as for `logo`.
-
-    Returns:
-        A new Figure with one Axes per row.
 
     Raises:
         ValueError: as for `logo`, or if `betas` or `titles` does not have one entry per row.

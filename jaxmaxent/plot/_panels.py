@@ -23,6 +23,7 @@ _LEFT, _RIGHT, _BOTTOM, _TOP = 0.6, 0.15, 0.5, 0.4  # margins of a panel in inch
 
 def new_panels(count: int) -> tuple[Figure, list[Axes]]:
     """Return a new figure with `count` panels side by side."""
+    need("matplotlib")
     wide, tall = _PANEL_INCHES
     figure = new_figure(count * wide, tall)
     return figure, [figure.add_axes(_panel_box(count * wide, tall, i * wide)) for i in range(count)]

@@ -22,16 +22,11 @@ def periodic_profile(found: Periodicity, *, ax: Axes | None = None) -> Axes:
     """Draw the profile against the distance from the centre, with the trend and wave of the period found.
 
     The band is ± two standard errors. There is no band if they are not known, and no wave if none was fitted.
+    Returns the Axes.
 
     Args:
         found: the result of `analysis.periodicity`.
         ax: where to draw; a new figure if None.
-
-    Returns:
-        The Axes of the profile.
-
-    Raises:
-        ImportError: if matplotlib is not installed.
     """
     need("matplotlib")
     if ax is None:
@@ -53,19 +48,14 @@ def periodic_profile(found: Periodicity, *, ax: Axes | None = None) -> Axes:
 def spectrum(found: Periodicity, *, ax: Axes | None = None) -> Axes:
     """Draw power against period, the power that 5 % of shuffled profiles exceed, and the period found.
 
+    Returns the Axes.
+
     Args:
         found: the result of `analysis.periodicity`.
         ax: where to draw; a new figure if None.
-
-    Returns:
-        The Axes of the spectrum.
-
-    Raises:
-        ImportError: if matplotlib is not installed.
     """
     need("matplotlib")
-    if ax is None:
-        ax = _axes(_NARROWEST)
+    ax = _axes(_NARROWEST) if ax is None else ax
     ax.plot(found.periods, found.power, color=BLUE, linewidth=1.2, label=_class_name(found.kmers))
     ax.plot(found.periods, found.threshold, "--", color=GRAY, linewidth=1, label="shuffled, 5 %")
     if math.isfinite(found.period):

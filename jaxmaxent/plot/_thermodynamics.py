@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float
 
-from jaxmaxent.plot._inputs import checked_standard_error, need
+from jaxmaxent.plot._inputs import PerRung, PerThreshold, checked_standard_error, need
 from jaxmaxent.plot._panels import (
     checked_increasing,
     draw_band,
@@ -24,22 +23,17 @@ if TYPE_CHECKING:
 
 
 def entropy_along(
-    betas: Float[np.ndarray, " rungs"],
-    entropy: Float[np.ndarray, " rungs"],
-    *,
-    standard_error: Float[np.ndarray, " rungs"] | None = None,
-    ax: Axes | None = None,
+    betas: PerRung, entropy: PerRung, *, standard_error: PerRung | None = None, ax: Axes | None = None
 ) -> Axes:
     """Draw the entropy against β, in a band of ± two standard errors.
 
     Args:
-        betas: β of every rung, increasing, shape [rungs].
-        entropy: bits, same shape.
+        betas, entropy: β of every rung, increasing, and its entropy in bits, shape [rungs].
         standard_error: standard error of `entropy`, bits, same shape; no band is drawn where it is not finite.
         ax: where to draw; a new figure if None.
 
     Returns:
-        The Axes.
+        The Axes of the entropy.
 
     Raises:
         ValueError: if shapes do not match, or β or `entropy` are not finite.
@@ -49,24 +43,19 @@ def entropy_along(
 
 
 def heat_capacity_along(
-    betas: Float[np.ndarray, " rungs"],
-    heat_capacity: Float[np.ndarray, " rungs"],
-    *,
-    standard_error: Float[np.ndarray, " rungs"] | None = None,
-    ax: Axes | None = None,
+    betas: PerRung, heat_capacity: PerRung, *, standard_error: PerRung | None = None, ax: Axes | None = None
 ) -> Axes:
     """Draw the heat capacity β² Var E against β, in a band of ± two standard errors.
 
     At its peak the entropy falls fastest per unit of log β.
 
     Args:
-        betas: β of every rung, increasing, shape [rungs].
-        heat_capacity: same shape.
+        betas, heat_capacity: β of every rung, increasing, and its heat capacity, shape [rungs].
         standard_error: standard error of `heat_capacity`, same shape; no band is drawn where it is not finite.
         ax: where to draw; a new figure if None.
 
     Returns:
-        The Axes.
+        The Axes of the heat capacity.
 
     Raises:
         ValueError: if shapes do not match, or β or `heat_capacity` are not finite.
@@ -79,10 +68,10 @@ def heat_capacity_along(
 
 
 def sequences_within(
-    energy: Float[np.ndarray, " thresholds"],
-    log10_number: Float[np.ndarray, " thresholds"],
+    energy: PerThreshold,
+    log10_number: PerThreshold,
     *,
-    standard_error: Float[np.ndarray, " thresholds"] | None = None,
+    standard_error: PerThreshold | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw the number of sequences within each distance of the anchor, in a band of ± two standard errors.
@@ -94,7 +83,7 @@ def sequences_within(
         ax: where to draw; a new figure if None.
 
     Returns:
-        The Axes.
+        The Axes of the numbers.
 
     Raises:
         ValueError: if shapes do not match, `energy` does not increase, or no number is finite.
@@ -118,25 +107,21 @@ def sequences_within(
 
 
 def thermodynamics(
-    betas: Float[np.ndarray, " rungs"],
-    entropy: Float[np.ndarray, " rungs"],
-    heat_capacity: Float[np.ndarray, " rungs"],
-    energy: Float[np.ndarray, " thresholds"],
-    log10_number: Float[np.ndarray, " thresholds"],
+    betas: PerRung,
+    entropy: PerRung,
+    heat_capacity: PerRung,
+    energy: PerThreshold,
+    log10_number: PerThreshold,
     *,
-    entropy_error: Float[np.ndarray, " rungs"] | None = None,
-    heat_capacity_error: Float[np.ndarray, " rungs"] | None = None,
-    log10_number_error: Float[np.ndarray, " thresholds"] | None = None,
+    entropy_error: PerRung | None = None,
+    heat_capacity_error: PerRung | None = None,
+    log10_number_error: PerThreshold | None = None,
 ) -> Figure:
-    """Draw `entropy_along`, `heat_capacity_along` and `sequences_within` side by side.
-
-    Returns:
-        A new Figure with the three Axes.
+    """Draw `entropy_along`, `heat_capacity_along` and `sequences_within` side by side in a new Figure.
 
     Raises:
         ValueError, ImportError: as these functions.
     """
-    need("matplotlib")
     figure, panels = new_panels(3)
     entropy_along(betas, entropy, standard_error=entropy_error, ax=panels[0])
     heat_capacity_along(betas, heat_capacity, standard_error=heat_capacity_error, ax=panels[1])
