@@ -56,7 +56,7 @@ def composition_shift(found: CompositionShift, *, names: Sequence[str] | None = 
     if np.isfinite(found.own).any():
         ax.plot(
             anchors, found.own - found.background, "s", color=BLACK, markersize=3, markerfacecolor="none",
-            markeredgewidth=0.7, label="anchors themselves",
+            markeredgewidth=0.7, label="anchors",
         )  # fmt: skip
     ax.set_xlim(-0.7, len(anchors) - 0.3)
     _name_anchors(ax, names, len(anchors))
