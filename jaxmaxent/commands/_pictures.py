@@ -64,7 +64,7 @@ def along_ladder(result: Run, a: int, profiles: list[Profile]) -> list[Picture]:
     ]
 
 
-def how_many(result: Run, a: int, found: Thermodynamics | None) -> list[Picture]:
+def number_of_sequences(result: Run, a: int, found: Thermodynamics | None) -> list[Picture]:
     """Return the picture of the number of sequences that the network treats as equal to an anchor.
 
     There is none if the numbers are not known, or for a single β.
@@ -87,7 +87,7 @@ def how_many(result: Run, a: int, found: Thermodynamics | None) -> list[Picture]
     )  # fmt: skip
     return [
         Picture(
-            "How many sequences",
+            "Number of sequences",
             "Entropy of the draws in bits, heat capacity, and the number of sequences within each distance of the "
             "anchor (bands: ± 2 standard errors). At a peak of the heat capacity the draws change from arbitrary "
             "sequences to sequences that the network treats as equal to the anchor.",

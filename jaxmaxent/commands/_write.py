@@ -12,7 +12,7 @@ from jaxmaxent import console
 from jaxmaxent.analysis import Profile, Thermodynamics, informative_window, profile, thermodynamics
 from jaxmaxent.commands._common import Missed, file_name, versions, write_json
 from jaxmaxent.commands._job import RUN, Settings
-from jaxmaxent.commands._pictures import along_ladder, how_many, profile_logo
+from jaxmaxent.commands._pictures import along_ladder, number_of_sequences, profile_logo
 from jaxmaxent.commands._summary import AnchorSummary, outcome, summarize
 from jaxmaxent.data import Motif, Sequences, write_meme
 from jaxmaxent.report import AnchorRow, Picture, Setting, write_report
@@ -58,7 +58,7 @@ def write(result: Run, anchors: Sequences, folder: Path, settings: Settings, *, 
 
 
 def _run_summary(result: Run, settings: Settings, rows: list[AnchorSummary]) -> dict[str, Any]:
-    """Return what `summary.json` holds; its settings have the names of the command line's options."""
+    """Return the contents of `summary.json`; its settings have the names of the command line's options."""
     asked = dataclasses.asdict(settings) | {"thin": result.thin}
     del asked["group"], asked["force"], asked["reasons"]
     return {
@@ -120,7 +120,7 @@ def _draw(
         with missed.drawing(f"the ladder of {result.names[a]}"):
             pictures[a] += along_ladder(result, a, profiles[a])
         with missed.drawing(f"the number of sequences around {result.names[a]}"):
-            pictures[a] += how_many(result, a, heat[a])
+            pictures[a] += number_of_sequences(result, a, heat[a])
     return logos, pictures
 
 
@@ -144,7 +144,7 @@ def _anchor_row(row: AnchorSummary, advice: str | None, logo: bytes | None, pict
 
 
 def _advice(result: Run, a: int, settings: Settings) -> str | None:
-    """Return what to do about an anchor that did not converge, or None if it did."""
+    """Return advice for an anchor that did not converge, or None if it did."""
     if result.converged[a]:
         return None
     if settings.rungs == 1:

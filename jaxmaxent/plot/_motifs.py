@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 COLUMN_INCHES, ROW_INCHES, LOGO_INCHES = 0.2, 0.17, 1.0
 LEFT_INCHES, RIGHT_INCHES = 1.9, 0.2
 TITLE_INCHES, TICKS_INCHES = 0.28, 0.25  # above a logo, and below each part
-LABEL_LETTERS = 28  # that fit at the left
+LABEL_LETTERS = 28  # letters that fit at the left
 
 
 def motif(

@@ -118,7 +118,7 @@ def _ticks(top: float) -> list[float]:
     """Return round numbers from 0 to `top`, about equally far apart in their square roots."""
     power = 10.0 ** np.floor(np.log10(top))
     round_numbers = np.concatenate([np.array([1, 2, 3, 5]) * power / scale for scale in (100, 10, 1)])
-    gap = (0.12 if top >= 1 else 0.2) * np.sqrt(top)  # small numbers are long
+    gap = (0.12 if top >= 1 else 0.2) * np.sqrt(top)  # labels of small numbers are long
     chosen = [0.0]
     for value in (number for number in round_numbers if number <= top):
         if np.sqrt(value) - np.sqrt(chosen[-1]) > gap:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _POSITION_INCHES, _NARROWEST, _WIDEST = 0.03, 4.0, 9.0
-_MOST_NAMED = 4  # k-mers written out; of more, how many there are
+_MOST_NAMED = 4  # k-mers written out; if there are more, only their number
 
 
 def periodic_profile(found: Periodicity, *, ax: Axes | None = None) -> Axes:
@@ -78,7 +78,7 @@ def _sentence(found: Periodicity) -> str:
         return f"no peak in this range, p = {found.p:.2g}"
     digits, error = 2, ""
     if found.period_error > 0:
-        digits = min(max(1 - math.floor(math.log10(found.period_error)), 1), 4)  # two of the error's own
+        digits = min(max(1 - math.floor(math.log10(found.period_error)), 1), 4)  # two digits of the error
         error = f" ± {found.period_error:.{digits}f}"
     return f"period {found.period:.{digits}f}{error}, p = {found.p:.2g}"
 

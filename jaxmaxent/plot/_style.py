@@ -15,8 +15,8 @@ SMALLEST_BITS = 0.005
 LETTER_INCHES = 0.14
 WIDEST_INCHES = 24.0
 
-# The palette of Okabe and Ito (2008) with the red darker, the blue deeper and the purple lighter than theirs,
-# so that any two are well apart for readers with any of the three dichromacies, not only with the commonest.
+# The palette of Okabe and Ito (2008) with a darker red, a deeper blue and a lighter purple. Readers with any of the
+# three dichromacies, not only with the commonest, can tell any two of these apart.
 GREEN, BLUE, ORANGE, RED = "#009E73", "#0058A8", "#E69F00", "#B3261E"
 BLACK, PURPLE, GRAY = "#222222", "#D9A3D9", "#7F7F7F"
 NUCLEOTIDES = {"A": GREEN, "C": BLUE, "G": ORANGE, "T": RED, "U": RED}

@@ -1,4 +1,4 @@
-"""One HTML page that lets a reader judge a run without any tool: its warnings, numbers, settings and pictures."""
+"""One HTML page that lets a reader judge a run without further tools: its warnings, numbers, settings and pictures."""
 
 from jaxmaxent.report._page import write_report as write_report
 from jaxmaxent.report._rows import AnchorRow as AnchorRow

@@ -1,4 +1,4 @@
-"""PNG files as the page embeds them."""
+"""PNG files embedded in the page."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Image(NamedTuple):
 
 
 def image(png: bytes) -> Image:
-    """Return what the page needs to embed a PNG file."""
+    """Return the sizes and the data that embed a PNG file in the page."""
     width, height = png_size("png", png)
     natural = width * _CSS_DPI // PNG_DPI
     narrowest = natural * _NARROWEST_PERCENT // 100

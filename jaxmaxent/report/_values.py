@@ -1,4 +1,4 @@
-"""Values as a reader wants to see them."""
+"""Values as text for the reader."""
 
 from __future__ import annotations
 
