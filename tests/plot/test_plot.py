@@ -41,7 +41,9 @@ def test_global_state_is_left_alone():
 
 
 def test_importing_the_package_imports_no_plotting_package():
-    code = "import sys, jaxmaxent as jme; jme.plot.logo; print({'matplotlib', 'logomaker', 'pandas'} & set(sys.modules))"
+    code = (
+        "import sys, jaxmaxent as jme; jme.plot.logo; print({'matplotlib', 'logomaker', 'pandas'} & set(sys.modules))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
 
