@@ -1,5 +1,18 @@
 """How far a sample can be trusted: R-hat, effective sample sizes, Monte Carlo standard errors, log Z; arrays only."""
 
+from jaxmaxent.diagnostics._anchor_start import AnchorStart as AnchorStart
+from jaxmaxent.diagnostics._anchor_start import ScalarBatches as ScalarBatches
+from jaxmaxent.diagnostics._anchor_start import compare_starts as compare_starts
+from jaxmaxent.diagnostics._anchor_start import judge_start as judge_start
+from jaxmaxent.diagnostics._anchor_start import limit_log_z as limit_log_z
+from jaxmaxent.diagnostics._convergence import Batches as Batches
+from jaxmaxent.diagnostics._convergence import Diagnosis as Diagnosis
+from jaxmaxent.diagnostics._convergence import Verdict as Verdict
+from jaxmaxent.diagnostics._convergence import chains_together as chains_together
+from jaxmaxent.diagnostics._convergence import diagnose as diagnose
+from jaxmaxent.diagnostics._convergence import judge as judge
+from jaxmaxent.diagnostics._convergence import target_rhat as target_rhat
+from jaxmaxent.diagnostics._convergence import with_trips as with_trips
 from jaxmaxent.diagnostics._diagnostics import GROUPS as GROUPS
 from jaxmaxent.diagnostics._diagnostics import MIN_DRAWS as MIN_DRAWS
 from jaxmaxent.diagnostics._diagnostics import BatchError as BatchError

@@ -23,7 +23,7 @@ from jaxmaxent.analysis._chemical_potential.dual import Look
 from jaxmaxent.analysis._chemical_potential.wanted import Problem, problem_of
 from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.results import Run
-from jaxmaxent.sampling import sample, takes_turns
+from jaxmaxent.sampling import Options, prepare, sample
 
 _THIN = 10
 # No run is long enough for a smaller error, whose square must be a number.
@@ -180,7 +180,7 @@ class _Sampler:
 
 def _samplers(ensemble: Ensemble, problem: Problem, ladder: Any, chains: int, bar: Any) -> list[_Sampler]:
     """One for all groups side by side, or one for each, which then looks no longer than it needs."""
-    if len(problem.groups) == 1 or not takes_turns(ensemble, ladder=ladder, chains=chains):
+    if len(problem.groups) == 1 or not _takes_turns(ensemble, ladder, chains):
         return [_Sampler(ensemble, problem, ladder, chains, bar)]
     own = np.ndim(ladder) == 2
     alone = problem._replace(groups=[[0]])
@@ -188,6 +188,14 @@ def _samplers(ensemble: Ensemble, problem: Problem, ladder: Any, chains: int, ba
         _Sampler(ensemble.take([anchor]), alone, np.asarray(ladder)[[anchor]] if own else ladder, chains, bar)
         for (anchor,) in problem.groups
     ]
+
+
+def _takes_turns(ensemble: Ensemble, ladder: Any, chains: int) -> bool:
+    """Return whether `sample` would have these anchors take turns, so that one call per anchor costs no more."""
+    options = Options.of(
+        ensemble, ladder=ladder, chains=chains, target_replicas=1, anchor_chains=0, steps=_THIN, burn_in=0, thin=_THIN
+    )
+    return prepare(ensemble, options).program.one_by_one
 
 
 def _solved(key: Array, sampler: _Sampler, tolerance: float, lengths: _Lengths) -> ChemicalPotential:

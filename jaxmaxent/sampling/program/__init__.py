@@ -1,1 +1,1 @@
-"""The compiled program's shape: its sizes, how proposals are evaluated, devices, memory."""
+"""What shapes the compiled program: how proposals are evaluated, what fits into memory, which devices are used."""
