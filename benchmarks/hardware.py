@@ -29,7 +29,7 @@ from tqdm import tqdm
 
 import jaxmaxent as jme
 from jaxmaxent.evaluate import FullEvaluator, IncrementalEvaluator, energy_noise
-from jaxmaxent.sampling.host._assemble import _NOISY  # what `sample` itself calls noisy
+from jaxmaxent.sampling.host._stopping import _NOISY  # what `sample` itself calls noisy
 from jaxmaxent.sampling.program._evaluation import free_bytes
 
 EVALUATORS = {"full": FullEvaluator, "incremental": IncrementalEvaluator}

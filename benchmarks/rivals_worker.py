@@ -361,7 +361,7 @@ class Exchange(JaxMaxEnt):
     """Replica exchange with every default, but for the number of chains at a rung where `chains` is not 0."""
 
     def settings(self) -> dict[str, Any]:
-        from jaxmaxent.sampling.program._program import DEFAULT_RUNGS
+        from jaxmaxent.sampling import DEFAULT_RUNGS
 
         # As many walkers in all as a rival has chains; R-hat wants some of them at the same rung.
         return {"chains": max(4, round(self.chains / DEFAULT_RUNGS))} if self.chains else {}

@@ -42,7 +42,7 @@ import numpy as np
 import jaxmaxent as jme
 from jaxmaxent import analysis, attribution, models
 from jaxmaxent.data import read_table
-from jaxmaxent.sampling.device._moments import mean_over_chains
+from jaxmaxent.sampling.device._counters import mean_over_chains
 
 PAIRS = np.array([[a, b] for a in range(4) for b in range(4)])
 ONE_HOT = np.eye(4)[PAIRS]

@@ -32,9 +32,8 @@ from jaxmaxent.models import load
 from jaxmaxent.report._page import PNG_SIGNATURE
 from jaxmaxent.sampling import Interrupted, NonFiniteEnergyError
 from jaxmaxent.sampling import _checkpoint as save
-from jaxmaxent.sampling import _options as run_settings
+from jaxmaxent.sampling import _options as run_options
 from jaxmaxent.sampling.host._progress import Progress
-from jaxmaxent.sampling.program import _program as plan
 
 LENGTH = 35  # the shortest in which the example's sites, up to 10 positions off the middle, fit
 NAMES = ["a&b<script>", "two", "two"]
@@ -332,10 +331,10 @@ def test_the_defaults_that_help_tells_are_those_of_the_library(capsys):
     with pytest.raises(SystemExit):
         main(["interpret", "--help"])
     told = " ".join(capsys.readouterr().out.split())
-    until, chains = Precision(), (run_settings.CHAINS, run_settings.CHAINS_AT_ONE_BETA)
+    until, chains = Precision(), (run_options.CHAINS, run_options.CHAINS_AT_ONE_BETA)
     for default in (
-        f"(default {plan.DEFAULT_RUNGS})", f"(default {chains[0]}, or {chains[1]} without a ladder)",
-        f"(default {run_settings.ANCHOR_CHAINS}, or 0)", f"(default {run_settings._WARM_UP_SWEEPS} × length",
+        f"(default {run_options.DEFAULT_RUNGS})", f"(default {chains[0]}, or {chains[1]} without a ladder)",
+        f"(default {run_options.ANCHOR_CHAINS}, or 0)", f"(default {run_options.BURN_IN_SWEEPS} × length",
         f"(default {until.rhat:g})", f"(default {until.ess:g})", f"(default {until.steps})",
     ):  # fmt: skip
         assert default in told

@@ -57,7 +57,7 @@ def interrupted_at(monkeypatch, block, checkpoint, **settings):
     assert e.value.signal == (signal.SIGTERM if block % 2 else signal.SIGINT)
 
 
-# In the warm-up before and after the ladder was adapted, at its end, and while sampling.
+# In the burn-in before and after the ladder was adapted, at its end, and while sampling.
 @pytest.mark.parametrize("block", [1, 5, 8, 9, 14, 20])
 def test_a_resumed_run_is_the_run_never_interrupted(undisturbed, monkeypatch, tmp_path, block):
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import exact
-from jaxmaxent.sampling.device._moments import Moments, count_letters, mean_over_chains
+from jaxmaxent.sampling.device._counters import Moments, count_letters, mean_over_chains
 
 
 @jax.jit

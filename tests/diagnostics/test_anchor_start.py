@@ -1,48 +1,45 @@
-"""Which start is believed where chains from the background and from the anchor part, on states whose log Z is known."""
+"""Anchor-start chains beside those from the background, on states whose log Z is known."""
 
 import math
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import exact
-import jaxmaxent as jme
-from jaxmaxent.sampling.device._moments import Moments
-from jaxmaxent.sampling.host._anchor_start import AnchorStart, compare, limited, objection
-from jaxmaxent.sampling.host._copies import copies, energies_of_copies
-from jaxmaxent.sampling.host._totals import Record
+from jaxmaxent.diagnostics import AnchorStart, ScalarBatches, compare_starts, judge_start, limit_log_z
 from problems import Problem
 
-SIZE = 16  # counted states of a batch
+ANCHOR = np.array([0, 1, 2, 3])
 
 
-def recorded(draws, energies, anchor, replicas=1, last=None):
-    """A record of chains at one rung, from draws [chains, states, length] and energies [chains, states].
+SIZE = 16  # draws of a batch
 
-    With `last` the chains before it are others, from the background.
-    """
-    chains, states, length = draws.shape
-    scalars = np.stack([energies, (draws != anchor).sum(-1)], -1).astype(float)
-    hot = exact.one_hot(draws, 4).astype(int) * replicas
-    record = Record(SIZE, replicas)
-    by_batch = (chains, states // SIZE, SIZE)
-    record.letters = list(hot.reshape(*by_batch, length, 4).sum(2).swapaxes(0, 1)[:, None, :, None])
-    record.means = list(scalars.reshape(*by_batch, 2).mean(2).swapaxes(0, 1)[:, None, :, None])
-    record.traces = list(scalars.swapaxes(0, 1)[:, None, :, None])
-    squares = ((scalars - scalars.mean(1, keepdims=True)) ** 2).sum(1)
-    record.scalars = Moments(states, scalars.mean(1)[None, :, None], squares[None, :, None])
-    return record
+
+def scalars_of(draws, energies, anchor):
+    """Energies and distances of draws, shape [chains, draws, 2]."""
+    return np.stack([energies, (draws != anchor).sum(-1)], -1).astype(float)
+
+
+def batched(values):
+    """Sums over batches, [batches, chains, …], of values [chains, draws, …]."""
+    chains, draws, *rest = values.shape
+    return values.reshape(chains, draws // SIZE, SIZE, *rest).sum(2).swapaxes(0, 1)
 
 
 def limit_of(draws, energies, anchor, *, beta, held=(), alike=1):
-    record = recorded(draws, energies, anchor)
+    scalars = scalars_of(draws, energies, anchor)
     choices = np.where(np.isin(np.arange(len(anchor)), held), 1, 4)
     start = AnchorStart(np.zeros(1), np.zeros(1), np.zeros(1, bool), math.inf)
-    return limited(
-        start, record, 0, 0, beta=beta, mu=np.zeros(0), choices=choices, copies=lambda most: alike
+    return limit_log_z(
+        start, scalars, batched(exact.one_hot(draws, 4).astype(int)), batched(scalars) / SIZE, sequences=SIZE,
+        beta=beta, mu=np.zeros(0), choices=choices, copies=lambda most: alike,
     )  # fmt: skip
+
+
+def group_of(draws, energies, anchor):
+    scalars = scalars_of(draws, energies, anchor)
+    batches = batched(scalars)[:, :, None] / SIZE
+    return ScalarBatches(batches, scalars.mean(1)[:, None], scalars.var(1)[:, None], SIZE)
 
 
 def lasting(rng, states, probabilities, chains, count, stay):
@@ -52,9 +49,6 @@ def lasting(rng, states, probabilities, chains, count, stay):
     moves[:, 0] = True
     at = np.maximum.accumulate(np.where(moves, np.arange(count), 0), axis=1)
     return np.take_along_axis(fresh, at, 1)
-
-
-ANCHOR = np.array([0, 1, 2, 3])
 
 
 def basin(kind):
@@ -159,7 +153,7 @@ def test_a_state_is_dismissed_only_below_a_hundredth_of_the_weight():
     apart = [True, True, False]
     share = math.log(0.01 / 0.99)
     for limit, believed in ((60 - 0.8 + share - 0.01, True), (60 - 0.8 + share + 0.01, False), (80.0, False)):
-        found, why = objection(start_of(apart, limit), BETAS, 0.1, 60.0, 0.2)
+        found, why = judge_start(start_of(apart, limit), BETAS, 0.1, 60.0, 0.2)
         assert found is believed
         assert "agree up to β = 10 and not above (⟨E⟩ 0.01 against 0.1)" in why
         assert f"log Z of their state is at most {limit:.1f}, that of the other chains 60.0 ± 0.2" in why
@@ -175,121 +169,20 @@ def test_a_state_is_dismissed_only_below_a_hundredth_of_the_weight():
     ],
 )
 def test_what_is_unknown_dismisses_nothing(limit, log_z, error, words):
-    believed, why = objection(start_of([True, False, False], limit, unknown="a reason"), BETAS, 0.1, log_z, error)
+    believed, why = judge_start(start_of([True, False, False], limit, unknown="a reason"), BETAS, 0.1, log_z, error)
     assert not believed
     assert words in why
     assert "neither can be dismissed (a reason)" in why
 
 
 def test_chains_that_say_too_little_do_not_agree():
-    assert objection(start_of([True] * 3), BETAS, 0.1, 60.0, 0.2) == (True, "chains started at the anchor agree")
-    believed, why = objection(start_of([True] * 3, size=3.2), BETAS, 0.1, 60.0, 0.2)
+    assert judge_start(start_of([True] * 3), BETAS, 0.1, 60.0, 0.2) == (True, "chains started at the anchor agree")
+    believed, why = judge_start(start_of([True] * 3, size=3.2), BETAS, 0.1, 60.0, 0.2)
     assert not believed
     assert "have 3 effective draws, too few to compare them" in why
     # Draws that hardly move: the size is theirs, not the number of states.
     rng = np.random.default_rng(4)
     rows = lasting(rng, exact.states(4, 4), np.full(256, 1 / 256), 3, 32 * SIZE, 200)
     draws = exact.states(4, 4)[rows]
-    record = recorded(draws, draws[..., 0].astype(float), ANCHOR)
-    assert compare(record, 0, 2).size < 50
-
-
-# --- copies of the anchor
-
-
-def pooled(params, one_hot):
-    """A site of four letters, wherever it stands."""
-    windows = jnp.stack([jnp.sum(one_hot[i : i + 4] * params) for i in range(one_hot.shape[0] - 3)])
-    return jnp.max(windows)[None]
-
-
-def test_copies_are_shifted_and_of_both_strands():
-    site = np.eye(4)[[2, 0, 1, 1]]
-    ensemble = jme.Ensemble.create(jme.Representation(pooled, jnp.asarray(site)), "TTTTGACCTTTT", beta=5.0)
-    rows, energies = copies(ensemble), energies_of_copies(ensemble)
-    assert len({tuple(row) for row in rows}) == len(rows) == len(energies) == 24
-    np.testing.assert_array_equal(rows[0], ensemble.anchor)
-    assert energies[0] == 0
-    # A shift cuts the site in three of twelve places; the other strand holds GGTC instead.
-    assert (energies == 0).sum() == 9
-    found = np.asarray([ensemble.energy(jnp.asarray(row)) for row in rows])
-    np.testing.assert_allclose(energies, found, rtol=1e-6)
-
-
-def test_copies_of_which_there_are_fewer():
-    def of(anchor, **settings):
-        return copies(jme.Ensemble.create(lambda x: x.reshape(-1), anchor, beta=1.0, **settings))
-
-    assert len(of("AAAA")) == 2  # and TTTT
-    assert len(of("ACGT")) == 4  # its own reverse complement
-    assert len(of("0011", alphabet=jme.BINARY)) == 4
-    np.testing.assert_array_equal(of("ACCA", fixed=[0, 1]), [[0, 1, 1, 0]])
-    table = np.zeros((4, 4))
-    table[0, 3] = -np.inf
-    assert (of("AACG", fields=[jme.position_prior(table)])[:, 0] != 3).all()
-
-
-# --- the sampler on a trap whose answer is known by counting
-
-
-def clipped(params, one_hot):
-    """Mismatches with a motif at the start, at most so many."""
-    pattern, most = params
-    return (jnp.minimum(jnp.sum(pattern) - jnp.sum(pattern * one_hot), most) / most)[None]
-
-
-def trap(length, motif, most, beta):
-    """The ensemble, and its exact ⟨E⟩ and log Z: j mismatches have C(k, j) 3^j 4^(L−k) sequences."""
-    anchor = np.resize(ANCHOR, length)
-    pattern = np.eye(4)[anchor] * (np.arange(length) < motif)[:, None]
-    network = jme.Representation(clipped, (jnp.asarray(pattern), jnp.asarray(float(most))))
-    j = np.arange(motif + 1)
-    energies = np.minimum(j, most) / most
-    number = [math.log(math.comb(motif, i)) + i * math.log(3) + (length - motif) * math.log(4) for i in j]
-    log_weights = np.array(number) - beta * energies
-    log_z = np.logaddexp.reduce(log_weights)
-    return jme.Ensemble.create(network, anchor, beta=beta), np.exp(log_weights - log_z) @ energies, log_z
-
-
-TRAPS = [
-    (20, 12, 1, 18.83),
-    (20, 10, 1, 16.06),
-    (20, 14, 2, 22.9),
-    (20, 8, 1, 13.3),
-    (20, 12, 3, 20.4),
-    (20, 20, 1, 27.3),
-]
-
-
-def judged(trapped, seed, **settings):
-    """A run, and whether it says that it converged."""
-    ensemble, energy, _ = trap(*trapped)
-    run = jme.sample(jax.random.key(seed), ensemble, progress=False, **settings)
-    # Whatever it says has to be true.
-    right = abs(run.energy[0, -1] - energy) < 5 * run.energy_error[0, -1]
-    assert right or not run.converged[0], run.outcomes[0]
-    return run
-
-
-@pytest.mark.parametrize("chains", [1, pytest.param(2, marks=pytest.mark.slow), 8])
-def test_a_basin_that_holds_the_weight_is_not_dismissed(chains):
-    """0.90 of the weight is where only the chains started at the anchor are."""
-    run = judged(TRAPS[0], 0, chains=chains, until=jme.Precision(steps=2000))
-    assert not run.converged[0]
-    assert run.energy[0, -1] > 0.9  # exactly 0.100
-    assert "neither can be dismissed" in run.outcomes[0]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("chains", [1, 2, 8])
-def test_no_seed_calls_the_trap_converged(chains):
-    for seed in range(10):
-        run = judged(TRAPS[0], seed, chains=chains, until=jme.Precision(steps=5000))
-        assert not run.converged[0], (seed, run.outcomes[0])
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("anchor_chains", [1, 4])
-def test_no_trap_is_called_converged_over_wrong_numbers(anchor_chains):
-    for trapped in TRAPS:
-        judged(trapped, 0, anchor_chains=anchor_chains, until=jme.Precision(steps=5000))
+    others, started = (group_of(part, part[..., 0].astype(float), ANCHOR) for part in (draws[:2], draws[2:]))
+    assert compare_starts(others, started).size < 50
