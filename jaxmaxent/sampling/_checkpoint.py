@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import functools
 import os
@@ -14,7 +13,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxmaxent import files
 from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.files._checkpoints import Checkpoints
 from jaxmaxent.sampling._options import Options
@@ -33,26 +31,17 @@ _NUMBERS = ("round", "done", "steps", "seconds")
 _LAYOUT = 5
 
 
-def owned(folder: str | os.PathLike | None, *, parents: bool = False) -> contextlib.AbstractContextManager[None]:
-    """Lock a folder of checkpoints inside `with`, so that no other process works on it; do nothing without a folder.
-
-    Raises:
-        ValueError: if another process does.
-    """
-    return contextlib.nullcontext() if folder is None else files.owned(folder, parents=parents)
-
-
 class Saver:
     """The place where a loop is saved, from time to time and when a signal was noted."""
 
-    def __init__(self, folder: str | os.PathLike) -> None:
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
         self._store = Checkpoints(folder)
         self._folder = os.fspath(folder)
         self._last = time.monotonic()
 
     @classmethod
     @jax.transfer_guard("allow")
-    def begin(cls, folder: str | os.PathLike, loop: Loop) -> Saver:
+    def begin(cls, folder: str | os.PathLike[str], loop: Loop) -> Saver:
         """Make the folder, and save the loop at its start.
 
         Raises:
@@ -65,7 +54,7 @@ class Saver:
         return saver
 
     @classmethod
-    def open(cls, folder: str | os.PathLike) -> tuple[Saver, Saved]:
+    def open(cls, folder: str | os.PathLike[str]) -> tuple[Saver, Saved]:
         """Return the saver of a folder that `begin` made, and what was saved last.
 
         Raises:
@@ -81,7 +70,7 @@ class Saver:
         _, arrays, notes = saver._store.load()
         return saver, Saved(os.fspath(folder), Options.from_json(about["options"]), about["what"], arrays, notes)
 
-    def look_up(self, loop: Loop, interrupts: Interrupts) -> None:
+    def save_if_due(self, loop: Loop, interrupts: Interrupts) -> None:
         """Save if it is time to; raise `Interrupted` if a signal was noted."""
         if interrupts.noted is not None:
             self._save(loop)

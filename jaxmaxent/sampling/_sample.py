@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -13,9 +14,10 @@ from jaxtyping import Array, Key
 from jaxmaxent import checks
 from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.evaluate import energy_noise
+from jaxmaxent.files import owned
 from jaxmaxent.kernels import Mixture, Rule
 from jaxmaxent.results import Run
-from jaxmaxent.sampling._checkpoint import Saver, owned
+from jaxmaxent.sampling._checkpoint import Saver
 from jaxmaxent.sampling._options import THIN, Options, Precision
 from jaxmaxent.sampling._prepare import prepare
 from jaxmaxent.sampling.device._block import begin
@@ -50,7 +52,7 @@ def sample(
     evaluation: str = "auto",
     names: Sequence[str] | None = None,
     mesh: jax.sharding.Mesh | None = None,
-    checkpoint: str | os.PathLike | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
     keep_checkpoint: bool = False,
     progress: bool = True,
 ) -> Run:
@@ -112,7 +114,8 @@ def sample(
     )  # fmt: skip
     prepared = prepare(batch, options, rule=rule, mesh=mesh)
     key_start, key_steps = _two(key)
-    with owned(checkpoint, parents=True), Progress(options.steps, show=progress) as bar:
+    kept = contextlib.nullcontext() if checkpoint is None else owned(checkpoint, parents=True)
+    with kept, Progress(options.steps, show=progress) as bar:
         tokens = first_tokens(key_start, batch, prepared.program, start)
         carry = placed(prepared.program.mesh, begin(prepared.program, batch, prepared.rule, tokens))
         _check_first_energies(batch, carry)
@@ -123,7 +126,7 @@ def sample(
 
 
 def resume(
-    checkpoint: str | os.PathLike,
+    checkpoint: str | os.PathLike[str],
     ensemble: Ensemble,
     *,
     rule: Rule | Mixture | None = None,
@@ -162,8 +165,11 @@ def _run(loop: Loop, saver: Saver | None, keep_checkpoint: bool) -> Run:
     """Compile, run to the end and gather the result; save from time to time and when interrupted."""
     compile_seconds = loop.compile()
     loop.bar.compiled(compile_seconds, done=loop.steps)
-    with Interrupts(active=saver is not None) as interrupts:
-        loop.run(enough, lambda: saver and saver.look_up(loop, interrupts))
+    if saver is None:
+        loop.run(enough)
+    else:
+        with Interrupts() as interrupts:
+            loop.run(enough, lambda: saver.save_if_due(loop, interrupts))
     found = result(loop, [verdict(loop, a) for a in range(loop.ensemble.anchors)], compile_seconds)
     if saver is not None and not keep_checkpoint:
         saver.remove()

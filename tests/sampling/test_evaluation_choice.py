@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import jaxmaxent as jme
+from jaxmaxent.evaluate.incremental import incremental
 from jaxmaxent.kernels import Informed, Mixture, SegmentAdaptive, Site, SiteAdaptive, Transposition
 from jaxmaxent.sampling import Options
 from jaxmaxent.sampling.program import _evaluation as evaluation
@@ -44,6 +45,16 @@ def test_small_networks_are_evaluated_in_full_without_timing(monkeypatch):
     assert chosen("auto") == "full"
     assert chosen("auto", Informed()) == "full"
     assert chosen("incremental") == "incremental"
+
+
+@pytest.mark.parametrize("name", ["dense", "convolution"])
+def test_the_bound_of_flops_is_above_them(name):
+    network = {"kernel": jnp.ones((3, 4, 2)), "dense": jnp.ones((36, 5))}
+    features = convolution if name == "convolution" else lambda params, x: jnp.cumsum(jnp.tanh(x[:18].reshape(-1)[:36]))
+    ensemble = jme.Ensemble.create(jme.Representation(features, network), "ACGTTGCAACGTTGCAACGT", beta=1.0)
+    exact_flops = incremental(ensemble.features, network, 20).explain().full_flops
+    bound = evaluation._most_flops(evaluation._traced(ensemble.batched()))
+    assert exact_flops <= bound < 100 * exact_flops
 
 
 def test_the_faster_way_is_taken_and_timed_once(monkeypatch):

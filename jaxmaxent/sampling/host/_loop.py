@@ -71,7 +71,7 @@ class Loop:
         return time.perf_counter() - began
 
     @_shared
-    def run(self, enough: Callable[[Loop], bool], after_block: Callable[[], Any]) -> None:
+    def run(self, enough: Callable[[Loop], bool], after_block: Callable[[], Any] = lambda: None) -> None:
         """Go on to the end from wherever the loop is.
 
         Args:

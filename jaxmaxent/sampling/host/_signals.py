@@ -26,13 +26,12 @@ class Interrupts:
     Outside the main thread signals are left alone, because Python does not let them be handled there.
     """
 
-    def __init__(self, *, active: bool) -> None:
+    def __init__(self) -> None:
         self.noted: int | None = None
-        self._active = active and threading.current_thread() is threading.main_thread()
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Interrupts:
-        if self._active:
+        if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 self._before[number] = signal.signal(number, self._note)
         return self

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import time
 from collections.abc import Hashable
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.extend import core
 from jaxtyping import Array, Int, Key
 
 from jaxmaxent import checks
@@ -49,6 +51,8 @@ def chosen(asked: Any, ensemble: Ensemble, rule: Any, options: Options) -> str:
         return FULL
     if rule.needs_gradient:
         raise ValueError('evaluation must be "full" for a rule that needs gradients, got "incremental"')
+    if asked == AUTO and _most_flops(_traced(ensemble)) < _SMALL:
+        return FULL
     network = Incremental(ensemble.features, ensemble.params, ensemble.length, len(ensemble.alphabet))
     cost, each = network.explain(), network.cache_bytes
     replicas = options.all_chains * options.replicas
@@ -78,6 +82,31 @@ def chosen(asked: Any, ensemble: Ensemble, rule: Any, options: Options) -> str:
         took = {way: _seconds_per_step(way, one, its_rule, replicas) for way in (FULL, INCREMENTAL)}
         _FOUND[mark] = min(took, key=lambda way: took[way])
     return _FOUND[mark]
+
+
+def _traced(ensemble: Ensemble) -> core.Jaxpr:
+    """Return the operations of the network, traced as for incremental evaluation, so that it is traced once."""
+    one_hot = jax.ShapeDtypeStruct((ensemble.length, len(ensemble.alphabet)), jnp.float32)
+    with jax.default_matmul_precision("highest"):
+        return jax.make_jaxpr(ensemble.features)(ensemble.params, one_hot).jaxpr
+
+
+def _most_flops(jaxpr: core.Jaxpr) -> int:
+    """Return an upper bound of the FLOPs of a forward pass, by the sizes of its arrays alone.
+
+    With it a small network is told apart before the windows of its operations are worked out.
+    """
+    total = 0
+    for equation in jaxpr.eqns:
+        values: list[Any] = [*equation.invars, *equation.outvars]
+        sizes = [math.prod(value.aval.shape) for value in values]
+        if equation.primitive.name in ("dot_general", "conv_general_dilated"):
+            total += 2 * sizes[-1] * sizes[1]
+        else:
+            total += sum(sizes) * math.prod(equation.params.get("window_dimensions", ()))
+        inner = (getattr(parameter, "jaxpr", parameter) for parameter in equation.params.values())
+        total += sum(_most_flops(one) for one in inner if isinstance(one, core.Jaxpr))
+    return total
 
 
 def _seconds_per_step(way: str, ensemble: Ensemble, rule: Any, replicas: int) -> float:
