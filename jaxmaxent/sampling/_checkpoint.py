@@ -1,4 +1,4 @@
-"""A loop on disk: everything that decides how it goes on, and nothing that depends on when it was interrupted."""
+"""A loop on disk: everything that it needs to go on, and nothing that depends on when it was interrupted."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _LAYOUT = 5
 
 
 class Saver:
-    """The place where a loop is saved, from time to time and when a signal was noted."""
+    """A folder of checkpoints into which a loop is saved, from time to time and when a signal was noted."""
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self._store = Checkpoints(folder)

@@ -38,16 +38,15 @@ _MOST_TOGETHER, _SHARE_TOGETHER = 4, 1 / 4
 
 @dataclasses.dataclass(frozen=True)
 class Precision:
-    """What has to be reached before a run ends, and when it gives up.
+    """The precision at which a run ends, and the limits at which it gives up.
 
-    Each limit holds for the frequency of every letter at every position, for the energy and for every field, at every
-    β. Bulk effective sample sizes and rank-normalised split R-hat are those of Vehtari et al. (Bayesian Analysis 16,
-    2021).
+    It holds for the frequency of every letter at every position, for the energy and for every field, at every β. Bulk
+    effective sample sizes and rank-normalised split R-hat are those of Vehtari et al. (Bayesian Analysis 16, 2021).
 
     Attributes:
         rhat: largest R-hat.
         ess: smallest effective sample size.
-        mcse: largest standard error of a letter's frequency, or None.
+        mcse: largest standard error of a letter frequency, or None.
         steps: give up after so many steps of each replica.
         seconds: give up after so many seconds of sampling (None: never). The result then depends on the machine.
     """
@@ -108,7 +107,7 @@ class Options:
 
     @property
     def adapts(self) -> bool:
-        """Whether the ladder is adapted in the burn-in."""
+        """True if the ladder is adapted in the burn-in."""
         return self.has_background and self.betas is None
 
     @property
@@ -138,7 +137,7 @@ class Options:
 
     @property
     def wanted(self) -> Precision:
-        """What is asked of the estimates, also if it does not end the run."""
+        """The precision that the estimates are judged by, even if it does not end the run."""
         return self.until or Precision()
 
     @classmethod
@@ -248,7 +247,7 @@ def _target_replicas(given: int | None, *, laddered: bool) -> int:
 
 
 def _length(until: Any, steps: Any, thin: int) -> tuple[Precision | None, int]:
-    """Return what ends the run, or None, and the largest number of steps."""
+    """Return the precision that ends the run, or None, and the largest number of steps."""
     if steps is not None:
         if until is not None:
             raise ValueError(

@@ -1,4 +1,4 @@
-"""The only way from the options of a run to what runs: rule, program and the β's to begin with."""
+"""The only way from the options of a run to its parts: rule, program and first ladder."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from jaxmaxent.sampling.program._evaluation import chosen
 from jaxmaxent.sampling.program._memory import check
 from jaxmaxent.sampling.program._program import ENOUGH_FOR_A_CPU, Program, program_of
 
-# How often the default mixture takes single sites, a few adjacent ones, and whole segments, which cost several times as
-# much. A few bring most effective draws at the target, whole segments bring sequences up the ladder (docs/results.md).
+# How often the default mixture redraws single sites, a few adjacent ones, and whole segments, which cost several times
+# as much. A few sites give most effective draws at the target, segments bring sequences up the ladder; docs/results.md
 _FEW = 6
 _SHARES = (6, 3, 1)
 # Letters of all replicas that an accelerator advances together; more anchors wait for their turn.
@@ -28,7 +28,7 @@ _LETTERS_AT_ONCE = 2**19
 
 
 class Prepared(NamedTuple):
-    """What a run needs besides keys and sequences to start from.
+    """The parts of a run, besides its keys and first sequences.
 
     Attributes:
         ensemble: what is sampled, with a leading axis of anchors.
@@ -54,7 +54,7 @@ def prepare(
     mesh: jax.sharding.Mesh | None = None,
     kept: int | None = None,
 ) -> Prepared:
-    """Turn options into what runs.
+    """Turn the options of a run into its parts.
 
     Args:
         ensemble: what is sampled, for one anchor or several.

@@ -1,4 +1,4 @@
-"""What a block carries from step to step, what it returns, and the constants that its functions share."""
+"""The carry of a block, the draws that it returns, and the constants that its functions share."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TRACE_SLOTS = 16
 
 
 class Carry(NamedTuple):
-    """What a block hands to the next one; leading axes [anchors, all_chains].
+    """The replicas and counters that a block hands to the next; leading axes [anchors, all_chains].
 
     Attributes:
         states: states of the replicas, [replicas, …].
@@ -48,7 +48,12 @@ class Carry(NamedTuple):
 
 
 class Trace(NamedTuple):
-    """What a block returns of single draws; leading axes [anchors, all_chains]."""
+    """Single draws that a block returns; leading axes [anchors, all_chains].
+
+    Attributes:
+        scalars: energies, distances and field counts of the draws that are traced.
+        stored: sequences of the draws that are stored.
+    """
 
     scalars: Float[Array, "slots rungs scalars"]
     stored: UInt8[Array, "stored rungs length"]
@@ -73,7 +78,7 @@ class Clock(NamedTuple):
 
 
 class Keys(NamedTuple):
-    """Keys by purpose; each is folded with the numbers of whatever draws from it."""
+    """Keys by purpose; each is folded with the numbers of the anchor, chain, replica, step or swap that uses it."""
 
     where: Key[Array, ""]
     what: Key[Array, ""]

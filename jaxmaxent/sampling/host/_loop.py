@@ -76,7 +76,7 @@ class Loop:
 
         Args:
             enough: called after every batch; the loop stops when it returns True.
-            after_block: called after every block, when everything is in place to be saved.
+            after_block: called after every block, when the loop can be saved.
         """
         rounds = self.options.rounds
         while self.round < len(rounds):

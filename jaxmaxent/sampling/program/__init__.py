@@ -1,1 +1,1 @@
-"""What shapes the compiled program: how proposals are evaluated, what fits into memory, which devices are used."""
+"""The shape of the compiled program: the way of evaluation, the memory it takes and the devices it runs on."""

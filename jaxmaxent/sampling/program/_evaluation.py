@@ -94,7 +94,7 @@ def _traced(ensemble: Ensemble) -> core.Jaxpr:
 def _most_flops(jaxpr: core.Jaxpr) -> int:
     """Return an upper bound of the FLOPs of a forward pass, by the sizes of its arrays alone.
 
-    With it a small network is told apart before the windows of its operations are worked out.
+    It identifies a small network before the windows of its operations are worked out.
     """
     total = 0
     for equation in jaxpr.eqns:

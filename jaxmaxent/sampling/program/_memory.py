@@ -35,7 +35,7 @@ _TOKEN = _COUNT = _NUMBER = 4  # bytes on the device
 _DOUBLE = 8  # bytes of a number of the host
 # Arrays of a run with an entry for every letter: frequencies, their errors and diagnostics.
 _PER_LETTER = 4
-# Bytes of the temporaries of diagnostics for each of the counts they look at.
+# Bytes of temporaries of the diagnostics for each of the counts that they read.
 _DIAGNOSED = 2 * _DOUBLE
 # Bytes that a CPU compares for each pair of replicas of a chain, to find the slot of each.
 _PAIR = 16

@@ -1,4 +1,4 @@
-"""The program: everything that shapes the compiled code besides the ensemble and the rule."""
+"""The program: what has to be known of a run before its code can be compiled."""
 
 from __future__ import annotations
 
@@ -21,13 +21,15 @@ _BUFFER_DRAWS, _BUFFER_BYTES = 64, 64 * 2**20
 
 @dataclasses.dataclass(frozen=True)
 class Program:
-    """What shapes the compiled program besides the ensemble and the rule.
+    """Everything besides the ensemble and the rule that shapes the compiled program.
 
     Attributes:
         all_chains: chains of every rung, those that start at the anchor included.
         anchor_chains: chains that start at the anchor and are never part of an estimate.
         rungs: rungs of the ladder.
         target_replicas: replicas of every chain at the target.
+        slots: slots of a chain: one at every rung, and at the target one for each of its replicas.
+        replicas: replicas of a chain; none walks at β = 0, where sequences are drawn.
         has_background: whether the first rung is at β = 0 and drawn exactly.
         drawn_together: draws there of each chain that are made together.
         thin: steps between two draws.
@@ -43,6 +45,8 @@ class Program:
     anchor_chains: int
     rungs: int
     target_replicas: int
+    slots: int
+    replicas: int
     has_background: bool
     drawn_together: int
     thin: int
@@ -52,16 +56,6 @@ class Program:
     buffer: int
     mesh: jax.sharding.Mesh | None = None
     rule: str = ""
-
-    @property
-    def slots(self) -> int:
-        """Slots of a chain: one at every rung, and at the target one for each of its replicas."""
-        return self.rungs - 1 + self.target_replicas
-
-    @property
-    def replicas(self) -> int:
-        """Replicas of a chain; none walks at β = 0, where sequences are drawn."""
-        return self.slots - self.has_background
 
 
 @jax.transfer_guard("allow")
@@ -80,6 +74,8 @@ def program_of(ensemble: Ensemble, options: Options, rule: Any, mesh: jax.shardi
         anchor_chains=options.anchor_chains,
         rungs=options.rungs,
         target_replicas=options.target_replicas,
+        slots=options.slots,
+        replicas=options.replicas,
         has_background=options.has_background,
         drawn_together=options.drawn_together,
         thin=options.thin,
