@@ -16,12 +16,12 @@ SIZE = 16  # draws of a batch
 
 
 def scalars_of(draws, energies, anchor):
-    """Energies and distances of draws, shape [chains, draws, 2]."""
+    """Return energies and distances of draws, shape [chains, draws, 2]."""
     return np.stack([energies, (draws != anchor).sum(-1)], -1).astype(float)
 
 
 def batched(values):
-    """Sums over batches, [batches, chains, …], of values [chains, draws, …]."""
+    """Return sums over batches, [batches, chains, …], of values [chains, draws, …]."""
     chains, draws, *rest = values.shape
     return values.reshape(chains, draws // SIZE, SIZE, *rest).sum(2).swapaxes(0, 1)
 
@@ -43,7 +43,7 @@ def group_of(draws, energies, anchor):
 
 
 def lasting(rng, states, probabilities, chains, count, stay):
-    """Chains of `count` draws from `states`, each of which stays for so many steps on average."""
+    """Return chains of `count` draws from `states`, each of which stays for so many steps on average."""
     fresh = rng.choice(len(states), (chains, count), p=probabilities)
     moves = rng.random((chains, count)) < 1 / stay
     moves[:, 0] = True
@@ -52,7 +52,7 @@ def lasting(rng, states, probabilities, chains, count, stay):
 
 
 def basin(kind):
-    """States, log-weights and energies of a state around the anchor, of four letters."""
+    """Return sequences and energies of a state around the anchor, of four letters."""
     states = exact.states(4, 4)
     if kind == "motif with a free flank":  # letters are independent: the limit is tight
         states = states[(states[:, :2] == ANCHOR[:2]).all(1)]
@@ -60,7 +60,7 @@ def basin(kind):
     elif kind == "letters tied in pairs":
         states = states[(states[:, 0] == states[:, 2]) | (states[:, 1] == states[:, 3])]
         energies = 0.1 * (states != ANCHOR).sum(1)
-    else:  # what lies near the anchor, by the energies of a network
+    else:  # sequences near the anchor, by the energies of a network
         problem = Problem(length=4, seed=3)
         near = (states != ANCHOR).sum(1) <= 2
         network = exact.toy_network(3, 4, 4)
@@ -71,7 +71,7 @@ def basin(kind):
 @pytest.mark.parametrize("kind", ["motif with a free flank", "letters tied in pairs", "near the anchor"])
 @pytest.mark.parametrize(("chains", "stay"), [(1, 1), (1, 8), (2, 3), (8, 1), (8, 12)])
 def test_the_limit_is_above_log_z_of_the_state(kind, chains, stay):
-    """Four standard errors: of 40 runs none may have it below. It is not so high that it says nothing."""
+    """Check that in none of 40 runs it is below (it has four standard errors to spare), and that it is not far above."""
     states, energies = basin(kind)
     beta = 3.0
     log_weights = -beta * energies
@@ -104,7 +104,7 @@ def test_held_positions_miss_no_entropy():
 @pytest.mark.parametrize("chains", [1, 2, 4, 8])
 @pytest.mark.parametrize("resting", ["all", "one chain", "the first quarter"])
 def test_chains_that_rest_on_the_anchor_bring_no_limit_that_is_too_low(chains, resting):
-    """A chain that stands on the anchor has no entropy: its state would seem to be that one sequence."""
+    """Check chains that stand on the anchor: their state would seem to be one sequence, without entropy."""
     rng = np.random.default_rng(1)
     draws = rng.integers(0, 4, (chains, 32 * SIZE, 4))
     draws[..., :2] = ANCHOR[:2]
@@ -124,7 +124,7 @@ def test_chains_that_rest_on_the_anchor_bring_no_limit_that_is_too_low(chains, r
 
 @pytest.mark.parametrize("chains", [1, 2, 8])
 def test_a_state_that_chains_are_still_leaving_has_no_limit(chains):
-    """From the anchor outwards: the last draws have more entropy than all together tell."""
+    """Check chains that move away from the anchor: their last draws have more entropy than all draws together."""
     rng = np.random.default_rng(2)
     free = rng.random((chains, 32 * SIZE, 12)) < np.linspace(0, 1, 32 * SIZE)[None, :, None]
     anchor = np.resize(ANCHOR, 12)
@@ -180,7 +180,7 @@ def test_chains_that_say_too_little_do_not_agree():
     believed, why = judge_start(start_of([True] * 3, size=3.2), BETAS, 0.1, 60.0, 0.2)
     assert not believed
     assert "have 3 effective draws, too few to compare them" in why
-    # Draws that hardly move: the size is theirs, not the number of states.
+    # If draws hardly move, the size is that of effective draws, not the number of draws.
     rng = np.random.default_rng(4)
     rows = lasting(rng, exact.states(4, 4), np.full(256, 1 / 256), 3, 32 * SIZE, 200)
     draws = exact.states(4, 4)[rows]

@@ -1,4 +1,4 @@
-"""The verdict on diagnostics: what is missing is named, and what never changed is known by what came from elsewhere."""
+"""The verdict on diagnostics: it names what is missing, and takes sizes of constant letters from lower rungs."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ def test_what_never_changed_is_known_by_what_came_from_where_it_did():
         np.testing.assert_array_equal(found[~constant], ess[~constant])
         return list(found[constant_from:, 0])
 
-    # From the third rung 20,100 came, mostly in a few steps; but a rare letter there is known as the least known is.
+    # From the third rung 20,100 came, mostly in a few steps; but a rare letter counts as the smallest size there.
     assert last(3) == [450]
     assert last(2) == [100, 100]
     assert last(1) == [30, 30, 30]
@@ -38,7 +38,7 @@ def test_what_never_changed_is_known_by_what_came_from_where_it_did():
 
 
 def test_what_is_missing_is_told_with_its_rung():
-    """Every rung is judged, not the target alone."""
+    """Check that every rung is judged, not the target alone."""
     shape, betas = (3, 4, 4), np.array([0.0, 1.5, 3.0])
     found = Diagnosis(
         letter_rhat=np.full(shape, 1.001), letter_ess=np.full(shape, 900.0), letter_mcse=np.full(shape, 0.01),

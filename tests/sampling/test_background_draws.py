@@ -12,7 +12,7 @@ from problems import Problem
 
 
 def test_a_draw_that_is_taken_in_stands_at_the_lowest_rung():
-    """Otherwise rungs would still be right, but never hear from β = 0."""
+    """Check that draws at β = 0 come into the chains; without them all rungs would still be right."""
     problem = Problem(length=6)
     settings = {
         "ladder": [0.0, 1e-6], "chains": 4, "target_replicas": 1, "anchor_chains": 0, "steps": 40,
@@ -29,7 +29,7 @@ def test_a_draw_that_is_taken_in_stands_at_the_lowest_rung():
         same = (drawn == walked).all(-1).all(-1)
         assert same[::2].all()  # every second swap is with β = 0, and at nearly equal β's always accepted
         assert not same[1::2].any()
-        # In between the draw stays what it was.
+        # Until the next such swap the draw stays the same.
         np.testing.assert_array_equal(drawn[::2], drawn[1::2])
         assert (drawn[2::2] != drawn[:-2:2]).any(-1).any(-1).all()
 

@@ -8,7 +8,7 @@ from jaxmaxent.sampling.host._copies import copies, energies_of_copies
 
 
 def pooled(params, one_hot):
-    """A site of four letters, wherever it stands."""
+    """Return the best match with a site of four letters, at any position."""
     windows = jnp.stack([jnp.sum(one_hot[i : i + 4] * params) for i in range(one_hot.shape[0] - 3)])
     return jnp.max(windows)[None]
 

@@ -9,7 +9,7 @@ from jaxmaxent.sampling.device._counters import Moments, count_letters, mean_ove
 
 @jax.jit
 def of(values):
-    """Moments of values [n, ...] added one by one in a compiled loop."""
+    """Return moments of values [n, ...] added one by one in a compiled loop."""
     zeros = Moments.zeros(values.shape[1:], values.dtype)
     return jax.lax.scan(lambda moments, value: (moments.add(value), None), zeros, values)[0]
 
@@ -60,7 +60,11 @@ def test_merging_is_in_double_precision_on_the_host(values):
     [
         (500, 15.0, 1),  # GC of 1,000 bp
         (1.0, 0.1, 1),  # an energy
-        (1000, 1.0, 100),  # in one block the mean would stand still: its steps become smaller than float32 resolves
+        (
+            1000,
+            1.0,
+            100,
+        ),  # in one block the mean would stop, because its steps become smaller than float32 resolves
     ],
 )
 def test_single_precision_does_not_drift_over_many_values(mean, spread, blocks):

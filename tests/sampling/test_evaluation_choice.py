@@ -27,7 +27,7 @@ def chosen(asked, rule=None, ensemble=None):
 
 @pytest.mark.slow
 def test_both_ways_sample_the_same(x64):
-    """The same draws, with edits of one letter, of several and of two far positions."""
+    """Check that the draws are the same, with edits of one letter, of several and of two distant positions."""
     settings = {"ladder": 3, "chains": 4, "steps": 400, "store_every": 5, "rule": ALL_EDITS, "progress": False}
     full, quick = (
         jme.sample(jax.random.key(0), PROBLEM.ensemble(), evaluation=way, **settings) for way in ("full", "incremental")
@@ -36,7 +36,7 @@ def test_both_ways_sample_the_same(x64):
     np.testing.assert_array_equal(quick.draws, full.draws)
     np.testing.assert_allclose(quick.energies, full.energies, rtol=0, atol=1e-10)
     np.testing.assert_allclose(quick.beta, full.beta, rtol=1e-10)
-    # What is remembered was updated many times, and was recomputed at the start only.
+    # The caches were updated many times, and were recomputed at the start only.
     assert (quick.drift < 1e-10).all()
 
 

@@ -10,7 +10,7 @@ from problems import Problem
 
 
 def test_the_first_ladder_is_quadratic():
-    """β_k = β (k / (rungs − 1))², as the documentation of the default ladder says."""
+    """Check that β_k = β (k / (rungs − 1))², the defined first ladder."""
     np.testing.assert_allclose(
         ladder.first_ladder(np.array([16.0, 1.0]), 5), [[0, 1, 4, 9, 16], [0, 1 / 16, 1 / 4, 9 / 16, 1]]
     )

@@ -1,4 +1,4 @@
-"""Numbers of any size on the command line and in Python: refused in a sentence, at once, with nothing written."""
+"""Check that numbers out of bounds are refused in a sentence, at once, with nothing written."""
 
 import dataclasses
 import os
@@ -24,7 +24,7 @@ from jaxmaxent.sampling.program import _memory as memory
 from problems import Problem
 
 LENGTH = 12
-WHOLE = ("1e20", "2.5", "nan", "inf", "", "many")  # what is no whole number at all
+WHOLE = ("1e20", "2.5", "nan", "inf", "", "many")  # no whole numbers at all
 COMMON = {
     "seed": [*WHOLE, 2**63, -(2**63) - 1, 10**30],
     "limit": [*WHOLE, 10**18, 2**31, 0, -1],
@@ -65,7 +65,7 @@ OPTIONS = {
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """An untrained network, a sequence and a table for it."""
+    """Return a folder with an untrained network, a sequence and a table."""
     folder = tmp_path_factory.mktemp("bounds")
     models.save(models.MLPArchitecture(length=LENGTH, hidden=(4,)).build(nnx.Rngs(0)), folder / "model")
     tokens = np.random.default_rng(0).integers(0, 4, (60, LENGTH), dtype=np.uint8)
@@ -88,11 +88,11 @@ def arguments(command, place, option):
 
 
 def refusal(arguments, capsys):
-    """What is said of bad input, on one line, with the exit code 2."""
+    """Return the one line that refuses bad input, with the exit code 2."""
     capsys.readouterr()
     try:
         code = main([str(argument) for argument in arguments])
-    except SystemExit as stopped:  # of what cannot be parsed
+    except SystemExit as stopped:  # if the arguments cannot be parsed
         code = stopped.code
     said = capsys.readouterr()
     assert code == 2, said.err[-2000:]
@@ -198,7 +198,7 @@ def test_a_precision_out_of_bounds_is_named(name, value):
         Precision(**{name: value})
 
 
-# --- what is added up
+# --- the memory that a run takes
 
 
 def options_of(ensemble, **changes):
@@ -206,7 +206,7 @@ def options_of(ensemble, **changes):
 
 
 def refused(ensemble, options):
-    """The bound that is told, or None."""
+    """Return the bound in the refusal, or None."""
     try:
         memory.check(ensemble, options)
     except ValueError as error:
@@ -260,7 +260,7 @@ def test_where_nothing_fits_that_is_said(monkeypatch):
 
 
 def test_the_arrays_of_a_run_are_in_what_it_takes(monkeypatch):
-    """Not less than the largest arrays that are really made, and not more than some times these."""
+    """Check that the estimate is at least the largest arrays of a real run, and at most a few times these."""
     ensemble = Problem(length=4).ensemble().batched()
     options = options_of(ensemble, chains=30, steps=2000, store_every=20)
     seen = []
@@ -289,12 +289,12 @@ def test_only_products_that_change_with_the_sequence_are_activations():
     assert memory._activation_bytes(ensemble) == 5 * 1000 * 4
 
 
-# --- what is free
+# --- the memory that is free
 
 
 @pytest.fixture
 def system(tmp_path, monkeypatch):
-    """Files of a system of its own: 8 GiB are available, and nothing limits this process."""
+    """Return the files of a made-up system with 8 GiB available and no limits."""
     proc, groups = tmp_path / "proc", tmp_path / "cgroup"
     (proc / "self").mkdir(parents=True)
     groups.mkdir()

@@ -1,4 +1,4 @@
-"""From options to what runs."""
+"""The way from options to rule, program and ladder."""
 
 import dataclasses
 
@@ -36,7 +36,7 @@ def test_options_become_a_rule_a_program_and_a_ladder():
         assert found.options == dataclasses.replace(options, evaluation="full")
         assert (found.program.rungs, found.program.store_every) == (len(betas), 2)
         assert found.program.slots == options.slots and found.program.replicas == options.replicas
-        # Of prepared options the same comes again, as `resume` needs it.
+        # Prepared options give the same again, as `resume` needs.
         again = prepare(ensemble, found.options)
         assert again.options == found.options and again.program == found.program
 
@@ -46,7 +46,7 @@ def test_groups_keep_a_cpu_busy_and_are_alike():
     problem = Problem(length=4)
     ensemble = problem.ensemble(anchor=problem.states[:100])
     options = Options.of(ensemble, ladder=2, chains=59, target_replicas=1, anchor_chains=1)
-    assert options.all_chains * options.replicas * 4 == 240  # so 34 anchors have the 8,192 letters that are enough
+    assert options.all_chains * options.replicas * 4 == 240  # so 34 anchors have the 8,192 letters that keep a CPU busy
     assert group_size(ensemble, options) == 34
     assert group_size(problem.ensemble(), options) == 1
 

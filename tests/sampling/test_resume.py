@@ -1,4 +1,4 @@
-"""Runs that are interrupted, saved and resumed, against runs that are not."""
+"""Runs that are interrupted, saved and resumed, compared with runs that are not."""
 
 import dataclasses
 import os
@@ -142,7 +142,7 @@ def test_what_is_no_checkpoint_is_refused_by_name(tmp_path):
 
 
 def test_a_second_signal_acts_as_it_always_does():
-    usual = signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background may have begun without
+    usual = signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job may have started without it
     try:
         _assert_a_second_signal_raises()
     finally:

@@ -81,7 +81,7 @@ def test_forbidden_letters_never_come_and_ask_for_nothing():
 
 
 def test_a_run_does_not_depend_on_the_unit_of_the_energy():
-    """Features times a power of two, β divided by it: the same numbers, though their squares leave single precision."""
+    """Scale features by a power of two and β by its inverse, so far that squares leave the range of single precision."""
     weights = np.random.default_rng(0).normal(size=(16, 5)).astype(np.float32)
 
     def features(params, one_hot):
@@ -100,7 +100,7 @@ def test_a_run_does_not_depend_on_the_unit_of_the_energy():
 
 @pytest.mark.slow
 def test_reported_errors_are_the_real_ones():
-    """Over 300 short runs, 95 % intervals cover the exact frequencies as often as they say."""
+    """Check that over 300 short runs 95 % intervals cover the exact frequencies 95 % of the time."""
     problem = Problem(length=3, beta=2.0, mus=(0.5,))
     truth = exact.letter_frequencies(problem.distribution(), problem.states, 4)
     # Runs of 32 chains, 30 side by side in each call: these share their positions, but not those of other calls.
@@ -163,7 +163,7 @@ def test_stored_draws_are_the_last_of_each_interval():
 
 
 def test_chains_share_their_positions_and_nothing_else():
-    """At β = 0 every proposal is accepted, so after one step every chain differs at one and the same position."""
+    """Check that after one step at β = 0, where all proposals are accepted, all chains differ at the same position."""
     ensemble = Problem(length=8, beta=0.0, letters=4).ensemble()
     settings = {"ladder": None, "chains": 500, "steps": 1, "burn_in": 0, "thin": 1, "progress": False}
     result = jme.sample(jax.random.key(0), ensemble, start="anchor", **settings)
@@ -176,7 +176,7 @@ def test_chains_share_their_positions_and_nothing_else():
 
 
 def test_anchors_share_their_positions_and_nothing_else():
-    """Two equal anchors at β = 0: the same position moves, and a third of the chains choose the same letter."""
+    """Check for two equal anchors at β = 0 that the same position moves, and that a third of the letters are equal."""
     problem = Problem(length=8, beta=0.0)
     settings = {"ladder": None, "chains": 500, "steps": 1, "burn_in": 0, "thin": 1, "progress": False}
     ensemble = problem.ensemble(anchor=np.stack([problem.anchor] * 2))

@@ -1,4 +1,4 @@
-"""The same run on 1, 4 and 8 devices, in a process of its own that believes to have 8."""
+"""The same run on 1, 4 and 8 devices, in a process that is told it has 8."""
 
 import json
 import os
@@ -23,7 +23,7 @@ from problems import Problem
 problem = Problem(length=4, mus=(0.3,))
 ensemble = problem.ensemble(anchor=problem.states[[5, 40]], beta=[2.0, 3.0])
 settings = {"ladder": 3, "chains": 7, "anchor_chains": 1, "steps": 400, "store_every": 50, "progress": False}
-settings["ladder"] = [[0.0, 1.0, 2.0], [0.0, 1.5, 3.0]]  # adapted, it would carry rounding on
+settings["ladder"] = [[0.0, 1.0, 2.0], [0.0, 1.5, 3.0]]  # given, because an adapted ladder would depend on rounding
 devices = np.array(jax.devices())
 meshes = {
     "one": jax.sharding.Mesh(devices[:1], ("chains",)),
@@ -44,7 +44,7 @@ alone = {
 }
 same_alone = [k for k in ("frequencies", "last", "draws", "acceptance", "round_trips")
               if getattr(alone["one"], k).tobytes() == getattr(alone["chains"], k).tobytes()]
-# A batch of another size rounds differently, so energies agree to their last bits and all else is equal.
+# A batch of another size rounds differently, so energies agree except in their last bits, and all else is equal.
 rounded = max(
     float(np.nanmax(np.abs(getattr(run, name) - getattr(runs["one"], name))))
     for run in runs.values() for name in ("energy", "energies", "log_z", "beta", "swap_acceptance")

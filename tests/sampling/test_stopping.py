@@ -1,4 +1,4 @@
-"""When a run ends, and what it says of itself."""
+"""The end of a run, and its verdict."""
 
 import jax
 import numpy as np
@@ -80,13 +80,13 @@ def test_a_run_of_a_number_of_steps_is_judged_too():
 
 
 def test_chains_that_stay_where_they_are_have_not_converged():
-    """At this β only proposals that lower the energy are taken: soon every chain is where it will stay."""
+    """Check chains that soon stay where they are: at this β only proposals that lower the energy are accepted."""
     problem = Problem(length=4, beta=1e30)
     settings = {"ladder": None, "chains": 16, "steps": 2000, "burn_in": 500, "thin": 10, "progress": False}
     apart = jme.sample(jax.random.key(0), problem.ensemble(), **settings)
     assert not apart.converged[0]
     assert apart.frequency_ess.max() <= 16
-    # Superchains of 4 that each stay somewhere else: their means vary a quarter as much as the chains.
+    # The means of superchains of 4 chains vary a quarter as much as those of chains.
     assert apart.max_rhat[0, 0] > 1.1
     together = jme.sample(jax.random.key(0), problem.ensemble(), start="anchor", **settings)
     assert not together.converged[0]

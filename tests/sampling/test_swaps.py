@@ -13,11 +13,11 @@ import jaxmaxent as jme
 from jaxmaxent.sampling.device._swaps import swapped
 from problems import PROBLEMS, Problem
 
-OTHERS = ("dna-fixed", "binary", "zero-beta")  # each is a program of its own to compile
+OTHERS = ("dna-fixed", "binary", "zero-beta")  # each compiles a program of its own
 
 
 def test_swaps_leave_every_rung_invariant(x64):
-    """For all pairs of states at two rungs: the flow of a swap equals that of its reverse, to 1e-10."""
+    """Check for all pairs of states at two rungs that the flow of a swap equals that of its reverse, to 1e-10."""
     problem = Problem(length=3, mus=(0.4,))
     betas = jnp.array([0.7, 2.5])
     p = [exact.distribution(problem.log_weights() - (float(b) - problem.beta) * problem.energies) for b in betas]
@@ -80,7 +80,7 @@ def test_every_rung_agrees_with_enumeration_within_its_own_errors(name):
 
 
 def test_reported_swap_acceptance_is_the_exact_one():
-    """Those of independent sequences at two β's: not of a draw at β = 0 and what became of it one rung above."""
+    """Check that they are those of independent sequences, not of a draw at β = 0 and the same draw one rung above."""
     problem = Problem(length=4, mus=(0.4,))
     betas = np.array([0.0, 3.0, 6.0, 9.0])
     p = [exact.distribution(problem.log_weights() + (problem.beta - b) * problem.energies) for b in betas]
@@ -110,7 +110,7 @@ def test_rungs_at_beta_0_swap_always_and_carry_sequences_up_and_down(replicas):
 
 @pytest.mark.slow
 def test_what_is_said_of_letters_never_seen_holds():
-    """Of 48 short runs at a β where many letters are rare: what was never seen is as rare as its error says."""
+    """Check in 48 short runs at a β where many letters are rare that letters never seen are as rare as their errors."""
     problem = Problem(length=5, beta=40.0, seed=1)
     betas = problem.beta * np.linspace(0, 1, 6) ** 1.5
     p = [exact.distribution(problem.log_weights() + (problem.beta - b) * problem.energies) for b in betas]
@@ -124,5 +124,5 @@ def test_what_is_said_of_letters_never_seen_holds():
     z = (np.broadcast_to(truth, never.shape) / errors)[never]
     assert z.size > 300
     assert (z > 2).mean() < 0.05
-    # And it says more than that so many sequences came all the way.
+    # And the sizes are larger than the number of sequences that came all the way.
     assert np.median(sizes[never]) > 2 * np.median(arrivals)

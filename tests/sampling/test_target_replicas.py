@@ -11,7 +11,7 @@ from problems import Problem
 
 
 def test_every_replica_at_the_target_counts():
-    """Of a run of one draw everything is known: its sequences are the last ones."""
+    """Check a run of one draw, whose sequences are the last ones."""
     problem = Problem(length=6, beta=2.0, mus=(0.3,))
     run = jme.sample(
         jax.random.key(0), problem.ensemble(), ladder=3, chains=4, target_replicas=5, steps=5, burn_in=50,
@@ -29,7 +29,7 @@ def test_every_replica_at_the_target_counts():
 
 
 def test_the_trace_at_the_target_is_of_any_of_its_replicas_each_time():
-    """Where nothing moves any more two draws are of one sequence in a quarter of the cases, however far apart."""
+    """Check that once nothing moves, two draws are of one replica in a quarter of the cases, however far apart."""
     problem = Problem(length=6, beta=1e6)
     run = jme.sample(
         jax.random.key(0), problem.ensemble(), ladder=[0.0, 1e6], chains=64, target_replicas=4, anchor_chains=0, thin=1,
@@ -37,14 +37,14 @@ def test_the_trace_at_the_target_is_of_any_of_its_replicas_each_time():
     )  # fmt: skip
     draws = run.draws[0, -1]
     same = np.array([(draws[lag:] == draws[:-lag]).all(-1).mean() for lag in range(1, 17)])
-    # Replicas that came to rest at one sequence are alike, too; in a fixed order some lags would have 1, some less.
+    # Replicas at rest at the same sequence are equal, too. In a fixed order some lags would have 1, and some less.
     assert 0.25 < same.mean() < 0.9
     assert np.ptp(same) < 0.04
 
 
 @pytest.mark.slow
 def test_reported_errors_at_the_target_are_the_real_ones():
-    """Over 300 short runs, 95 % intervals cover the exact frequencies, though replicas are no chains of their own."""
+    """Check that over 300 short runs 95 % intervals cover exact frequencies, though replicas are not independent."""
     problem = Problem(length=3, beta=6.0, mus=(0.5,))
     truth = exact.letter_frequencies(problem.distribution(), problem.states, 4)
     # Runs of 8 chains, 30 side by side in each call: these share their positions, but not those of other calls.
@@ -60,7 +60,7 @@ def test_reported_errors_at_the_target_are_the_real_ones():
 @pytest.mark.slow
 @pytest.mark.parametrize("replicas", [1, 8])
 def test_sizes_and_errors_of_the_energy_at_the_target_hold_for_all_its_replicas(replicas):
-    """24 runs side by side: each has an effective size, and their mean energies vary as it and their errors say."""
+    """Check that the mean energies of 24 runs vary as their effective sizes and errors imply."""
     problem = Problem(length=6, beta=8.0)
     mean, variance = exact.mean_and_variance(problem.distribution(), problem.energies)
     run = jme.sample(
@@ -70,10 +70,10 @@ def test_sizes_and_errors_of_the_energy_at_the_target_hold_for_all_its_replicas(
     )  # fmt: skip
     actual = variance / np.mean((run.energy[:, -1] - mean) ** 2)
     told = np.median(run.energy_ess[:, -1])
-    # 24 errors squared, of one quarter's standard error in the mean; batch means tell too little rather than too much.
+    # The mean of 24 squared errors has a standard error of about a quarter; batch means give rather too small sizes.
     assert 0.5 < told / actual < 1.6
     assert 0.6 < np.median(variance / run.energy_error[:, -1] ** 2) / actual < 1.6
-    # Of the trace of one of them, which is any of them each time.
+    # The tail size is that of a trace, which holds any of the replicas each time.
     assert np.median(run.energy_tail_ess[:, -1]) < 1.2 * actual
     matrix = exact.metropolis_matrix(problem.log_weights(), problem.states, problem.letters, problem.movable)
     p = problem.distribution()

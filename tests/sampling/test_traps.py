@@ -1,4 +1,4 @@
-"""Runs on traps, whose answers are known by counting: none calls itself converged over wrong numbers."""
+"""Runs on traps, whose answers are known by counting: none may claim convergence with wrong numbers."""
 
 import math
 
@@ -13,13 +13,13 @@ ANCHOR = np.array([0, 1, 2, 3])
 
 
 def clipped(params, one_hot):
-    """Mismatches with a motif at the start, at most so many."""
+    """Return the mismatches with a motif at the start, up to a limit, as a share of it."""
     pattern, most = params
     return (jnp.minimum(jnp.sum(pattern) - jnp.sum(pattern * one_hot), most) / most)[None]
 
 
 def trap(length, motif, most, beta):
-    """The ensemble, and its exact ⟨E⟩ and log Z: j mismatches have C(k, j) 3^j 4^(L−k) sequences."""
+    """Return the ensemble, and its exact ⟨E⟩ and log Z: j mismatches have C(k, j) 3^j 4^(L−k) sequences."""
     anchor = np.resize(ANCHOR, length)
     pattern = np.eye(4)[anchor] * (np.arange(length) < motif)[:, None]
     network = jme.Representation(clipped, (jnp.asarray(pattern), jnp.asarray(float(most))))
@@ -42,10 +42,9 @@ TRAPS = [
 
 
 def judged(trapped, seed, **settings):
-    """A run, and whether it says that it converged."""
+    """Return a run, after a check that it does not claim convergence with a wrong energy."""
     ensemble, energy, _ = trap(*trapped)
     run = jme.sample(jax.random.key(seed), ensemble, progress=False, **settings)
-    # Whatever it says has to be true.
     right = abs(run.energy[0, -1] - energy) < 5 * run.energy_error[0, -1]
     assert right or not run.converged[0], run.outcomes[0]
     return run
@@ -53,7 +52,7 @@ def judged(trapped, seed, **settings):
 
 @pytest.mark.parametrize("chains", [1, pytest.param(2, marks=pytest.mark.slow), 8])
 def test_a_basin_that_holds_the_weight_is_not_dismissed(chains):
-    """0.90 of the weight is where only the chains started at the anchor are."""
+    """Check a trap in which 0.90 of the weight is where only the anchor-start chains are."""
     run = judged(TRAPS[0], 0, chains=chains, until=jme.Precision(steps=2000))
     assert not run.converged[0]
     assert run.energy[0, -1] > 0.9  # exactly 0.100
