@@ -71,7 +71,7 @@ def basin(kind):
 @pytest.mark.parametrize("kind", ["motif with a free flank", "letters tied in pairs", "near the anchor"])
 @pytest.mark.parametrize(("chains", "stay"), [(1, 1), (1, 8), (2, 3), (8, 1), (8, 12)])
 def test_the_limit_is_above_log_z_of_the_state(kind, chains, stay):
-    """Check that in none of 40 runs it is below (it has four standard errors to spare), and that it is not far above."""
+    """Check that it is below in none of 40 runs (it has four standard errors to spare), and not far above."""
     states, energies = basin(kind)
     beta = 3.0
     log_weights = -beta * energies

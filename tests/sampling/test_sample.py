@@ -81,7 +81,7 @@ def test_forbidden_letters_never_come_and_ask_for_nothing():
 
 
 def test_a_run_does_not_depend_on_the_unit_of_the_energy():
-    """Scale features by a power of two and β by its inverse, so far that squares leave the range of single precision."""
+    """Scale features by a power of two and β by its inverse, so far that squares leave the range of float32."""
     weights = np.random.default_rng(0).normal(size=(16, 5)).astype(np.float32)
 
     def features(params, one_hot):
