@@ -1,15 +1,16 @@
-"""How far a sample can be trusted: R-hat, effective sample sizes, Monte Carlo standard errors, log Z; arrays only."""
+"""How far a sample can be trusted: R-hat, effective sample sizes, standard errors and log Z, from arrays alone."""
 
-from jaxmaxent.diagnostics._diagnostics import GROUPS as GROUPS
-from jaxmaxent.diagnostics._diagnostics import MIN_DRAWS as MIN_DRAWS
-from jaxmaxent.diagnostics._diagnostics import BatchError as BatchError
-from jaxmaxent.diagnostics._diagnostics import batch_ess as batch_ess
-from jaxmaxent.diagnostics._diagnostics import batch_mcse as batch_mcse
-from jaxmaxent.diagnostics._diagnostics import batch_means_ess as batch_means_ess
-from jaxmaxent.diagnostics._diagnostics import batch_means_mcse as batch_means_mcse
-from jaxmaxent.diagnostics._diagnostics import ess_bulk as ess_bulk
-from jaxmaxent.diagnostics._diagnostics import ess_mean as ess_mean
-from jaxmaxent.diagnostics._diagnostics import ess_tail as ess_tail
-from jaxmaxent.diagnostics._diagnostics import indicator_rhat as indicator_rhat
-from jaxmaxent.diagnostics._diagnostics import mcse_mean as mcse_mean
-from jaxmaxent.diagnostics._diagnostics import rhat as rhat
+from jaxmaxent.diagnostics._batch_means import GROUPS as GROUPS
+from jaxmaxent.diagnostics._batch_means import BatchError as BatchError
+from jaxmaxent.diagnostics._batch_means import batch_ess as batch_ess
+from jaxmaxent.diagnostics._batch_means import batch_mcse as batch_mcse
+from jaxmaxent.diagnostics._batch_means import batch_means_ess as batch_means_ess
+from jaxmaxent.diagnostics._batch_means import batch_means_mcse as batch_means_mcse
+from jaxmaxent.diagnostics._batch_means import indicator_rhat as indicator_rhat
+from jaxmaxent.diagnostics._stored_draws import MIN_DRAWS as MIN_DRAWS
+from jaxmaxent.diagnostics._stored_draws import ess_bulk as ess_bulk
+from jaxmaxent.diagnostics._stored_draws import ess_mean as ess_mean
+from jaxmaxent.diagnostics._stored_draws import ess_tail as ess_tail
+from jaxmaxent.diagnostics._stored_draws import mcse_mean as mcse_mean
+from jaxmaxent.diagnostics._stored_draws import nested_rhat as nested_rhat
+from jaxmaxent.diagnostics._stored_draws import rhat as rhat
