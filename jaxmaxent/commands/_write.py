@@ -90,7 +90,7 @@ def _settings(result: Run, settings: Settings) -> dict[str, Any]:
 def _thermodynamics(result: Run, a: int) -> Thermodynamics | None:
     """Entropies along the ladder; None without one, and where it falls into parts that have nothing in common."""
     try:
-        return thermodynamics(result, a)
+        return thermodynamics(result, anchor=a)
     except ValueError:
         return None
 

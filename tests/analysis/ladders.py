@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 
 import exact
+from jaxmaxent.diagnostics import log_z_along
 from problems import Problem
 
 
@@ -77,14 +78,13 @@ class Ladder:
 def like_a_run(betas, energies, first, counts=None, mu=()):
     """What the analysis reads of a run with one anchor; energies have shape [rungs, chains, states].
 
-    Its log Z is the trapezoidal rule's, so that whatever starts from it has some way to go.
+    Its log Z is estimated from its energies, as that of a run is.
     """
     counts = np.zeros((*energies.shape, 0)) if counts is None else counts
-    mean = energies.mean((1, 2))
-    rough = first - np.concatenate([[0], np.cumsum(np.diff(betas) * (mean[1:] + mean[:-1]) / 2)])
+    log_z, log_z_error = log_z_along(np.array(betas), np.moveaxis(energies, 0, -1), first)
     return SimpleNamespace(
         beta=np.array([betas]), energies=energies[None], counts=counts[None], mu=np.array([mu]).reshape(1, -1),
-        log_z=rough[None],
+        log_z=log_z[None], log_z_error=log_z_error[None],
     )  # fmt: skip
 
 
@@ -103,8 +103,8 @@ def jackknifed(estimate, run, copies):
 
     def copied(weights):
         which = np.repeat(np.arange(chains), weights)
-        kept = {"energies": run.energies[:, :, which], "counts": run.counts[:, :, which]}
-        return estimate(SimpleNamespace(**{**vars(run), **kept}))
+        (energies,), (counts,) = run.energies[:, :, which], run.counts[:, :, which]
+        return estimate(like_a_run(run.beta[0], energies, run.log_z[0, 0], counts, run.mu[0]))
 
     influences = []
     for chain in range(chains):

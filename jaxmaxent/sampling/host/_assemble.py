@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float
 
-from jaxmaxent.diagnostics import _free_energy as free_energy
+from jaxmaxent import diagnostics
 from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.ensembles import _background as background
 from jaxmaxent.results import Run
@@ -137,7 +137,7 @@ def _of_anchor(loop: Loop, a: int) -> dict[str, Any]:
         "field_rhat": found.scalar_rhat[:, SCALARS:],
         "field_ess": found.scalar_ess[:, SCALARS:],
         "acceptance": np.where(np.arange(loop.plan.rungs) < loop.plan.has_source, np.nan, accepted),
-        "exchange": record.sums["exchange"][a, chains].mean(0) / record.counted,
+        "swap_acceptance": record.sums["exchange"][a, chains].mean(0) / record.counted,
         "arrivals": record.sums["trips"][a, chains, 0].sum(),
         "round_trips": record.sums["round_trips"][a, chains].sum(),
         "log_z": log_z,
@@ -205,7 +205,7 @@ def _free_energy(
     one = loop.ensemble.take(a)
     with jax.enable_x64(True):  # it is exact, so let it be so
         first = float(background.log_partition(one, jnp.asarray(one.mu(), jnp.float64)))
-    return free_energy.along(loop.betas[a], energies, first)
+    return diagnostics.log_z_along(loop.betas[a], energies, first)
 
 
 def _by_place(loop: Loop, tokens: np.ndarray) -> np.ndarray:
