@@ -166,7 +166,7 @@ def _arviz() -> Any:
     """Return the array functions of arviz-stats, which is slow to import if xarray is installed."""
     with warnings.catch_warnings():  # importing it, and SciPy with it, changes warning filters
         warnings.simplefilter("ignore")
-        from arviz_stats.base import array_stats
+        from arviz_stats.base.array import array_stats
     return array_stats
 
 

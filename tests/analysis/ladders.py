@@ -104,7 +104,8 @@ def jackknifed(estimate, run, copies):
     def copied(weights):
         which = np.repeat(np.arange(chains), weights)
         (energies,), (counts,) = run.energies[:, :, which], run.counts[:, :, which]
-        return estimate(like_a_run(run.beta[0], energies, run.log_z[0, 0], counts, run.mu[0]))
+        kept = like_a_run(run.beta[0], energies, run.log_z[0, 0], counts, run.mu[0])
+        return estimate(SimpleNamespace(**{**vars(run), **vars(kept)}))
 
     influences = []
     for chain in range(chains):
