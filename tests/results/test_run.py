@@ -1,7 +1,6 @@
 import dataclasses
 import json
 import pickle
-import re
 import zipfile
 
 import jax
@@ -10,11 +9,14 @@ import pytest
 
 import jaxmaxent as jme
 from jaxmaxent import memory
-from jaxmaxent.results import Run, join
+from jaxmaxent.results import SCHEMA, Run, join
 from jaxmaxent.results import _export as export
-from jaxmaxent.results._run import FORMAT_VERSION
+from jaxmaxent.results._format import FORMAT_VERSION
+from jaxmaxent.results._schema import axes
 from problems import Problem
 
+ARRAYS = sorted(name for name, what in SCHEMA.items() if what.dims is not None)
+WORDS = sorted(SCHEMA.keys() - set(ARRAYS))
 RUNGS, CHAINS, REPLICAS, EXTRA, STEPS, BURN_IN = 3, 2, 3, 1, 60, 20
 SETTINGS = {
     "ladder": RUNGS,
@@ -60,13 +62,10 @@ def assert_same(one, other):
 
 
 def test_every_array_has_its_shape(runs):
-    sizes = {"anchors": 3, "rungs": RUNGS, "pairs": RUNGS - 1, "chains": CHAINS, "draws": STEPS // 20, "fields": 2}
-    sizes |= {"length": 4, "letters": 4, "states": STEPS // 5, "places": RUNGS - 1 + REPLICAS}
-    arrays = {f.name: f.type for f in dataclasses.fields(Run) if "np.ndarray" in f.type}
-    assert {"beta", "energies", "draws"} <= set(arrays)
-    for name, annotation in arrays.items():
-        axes = re.search("['\"](.*)['\"]", annotation)[1].split()
-        assert getattr(runs[True], name).shape == tuple(sizes[axis] for axis in axes), name
+    sizes = {"anchor": 3, "rung": RUNGS, "pair": RUNGS - 1, "chain": CHAINS, "draw": STEPS // 20, "field": 2}
+    sizes |= {"position": 4, "letter": 4, "state": STEPS // 5, "slot": RUNGS - 1 + REPLICAS}
+    for name in ARRAYS:
+        assert getattr(runs[True], name).shape == tuple(sizes[axis] for axis in axes(name)), name
 
 
 def test_the_worst_of_the_diagnostics_is_over_everything_that_was_judged(runs):
@@ -156,7 +155,7 @@ def test_speed_counts_every_proposal_of_every_replica(runs):
 def test_runs_of_other_numbers_of_replicas_are_not_joined(runs):
     run = runs[False]
     other = dataclasses.replace(run, last=run.last[:, :-1])
-    message = f"runs must have equally many replicas at the last rung to be joined, got .{run.target_replicas - 1}, "
+    message = f"runs must have equally many replicas at the target to be joined, got .{run.target_replicas - 1}, "
     with pytest.raises(ValueError, match=message):
         join([run, other])
 
@@ -251,6 +250,7 @@ def test_a_foreign_archive_is_no_run(tmp_path, about):
             rf"version {FORMAT_VERSION + 1}, expected .* version {FORMAT_VERSION}",
         ),
         ({"format_version": 1}, rf"version 1, expected 'jaxmaxent-run' version {FORMAT_VERSION}$"),
+        ({"format_version": 3}, rf"version 3, expected 'jaxmaxent-run' version {FORMAT_VERSION}$"),
         ({"format_version": str(FORMAT_VERSION)}, f"version '{FORMAT_VERSION}', expected"),
         ({"format_version": None}, "holds no run"),
         ({"format": "jaxmaxent-model"}, "has format 'jaxmaxent-model'"),
@@ -270,8 +270,6 @@ def test_entries_of_later_writers_are_passed_over(path, runs):
     assert_same(Run.load(path), runs[True])
 
 
-ARRAYS = sorted(export.VARIABLES)
-WORDS = sorted({f.name for f in dataclasses.fields(Run)} - set(ARRAYS))
 # What can be wrong with an array, besides that it is missing.
 DAMAGE = {
     "another type": lambda a: a.astype(complex),
