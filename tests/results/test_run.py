@@ -6,6 +6,7 @@ import zipfile
 import jax
 import numpy as np
 import pytest
+from made_up_runs import assert_same
 
 import jaxmaxent as jme
 from jaxmaxent import memory
@@ -49,16 +50,6 @@ def runs(ensemble):
 def path(runs, tmp_path):
     runs[True].save(tmp_path / "run.npz")
     return tmp_path / "run.npz"
-
-
-def assert_same(one, other):
-    for field in dataclasses.fields(Run):
-        a, b = getattr(one, field.name), getattr(other, field.name)
-        assert type(a) is type(b), field.name
-        if isinstance(a, np.ndarray):
-            assert (a.dtype, a.shape, a.tobytes()) == (b.dtype, b.shape, b.tobytes()), field.name
-        else:
-            assert a == b, field.name
 
 
 def test_every_array_has_its_shape(runs):

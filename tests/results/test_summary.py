@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from test_export import made_up
+from made_up_runs import made_up
 
 
 def test_the_text_is_a_few_lines_of_what_matters():
