@@ -17,6 +17,7 @@ For a single chain it comes from batch means of the influences of its draws.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -30,6 +31,7 @@ _SMALL, _ROUGH = 1e-7, 1e-2
 _MOST_STEPS, _MOST_HALVINGS = 100, 30
 # Draws per rung, all chains together, that find a good first guess.
 _FOR_A_GUESS = 1024
+_BLOCK = 2**14
 # With fewer common draws than this, two parts of a ladder do not determine the ratio of their Z's.
 _FEWEST_SHARED = 1.0
 # An error this small relative to its value is rounding: draws that never differ do not determine an error.
@@ -121,8 +123,8 @@ def shared_draws(
     probability that it comes from the lower part.
     """
     shared = np.zeros(len(betas) - 1)
-    for row in energies:
-        probabilities, _ = rung_probabilities(betas, row.ravel(), log_z)
+    for block in _blocks(energies):
+        probabilities, _ = rung_probabilities(betas, block, log_z)
         below = np.cumsum(probabilities, axis=0)[:-1]
         shared += (below * (1 - below)).clip(0).sum(1)
     return shared
@@ -191,13 +193,20 @@ def _likelihood(
     """Return the function of log Z that MBAR minimizes, the negative of its slope, and its second derivative."""
     chains, draws, rungs = energies.shape
     value, slopes, curvature = chains * draws * log_z.sum(), np.zeros(rungs), np.zeros((rungs, rungs))
-    for row in energies:
-        probabilities, log_mixture = rung_probabilities(betas, row.ravel(), log_z)
+    for block in _blocks(energies):
+        probabilities, log_mixture = rung_probabilities(betas, block, log_z)
         occupied = probabilities.sum(1)
         value += log_mixture.sum()
-        slopes += occupied - draws
+        slopes += occupied
         curvature += np.diag(occupied) - probabilities @ probabilities.T
-    return float(value), slopes, curvature
+    return float(value), slopes - chains * draws, curvature
+
+
+def _blocks(energies: np.ndarray) -> Iterator[Float[np.ndarray, " draws"]]:
+    """Yield all draws in blocks that stay in a processor's cache with one number per rung."""
+    flat = energies.ravel()
+    for start in range(0, len(flat), _BLOCK):
+        yield flat[start : start + _BLOCK]
 
 
 def _influences(betas: np.ndarray, energies: np.ndarray, log_z: np.ndarray) -> Float[np.ndarray, "chains draws rungs"]:
