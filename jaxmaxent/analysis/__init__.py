@@ -32,8 +32,6 @@ from jaxmaxent.analysis._resolution import beta_by_median as beta_by_median
 from jaxmaxent.analysis._resolution import mutant_energies as mutant_energies
 from jaxmaxent.analysis._resolution import resolution_curve as resolution_curve
 from jaxmaxent.analysis._response import composition_response as composition_response
-from jaxmaxent.analysis._thermodynamics.thermodynamics import Integration as Integration
-from jaxmaxent.analysis._thermodynamics.thermodynamics import SequencesWithin as SequencesWithin
 from jaxmaxent.analysis._thermodynamics.thermodynamics import Thermodynamics as Thermodynamics
 from jaxmaxent.analysis._thermodynamics.thermodynamics import sequences_within as sequences_within
 from jaxmaxent.analysis._thermodynamics.thermodynamics import thermodynamic_integration as thermodynamic_integration
