@@ -1,4 +1,4 @@
-"""How far a sample can be trusted: R-hat, effective sample sizes, standard errors and log Z, from arrays alone."""
+"""The precision of a sample: R-hat, effective sample sizes, standard errors and log Z, all from arrays."""
 
 from jaxmaxent.diagnostics._batch_means import GROUPS as GROUPS
 from jaxmaxent.diagnostics._batch_means import BatchError as BatchError

@@ -1,4 +1,4 @@
-"""What all files of runs have in common: the mark of format and version, and a limit on their size."""
+"""Common parts of all files of runs: the mark of format and version, and a limit on their size."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from jaxmaxent import memory
 
 FORMAT = "jaxmaxent-run"
-# Runs of version 1 had one rung and no diagnostics. Version 4 has other names: `swap_acceptance` was `exchange`.
+# Version 4 brought the names `swap_acceptance` and "slot". Runs of version 1 had one rung and no diagnostics.
 FORMAT_VERSION = 4
 
 

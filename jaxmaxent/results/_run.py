@@ -32,9 +32,9 @@ class Run:
     has several replicas (`target_replicas`), which all count. Of single states there, `energies`, `counts` and `draws`
     keep those of one replica, a random one each time.
 
-    If a letter was never or always seen at a rung, its R-hat is NaN. Its effective sample size is then the smaller of
-    two numbers: of sequences that came to the target from a lower rung at which the letter was seen at times, and of
-    the smallest effective sample size there. It is 0 without a ladder. Held positions have no R-hat.
+    If a letter was never or always seen at a rung, its R-hat is NaN. Its effective sample size then comes from a lower
+    rung at which the letter varied. It is the number of sequences that came from there to the target, or the smallest
+    effective sample size there, whichever is smaller. It is 0 without a ladder. Held positions have no R-hat.
 
     Attributes:
         names: names of the anchors.
@@ -44,7 +44,7 @@ class Run:
         beta: β, increasing, shape [anchor, rung], in units of 1/E.
         mu: μ of the field, shape [anchor, field].
         converged: True if everything wanted was reached at every rung, shape [anchor].
-        outcomes: a sentence per anchor that says so, or what is missing and where.
+        outcomes: a sentence per anchor with the reason, or the estimates that are missing and where.
         frequencies: frequency of the letter at the position, shape [anchor, rung, position, letter].
         frequency_errors: standard error of the frequency, shape [anchor, rung, position, letter].
         frequency_rhat: rank-normalized split R-hat of the frequency, shape [anchor, rung, position, letter].

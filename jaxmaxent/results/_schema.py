@@ -34,7 +34,7 @@ SCHEMA: dict[str, Attribute] = {
     "beta": Attribute("β, increasing", _RUNG, "1/E"),
     "mu": Attribute("μ of the field", "anchor field"),
     "converged": Attribute("True if everything wanted was reached at every rung", "anchor"),
-    "outcomes": Attribute("a sentence per anchor that says so, or what is missing and where"),
+    "outcomes": Attribute("a sentence per anchor with the reason, or the estimates that are missing and where"),
     "frequencies": Attribute("frequency of the letter at the position", _LETTER),
     "frequency_errors": Attribute("standard error of the frequency", _LETTER),
     "frequency_rhat": Attribute("rank-normalized split R-hat of the frequency", _LETTER),

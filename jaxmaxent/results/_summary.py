@@ -18,7 +18,7 @@ def as_text(words: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str:
 
 
 def as_html(words: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str:
-    """Return a small table of HTML that says the same; names are escaped."""
+    """Return the same as a small table of HTML, with escaped names."""
     rows = "".join(
         f"<tr><th style='text-align:left'>{html.escape(name)}</th>"
         f"<td style='text-align:left'>{html.escape(value)}</td></tr>"

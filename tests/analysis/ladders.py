@@ -1,4 +1,4 @@
-"""Ladders of a problem drawn from its exact distributions, in the form of a run, and what is exact about them."""
+"""Ladders of a problem drawn from its exact distributions, in the form of a run, and their exact values."""
 
 import dataclasses
 import functools
@@ -57,7 +57,7 @@ class Ladder:
 
         Args:
             sticky: the chance that a state is that of the step before, so that states have autocorrelation.
-            shared: whether the rungs of a chain are drawn with the same random numbers, so that they are correlated.
+            shared: True to draw the rungs of a chain with the same random numbers, so that they are correlated.
         """
         order = np.argsort(self.energies)
         shape = (len(self.betas), chains, states)
@@ -76,7 +76,9 @@ class Ladder:
 
 
 def like_a_run(betas, energies, first, counts=None, mu=()):
-    """What the analysis reads of a run with one anchor; energies have shape [rungs, chains, states].
+    """Return an object with the attributes of a run that the analysis reads, for one anchor.
+
+    Energies have shape [rungs, chains, states].
 
     Its log Z is estimated from its energies, as that of a run is.
     """

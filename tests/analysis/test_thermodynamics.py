@@ -31,7 +31,7 @@ SQUARE_SPREAD = math.sqrt(3 * 11**2 / (9 * 7) - SQUARE**2)
 
 
 def exact_values(ladder):
-    """What `scores` compares with, in the same order."""
+    """Exact values for `scores`, in the same order."""
     betas = ladder.betas
     log_z = np.array([ladder.log_z(b) for b in betas])
     entropy = np.array([ladder.entropy(b) for b in betas])
@@ -165,7 +165,7 @@ def in_proportion(ladder, states):
     return like_a_run(ladder.betas, np.stack([rows, rows], 1), ladder.log_z(0))
 
 
-def test_integration_is_better_than_the_trapezoidal_rule_and_knows_how_much():
+def test_integration_is_better_than_the_trapezoidal_rule_by_its_own_measure():
     ladder = Ladder(LADDERS["fields"].problem, (0.0, 1.0, 2.5, 5.0))
     run = in_proportion(ladder, 100_000)  # so many that the rule is all that is wrong
     found = thermodynamic_integration(run)
@@ -196,7 +196,7 @@ def test_where_no_draw_is_the_number_is_not_known():
         assert np.isnan(values).tolist() == [True, False]
 
 
-def test_one_chain_knows_no_error():
+def test_errors_of_one_chain_are_unknown():
     run = LADDERS["fields"].run(np.random.default_rng(7), 1, 200)
     found, within = thermodynamics(run), sequences_within(run, 1.0)
     for values in (found.log_z, found.entropy, found.heat_capacity, within.log10_number):

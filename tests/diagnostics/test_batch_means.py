@@ -121,7 +121,7 @@ def test_the_error_is_the_largest_of_what_groups_and_chains_say(shape):
 
 
 @pytest.mark.parametrize(("chains", "ratio"), [(1, 1.02), (2, 1.18), (4, 1.13), (16, 1.07), (256, 1.02)])
-def test_the_error_is_too_large_by_what_the_docstring_says(chains, ratio):
+def test_the_bias_of_the_error_is_that_of_the_docstring(chains, ratio):
     runs = 40_000 // chains
     error = batch_means_mcse(np.random.default_rng(26).normal(size=(16, chains, runs))).error * np.sqrt(16 * chains)
     assert abs(error.mean() - ratio) < 0.005 + 5 * error.std() / np.sqrt(runs)
@@ -287,7 +287,7 @@ def test_stuck_indicators_are_one_draw_a_chain(batches, set_):
 
 
 @pytest.mark.parametrize("batches", [1, 2, 15])
-def test_a_single_chain_of_few_batches_knows_no_error(batches):
+def test_a_single_chain_of_few_batches_has_no_error(batches):
     counts = np.random.default_rng(23).integers(0, 10, (batches, 1, 3))
     np.testing.assert_array_equal(batch_ess(counts, 10), [0, 0, 0])
     assert_unknown(batch_mcse(counts, 10))
@@ -316,7 +316,7 @@ def test_ess_has_an_upper_bound_and_the_error_a_lower_one(shape):
     np.testing.assert_allclose(batch_mcse(counts, 10).error, np.sqrt(0.25 / most), rtol=1e-12)
 
 
-def test_a_single_state_tells_nothing():
+def test_a_single_draw_has_no_ess():
     assert batch_ess(np.ones((1, 1), int), 1) == 0
     assert batch_ess(np.array([[1, 0]]), 1) > 0
 

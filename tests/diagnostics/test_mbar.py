@@ -151,7 +151,7 @@ def test_it_is_fast_enough_to_ask_while_a_run_goes_on():
 
 
 @pytest.mark.parametrize("draws", [0, 1, 15])
-def test_what_is_not_known_is_nan(draws):
+def test_unknown_values_are_nan(draws):
     energies, log_z = drawn(np.random.default_rng(1), 1, 50)
     found, error = log_z_along(BETAS, energies[:, :draws], log_z[0])
     assert found[0] == log_z[0]

@@ -200,7 +200,7 @@ def test_stuck_chains_are_one_draw_each(values, length):
     np.testing.assert_allclose(mcse_mean(draws), np.std(values, ddof=1) / np.sqrt(len(values)), rtol=1e-12)
 
 
-def test_a_chain_that_moved_once_knows_no_error():
+def test_a_chain_that_moved_once_has_no_error():
     draws = np.repeat([[0.3, 0.7]], 40, axis=1)
     assert rhat(draws) == np.inf
     assert ess_mean(draws) == ess_bulk(draws) == 1

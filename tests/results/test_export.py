@@ -142,7 +142,7 @@ def test_what_fails_halfway_leaves_nothing(suffix, tmp_path, xarray, monkeypatch
     assert not list(tmp_path.iterdir())
 
 
-# --- what is no run
+# --- files that are no run
 
 
 def test_a_missing_store_is_named(suffix, tmp_path):
@@ -196,7 +196,7 @@ def test_changed_bits_are_found(path):
     ],
 )
 def test_a_zarr_store_without_one_of_its_files_is_refused_or_the_same(xarray, tmp_path, gone, message):
-    """Zarr itself takes what is missing for zeros."""
+    """Zarr itself reads a missing chunk as zeros."""
     pytest.importorskip("zarr", reason='needs zarr: pip install "jaxmaxent[xarray]"')
     path = tmp_path / "run.zarr"
     made_up().save(path)
@@ -302,7 +302,7 @@ def test_arviz_gets_its_own_class(arviz):
     assert type(data).__name__ == expected
 
 
-def test_arviz_computes_what_is_computed_here(arviz):
+def test_arviz_computes_the_same_numbers(arviz):
     run = made_up()
     data = run.to_arviz()
     energies = run.energies[0, -1].astype(float)
@@ -341,7 +341,7 @@ def test_a_rung_that_is_not_there_is_refused(arviz, value):
         made_up().to_arviz(rung=value)
 
 
-# --- what is not installed
+# --- packages that are not installed
 
 
 @pytest.mark.parametrize(
@@ -355,7 +355,7 @@ def test_a_rung_that_is_not_there_is_refused(arviz, value):
         ("arviz", "arviz", lambda run, folder: run.to_arviz()),
     ],
 )
-def test_what_is_missing_is_named_with_its_extra(xarray, monkeypatch, tmp_path, missing, extra, action):
+def test_a_missing_package_is_named_with_its_extra(xarray, monkeypatch, tmp_path, missing, extra, action):
     def without(name, *args):
         if name == missing:
             raise ModuleNotFoundError(f"No module named {missing!r}")

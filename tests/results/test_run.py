@@ -18,12 +18,12 @@ from problems import Problem
 
 ARRAYS = sorted(name for name, what in SCHEMA.items() if what.dims is not None)
 WORDS = sorted(SCHEMA.keys() - set(ARRAYS))
-RUNGS, CHAINS, REPLICAS, EXTRA, STEPS, BURN_IN = 3, 2, 3, 1, 60, 20
+RUNGS, CHAINS, REPLICAS, STARTED_AT_ANCHOR, STEPS, BURN_IN = 3, 2, 3, 1, 60, 20
 SETTINGS = {
     "ladder": RUNGS,
     "chains": CHAINS,
     "target_replicas": REPLICAS,
-    "anchor_chains": EXTRA,
+    "anchor_chains": STARTED_AT_ANCHOR,
     "steps": STEPS,
     "burn_in": BURN_IN,
     "thin": 5,
@@ -82,7 +82,7 @@ def test_it_also_comes_back_from_other_formats(runs, suffix, tmp_path):
     assert_same(Run.load(tmp_path / f"run{suffix}"), runs[True])
 
 
-def test_what_is_not_known_comes_back_as_such(runs, tmp_path):
+def test_unknown_values_come_back_as_such(runs, tmp_path):
     odd = dataclasses.replace(
         runs[False],
         energy_error=np.full((3, RUNGS), np.nan),
@@ -139,7 +139,7 @@ def test_speed_counts_every_proposal_of_every_replica(runs):
     run = runs[True]
     assert run.chains == CHAINS
     assert run.target_replicas == REPLICAS
-    proposals = 3 * (CHAINS + EXTRA) * (RUNGS - 2 + REPLICAS) * (STEPS + BURN_IN)  # none at β = 0
+    proposals = 3 * (CHAINS + STARTED_AT_ANCHOR) * (RUNGS - 2 + REPLICAS) * (STEPS + BURN_IN)  # none at β = 0
     assert run.proposals_per_second * run.seconds == pytest.approx(proposals)
 
 
@@ -156,7 +156,7 @@ def test_the_speed_of_joined_runs_is_over_their_time_together(runs):
     assert join([fast, slow]).proposals_per_second == pytest.approx(24 / 4)
 
 
-# --- what is no run
+# --- files that are no run
 
 
 def rewrite(path, **changes):
@@ -189,7 +189,7 @@ def test_a_truncated_file_is_damaged(path, share):
 
 
 def test_wherever_bits_are_flipped_the_run_is_refused_or_the_same(path, runs):
-    """A time stamp may differ; what is loaded may not."""
+    """A time stamp may differ; the loaded run may not."""
     whole, refused = path.read_bytes(), 0
     for place in range(0, len(whole), 29):
         broken = bytearray(whole)
@@ -261,7 +261,7 @@ def test_entries_of_later_writers_are_passed_over(path, runs):
     assert_same(Run.load(path), runs[True])
 
 
-# What can be wrong with an array, besides that it is missing.
+# Damages of an array, besides that it is missing.
 DAMAGE = {
     "another type": lambda a: a.astype(complex),
     "text": lambda a: a.astype(str),
