@@ -13,6 +13,7 @@ arviz-stats in float64. This module adds defined answers where arviz-stats has n
 
 from __future__ import annotations
 
+import functools
 import math
 import warnings
 from collections.abc import Callable, Iterator
@@ -162,6 +163,7 @@ def _chunks(draws: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
         yield chunk, np.array(np.moveaxis(draws[..., chunk], -1, 0), np.float64, order="C")
 
 
+@functools.cache
 def _arviz() -> Any:
     """Return the array functions of arviz-stats, which is slow to import if xarray is installed."""
     with warnings.catch_warnings():  # importing it, and SciPy with it, changes warning filters
