@@ -96,7 +96,7 @@ picture = plot.resolutions(
 )
 plot.show(picture, "ctcf_resolutions.png")
 
-heat = analysis.thermodynamics(run, 0)
+heat = analysis.thermodynamics(run)
 number, all_of_them = heat.log10_number[-1], anchors.tokens.shape[1] * np.log10(4)
 print(
     f"of 10^{all_of_them:.1f} sequences of this length the network holds about 10^{number:.1f} as close to the anchor"

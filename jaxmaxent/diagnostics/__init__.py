@@ -1,10 +1,17 @@
-"""How far a sample can be trusted: R-hat, effective sample sizes, Monte Carlo standard errors, log Z; arrays only."""
+"""The precision of a sample: R-hat, effective sample sizes, standard errors and log Z, all from arrays."""
 
 from jaxmaxent.diagnostics._anchor_start import AnchorStart as AnchorStart
 from jaxmaxent.diagnostics._anchor_start import ScalarBatches as ScalarBatches
 from jaxmaxent.diagnostics._anchor_start import compare_starts as compare_starts
 from jaxmaxent.diagnostics._anchor_start import judge_start as judge_start
 from jaxmaxent.diagnostics._anchor_start import limit_log_z as limit_log_z
+from jaxmaxent.diagnostics._batch_means import GROUPS as GROUPS
+from jaxmaxent.diagnostics._batch_means import BatchError as BatchError
+from jaxmaxent.diagnostics._batch_means import batch_ess as batch_ess
+from jaxmaxent.diagnostics._batch_means import batch_mcse as batch_mcse
+from jaxmaxent.diagnostics._batch_means import batch_means_ess as batch_means_ess
+from jaxmaxent.diagnostics._batch_means import batch_means_mcse as batch_means_mcse
+from jaxmaxent.diagnostics._batch_means import indicator_rhat as indicator_rhat
 from jaxmaxent.diagnostics._convergence import Batches as Batches
 from jaxmaxent.diagnostics._convergence import Diagnosis as Diagnosis
 from jaxmaxent.diagnostics._convergence import Verdict as Verdict
@@ -13,16 +20,18 @@ from jaxmaxent.diagnostics._convergence import diagnose as diagnose
 from jaxmaxent.diagnostics._convergence import judge as judge
 from jaxmaxent.diagnostics._convergence import target_rhat as target_rhat
 from jaxmaxent.diagnostics._convergence import with_trips as with_trips
-from jaxmaxent.diagnostics._diagnostics import GROUPS as GROUPS
-from jaxmaxent.diagnostics._diagnostics import MIN_DRAWS as MIN_DRAWS
-from jaxmaxent.diagnostics._diagnostics import BatchError as BatchError
-from jaxmaxent.diagnostics._diagnostics import batch_ess as batch_ess
-from jaxmaxent.diagnostics._diagnostics import batch_mcse as batch_mcse
-from jaxmaxent.diagnostics._diagnostics import batch_means_ess as batch_means_ess
-from jaxmaxent.diagnostics._diagnostics import batch_means_mcse as batch_means_mcse
-from jaxmaxent.diagnostics._diagnostics import ess_bulk as ess_bulk
-from jaxmaxent.diagnostics._diagnostics import ess_mean as ess_mean
-from jaxmaxent.diagnostics._diagnostics import ess_tail as ess_tail
-from jaxmaxent.diagnostics._diagnostics import indicator_rhat as indicator_rhat
-from jaxmaxent.diagnostics._diagnostics import mcse_mean as mcse_mean
-from jaxmaxent.diagnostics._diagnostics import rhat as rhat
+from jaxmaxent.diagnostics._mbar import LogZ as LogZ
+from jaxmaxent.diagnostics._mbar import chain_influences as chain_influences
+from jaxmaxent.diagnostics._mbar import first_gap as first_gap
+from jaxmaxent.diagnostics._mbar import jackknife_error as jackknife_error
+from jaxmaxent.diagnostics._mbar import log_z_along as log_z_along
+from jaxmaxent.diagnostics._mbar import nan_if_rounding as nan_if_rounding
+from jaxmaxent.diagnostics._mbar import rung_probabilities as rung_probabilities
+from jaxmaxent.diagnostics._mbar import shared_draws as shared_draws
+from jaxmaxent.diagnostics._stored_draws import MIN_DRAWS as MIN_DRAWS
+from jaxmaxent.diagnostics._stored_draws import ess_bulk as ess_bulk
+from jaxmaxent.diagnostics._stored_draws import ess_mean as ess_mean
+from jaxmaxent.diagnostics._stored_draws import ess_tail as ess_tail
+from jaxmaxent.diagnostics._stored_draws import mcse_mean as mcse_mean
+from jaxmaxent.diagnostics._stored_draws import nested_rhat as nested_rhat
+from jaxmaxent.diagnostics._stored_draws import rhat as rhat

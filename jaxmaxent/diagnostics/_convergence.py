@@ -106,7 +106,7 @@ def diagnose(batches: Batches, varies: Bool[np.ndarray, "length letters"]) -> Di
         letter_rhat=rhat,
         letter_ess=ess,
         letter_mcse=mcse,
-        scalar_rhat=diagnostics.rhat(_joined_draws(traces, chains_together(traces.shape[0]))),
+        scalar_rhat=diagnostics.nested_rhat(traces, chains_together(traces.shape[0])),
         scalar_ess=_scalar_ess(traces, means, size, replicas, batches.variance),
         scalar_tail_ess=diagnostics.ess_tail(traces),
         scalar_mcse=diagnostics.batch_means_mcse(means).error,
@@ -225,12 +225,6 @@ def _joined_counts(counts: np.ndarray, size: int, together: int) -> tuple[np.nda
     """Return counts [batches, superchains, …], and the draws in a batch of one superchain."""
     shape = (counts.shape[0], counts.shape[1] // together, together, *counts.shape[2:])
     return counts.reshape(shape).sum(2, dtype=np.int64), size * together
-
-
-def _joined_draws(draws: np.ndarray, together: int) -> np.ndarray:
-    """Return draws [superchains, draws, …] whose halves are the halves of their chains."""
-    grouped = draws.reshape(draws.shape[0] // together, together, *draws.shape[1:]).swapaxes(1, 2)
-    return grouped.reshape(len(grouped), -1, *draws.shape[2:])
 
 
 def judge(

@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from jaxmaxent import diagnostics
 from jaxmaxent.diagnostics import Verdict
-from jaxmaxent.diagnostics import _free_energy as free_energy
 from jaxmaxent.ensembles import _background as background
 from jaxmaxent.results import Run
 from jaxmaxent.sampling.device._background_draws import standing
@@ -109,7 +109,7 @@ def _free_energy(
     one = loop.ensemble.take(a)
     with jax.enable_x64(True):  # it is exact, so let it be so
         first = float(background.log_partition(one, jnp.asarray(one.mu(), jnp.float64)))
-    return free_energy.along(loop.betas[a], energies, first)
+    return diagnostics.log_z_along(loop.betas[a], energies, first)
 
 
 def _traces(loop: Loop, a: int) -> Float[np.ndarray, "chains draws rungs scalars"]:
