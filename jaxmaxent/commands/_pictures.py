@@ -72,7 +72,7 @@ def how_many(result: Run, a: int, found: Thermodynamics | None) -> list[Picture]
     if not furthest > nearest:
         return []
     distances = np.linspace(nearest, furthest, _THRESHOLDS)
-    within = sequences_within(result, distances, a)
+    within = sequences_within(result, distances, anchor=a)
     known = np.isfinite(within.log10_number)
     if known.sum() < 2:
         return []

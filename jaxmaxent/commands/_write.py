@@ -35,7 +35,7 @@ def write(result: Run, anchors: Sequences, folder: Path, settings: Settings, *, 
     """
     rungs = range(result.beta.shape[1])
     any_letter = anchors.alphabet.any_letter
-    profiles = [[profile(result, a, k, any_letter=any_letter) for k in rungs] for a in range(len(anchors))]
+    profiles = [[profile(result, anchor=a, rung=k, any_letter=any_letter) for k in rungs] for a in range(len(anchors))]
     heat = [_thermodynamics(result, a) for a in range(len(anchors))]
     summary = [_summary(result, profiles[a], heat[a], a) for a in range(len(anchors))]
     for row, reason in zip(summary, settings.reasons, strict=False):
@@ -90,7 +90,7 @@ def _settings(result: Run, settings: Settings) -> dict[str, Any]:
 def _thermodynamics(result: Run, a: int) -> Thermodynamics | None:
     """Entropies along the ladder; None without one, and where it falls into parts that have nothing in common."""
     try:
-        return thermodynamics(result, a)
+        return thermodynamics(result, anchor=a)
     except ValueError:
         return None
 

@@ -6,9 +6,8 @@ import itertools
 import numpy as np
 import pytest
 
-from jaxmaxent.analysis import find_motifs, information_bits
+from jaxmaxent.analysis import MotifHit, find_motifs, information_bits
 from jaxmaxent.analysis._motifs.alignment import column_vectors, flipped, joint_alignment, overlaps
-from jaxmaxent.analysis._motifs.tomtom import Hit
 from jaxmaxent.data import Motif, read_motifs, write_meme
 from jaxmaxent.ensembles import DNA, PROTEIN, RNA, Alphabet
 from jaxmaxent.plot import motif as draw_motif
@@ -307,7 +306,9 @@ def test_a_run_says_what_did_not_converge():
     assert {m.name for m in found.motifs[0].members} == {"anchor 0", "anchor 1", "anchor 2"}
     cold = find_motifs(run, rung=0)
     assert not cold.motifs and cold.outcome.startswith("no motif") and cold.outcome.endswith("did not converge")
-    with pytest.raises(ValueError, match="rung must be a whole number from -2 to 1, got 2"):
+    with pytest.raises(
+        ValueError, match="rung must be None, which means the target, or a whole number from 0 to 1, got 2"
+    ):
         find_motifs(run, rung=2)
     # Letters of an alphabet of one's own have no complements, unless it says so.
     own = some_run(profiles, [True] * 3, letters="GCAT")
@@ -347,7 +348,7 @@ def test_columns_of_all_parts_stand_under_each_other():
     (found,) = find_motifs(profiles, names=["chr1:100-200 $1$ of a very long name", *"bcdef"]).motifs
     width = len(found.probabilities)
     known = Motif("KNOWN", "MA1", np.concatenate([np.full((3, 4), 0.25), found.probabilities])[::-1, ::-1])
-    hit = Hit(known, 1e-6, 1e-5, 1e-5, 3, "-", width)
+    hit = MotifHit(known, 1e-6, 1e-5, 1e-5, 3, "-", width)
     figure = draw_motif(found, hit=hit, members=4)
     average, members, below = figure.axes
     assert average.get_xlim() == members.get_xlim() == below.get_xlim() == (-3.6, width - 0.4)

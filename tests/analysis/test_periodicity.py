@@ -6,8 +6,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from jaxmaxent import BINARY, DNA, PROTEIN, Run
-from jaxmaxent.analysis import kmer_profile, periodicity, stored_draws
-from jaxmaxent.analysis._profiles.draws import KmerProfile, error_of_mean, kmer_class
+from jaxmaxent.analysis import KmerProfile, kmer_profile, periodicity, stored_draws
+from jaxmaxent.analysis._profiles.kmers import error_of_mean, kmer_class
 from jaxmaxent.data import read_windows
 from jaxmaxent.plot import periodic_profile, spectrum
 
@@ -74,7 +74,7 @@ def test_offsets_are_mirrored_with_the_other_strand():
     forward, back = kmer_profile(tokens, "WW"), kmer_profile(DNA.reverse_complement(tokens), "WW")
     np.testing.assert_allclose(forward.offsets, -back.offsets[::-1])
     np.testing.assert_allclose(forward.frequency, back.frequency[::-1])
-    shifted = kmer_profile(tokens, "WW", centre=2)
+    shifted = kmer_profile(tokens, "WW", center=2)
     np.testing.assert_allclose(shifted.offsets, forward.offsets + 3)
 
 
@@ -103,8 +103,8 @@ def test_errors_of_frequencies_are_the_spread_over_repeats():
 
 def test_profile_of_a_run_is_that_of_its_draws():
     draws = independent_letters(np.random.default_rng(4), 2 * 3 * 10, 8, 20).reshape(2, 3, 10, 8, 20)
-    run = made_run(draws=draws, letters="ACGT")
-    np.testing.assert_array_equal(stored_draws(run, 1, 0)[5, 7], draws[1, 0, 7, 5])
+    run = made_run(draws=draws, letters="ACGT", beta=np.ones((2, 3)))
+    np.testing.assert_array_equal(stored_draws(run, anchor=1, rung=0)[5, 7], draws[1, 0, 7, 5])
     found = kmer_profile(run, "SS", anchor=1)
     np.testing.assert_array_equal(found.groups, kmer_profile(draws[1, 2].swapaxes(0, 1), "SS").groups)
     assert found.groups.shape == (8, 19)
@@ -337,7 +337,7 @@ def test_pictures_without_errors_fit_or_peak():
         ({"periods": (5.0, 200.0)}, "periods must be"),
         ({"periods": (5.0,)}, "periods must be"),
         ({"detrend": 6}, "detrend must be 0 to 5"),
-        ({"within": 4}, "detrend must be 0 to 5, of at least 2 detrend \\+ 16 positions"),
+        ({"within": 4}, "detrend must be 0 to 5, for at least 2 detrend \\+ 16 positions"),
         ({"within": 0}, "within must be a finite number above 0"),
         ({"window": "square"}, "window must be one of"),
         ({"coherent": False}, "profiles must be at least 2, got 1"),
@@ -355,14 +355,14 @@ def test_bad_profiles_are_named():
     profile = profile_of(np.random.default_rng(16).normal(size=(2, 147)))
     with pytest.raises(ValueError, match="profiles must be at least 1, got 0"):
         periodicity([])
-    with pytest.raises(ValueError, match="profiles must be of the same k-mers and positions"):
+    with pytest.raises(ValueError, match="profiles must have the same k-mers and positions"):
         periodicity([profile, profile._replace(offsets=profile.offsets + 1)])
     with pytest.raises(ValueError, match="profiles must vary along the positions, got one that is 0 everywhere"):
         periodicity(kmer_profile(np.zeros((4, 50), np.uint8), "SS"))
 
 
 @pytest.mark.parametrize(
-    ("source", "kmers", "settings", "message"),
+    ("draws", "kmers", "settings", "message"),
     [
         (np.zeros((2, 5), np.uint8), "", {}, "kmers must be one or several k-mers of one length"),
         (np.zeros((2, 5), np.uint8), (), {}, "kmers must be one or several"),
@@ -371,23 +371,26 @@ def test_bad_profiles_are_named():
         (np.zeros((2, 5), np.uint8), "W", {"letters": BINARY.letters}, "kmers must hold letters of '01'"),
         (np.zeros((2, 5), np.uint8), "N" * 9, {}, "at most 65536 are possible"),
         (np.zeros((2, 5), np.uint8), "NNNNNN", {}, "kmers must be at most as long as the sequences, 5"),
-        (np.full((2, 5), 4, np.uint8), "WW", {}, "source must hold tokens 0 to 3, got 4 to 4"),
-        (np.zeros(5, np.uint8), "WW", {}, "source must be a run or whole-number tokens"),
-        (np.zeros((2, 5)), "WW", {}, "source must be a run or whole-number tokens"),
-        (np.zeros((0, 5), np.uint8), "WW", {}, "source must be a run or whole-number tokens"),
-        (np.zeros((2, 5), np.uint8), "WW", {"centre": np.nan}, "centre must be a finite number"),
+        (np.full((2, 5), 4, np.uint8), "WW", {}, "draws must hold tokens from 0 to 3, got 4 to 4"),
+        (np.zeros(5, np.uint8), "WW", {}, "draws must be a run or whole-number tokens"),
+        (np.zeros((2, 5)), "WW", {}, "draws must be a run or whole-number tokens"),
+        (np.zeros((0, 5), np.uint8), "WW", {}, "draws must be a run or whole-number tokens"),
+        (np.zeros((2, 5), np.uint8), "WW", {"center": np.nan}, "center must be a finite number"),
     ],
 )
-def test_bad_sources_are_named(source, kmers, settings, message):
+def test_bad_draws_are_named(draws, kmers, settings, message):
     with pytest.raises(ValueError, match=message):
-        kmer_profile(source, kmers, **settings)
+        kmer_profile(draws, kmers, **settings)
 
 
 def test_runs_without_draws_are_named():
     with pytest.raises(ValueError, match=r"run must have stored draws, got one without: sample\(..., store_every=…\)"):
         stored_draws(made_run())
-    run = made_run(draws=np.zeros((2, 3, 4, 5, 6), np.uint8), letters="ACGT")
-    with pytest.raises(ValueError, match="anchor must be a whole number from -2 to 1, got 2"):
-        kmer_profile(run, anchor=2)
-    with pytest.raises(ValueError, match="rung must be a whole number from -3 to 2, got True"):
-        stored_draws(run, 0, True)
+    run = made_run(draws=np.zeros((2, 3, 4, 5, 6), np.uint8), letters="ACGT", beta=np.ones((2, 3)))
+    with pytest.raises(ValueError, match="anchor must be a whole number from 0 to 1, got 2"):
+        kmer_profile(run, "WW", anchor=2)
+    for rung in (True, -1, 3):
+        with pytest.raises(
+            ValueError, match=f"rung must be None, .* target, or a whole number from 0 to 2, got {rung}"
+        ):
+            stored_draws(run, rung=rung)

@@ -212,7 +212,7 @@ def test_energies_outside_the_ladder_are_refused():
     with pytest.raises(ValueError, match="^energy must be a finite number, got nan$"):
         beta_at_energy(run, np.nan)
     with pytest.raises(ValueError, match="^anchor must be a whole number from 0 to 0, got 3$"):
-        beta_at_energy(run, 1.0, 3)
+        beta_at_energy(run, 1.0, anchor=3)
 
 
 def test_a_ladder_of_one_beta_has_none_at_an_energy():

@@ -69,8 +69,8 @@ class CompositionShift(NamedTuple):
         shift_error: its Monte Carlo standard error, shape [anchors]; NaN where it is not known.
         own: count of the anchor itself, shape [anchors]; NaN where it is not known.
         mean: mean shift over the anchors.
-        mean_error: its standard error for anchors like these, with anchors − 1 degrees of freedom. It includes the Monte
-            Carlo error and is never smaller; NaN for a single anchor.
+        mean_error: its standard error for anchors like these, with anchors − 1 degrees of freedom. It includes the
+            Monte Carlo error and is never smaller; NaN for a single anchor.
         monte_carlo_error: the part of it that longer runs would remove.
         effect: mean over the anchors of the shift in standard deviations of the background's count.
         effect_error: its standard error, calculated as `mean_error` is.

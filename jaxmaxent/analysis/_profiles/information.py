@@ -88,7 +88,7 @@ def covariance(
 
 
 def bits_variance(frequencies: np.ndarray, errors: np.ndarray, slopes: np.ndarray) -> np.ndarray:
-    """Return the variance of Σ f log2 f or Σ f log2(f / b) from its slopes in the frequencies; its curvature is 1 / f."""
+    """Return the variance of Σ f log2 f or Σ f log2(f / b) from its slopes in the frequencies; curvature 1 / f."""
     spread = covariance(frequencies, errors)
     # Σ df = 0, so slopes count from their mean.
     slopes = np.where(frequencies > 0, slopes - (frequencies * slopes).sum(-1, keepdims=True), 0)
