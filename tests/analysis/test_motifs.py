@@ -5,6 +5,7 @@ import itertools
 
 import numpy as np
 import pytest
+from scipy.optimize import brentq
 
 from jaxmaxent.analysis import MotifHit, find_motifs, information_bits
 from jaxmaxent.analysis._motifs.alignment import column_vectors, flipped, joint_alignment, overlaps
@@ -211,6 +212,15 @@ def test_a_window_reaches_across_gaps_that_are_not_too_wide(space, gap, windows)
     assert find_motifs(row[None], gap=gap).windows == windows
 
 
+@pytest.mark.parametrize(("bits", "width"), [(0.251, 6), (0.249, 5)])
+def test_the_published_threshold_is_a_quarter_of_a_bit(bits, width):
+    share = brentq(lambda p: information_bits(np.array([p, *[(1 - p) / 3] * 3])) - bits, 0.25, 1)
+    edge = np.array([[share, *[(1 - share) / 3] * 3]])
+    row = np.concatenate([np.full((5, 4), 0.25), matrix("GGATT"), edge, np.full((5, 4), 0.25)])
+    (motif,) = find_motifs(row[None], flank=0).motifs
+    assert len(motif.probabilities) == width
+
+
 def test_turned_anchors_give_the_same_motif():
     profiles, _ = planted(np.random.default_rng(8), [FIRST] * 7)
     (motif,) = find_motifs(profiles).motifs
@@ -294,6 +304,7 @@ def some_run(profiles, converged, letters="ACGT"):
             "frequencies": two,
             "frequency_errors": np.full(two.shape, 0.001),
             "converged": np.array(converged),
+            "beta": np.tile([0.0, 1.0], (len(profiles), 1)),
         }
     )
 
@@ -327,7 +338,7 @@ def test_a_run_says_what_did_not_converge():
         ({"profiles": np.full((2, 9, 4), 0.5)}, "profiles must sum to 1 over the letters, got 2"),
         ({"profiles": np.full((2, 9, 4), np.nan)}, "profiles must be finite"),
         ({"errors": np.zeros((2, 9))}, "errors must have the shape \\[2, 9, 4\\] of profiles, got \\[2, 9\\]"),
-        ({"names": ["one"]}, "names must be 2, one an anchor, got 1"),
+        ({"names": ["one"]}, "names must be 2, one per anchor, got 1"),
         ({"threshold": 0}, "threshold must be a finite number above 0"),
         ({"least": -1}, "least must be a finite number above 0"),
         ({"gap": 1.5}, "gap must be a whole number of at least 0, got 1.5"),

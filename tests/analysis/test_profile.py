@@ -86,6 +86,19 @@ def test_informative_window_by_hand(information, window):
     assert informative_window(np.array(information)) == window
 
 
+@pytest.mark.parametrize(
+    ("information", "window"),
+    [
+        ([0.2501], (0, 1)),
+        ([0.2499], (0, 0)),
+        ([1, 0, 0, 1], (0, 4)),  # a gap of 0 bits costs 0.25 per position, and 1 bit earns 0.75
+        ([1, 0, 0, 0, 1], (0, 1)),
+    ],
+)
+def test_the_published_threshold_is_a_quarter_of_a_bit_per_position(information, window):
+    assert informative_window(np.array(information)) == window
+
+
 def test_informative_window_is_the_best_of_all():
     rng = np.random.default_rng(1)
     for _ in range(200):
