@@ -290,7 +290,7 @@ def test_one_anchor_without_an_answer_leaves_the_others_theirs(monkeypatch):
 
 
 def test_anchors_that_take_turns_are_sampled_no_longer_than_each_needs(monkeypatch):
-    monkeypatch.setattr(sampler, "takes_turns", lambda *_, **__: True)
+    monkeypatch.setattr(sampler, "_takes_turns", lambda *_: True)
     ladder = np.stack([BETAS * 0, BETAS], axis=1)
     kept = []
 

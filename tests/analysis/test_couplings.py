@@ -336,7 +336,7 @@ def test_a_run_needs_draws_and_has_its_own_letters(sampled):
         couplings(dataclasses.replace(sampled, draws=None))
     with pytest.raises(ValueError, match="letters must be those of the run, 'ACGT', got 'TGCA'"):
         pair_frequencies(sampled, letters="TGCA")
-    with pytest.raises(ValueError, match="anchor must be a whole number from -1 to 0, got 1"):
+    with pytest.raises(ValueError, match="anchor must be a whole number from 0 to 0, got 1"):
         couplings(sampled, anchor=1)
 
 

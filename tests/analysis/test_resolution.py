@@ -119,9 +119,11 @@ def test_auto_beta_goes_by_the_median_and_tells_of_the_acceptance():
     np.testing.assert_array_equal(found.beta, beta_by_median(ensemble))
     for beta, other, reason in zip(found.beta, beta_by_acceptance(ensemble), found.reasons, strict=True):
         assert reason.startswith(f"β = {beta:.4g}: ")
-        assert reason.endswith(f"; a mean acceptance of 0.1 over all of them would take β = {other:.4g}")
+        assert reason.endswith(f"; a mean acceptance of 0.1 over all changes would take β = {other:.4g}")
     unseeing = auto_beta(jme.Ensemble.create(first_letter, "CCC", beta=1.0))
-    assert unseeing.reasons[0].endswith("no β has a mean acceptance of 0.1, as the network does not see 67% of them")
+    assert unseeing.reasons[0].endswith(
+        "no β has a mean acceptance of 0.1, because the network does not see 67% of changes"
+    )
 
 
 def test_another_scale_of_the_network_takes_another_beta():

@@ -73,7 +73,7 @@ def samplers_of(ensemble: Ensemble, problem: Problem, ladder: Any, chains: int, 
 
     In turns, each group is sampled no longer than it needs.
     """
-    if len(problem.groups) == 1 or not takes_turns(ensemble, ladder=ladder, chains=chains):
+    if len(problem.groups) == 1 or not _takes_turns(ensemble, ladder, chains):
         return [Sampler(ensemble, problem, ladder, chains, bar)]
     own = np.ndim(ladder) == 2
     alone = problem._replace(groups=[[0]])
@@ -81,3 +81,8 @@ def samplers_of(ensemble: Ensemble, problem: Problem, ladder: Any, chains: int, 
         Sampler(ensemble.take([anchor]), alone, np.asarray(ladder)[[anchor]] if own else ladder, chains, bar)
         for (anchor,) in problem.groups
     ]
+
+
+def _takes_turns(ensemble: Ensemble, ladder: Any, chains: int) -> bool:
+    """Check if `sample` would have these anchors take turns, so that one call per anchor costs no more."""
+    return takes_turns(ensemble, ladder=ladder, chains=chains)
