@@ -35,17 +35,18 @@ def damped_newton(
     """
     points, (step, error) = start, at(start)
     for _ in range(steps):
-        if not step.any():
+        worse = going = (step != 0).any(axis=1)
+        if not going.any():
             break
+        next_step, next_error = step, error
         for _ in range(halvings):
             next_step, next_error = at(points + step)
-            # Not `<`: a step of 0 leaves the error as it is.
-            worse = ~(next_error < error) & step.any(1)
+            worse = going & ~(next_error < error)
             if not worse.any():
                 break
             step = np.where(worse[:, None], step / 2, step)
         points = np.where(worse[:, None], points, points + step)
         # Rest is for good: a problem without a step gets no new one.
-        step = np.where((step.any(1) & ~worse)[:, None], next_step, 0)
+        step = np.where((going & ~worse)[:, None], next_step, 0)
         error = np.where(worse, error, next_error)
     return points

@@ -6,10 +6,10 @@ median over all columns of all targets, so that a column that faces none scores 
 alignment, and the best alignment counts. Its p-value is that of the best of all alignments with columns drawn from all
 targets. Scores are rounded to whole numbers, so that the distribution of a sum is a convolution.
 
-The package `memelite` (0.5.0) has the same comparison in Numba and installs on Python 3.11 to 3.13. It is not used here
-for these reasons: Numba, LLVM, pandas and pyfaidx take 380 MB and must support each new Python first; the first call
-compiles for a minute or more; q-values are missing; and small p-values are those of binned scores, 7e-29 where the exact
-sum is 2e-30. Both take well under a second per query against JASPAR.
+The package `memelite` (0.5.0) has the same comparison in Numba and installs on Python 3.11 to 3.13. It is not used for
+these reasons. It brings Numba, LLVM, pandas and pyfaidx (380 MB), which must support each new Python first. Its first
+call compiles for a minute or more. It has no q-values, and it bins targets, so that small p-values are rough: 7e-29
+instead of 2e-30. Both take well under a second per query against JASPAR.
 """
 
 from __future__ import annotations
