@@ -197,7 +197,7 @@ def test_pairs_and_misleading_names_have_no_content_of_their_own(sampled):
     assert np.isnan(composition_shift(renamed, field="A").own).all()
 
 
-def test_fixed_positions_and_neighbours_count_in_the_background():
+def test_fixed_positions_and_neighbors_count_in_the_background():
     problem = Problem(length=4, beta=0.0, mus=(0.4, -0.8), fixed=(0, 2), seed=4)
     anchors = problem.states[[17, 200]]
     mean, variance, own = _exact_background(problem.ensemble(anchor=anchors), 1)

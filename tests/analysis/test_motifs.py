@@ -107,8 +107,8 @@ def test_the_joint_alignment_is_a_best_one_and_never_worse_than_its_start():
         windows = random_windows(rng, 3)
         found = overlaps(windows, COMPLEMENT)
         placed = joint_alignment(windows, found, COMPLEMENT)
-        centre = found.similarity.sum(1).argmax()
-        start = list(zip(found.offset[centre].tolist(), found.flipped[centre].tolist(), strict=True))
+        center = found.similarity.sum(1).argmax()
+        start = list(zip(found.offset[center].tolist(), found.flipped[center].tolist(), strict=True))
         value = together(windows, placed)
         assert value >= together(windows, start) - 1e-9
         assert 2 * sum(flip for _, flip in placed) <= 3
