@@ -57,3 +57,26 @@ from jaxmaxent.analysis._thermodynamics.thermodynamics import Thermodynamics as 
 from jaxmaxent.analysis._thermodynamics.thermodynamics import sequences_within as sequences_within
 from jaxmaxent.analysis._thermodynamics.thermodynamics import thermodynamic_integration as thermodynamic_integration
 from jaxmaxent.analysis._thermodynamics.thermodynamics import thermodynamics as thermodynamics
+
+__all__ = [  # noqa: RUF022 (by question)
+    # Which letters does the network require at each position, and do two profiles differ?
+    "profile", "Profile", "background_frequencies", "information_bits", "informative_window", "consensus",
+    "compare_profiles", "ProfileComparison", "stored_draws",
+    # Which motifs do anchors share, and which known motifs are these?
+    "find_motifs", "Motifs", "FoundMotif", "MotifMember", "match_motifs", "MotifHit", "NamedMotif",
+    # Which positions depend on each other?
+    "couplings", "Couplings", "CoupledPair", "pair_frequencies", "PairFrequencies",
+    # Which k-mers come back at a fixed distance?
+    "kmer_profile", "KmerProfile", "periodicity", "Periodicity",
+    # How many sequences does the network treat as equal to the anchor?
+    "thermodynamics", "Thermodynamics", "thermodynamic_integration", "Integration", "sequences_within",
+    "SequencesWithin",
+    # At which β?
+    "auto_beta", "AutoBeta", "beta_by_median", "beta_by_acceptance", "beta_at_energy", "Resolution",
+    "resolution_curve", "ResolutionCurve", "mutant_energies",
+    # Which μ gives a wanted composition, and does the network hold the composition?
+    "solve_chemical_potential", "ChemicalPotential", "Trial", "composition_shift", "shift_over_anchors",
+    "CompositionShift", "ChiSquare", "Correlation", "composition_response", "CompositionResponse",
+    # Do scores agree with known sites?
+    "localization", "Localization", "Estimate",
+]  # fmt: skip
