@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Integer
 
 from jaxmaxent import checks
 from jaxmaxent.analysis._pair_counts import (
@@ -113,7 +113,7 @@ class PairFrequencies(NamedTuple):
 
 
 def couplings(
-    draws: Run | UInt8[np.ndarray, "chains draws length"],
+    draws: Run | Integer[np.ndarray, "chains draws length"],
     *,
     anchor: int = 0,
     rung: int | None = None,
@@ -170,7 +170,7 @@ def couplings(
 
 
 def pair_frequencies(
-    draws: Run | UInt8[np.ndarray, "chains draws length"],
+    draws: Run | Integer[np.ndarray, "chains draws length"],
     *,
     anchor: int = 0,
     rung: int | None = None,

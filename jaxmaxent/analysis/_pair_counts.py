@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, Int, Integer
 
 _CHUNK = 2**13  # draws in one matrix product: sums of 0 and 1 are exact in float32 up to 2^24
 _LEAST_POSITIONS = 3  # for the average product correction; with 2 positions it would subtract everything
 
 
 def pair_counts(
-    tokens: UInt8[np.ndarray, "chains draws window"], letters: int, shift: tuple[int, int] | None = None
+    tokens: Integer[np.ndarray, "chains draws window"], letters: int, shift: tuple[int, int] | None = None
 ) -> Int[np.ndarray, "window letters window letters"]:
     """Return the number of draws with each two letters at each two positions.
 
@@ -73,7 +73,7 @@ class Unrelated:
 
     def __init__(
         self,
-        tokens: UInt8[np.ndarray, "chains draws window"],
+        tokens: Integer[np.ndarray, "chains draws window"],
         shuffles: int,
         letters: int,
         bias: Float[np.ndarray, "window window"],

@@ -78,7 +78,7 @@ def _unsure(search: Search, noise: np.ndarray) -> bool:
     return not (noise <= _AS_SURE * allowed).all()
 
 
-def _objection(search: Search, seen: np.ndarray, noise: np.ndarray, degrees: float) -> str:
+def _objection(search: Search, seen: np.ndarray, noise: np.ndarray, degrees: int) -> str:
     """Return the objection of a new run with the means `seen` ± `noise` to the answer of a search, empty if none."""
     if search.root is None:
         return ""

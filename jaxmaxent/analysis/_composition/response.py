@@ -11,7 +11,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Real
 
 from jaxmaxent import checks
 from jaxmaxent.analysis._composition.background import moments_at_zero_beta, sampled_ensemble
@@ -111,7 +111,7 @@ def composition_response(
 
 
 def reweighted(
-    counts: Float[np.ndarray, "chains draws"], change: Float[np.ndarray, " points"], *, min_ess: float = 100.0
+    counts: Real[np.ndarray, "chains draws"], change: Float[np.ndarray, " points"], *, min_ess: float = 100.0
 ) -> Reweighted:
     """Return mean and variance of a count at a μ that is larger by `change`, from draws at one μ.
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Integer
 
 from jaxmaxent.analysis._profiles.information import information_bits
 
@@ -42,7 +42,7 @@ def column_vectors(frequencies: Float[np.ndarray, "*shape letters"]) -> Float[np
 
 
 def overlaps(
-    windows: Sequence[Float[np.ndarray, "width letters"]], complement: Int[np.ndarray, " letters"] | None
+    windows: Sequence[Float[np.ndarray, "_ letters"]], complement: Integer[np.ndarray, " letters"] | None
 ) -> Overlaps:
     """Align windows, given as column vectors, with each other; on both strands if there is a complement."""
     number, widest = len(windows), max(map(len, windows))
@@ -65,16 +65,16 @@ def overlaps(
 
 
 def flipped(
-    columns: Float[np.ndarray, "width letters"], complement: Int[np.ndarray, " letters"] | None
+    columns: Float[np.ndarray, "width letters"], complement: Integer[np.ndarray, " letters"] | None
 ) -> Float[np.ndarray, "width letters"]:
     """Return the reverse complement."""
     return columns[::-1] if complement is None else columns[::-1][:, complement]
 
 
 def joint_alignment(
-    windows: Sequence[Float[np.ndarray, "width letters"]],
+    windows: Sequence[Float[np.ndarray, "_ letters"]],
     found: Overlaps,
-    complement: Int[np.ndarray, " letters"] | None,
+    complement: Integer[np.ndarray, " letters"] | None,
 ) -> list[tuple[int, bool]]:
     """Return (offset, flipped) of every window in one frame, with most of them not flipped.
 

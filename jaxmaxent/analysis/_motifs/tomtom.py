@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -27,6 +27,7 @@ from jaxmaxent.ensembles import DNA, Alphabet, checked_alphabet
 _LEVELS = 100  # steps of the rounded scores of a query, from the smallest to the largest
 
 
+@runtime_checkable
 class NamedMotif(Protocol):
     """A motif that can be compared: one of a file, or one that was found."""
 
