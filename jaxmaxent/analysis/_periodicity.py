@@ -280,8 +280,9 @@ def _checked_profiles(profiles: KmerProfile | Sequence[KmerProfile], coherent: b
     several = [profiles] if isinstance(profiles, KmerProfile) else checks.several("profiles", profiles, "profiles")
     for one in several:
         checks.like("profiles", one, "frequency", "a list of profiles, as kmer_profile gives them")
-    if len(several) < (1 if coherent else 2):
-        raise ValueError(f"profiles must be at least {1 if coherent else 2}, got {len(several)}")
+    fewest = 1 if coherent else 2
+    if len(several) < fewest:
+        raise ValueError(f"profiles must be {fewest} or more, got {len(several)}")
     first = several[0]
     for profile in several:
         if profile.kmers != first.kmers or not np.array_equal(profile.offsets, first.offsets):

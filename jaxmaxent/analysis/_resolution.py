@@ -220,7 +220,9 @@ def mutant_energies(ensemble: Ensemble) -> Float[np.ndarray, "anchors movable ot
         one = batch.take(a)
         energies = np.asarray(_energies(one, _mutants(one)))
         if not np.isfinite(energies).all():
-            raise ValueError(f"ensemble must have finite energies, but a single-letter mutant of anchor {a} has not")
+            raise ValueError(
+                f"ensemble must have finite energies, got another for a single-letter mutant of anchor {a}"
+            )
         noise = _ROUNDING * np.finfo(energies.dtype).eps * float(weighted_distance(one.reference, one.weights))
         found.append(np.where(energies > noise, energies, 0).astype(np.float64))
     return np.stack(found).reshape(batch.anchors, len(batch.movable), -1)
@@ -247,8 +249,8 @@ def _medians(energies: np.ndarray, survival: float) -> tuple[np.ndarray, np.ndar
     blind = [a for a, row in enumerate(seen) if not row.size]
     if blind:
         raise ValueError(
-            f"ensemble must have single-letter mutants that the network sees, but all of anchor {blind[0]} are at "
-            f"distance 0"
+            f"ensemble must have single-letter mutants that the network sees, got anchor {blind[0]} with all of them "
+            f"at distance 0"
         )
     median = np.array([np.median(row) for row in seen])
     return median, -math.log(survival) / median

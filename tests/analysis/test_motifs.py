@@ -338,7 +338,7 @@ def test_a_run_says_what_did_not_converge():
         ({"profiles": np.full((2, 9, 4), 0.5)}, "profiles must sum to 1 over the letters, got 2"),
         ({"profiles": np.full((2, 9, 4), np.nan)}, "profiles must be finite"),
         ({"errors": np.zeros((2, 9))}, "errors must have the shape \\[2, 9, 4\\] of profiles, got \\[2, 9\\]"),
-        ({"names": ["one"]}, "names must be 2, one per anchor, got 1"),
+        ({"names": ["one"]}, "names must have 2 entries, one per anchor, got 1"),
         ({"threshold": 0}, "threshold must be a finite number above 0"),
         ({"least": -1}, "least must be a finite number above 0"),
         ({"gap": 1.5}, "gap must be a whole number of at least 0, got 1.5"),

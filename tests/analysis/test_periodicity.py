@@ -252,7 +252,7 @@ def test_pictures_without_errors_fit_or_peak():
         ({"within": 4}, "detrend must be 0 to 5, for at least 2 detrend \\+ 16 positions"),
         ({"within": 0}, "within must be a finite number above 0"),
         ({"window": "square"}, "window must be one of"),
-        ({"coherent": False}, "profiles must be at least 2, got 1"),
+        ({"coherent": False}, "profiles must be 2 or more, got 1"),
         ({"shuffles": 5}, "shuffles must be a whole number of at least 19"),
         ({"seed": -1}, "seed must be a whole number of at least 0"),
     ],
@@ -265,7 +265,7 @@ def test_bad_input_is_named(change, message):
 
 def test_bad_profiles_are_named():
     profile = profile_of(np.random.default_rng(16).normal(size=(2, 147)))
-    with pytest.raises(ValueError, match="profiles must be at least 1, got 0"):
+    with pytest.raises(ValueError, match="profiles must be 1 or more, got 0"):
         periodicity([])
     with pytest.raises(ValueError, match="profiles must have the same k-mers and positions"):
         periodicity([profile, profile._replace(offsets=profile.offsets + 1)])

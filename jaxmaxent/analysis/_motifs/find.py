@@ -193,7 +193,7 @@ def _checked_profiles(profiles: Any, errors: Any, names: Any, alphabet: Alphabet
         else tuple(checks.several("names", names, "names"))
     )
     if len(names) != len(frequencies):
-        raise ValueError(f"names must be {len(frequencies)}, one per anchor, got {len(names)}")
+        raise ValueError(f"names must have {len(frequencies)} entries, one per anchor, got {len(names)}")
     return _Given(frequencies / sums[..., None], errors, names, alphabet, unsure)
 
 
