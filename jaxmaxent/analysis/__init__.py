@@ -50,7 +50,7 @@ from jaxmaxent.analysis._resolution import beta_by_acceptance as beta_by_accepta
 from jaxmaxent.analysis._resolution import beta_by_median as beta_by_median
 from jaxmaxent.analysis._resolution import mutant_energies as mutant_energies
 from jaxmaxent.analysis._resolution import resolution_curve as resolution_curve
-from jaxmaxent.analysis._select import stored_draws as stored_draws
+from jaxmaxent.analysis._run_parts import stored_draws as stored_draws
 from jaxmaxent.analysis._thermodynamics.thermodynamics import Integration as Integration
 from jaxmaxent.analysis._thermodynamics.thermodynamics import SequencesWithin as SequencesWithin
 from jaxmaxent.analysis._thermodynamics.thermodynamics import Thermodynamics as Thermodynamics

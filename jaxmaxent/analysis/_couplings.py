@@ -24,7 +24,7 @@ from jaxmaxent.analysis._pair_counts import (
     mutual_information,
     pair_counts,
 )
-from jaxmaxent.analysis._select import stored_draws
+from jaxmaxent.analysis._run_parts import stored_draws
 from jaxmaxent.ensembles import with_letters
 from jaxmaxent.results import Run
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from jaxmaxent import analysis
-from jaxmaxent.analysis._select import anchor_of, rung_of
+from jaxmaxent.analysis._run_parts import anchor_of, rung_of
 
 EMPTY = inspect.Parameter.empty
 OF_RUNS = {

@@ -15,7 +15,7 @@ from jaxtyping import Array, Float, Key
 from jaxmaxent.analysis._chemical_potential.problem import Problem
 from jaxmaxent.analysis._chemical_potential.sampler import THIN, Lengths, Sampler
 from jaxmaxent.analysis._chemical_potential.search import Search, unlikely
-from jaxmaxent.analysis._select import rung_of
+from jaxmaxent.analysis._run_parts import rung_of
 from jaxmaxent.results import Run
 
 # The new run must agree with the target within this many of its own and the solution's standard errors.

@@ -23,7 +23,7 @@ from jaxmaxent.analysis._chemical_potential.reweighting import Round
 from jaxmaxent.analysis._chemical_potential.sampler import THIN, Lengths, Sampler, samplers_of
 from jaxmaxent.analysis._chemical_potential.search import Search, Trial
 from jaxmaxent.analysis._chemical_potential.zero_beta import solve_at_zero_beta
-from jaxmaxent.analysis._select import rung_of
+from jaxmaxent.analysis._run_parts import rung_of
 from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.results import Run
 

@@ -15,7 +15,7 @@ from jaxtyping import Array, Float, Real
 
 from jaxmaxent import checks
 from jaxmaxent.analysis._composition.background import moments_at_zero_beta, sampled_ensemble
-from jaxmaxent.analysis._select import anchor_of, checked_run, field_of, rung_of
+from jaxmaxent.analysis._run_parts import anchor_of, checked_run, field_of, rung_of
 from jaxmaxent.diagnostics import ess_mean
 from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.results import Run

@@ -17,7 +17,7 @@ from jaxtyping import Array, Float
 
 from jaxmaxent import checks
 from jaxmaxent.analysis._composition.background import moments_at_zero_beta, sampled_ensemble
-from jaxmaxent.analysis._select import checked_run, field_of, rung_of
+from jaxmaxent.analysis._run_parts import checked_run, field_of, rung_of
 from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.results import Run
 

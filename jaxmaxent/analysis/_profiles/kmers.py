@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Integer
 
 from jaxmaxent import checks
-from jaxmaxent.analysis._select import stored_draws
+from jaxmaxent.analysis._run_parts import stored_draws
 from jaxmaxent.ensembles import DNA, IUPAC_DNA
 from jaxmaxent.results import Run
 

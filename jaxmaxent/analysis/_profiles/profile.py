@@ -17,7 +17,7 @@ from jaxmaxent.analysis._profiles.information import (
     information_bits,
     information_errors,
 )
-from jaxmaxent.analysis._select import anchor_of, checked_run, rung_of
+from jaxmaxent.analysis._run_parts import anchor_of, checked_run, rung_of
 from jaxmaxent.ensembles import Ensemble, Field
 from jaxmaxent.ensembles import _background as background
 from jaxmaxent.results import Run
