@@ -46,8 +46,7 @@ from tqdm.auto import tqdm
 
 import jaxmaxent as jme
 from jaxmaxent import analysis, attribution, models, plot
-from jaxmaxent.analysis import CompositionShift
-from jaxmaxent.analysis._profiles.draws import KmerProfile
+from jaxmaxent.analysis import CompositionShift, KmerProfile
 from jaxmaxent.data import Sequences, dinucleotide_shuffle, read_windows, split_by_chromosome
 
 LENGTH, HELD_OUT = 201, ("chrIV", "chrXI")

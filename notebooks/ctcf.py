@@ -113,7 +113,7 @@ one = ensemble.take(np.arange(1))
 published = jme.sample(
     jax.random.key(2), one, ladder=None, chains=50, steps=min(STEPS, 10_000), burn_in=0, start="anchor"
 )
-converged, claimed = analysis.profile(run, 0), analysis.profile(published)
+converged, claimed = analysis.profile(run), analysis.profile(published)
 gap = np.abs(claimed.frequencies - converged.frequencies).max(-1)
 print(f"published protocol: R-hat of its energy {published.energy_rhat[0, -1]:.3f}, {(gap > 0.1).sum()} positions "
       f"off by more than 0.1, the furthest, {gap.argmax()}, by {gap.max():.2f}")  # fmt: skip

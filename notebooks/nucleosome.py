@@ -48,7 +48,7 @@ from matplotlib.figure import Figure
 from scipy.stats import t as student
 
 from jaxmaxent import analysis, attribution, models, plot
-from jaxmaxent.analysis._profiles.draws import KmerProfile
+from jaxmaxent.analysis import KmerProfile
 from jaxmaxent.data import Sequences, dinucleotide_shuffle, read_windows, split_by_chromosome
 
 TRAIN, EPOCHS, ANCHORS, STEPS = 14000, 3, 6, 6000

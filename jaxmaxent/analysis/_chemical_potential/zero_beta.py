@@ -1,7 +1,7 @@
-"""μ for wanted mean counts at β = 0, where they are exact: logit(GC) for free letters, more if positions are fixed.
+"""The exact μ for wanted mean counts at β = 0: logit(GC) if all letters are free.
 
-Newton's method on the convex function log Z(μ) − μ · target, damped so that the gap always shrinks. A target that no
-distribution of sequences has on average sends μ to infinity, which is how it is recognised.
+Newton's method minimizes the convex function log Z(μ) − μ · target, damped so that the gap always shrinks. A target
+that no distribution of sequences has on average sends μ to infinity, and is recognized by that.
 """
 
 from __future__ import annotations
@@ -10,31 +10,32 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float
 
+from jaxmaxent.diagnostics._newton import damped_newton
 from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.ensembles import _background as background
 
 _NEWTON_STEPS, _HALVINGS, _LONGEST = 200, 20, 2.0
-# A factor of e^20 for every letter: the mean is as good as at its end.
+# With a factor of e^20 for every letter, the mean is practically at the end of its range.
 _FURTHEST = 20.0
-# Gaps per site that are none, and that may be left by sums in float32.
+# Gaps per site below the first are closed; gaps below the second may remain from sums in float32.
 _CLOSED, _ROUNDING = 1e-7, 2e-6
 
 
-def solve(
+def solve_at_zero_beta(
     ensemble: Ensemble, indices: list[int], target: Float[np.ndarray, " fields"], groups: list[list[int]]
 ) -> Float[np.ndarray, "groups fields"]:
-    """The μ's of every group of anchors that give the target at β = 0, NaN where none do.
+    """Return the μ's of every group of anchors that give the target at β = 0, NaN if there are none.
 
     Args:
         ensemble: batched.
-        indices: of the fields to solve for.
+        indices: indices of the fields to solve for.
         target: wanted means per site, averaged over the anchors of a group.
         groups: anchors that share μ's; every anchor is in one group.
     """
     others = np.stack([np.asarray(field.mu, np.float64) for field in ensemble.fields], axis=-1)
 
     def at(mu: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Gaps to the target and slopes of the means, per site."""
+        """Return gaps to the target and slopes of the means, per site."""
         rows = others.copy()
         for anchors, of_group in zip(groups, mu, strict=True):
             rows[np.ix_(anchors, indices)] = of_group
@@ -43,26 +44,21 @@ def solve(
         gaps = [target - means[anchors][:, indices].mean(0) for anchors in groups]
         return np.stack(gaps), np.stack([pairs[anchors].mean(0) for anchors in groups])
 
-    mu = np.zeros((len(groups), len(indices)))
-    gap, slope = at(mu)
-    for _ in range(_NEWTON_STEPS):
-        step = _newton(slope, gap)
-        for _ in range(_HALVINGS):
-            its_gap, its_slope = at(mu + step)
-            worse = np.linalg.norm(its_gap, axis=1) >= np.linalg.norm(gap, axis=1)
-            if not worse.any():
-                break
-            step[worse] /= 2
-        step[worse] = 0
-        if not step.any():
-            break
-        mu, gap, slope = mu + step, np.where(worse[:, None], gap, its_gap), its_slope
+    def newton(mu: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        gap, slope = at(mu)
+        return _newton_step(slope, gap), np.linalg.norm(gap, axis=1)
+
+    start = np.zeros((len(groups), len(indices)))
+    mu = damped_newton(newton, start, steps=_NEWTON_STEPS, halvings=_HALVINGS)
+    gap, _ = at(mu)
     good = (np.abs(gap).max(1) < _ROUNDING) & (np.abs(mu).max(1) < _FURTHEST)
     return np.where(good[:, None], mu, np.nan)
 
 
-def _newton(slope: Float[np.ndarray, "groups fields fields"], gap: Float[np.ndarray, "groups fields"]) -> np.ndarray:
-    """Newton's step of every group, no longer than allowed; none where the gap is closed."""
+def _newton_step(
+    slope: Float[np.ndarray, "groups fields fields"], gap: Float[np.ndarray, "groups fields"]
+) -> np.ndarray:
+    """Return Newton's step of every group, no longer than allowed; 0 where the gap is closed."""
     # The pseudo-inverse leaves out directions in which nothing varies.
     step = (np.linalg.pinv(slope, rcond=1e-6, hermitian=True) @ gap[..., None])[..., 0]
     step *= np.minimum(1, _LONGEST / np.maximum(np.abs(step).max(1, keepdims=True), 1e-30))
@@ -71,7 +67,7 @@ def _newton(slope: Float[np.ndarray, "groups fields fields"], gap: Float[np.ndar
 
 @jax.jit
 def _moments(ensemble: Ensemble, mus: Float[Array, "anchors fields"]) -> tuple[Array, Array]:
-    """Mean counts at β = 0 of every anchor, and their covariance."""
+    """Return the mean counts at β = 0 of every anchor, and their covariance."""
 
     def one(single: Ensemble, mu: Array) -> tuple[Array, Array]:
         means = jax.jacfwd(lambda m: background.mean_counts(single, m))

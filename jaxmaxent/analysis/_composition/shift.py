@@ -1,7 +1,7 @@
-"""Global features: whether a network holds the count of a field, such as the GC content.
+"""The shift of a field's count, such as the GC content: a test for features that all positions share.
 
-A single position says nothing of a feature that all positions share. So the mean count under the anchored ensemble is
-compared with that of the background, the same fields at the same μ without the network (β = 0), over many anchors.
+A single position shows nothing of such a global feature. So the mean count under the anchored ensemble is compared with
+that of the background, the same fields at the same μ without the network (β = 0), over many anchors.
 """
 
 from __future__ import annotations
@@ -16,20 +16,26 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jaxmaxent import checks
-from jaxmaxent.analysis._chemical_potential.sampled import moments_at_zero_beta, sampled_ensemble
-from jaxmaxent.analysis._profiles.draws import field_of, index_of
+from jaxmaxent.analysis._composition.background import moments_at_zero_beta, sampled_ensemble
+from jaxmaxent.analysis._run_parts import checked_run, field_of, rung_of
 from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.results import Run
 
-# Permutations drawn where there are more than that many in all: the standard error of p = 0.05 is then 0.002.
+# Number of permutations that are drawn if there are more in all: the standard error of p = 0.05 is then 0.002.
 _PERMUTATIONS = 9_999
 _SEED = 0
-# A run's frequencies add up to the mean count of a composition but for rounding, which this leaves room for.
+# A run's frequencies add up to the mean count of a composition within this rounding error per position.
 _ROUNDING = 1e-4
 
 
 class ChiSquare(NamedTuple):
-    """A χ² test: the statistic, its degrees of freedom (0 where nothing is known), and p (then NaN)."""
+    """A χ² test.
+
+    Attributes:
+        statistic: χ²; NaN where nothing is known.
+        degrees: degrees of freedom; 0 where nothing is known.
+        p: probability of at least this statistic; NaN where nothing is known.
+    """
 
     statistic: float
     degrees: int
@@ -37,12 +43,12 @@ class ChiSquare(NamedTuple):
 
 
 class Correlation(NamedTuple):
-    """How shifts follow what the anchors hold themselves; all NaN where it is not known or does not vary.
+    """The correlation of shifts with the anchors' own counts; all NaN where these are not known or do not vary.
 
     Attributes:
         r: Pearson's correlation over the anchors.
-        p: two-sided, by permuting the anchors.
-        slope: of the least squares line: 0 where all shift alike, 1 where each ensemble keeps its anchor's content.
+        p: two-sided p-value, by permutation of the anchors.
+        slope: slope of the least squares line: 0 if all shift alike, 1 if each ensemble keeps its anchor's content.
         slope_error: its standard error, with anchors − 2 degrees of freedom.
     """
 
@@ -53,25 +59,25 @@ class Correlation(NamedTuple):
 
 
 class CompositionShift(NamedTuple):
-    """How far anchored ensembles move a count from the background. Everything is per site: the count over the length.
+    """The shift of a count from the background under anchored ensembles. All values are per site: count over length.
 
     Attributes:
-        field: what the field is called.
+        field: name of the field.
         fraction: mean under the ensemble, shape [anchors].
         background: mean at β = 0 and the same μ, shape [anchors].
         shift: their difference, shape [anchors].
         shift_error: its Monte Carlo standard error, shape [anchors]; NaN where it is not known.
-        own: that of the anchor itself, shape [anchors]; NaN where it is not known.
+        own: count of the anchor itself, shape [anchors]; NaN where it is not known.
         mean: mean shift over the anchors.
-        mean_error: its standard error for anchors like these, which contains that of Monte Carlo and is never less;
-            with anchors − 1 degrees of freedom; NaN for a single anchor.
-        monte_carlo_error: the part of it that longer runs would take away.
+        mean_error: its standard error for anchors like these, with anchors − 1 degrees of freedom. It includes the
+            Monte Carlo error and is never smaller; NaN for a single anchor.
+        monte_carlo_error: the part of it that longer runs would remove.
         effect: mean over the anchors of the shift in standard deviations of the background's count.
-        effect_error: its standard error, made as `mean_error` is.
-        p: two-sided, that the mean shift is 0, from flipping the signs of the anchors' shifts.
-        moves: χ² test that no anchor's shift differs from 0 by more than Monte Carlo.
-        differs: χ² test that no anchor's shift differs from the others' by more than Monte Carlo (Cochran's Q).
-        follows: how the shift depends on the anchor's own content.
+        effect_error: its standard error, calculated as `mean_error` is.
+        p: two-sided p-value for a mean shift of 0, from flipping the signs of the anchors' shifts.
+        moves: χ² test that no anchor's shift differs from 0 by more than Monte Carlo error.
+        differs: χ² test that no anchor's shift differs from the others by more than Monte Carlo error (Cochran's Q).
+        follows: dependence of the shift on the anchor's own count.
     """
 
     field: str
@@ -92,24 +98,23 @@ class CompositionShift(NamedTuple):
 
 
 def composition_shift(
-    run: Run, field: int | str = 0, *, ensemble: Ensemble | None = None, rung: int = -1
+    run: Run, *, rung: int | None = None, field: int | str = 0, ensemble: Ensemble | None = None
 ) -> CompositionShift:
-    """How far the anchors of a run move the count of a field, at the last (largest) β unless another rung is named.
+    """Compare the mean count of a field under the anchored ensembles of a run with that of the background.
 
     Args:
         run: several anchors sampled with the field.
-        field: its name, such as "GC", or index.
-        ensemble: what was sampled. The background is then exact; without it, it is the run's own rung at β = 0, and
-            the anchors' own content is known only of compositions such as "GC".
-        rung: index of a β.
+        rung: index of the rung; None means the target.
+        field: name of the field, such as "GC", or its index.
+        ensemble: the ensemble that was sampled, from which the background is exact. Without it the background is the
+            run's own rung at β = 0, and the anchors' own counts are known for compositions such as "GC" only.
 
     Raises:
-        ValueError: for a field or rung the run does not have, an ensemble of other anchors or μ, or a run without a
-            rung at β = 0 and no ensemble.
+        ValueError: if the run has no such field or rung, the ensemble has other anchors or another μ, or the run has no
+            rung at β = 0 and there is no ensemble.
     """
-    checks.like("run", run, "field_names", "a Run: sample gives one, and Run.load reads one from a file")
-    k = field_of(run, field)
-    rung = index_of("rung", rung, run.beta.shape[1])
+    checked_run(run, "field_names")
+    k, rung = field_of(run, field), rung_of(run, rung)
     if ensemble is not None:
         batch = sampled_ensemble(run, ensemble)
         mean, variance, own = (np.asarray(values, float) for values in _exact_background(batch, k))
@@ -139,12 +144,12 @@ def shift_over_anchors(
     own: Float[np.ndarray, " anchors"] | None = None,
     field: str = "count",
 ) -> CompositionShift:
-    """How far mean counts differ from those of a background, over anchors that are independent of each other.
+    """Compare mean counts with those of a background, over anchors that are independent of each other.
 
-    The standard error of the mean shift comes from the spread between the anchors, which holds Monte Carlo noise too:
-    only where the spread is less than that noise does the noise count instead. The sign-flip test takes every
-    assignment of signs up to 2^13 and draws 9,999 with a fixed seed beyond that; it holds where shifts are as likely up
-    as down. The χ² tests leave out anchors whose error is not known or 0.
+    The standard error of the mean shift comes from the spread between the anchors, which includes Monte Carlo noise. If
+    the spread is smaller than that noise, the noise counts instead. The sign-flip test takes every assignment of signs
+    up to 2^13, and 9,999 drawn with a fixed seed beyond that. It is valid if shifts are as likely up as down. The χ²
+    tests leave out anchors whose error is unknown or 0.
 
     Args:
         count: mean counts, shape [anchors].
@@ -153,10 +158,10 @@ def shift_over_anchors(
         background_sd: standard deviation of the background's count, shape [anchors].
         length: positions of a sequence.
         own: counts of the anchors themselves, shape [anchors]; NaN where one is not known.
-        field: what the field is called.
+        field: name of the field.
 
     Raises:
-        ValueError: if shapes differ, or a count is not finite or an error negative.
+        ValueError: if shapes differ, a count is not finite, or an error is negative.
     """
     length = checks.integer("length", length, at_least=1)
     count = checks.finite_array("count", count)
@@ -181,12 +186,12 @@ def shift_over_anchors(
 
 def _like(name: str, array: np.ndarray, model: np.ndarray) -> np.ndarray:
     if array.shape != model.shape:
-        raise ValueError(f"{name} must have shape {list(model.shape)} as count has, got {list(array.shape)}")
+        raise ValueError(f"{name} must have the shape {list(model.shape)} of count, got {list(array.shape)}")
     return array
 
 
 def _error_of_mean(values: np.ndarray, noise: np.ndarray) -> tuple[float, float]:
-    """Standard error of the mean over anchors like these, and what Monte Carlo noise alone makes of it."""
+    """Return the standard error of the mean over anchors like these, and its part from Monte Carlo noise alone."""
     anchors = len(values)
     monte_carlo = math.sqrt(float((noise**2).sum())) / anchors
     if anchors < 2:
@@ -195,23 +200,23 @@ def _error_of_mean(values: np.ndarray, noise: np.ndarray) -> tuple[float, float]
 
 
 def _sign_flip(values: np.ndarray) -> float:
-    """Two-sided p of the sum of `values` among those with other signs; the first sign is kept, by symmetry."""
+    """Return the two-sided p of the sum of `values` among sums with other signs; by symmetry the first sign is kept."""
     free = len(values) - 1
     if free <= math.log2(_PERMUTATIONS + 1):
         signs = np.array(list(itertools.product((1, -1), repeat=free)), float).reshape(2**free, free)
     else:
         signs = np.random.default_rng(_SEED).choice((1.0, -1.0), (_PERMUTATIONS + 1, free))
-        signs[0] = 1  # the signs as they are: no p of 0
+        signs[0] = 1  # the signs as they are, so that p is never 0
     return _share_at_least(np.abs(values[0] + signs @ values[1:]))
 
 
 def _share_at_least(statistics: np.ndarray) -> float:
-    """Share of the statistics that reach the first, up to rounding."""
+    """Return the share of the statistics that reach the first, up to rounding."""
     return float(np.mean(statistics >= statistics[0] - 1e-9 * np.abs(statistics).max()))
 
 
 def _chi_squares(shift: np.ndarray, noise: np.ndarray) -> tuple[ChiSquare, ChiSquare]:
-    """That all shifts are 0, and that all are equal."""
+    """Return the tests that all shifts are 0, and that all are equal."""
     known = noise > 0
     shift, weights = shift[known], noise[known] ** -2.0
     common = (weights * shift).sum() / weights.sum() if known.any() else 0.0
@@ -220,7 +225,7 @@ def _chi_squares(shift: np.ndarray, noise: np.ndarray) -> tuple[ChiSquare, ChiSq
 
 
 def _chi_square(statistic: float, degrees: int) -> ChiSquare:
-    from scipy.special import gammaincc  # changes warning filters
+    from scipy.special import gammaincc  # importing SciPy changes warning filters
 
     if degrees < 1:
         return ChiSquare(math.nan, 0, math.nan)
@@ -245,7 +250,7 @@ def _correlation(x: np.ndarray, y: np.ndarray) -> Correlation:
 
 
 def _own_composition(run: Run, k: int) -> Float[np.ndarray, " anchors"]:
-    """Counts of the anchors where the field is the composition its name says, as the letters' frequencies tell."""
+    """Return the counts of the anchors; NaN unless letter frequencies confirm that the field is what its name says."""
     chosen = np.array([letter in run.field_names[k] for letter in run.letters])
     if not set(run.field_names[k]) <= set(run.letters):
         return np.full(len(run.names), np.nan)
@@ -257,13 +262,13 @@ def _own_composition(run: Run, k: int) -> Float[np.ndarray, " anchors"]:
 def _need_background(run: Run) -> None:
     if (run.beta[:, 0] != 0).any():
         raise ValueError(
-            f"run must have a rung at β = 0 where no ensemble is given, its lowest β is {run.beta[:, 0].max():g}"
+            f"run must have a rung at β = 0 if no ensemble is given, got a lowest β of {run.beta[:, 0].max():g}"
         )
 
 
 @functools.partial(jax.jit, static_argnums=1)
 def _exact_background(batch: Ensemble, k: int) -> tuple[Array, Array, Array]:
-    """Mean and variance of N_k at β = 0 and the anchor's own N_k, each of shape [anchors]."""
+    """Return the mean and variance of N_k at β = 0 and the anchor's own N_k, each of shape [anchors]."""
 
     def of_anchor(one: Ensemble) -> tuple[Array, Array, Array]:
         return *moments_at_zero_beta(one, k, one.mu()), one.fields[k].count(one.anchor)

@@ -1,4 +1,4 @@
-"""The informative windows of many anchors."""
+"""The search for the informative windows of many anchors."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
-from jaxmaxent.analysis._profiles.profile import information_bits, information_errors, informative_window
+from jaxmaxent.analysis._profiles.information import information_bits, information_errors, informative_window
 
 _SURE = 2.0  # standard errors that are taken off the information of a position
 
 
-class Window(NamedTuple):
-    """The positions [start, stop) of an anchor, given by its index."""
+class InformativeWindow(NamedTuple):
+    """The positions [start, stop) of an anchor, which is given by its index."""
 
     anchor: int
     start: int
@@ -27,14 +27,14 @@ def informative_windows(
     least: float,
     gap: int,
     flank: int,
-) -> list[Window]:
-    """All windows, by anchor and position; the arguments are those of `find_motifs`.
+) -> list[InformativeWindow]:
+    """Return all windows, by anchor and position; the arguments are those of `find_motifs`.
 
-    Information counts as far as it is sure, less 2 of its standard errors. An anchor is cut where more than `gap`
-    positions in a row have no more than `threshold` bits; of each part the stretch with the largest sum of information
-    above `threshold` is taken, and so on to its left and right.
+    The information of a position counts less 2 of its standard errors. An anchor is cut where more than `gap` positions
+    in a row have no more than `threshold` bits. The stretch with the largest sum of information above `threshold` is
+    taken of each part, then of what remains on its left and right, and so on.
     """
-    # The error of a letter that was always or never seen is not known: its information counts as it is.
+    # The error of a letter that was always or never seen is unknown. Its information counts in full.
     doubt = information_errors(frequencies, np.nan_to_num(errors))
     length = frequencies.shape[1]
     windows = []
@@ -46,13 +46,13 @@ def informative_windows(
             if start == stop:
                 continue
             if bits[start:stop].sum() >= least:
-                windows.append(Window(anchor, max(start - flank, 0), min(stop + flank, length)))
+                windows.append(InformativeWindow(anchor, max(start - flank, 0), min(stop + flank, length)))
             parts += [(low, start), (stop, high)]
     return sorted(windows)
 
 
 def _islands(informative: Bool[np.ndarray, " length"], gap: int) -> list[tuple[int, int]]:
-    """Stretches [start, stop) of positions, cut where more than `gap` in a row are not informative."""
+    """Return stretches [start, stop) of positions, cut where more than `gap` in a row are not informative."""
     places = np.flatnonzero(informative)
     if not places.size:
         return []

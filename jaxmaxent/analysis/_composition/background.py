@@ -1,4 +1,4 @@
-"""The ensemble that a run sampled, given beside it, and what is exact about it at β = 0."""
+"""Exact means of a run's fields at β = 0, from the ensemble that the run sampled."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from jaxmaxent.results import Run
 
 
 def sampled_ensemble(run: Run, ensemble: Ensemble) -> Ensemble:
-    """The ensemble side by side, if it is what the run sampled.
+    """Return the batched ensemble if it is the one that the run sampled.
 
     Raises:
-        ValueError: if its anchors, fields or μ are others.
+        ValueError: if its anchors, fields or μ differ from those of the run.
     """
     checks.like("ensemble", ensemble, "batched", "an Ensemble")
     batch = ensemble.batched()
@@ -33,7 +33,7 @@ def sampled_ensemble(run: Run, ensemble: Ensemble) -> Ensemble:
 
 
 def moments_at_zero_beta(ensemble: Ensemble, k: int, mu: Float[Array, " fields"]) -> tuple[Array, Array]:
-    """Mean and variance of N_k at β = 0: the first two derivatives of log Z."""
+    """Return the mean and the variance of N_k at β = 0, the first two derivatives of log Z."""
     along = jax.nn.one_hot(k, len(ensemble.fields), dtype=mu.dtype)
     mean, slope = jax.jvp(lambda m: background.mean_counts(ensemble, m), (mu,), (along,))
     return mean[k], slope[k]

@@ -8,10 +8,10 @@ import exact
 import jaxmaxent as jme
 from jaxmaxent import diagnostics
 from jaxmaxent.analysis import solve_chemical_potential
-from jaxmaxent.analysis._chemical_potential import dual
-from jaxmaxent.analysis._chemical_potential import exact as exact_potential
-from jaxmaxent.analysis._chemical_potential import solve as potential
-from jaxmaxent.analysis._chemical_potential.bracket import Search, unlikely
+from jaxmaxent.analysis._chemical_potential import reweighting, sampler, solve
+from jaxmaxent.analysis._chemical_potential.reweighting import Round
+from jaxmaxent.analysis._chemical_potential.search import Search, unlikely
+from jaxmaxent.analysis._chemical_potential.zero_beta import solve_at_zero_beta
 from problems import Problem, toy_features
 
 TARGET = 0.38
@@ -83,7 +83,7 @@ class FakeRun:
 
 def solved_by_oracle(monkeypatch, problem, target, *, anchors=None, beta=None, seed=0, fault=None, **settings):
     oracle = Oracle(problem, seed, fault)
-    monkeypatch.setattr(potential, "sample", oracle)
+    monkeypatch.setattr(sampler, "sample", oracle)
     ensemble = problem.ensemble(
         anchor=problem.anchor if anchors is None else anchors, beta=problem.beta if beta is None else beta
     )
@@ -113,7 +113,7 @@ def solved():
         return run
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(potential, "sample", watched)
+        patch.setattr(sampler, "sample", watched)
         settings = {"field": "CG", "ladder": 3, "tolerance": 0.1, "steps": 400, "progress": False}
         result = solve_chemical_potential(jax.random.key(5), ensemble, TARGET, **settings)
     truth = np.array([exact_mus(PROBLEM, [a], [b], [TARGET])[0] for a, b in zip(ANCHORS, BETAS, strict=True)])
@@ -134,14 +134,14 @@ def test_potentials_are_the_exact_ones_within_their_errors(solved):
     assert (np.abs(truth - first) > 3 * result.standard_error).sum() >= 3
 
 
-def test_fresh_run_has_the_wanted_mean(solved):
+def test_new_run_has_the_wanted_mean(solved):
     result, _, _ = solved
     slope_times_error = result.standard_error / 4  # d(fraction)/dμ is at most 1/4 for sites that do not interact
     assert (np.abs(result.fraction - TARGET) < 5 * np.hypot(result.fraction_error, slope_times_error)).all()
 
 
 def test_another_mu_never_compiles_again(solved):
-    """Everything is traced in the first look; the looks after it and the fresh run are programs that are there."""
+    """Everything is traced in the first round. The later rounds and the new run use programs that exist."""
     result, _, after = solved
     assert len(after) == len(result.trials[0]) + 1 >= 3
     assert after[0] > 0
@@ -150,7 +150,7 @@ def test_another_mu_never_compiles_again(solved):
 
 def test_proposals_are_counted(solved):
     result, _, after = solved
-    least = len(after) * 400 + 2 * 400 + 40  # looks and warm-ups
+    least = len(after) * 400 + 2 * 400 + 40  # rounds and burn-ins
     assert result.proposals % (20 * 8 * 2) == 0
     assert result.proposals >= 20 * 8 * 2 * least
 
@@ -161,7 +161,7 @@ def test_proposals_are_counted(solved):
 def test_trials_tell_the_search(monkeypatch):
     """From far away, as other fields have changed since: the bracket closes around the answer."""
     problem = Problem(length=4, seed=11, mus=(0.0, 0.4, 0.3), beta=2.5)
-    monkeypatch.setattr(exact_potential, "solve", lambda *_: np.array([[5.0]]))
+    monkeypatch.setattr(solve, "solve_at_zero_beta", lambda *_: np.array([[5.0]]))
     result, _ = solved_by_oracle(monkeypatch, problem, TARGET)
     truth = exact_mus(problem, [problem.anchor], [2.5], [TARGET])[0]
     trials = result.trials[0]
@@ -229,11 +229,11 @@ def test_several_fields_at_once(monkeypatch):
 def test_fields_that_move_together_are_no_two_fields():
     """The letters C and G, and all but these: one count is the length less the other."""
     counts = np.random.default_rng(0).binomial(100, 0.4, (50, 8)).astype(float)
-    looks = [[dual.Look(np.zeros(2), np.stack([counts, 100 - counts], -1))]]
+    rounds = [[Round(np.zeros(2), np.stack([counts, 100 - counts], -1))]]
     search = Search(np.array([0.42, 0.58]), 0.02, np.zeros(2), 100)
-    search.look(looks)
+    search.update(rounds)
     search.give_up(500)
-    assert search.outcome.endswith("still unknown after 500 steps, as counts did not change independently")
+    assert search.outcome.endswith("still unknown after 500 steps, because counts did not change independently")
 
 
 def test_scores_have_targets_of_any_sign(monkeypatch):
@@ -246,7 +246,7 @@ def test_scores_have_targets_of_any_sign(monkeypatch):
 
 
 @pytest.mark.parametrize(("offset", "reached"), [(0.0, True), (1.5, False)])
-def test_fresh_run_has_the_last_word(monkeypatch, offset, reached):
+def test_the_new_run_has_the_last_word(monkeypatch, offset, reached):
     """A search whose chains stuck together reports another μ, with a small error."""
 
     def fault(mu, start):
@@ -256,7 +256,7 @@ def test_fresh_run_has_the_last_word(monkeypatch, offset, reached):
     result, _ = solved_by_oracle(monkeypatch, problem, TARGET, fault=fault, seed=1)
     assert result.reached[0] == reached
     assert np.isnan([result.mu[0], result.standard_error[0]]).all() != reached
-    assert ("chains started afresh at μ" in result.outcomes[0]) != reached
+    assert ("new chains at μ" in result.outcomes[0]) != reached
     assert np.isfinite(result.fraction[0])
 
 
@@ -280,8 +280,8 @@ def test_zero_beta_is_exact_and_is_not_searched(monkeypatch):
 
 
 def test_one_anchor_without_an_answer_leaves_the_others_theirs(monkeypatch):
-    start, known = exact_potential.solve, np.where(np.arange(20) == 0, np.nan, 1.0)
-    monkeypatch.setattr(exact_potential, "solve", lambda *arguments: start(*arguments) * known[:, None])
+    start, known = solve_at_zero_beta, np.where(np.arange(20) == 0, np.nan, 1.0)
+    monkeypatch.setattr(solve, "solve_at_zero_beta", lambda *arguments: start(*arguments) * known[:, None])
     result, _ = solved_by_oracle(monkeypatch, PROBLEM, TARGET, anchors=ANCHORS, beta=1.0, tolerance=0.1)
     np.testing.assert_array_equal(result.reached, known == 1)
     assert np.isnan([result.mu[0], result.fraction[0], result.fraction_error[0]]).all()
@@ -289,8 +289,8 @@ def test_one_anchor_without_an_answer_leaves_the_others_theirs(monkeypatch):
     assert (np.abs(result.mu[1:] - truth) < 4.5 * result.standard_error[1:]).all()
 
 
-def test_anchors_that_take_turns_are_looked_at_no_longer_than_each_needs(monkeypatch):
-    monkeypatch.setattr(potential, "_takes_turns", lambda *_: True)
+def test_anchors_that_take_turns_are_sampled_no_longer_than_each_needs(monkeypatch):
+    monkeypatch.setattr(sampler, "_takes_turns", lambda *_: True)
     ladder = np.stack([BETAS * 0, BETAS], axis=1)
     kept = []
 
@@ -299,7 +299,7 @@ def test_anchors_that_take_turns_are_looked_at_no_longer_than_each_needs(monkeyp
         return oracle(*arguments, **settings)
 
     oracle = Oracle(PROBLEM, 3)
-    monkeypatch.setattr(potential, "sample", watched)
+    monkeypatch.setattr(sampler, "sample", watched)
     ensemble = PROBLEM.ensemble(anchor=ANCHORS, beta=BETAS)
     settings = {"field": "CG", "ladder": ladder, "tolerance": 0.1} | QUICK
     result = solve_chemical_potential(jax.random.key(0), ensemble, TARGET, **settings)
@@ -319,7 +319,7 @@ def test_anchors_that_take_turns_are_looked_at_no_longer_than_each_needs(monkeyp
 
 def test_zero_beta_gives_the_logit():
     ensemble = jme.Ensemble.create(lambda x: x.reshape(-1), ["ACGTA" * 20, "A" * 100], beta=0.0, fields=GC).batched()
-    found = exact_potential.solve(ensemble, [0], np.array([0.41]), [[0], [1]])
+    found = solve_at_zero_beta(ensemble, [0], np.array([0.41]), [[0], [1]])
     np.testing.assert_allclose(found, np.full((2, 1), np.log(0.41 / 0.59)), atol=1e-4)
 
 
@@ -330,13 +330,13 @@ GC = [jme.composition("GC")]
 def test_zero_beta_with_other_fields_and_fixed_positions_is_exact(targets):
     problem = Problem(length=4, beta=0.0, mus=(0.0, 1.2, 0.5), fixed=(2,), seed=4)
     mus = np.array(problem.mus)
-    found = exact_potential.solve(problem.ensemble().batched(), list(range(len(targets))), np.array(targets), [[0]])[0]
+    found = solve_at_zero_beta(problem.ensemble().batched(), list(range(len(targets))), np.array(targets), [[0]])[0]
     mus[: len(targets)] = found
     p = exact.distribution(counts_of(problem) @ mus, problem.allowed)
     np.testing.assert_allclose((p @ counts_of(problem))[: len(targets)] / 4, targets, atol=1e-5)
 
 
-def test_unattainable_targets_never_look_like_an_answer():
+def test_unattainable_targets_are_no_answers():
     problem = Problem(length=4, beta=1.0, fixed=(0, 1, 2))
     held = int(np.isin(problem.anchor[:3], (1, 2)).sum())
     target = (held + 1) / 4 + 0.1 if held < 3 else 0.5
@@ -354,11 +354,11 @@ def test_reweighted_means_are_exact_within_their_errors():
     rng, counts = np.random.default_rng(0), counts_of(PROBLEM)[:, :2]
     z = []
     for _ in range(60):
-        looks = []
+        rounds = []
         for mu in ([-0.6, 0.1], [0.5, 0.4]):
             p = exact_distribution(PROBLEM, ANCHORS[0], 2.0, [*mu, 0.3])
-            looks.append(dual.Look(np.array(mu), counts[rng.choice(256, (64, 8), p=p)]))
-        here = dual.means_at([looks], np.array([0.1, 0.2]))
+            rounds.append(Round(np.array(mu), counts[rng.choice(256, (64, 8), p=p)]))
+        here = reweighting.means_at([rounds], np.array([0.1, 0.2]))
         p = exact_distribution(PROBLEM, ANCHORS[0], 2.0, [0.1, 0.2, 0.3])
         z.append((here.counts - p @ counts) / here.error().error)
         np.testing.assert_allclose(here.influence.mean((0, 1)), 0, atol=1e-12)
@@ -367,30 +367,30 @@ def test_reweighted_means_are_exact_within_their_errors():
     exact_slope = counts.T * p @ counts - np.outer(p @ counts, p @ counts)
     np.testing.assert_allclose(here.slope, exact_slope, atol=0.25 * exact_slope.max())
     assert 0.3 < here.share < 1
-    assert dual.means_at([looks], np.array([6.0, 0.2])).share < dual.TRUSTED
+    assert reweighting.means_at([rounds], np.array([6.0, 0.2])).share < reweighting.TRUSTED
 
 
 def test_far_draws_give_no_root():
     counts = np.random.default_rng(0).binomial(100, 0.2, (200, 8))[..., None].astype(float)
-    looks = [[dual.Look(np.zeros(1), counts)]]
-    assert dual.root(looks, np.array([60.0]), np.zeros(1)) is None
-    near = dual.root(looks, np.array([22.0]), np.zeros(1))
+    rounds = [[Round(np.zeros(1), counts)]]
+    assert reweighting.root(rounds, np.array([60.0]), np.zeros(1)) is None
+    near = reweighting.root(rounds, np.array([22.0]), np.zeros(1))
     logit = np.log(0.22 / 0.78) - np.log(0.2 / 0.8)
     assert abs(near.mu[0] - logit) < 4 * near.errors()[0]
-    assert dual.root([[dual.Look(np.zeros(1), np.full((20, 8, 1), 3.0))]], np.array([3.0]), np.zeros(1)) is None
+    assert reweighting.root([[Round(np.zeros(1), np.full((20, 8, 1), 3.0))]], np.array([3.0]), np.zeros(1)) is None
 
 
-def looks_at(mu, mean, spread=0.0, states=200, length=100):
+def rounds_at(mu, mean, spread=0.0, states=200, length=100):
     rng = np.random.default_rng(1)
     counts = mean * length + rng.normal(0, 5 + spread, (states, 8, 1))
-    return [[dual.Look(np.array([mu]), counts)]]
+    return [[Round(np.array([mu]), counts)]]
 
 
 def test_nothing_is_decided_within_the_noise():
     search = Search(np.array([0.4]), 0.02, np.zeros(1), 100)
     counts = np.random.default_rng(2).normal(40, 5, (20, 2, 1))
     counts += np.array([[[2.0], [-2.0]]])  # two chains that do not agree: an error of 2, with one degree of freedom
-    search.look([[dual.Look(np.zeros(1), counts + 8)]])  # 4 errors off
+    search.update([[Round(np.zeros(1), counts + 8)]])  # 4 errors off
     assert search.trials[0].verdict == "undecided"
     assert search.trials[0].bracket == (-np.inf, np.inf)
 
@@ -398,7 +398,7 @@ def test_nothing_is_decided_within_the_noise():
 def test_a_wrong_end_of_the_bracket_is_given_up():
     search = Search(np.array([0.4]), 0.02, np.zeros(1), 100)
     search._below = 0.5  # wrongly so
-    search.look(looks_at(0.0, 0.395))
+    search.update(rounds_at(0.0, 0.395))
     assert search.trials[0].bracket[0] == -np.inf
     assert search.root is not None
     assert search.root.mu[0] < 0.1
@@ -409,14 +409,14 @@ def test_a_mean_that_stays_on_one_side_is_given_up():
     for _ in range(60):
         if not search.open:
             break
-        search.look(looks_at(float(search.mu[0]), 0.2))
-    assert search.outcome.startswith("not reached: the mean does not come to 0.9 as far as μ = ")
+        search.update(rounds_at(float(search.mu[0]), 0.2))
+    assert search.outcome.startswith("not reached: the mean does not reach 0.9 as far out as μ = ")
     assert np.isnan(search.mu).all()
 
 
 def test_counts_that_never_change_say_so():
     search = Search(np.array([0.4]), 0.02, np.zeros(1), 100)
-    search.look([[dual.Look(np.zeros(1), np.full((20, 8, 1), 30.0))]])
+    search.update([[Round(np.zeros(1), np.full((20, 8, 1), 30.0))]])
     search.give_up(200)
     assert search.outcome.startswith("not reached: the standard error of μ is still unknown after 200 steps")
 

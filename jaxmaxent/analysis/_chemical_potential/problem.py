@@ -1,4 +1,4 @@
-"""What `solve_chemical_potential` is asked for: fields by their names, and targets that make sense for them."""
+"""The checked input of `solve_chemical_potential`: fields by their names, and possible targets for them."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from jaxmaxent.ensembles import Ensemble, composition, dinucleotide
 
 
 class Problem(NamedTuple):
-    """What is solved for.
+    """Fields, their targets, and the anchors that share a μ.
 
     Attributes:
         target: wanted means per site, shape [fields].
-        indices: of the fields in the ensemble.
-        names: of the fields.
-        groups: anchors that share a μ.
-        one: whether a single field was asked for by itself.
+        indices: indices of the fields in the ensemble.
+        names: names of the fields.
+        groups: indices of the anchors that share a μ.
+        one: True if the field was given as a single name.
     """
 
     target: Float[np.ndarray, " fields"]
@@ -33,7 +33,7 @@ class Problem(NamedTuple):
 
 
 def problem_of(ensemble: Ensemble, target: Any, field: Any, *, shared: bool) -> tuple[Ensemble, Problem]:
-    """The problem, checked, and the ensemble with its fields."""
+    """Return the ensemble with all fields that were named, and the checked problem."""
     one = isinstance(field, str)
     names = (field,) if one else tuple(field) if isinstance(field, Sequence) else ()
     if not names or not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
@@ -45,14 +45,14 @@ def problem_of(ensemble: Ensemble, target: Any, field: Any, *, shared: bool) -> 
         ensemble = _with_field(ensemble, name)
     known = [its.name for its in ensemble.fields]
     indices = [known.index(name) for name in names]
-    wanted = [_checked_target(entry, ensemble.fields[index]) for entry, index in zip(targets, indices, strict=True)]
-    everybody = list(range(ensemble.anchors))
-    groups = [everybody] if shared else [[a] for a in everybody]
-    return ensemble, Problem(np.array(wanted), indices, names, groups, one)
+    checked = [_checked_target(entry, ensemble.fields[index]) for entry, index in zip(targets, indices, strict=True)]
+    anchors = list(range(ensemble.anchors))
+    groups = [anchors] if shared else [[a] for a in anchors]
+    return ensemble, Problem(np.array(checked), indices, names, groups, one)
 
 
 def _with_field(ensemble: Ensemble, name: str) -> Ensemble:
-    """The ensemble with a field of this name, at μ = 0 if it is new."""
+    """Return the ensemble with a field of this name, at μ = 0 if the field is new."""
     if name in [its.name for its in ensemble.fields]:
         return ensemble
     letters = ensemble.alphabet.letters
@@ -67,7 +67,7 @@ def _with_field(ensemble: Ensemble, name: str) -> Ensemble:
 
 
 def _checked_target(target: Any, field: Any) -> float:
-    """A target between 0 and 1 for a field that counts sites or pairs, any number for one that scores them."""
+    """Check a target: between 0 and 1 for a field that counts sites or pairs, any number for one that scores them."""
     tables = [np.asarray(table) for table in (field.unary, field.pair) if table is not None]
     counts = all(np.isin(table, (0, 1)).all() for table in tables)
     bounds = {"above": 0.0, "below": 1.0} if counts else {"above": -math.inf}

@@ -1,4 +1,4 @@
-"""How stiffly a network holds the count of a field: its response to μ, beside that of the background.
+"""The response of a field's count to μ, beside that of the background.
 
 A network that holds the count lets it move less than it would without the network (β = 0, the same fields).
 """
@@ -11,39 +11,39 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Real
 
 from jaxmaxent import checks
-from jaxmaxent.analysis._chemical_potential.sampled import moments_at_zero_beta, sampled_ensemble
-from jaxmaxent.analysis._profiles.draws import field_of, index_of
+from jaxmaxent.analysis._composition.background import moments_at_zero_beta, sampled_ensemble
+from jaxmaxent.analysis._run_parts import anchor_of, checked_run, field_of, rung_of
 from jaxmaxent.diagnostics import ess_mean
 from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.results import Run
 
-# The curve is drawn this many standard deviations of the count to both sides (in units of its inverse), so many points.
+# By default the curve extends this many inverse standard deviations of the count to both sides, with so many points.
 _REACH, _POINTS = 2.0, 41
 
 
-class Response(NamedTuple):
-    """The count of a field against its μ, from one run by reweighting. NaN where the run does not reach.
+class CompositionResponse(NamedTuple):
+    """The count of a field as a function of its μ, from one run by reweighting. NaN where the run does not reach.
 
     Attributes:
-        field: what the field is called.
+        field: name of the field.
         length: positions of a sequence.
-        at: μ of the run.
+        run_mu: μ of the run.
         mu: shape [points].
         mean: ⟨N⟩ at each μ, a count, shape [points].
         mean_error: its standard error, from a jackknife over chains, shape [points].
         susceptibility: d⟨N⟩/dμ = Var N, shape [points].
         susceptibility_error: its standard error, shape [points].
-        ess: effective sample size that is left at each μ, shape [points].
+        ess: effective sample size that remains at each μ, shape [points].
         background: ⟨N⟩ without the network, shape [points].
         background_susceptibility: Var N without it, shape [points].
     """
 
     field: str
     length: int
-    at: float
+    run_mu: float
     mu: Float[np.ndarray, " points"]
     mean: Float[np.ndarray, " points"]
     mean_error: Float[np.ndarray, " points"]
@@ -66,84 +66,85 @@ class Reweighted(NamedTuple):
 
 def composition_response(
     run: Run,
+    *,
+    anchor: int = 0,
+    rung: int | None = None,
     field: int | str = 0,
     mu: Float[np.ndarray, " points"] | None = None,
-    *,
     ensemble: Ensemble | None = None,
-    anchor: int = 0,
-    rung: int = -1,
     min_ess: float = 100.0,
-) -> Response:
-    """⟨N⟩ and d⟨N⟩/dμ of one anchor against μ, from the traced counts of one run, beside the background's.
+) -> CompositionResponse:
+    """Return ⟨N⟩ and d⟨N⟩/dμ of one anchor as functions of μ, from the traced counts of one run.
 
     Args:
-        run: sampled with the field.
-        field: its name, such as "GC", or index.
-        mu: where, shape [points]; within two inverse standard deviations of the count around the run's μ if None.
-        ensemble: what was sampled. The background is then exact; without it, it is the run's own rung at β = 0,
-            reweighted, and NaN if there is none.
+        run: a run sampled with the field.
         anchor: index of the anchor.
-        rung: index of a β; the last is the largest.
-        min_ess: least effective sample size; where less is left, everything but the background is NaN.
+        rung: index of the rung; None means the target.
+        field: name of the field, such as "GC", or its index.
+        mu: values of μ, shape [points]; None means two inverse standard deviations of the count around the run's μ.
+        ensemble: the ensemble that was sampled, from which the background is exact. Without it the background is the
+            run's own rung at β = 0, reweighted, and NaN if there is none.
+        min_ess: smallest effective sample size; below it, everything but the background is NaN.
 
     Raises:
-        ValueError: for a field, anchor or rung the run does not have, an ensemble of other anchors or μ, μ's that are
-            not finite, or a run in which the count never changed.
+        ValueError: if the run has no such field, anchor or rung, the ensemble has other anchors or another μ, a μ is
+            not finite, or the count never changed in the run.
     """
-    k, anchor = field_of(run, field), index_of("anchor", anchor, len(run.names))
-    rung, at = index_of("rung", rung, run.beta.shape[1]), float(run.mu[anchor, k])
+    checked_run(run, "field_names")
+    k, anchor, rung = field_of(run, field), anchor_of(run, anchor), rung_of(run, rung)
+    run_mu = float(run.mu[anchor, k])
     counts = _traced(run, anchor, rung, k)
     if mu is None:
         if counts.std() == 0:
             raise ValueError(f"run must have a count of {run.field_names[k]} that changes, got {counts.flat[0]:g} only")
-        mu = at + np.linspace(-_REACH, _REACH, _POINTS) / counts.std()
+        mu = run_mu + np.linspace(-_REACH, _REACH, _POINTS) / counts.std()
     mu = checks.finite_array("mu", mu)
-    found = reweighted(counts, mu - at, min_ess=min_ess)
+    found = reweighted(counts, mu - run_mu, min_ess=min_ess)
     if ensemble is not None:
         one = sampled_ensemble(run, ensemble).take(anchor)
         bare = tuple(np.asarray(values, float) for values in _exact_curve(one, k, jnp.asarray(mu, one.beta.dtype)))
     elif run.beta[anchor, 0] == 0:
-        bare = reweighted(_traced(run, anchor, 0, k), mu - at, min_ess=min_ess)[::2]
+        bare = reweighted(_traced(run, anchor, 0, k), mu - run_mu, min_ess=min_ess)[::2]
     else:
         bare = np.full(len(mu), np.nan), np.full(len(mu), np.nan)
-    return Response(run.field_names[k], run.anchors.shape[1], at, mu, *found, bare[0], bare[1])
+    return CompositionResponse(run.field_names[k], run.anchors.shape[1], run_mu, mu, *found, bare[0], bare[1])
 
 
 def reweighted(
-    counts: Float[np.ndarray, "chains states"], change: Float[np.ndarray, " points"], *, min_ess: float = 100.0
+    counts: Real[np.ndarray, "chains draws"], change: Float[np.ndarray, " points"], *, min_ess: float = 100.0
 ) -> Reweighted:
-    """Mean and variance of a count where its μ is larger by `change`, from states sampled at one μ.
+    """Return mean and variance of a count at a μ that is larger by `change`, from draws at one μ.
 
-    States get the weights exp(Δμ N). What they are worth is Kish's effective sample size of the weights, (Σw)² / Σw²,
-    times the share of the states that were independent. Errors are from leaving out each chain in turn.
+    Draws get the weights exp(Δμ N). Their effective sample size is Kish's for the weights, (Σw)² / Σw², times the share
+    of the draws that were independent. Errors are from leaving out each chain in turn.
 
     Args:
-        counts: N of single states, shape [chains, states].
+        counts: N of single draws, shape [chains, draws].
         change: Δμ, shape [points].
-        min_ess: least effective sample size; where less is left everything but it is NaN.
+        min_ess: smallest effective sample size; below it, everything but the effective sample size is NaN.
 
     Raises:
-        ValueError: if the shapes are others, or something is not finite.
+        ValueError: if the shapes are others, or a value is not finite.
     """
     counts, change = checks.finite_array("counts", counts), checks.finite_array("change", change)
     min_ess = checks.number("min_ess", min_ess, above=0)
     if counts.ndim != 2 or not counts.size or change.ndim != 1:
         raise ValueError(
-            f"counts must have shape [chains, states] and change [points], got {list(counts.shape)} and "
+            f"counts must have shape [chains, draws] and change [points], got {list(counts.shape)} and "
             f"{list(change.shape)}"
         )
-    centre = counts.mean()  # powers of N − its mean lose no digits
-    sums = np.stack([_weighted_sums(counts - centre, delta) for delta in change], axis=-1)  # [powers, chains, points]
+    center = counts.mean()  # powers of N − its mean lose no digits
+    sums = np.stack([_weighted_sums(counts - center, delta) for delta in change], axis=-1)  # [powers, chains, points]
     total = sums.sum(1)
     mean, variance = _mean_and_variance(total)
     ess = total[0] ** 2 / total[3] / counts.size * float(ess_mean(counts))
     without = [_jackknife_error(values) for values in _mean_and_variance(total[:, None] - sums)]
-    found = (np.where(ess >= min_ess, values, np.nan) for values in (mean + centre, without[0], variance, without[1]))
+    found = (np.where(ess >= min_ess, values, np.nan) for values in (mean + center, without[0], variance, without[1]))
     return Reweighted(*found, ess=ess)
 
 
 def _weighted_sums(counts: np.ndarray, delta: float) -> np.ndarray:
-    """Σw, ΣwN, ΣwN² and Σw² of each chain."""
+    """Return Σw, ΣwN, ΣwN² and Σw² of each chain."""
     weights = np.exp(delta * counts - (delta * counts).max())
     terms = (weights, weights * counts, weights * counts**2, weights**2)
     return np.stack([term.sum(-1) for term in terms])
@@ -156,18 +157,18 @@ def _mean_and_variance(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _jackknife_error(without: Float[np.ndarray, "chains points"]) -> Float[np.ndarray, " points"]:
-    """Standard error from the values that leave out one chain each; NaN for a single chain."""
+    """Return the standard error from the values that leave out one chain each; NaN for a single chain."""
     chains = len(without)
     return np.sqrt((chains - 1) * without.var(0)) if chains > 1 else np.full(without.shape[1:], np.nan)
 
 
-def _traced(run: Run, anchor: int, rung: int, k: int) -> Float[np.ndarray, "chains states"]:
+def _traced(run: Run, anchor: int, rung: int, k: int) -> Float[np.ndarray, "chains draws"]:
     counts = run.counts[anchor, rung, :, :, k]
     return counts[:, ~np.isnan(counts).all(0)].astype(float)  # the shorter of two joined runs ends in NaN
 
 
 @functools.partial(jax.jit, static_argnums=1)
 def _exact_curve(ensemble: Ensemble, k: int, mu: Float[Array, " points"]) -> tuple[Array, Array]:
-    """Mean and variance of N_k at β = 0 at each μ_k, each of shape [points]."""
+    """Return the mean and variance of N_k at β = 0 at each μ_k, each of shape [points]."""
     mus = jnp.tile(ensemble.mu()[None], (len(mu), 1)).at[:, k].set(mu)
     return jax.vmap(lambda m: moments_at_zero_beta(ensemble, k, m))(mus)
