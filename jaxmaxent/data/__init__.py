@@ -7,9 +7,10 @@ from jaxmaxent.data._genome import read_windows as read_windows
 from jaxmaxent.data._genome import split_by_chromosome as split_by_chromosome
 from jaxmaxent.data._implant import implant as implant
 from jaxmaxent.data._implant import random_sequences as random_sequences
-from jaxmaxent.data._motifs import Motif as Motif
-from jaxmaxent.data._motifs import read_motifs as read_motifs
-from jaxmaxent.data._motifs import write_meme as write_meme
+from jaxmaxent.data._meme import write_meme as write_meme
+from jaxmaxent.data._motif import Motif as Motif
+from jaxmaxent.data._motif import WritableMotif as WritableMotif
+from jaxmaxent.data._motif_files import read_motifs as read_motifs
 from jaxmaxent.data._onehot import read_one_hot as read_one_hot
 from jaxmaxent.data._read import read_sequences as read_sequences
 from jaxmaxent.data._sequences import Sequences as Sequences

@@ -17,7 +17,7 @@ from jaxmaxent.files import new_file
 
 
 def read_fasta(
-    path: str | os.PathLike,
+    path: str | os.PathLike[str],
     *,
     alphabet: Alphabet = DNA,
     labels_in_header: bool | None = None,
@@ -131,7 +131,7 @@ def record_name(header: str, number: int) -> str:
     return header.split(maxsplit=1)[0] if header else numbered_name(number)
 
 
-def write_fasta(path: str | os.PathLike, sequences: Sequences, *, force: bool = False) -> None:
+def write_fasta(path: str | os.PathLike[str], sequences: Sequences, *, force: bool = False) -> None:
     """Write sequences to a FASTA file, one line each, under their names. Labels are not written.
 
     White space in a name becomes an underscore, since readers end the name there; so does what is not printable.

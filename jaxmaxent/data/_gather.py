@@ -35,7 +35,7 @@ class Gathered:
 
     def __init__(
         self,
-        path: str | os.PathLike,
+        path: str | os.PathLike[str],
         alphabet: Alphabet,
         where: Callable[[Any], str],
         *,

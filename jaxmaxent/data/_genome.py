@@ -38,8 +38,8 @@ class _Interval(NamedTuple):
 
 
 def read_windows(
-    genome_path: str | os.PathLike,
-    intervals: str | os.PathLike | Iterable[Sequence],
+    genome_path: str | os.PathLike[str],
+    intervals: str | os.PathLike[str] | Iterable[Sequence],
     *,
     length: int,
     offset: int = 0,
@@ -181,7 +181,7 @@ def _given(intervals: Any, center: str | None) -> list[_Interval]:
     return found
 
 
-def _read_bed(path: str | os.PathLike, center: str | None) -> list[_Interval]:
+def _read_bed(path: str | os.PathLike[str], center: str | None) -> list[_Interval]:
     if center is None:
         center = "summit" if plain_name(path).endswith(".narrowpeak") else "midpoint"
     intervals: list[_Interval] = []
@@ -257,7 +257,7 @@ def _interval(place: str, cells: list[str], strand: str, *, summit: int | None =
     return _Interval(place, cells[0], center, strand)
 
 
-def _open_genome(path: str | os.PathLike) -> Any:
+def _open_genome(path: str | os.PathLike[str]) -> Any:
     """A mapping from the names of chromosomes to what has a length and gives letters by slices."""
     named(path)
     if Path(path).name.lower().endswith(".2bit"):
@@ -267,7 +267,7 @@ def _open_genome(path: str | os.PathLike) -> Any:
     return _genome_in_memory(path)
 
 
-def _genome_in_memory(path: str | os.PathLike) -> dict[str, str]:
+def _genome_in_memory(path: str | os.PathLike[str]) -> dict[str, str]:
     genome: dict[str, str] = {}
     with open_lines(path) as lines:
         memory, size = Memory(lines.path), 0

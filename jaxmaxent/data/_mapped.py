@@ -37,7 +37,7 @@ class MappedFasta:
         ValueError: if the file cannot be read, is no FASTA file, or two records have one name.
     """
 
-    def __init__(self, path: str | os.PathLike) -> None:
+    def __init__(self, path: str | os.PathLike[str]) -> None:
         self._path = to_read(path)
         try:
             with open(self._path, "rb") as stream:

@@ -16,7 +16,7 @@ from jaxmaxent.files import to_read
 
 
 def read_one_hot(
-    path: str | os.PathLike,
+    path: str | os.PathLike[str],
     letters: str,
     *,
     alphabet: Alphabet = DNA,
@@ -70,7 +70,7 @@ def read_one_hot(
     return Sequences(tokens.reshape(len(names), -1), names, None, alphabet)
 
 
-def _sound(path: str | os.PathLike, one_hot: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+def _sound(path: str | os.PathLike[str], one_hot: np.ndarray, numbers: np.ndarray) -> np.ndarray:
     """The numbers of sequences with one letter at every position; all where there is none, for the error it gives."""
     if not np.issubdtype(one_hot.dtype, np.number) and one_hot.dtype != bool:
         return numbers

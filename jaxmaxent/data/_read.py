@@ -20,7 +20,7 @@ _TABLES = (".tsv", ".csv", ".txt", ".data")
 
 
 def read_sequences(
-    path: str | os.PathLike,
+    path: str | os.PathLike[str],
     *,
     alphabet: Alphabet = DNA,
     letters: str | None = None,
@@ -78,7 +78,11 @@ def read_sequences(
 
 
 def _check_options(
-    path: str | os.PathLike, is_fasta: bool, letters: str | None, labels_in_header: bool | None, columns: dict[str, Any]
+    path: str | os.PathLike[str],
+    is_fasta: bool,
+    letters: str | None,
+    labels_in_header: bool | None,
+    columns: dict[str, Any],
 ) -> None:
     if is_fasta:
         _refuse(path, "a FASTA file", letters=letters, **columns)
@@ -86,7 +90,7 @@ def _check_options(
         _refuse(path, "a table", letters=letters, labels_in_header=labels_in_header)
 
 
-def _refuse(path: str | os.PathLike, kind: str, **options: object) -> None:
+def _refuse(path: str | os.PathLike[str], kind: str, **options: object) -> None:
     for name, value in options.items():
         if value is not None:
             raise ValueError(f"{path} is read as {kind}, which has no use for {name}, got {name}={checks.shown(value)}")

@@ -21,7 +21,7 @@ _csv_limit = threading.Lock()
 
 
 def read_table(
-    path: str | os.PathLike,
+    path: str | os.PathLike[str],
     *,
     alphabet: Alphabet = DNA,
     sequence_column: str | None = None,
@@ -140,7 +140,7 @@ def _is_headerless(row: list[str], alphabet: Alphabet) -> bool:
     return len(row) == 2 and label_of(row[1]) is not None and is_encodable(row[0], alphabet)
 
 
-def _find_column(path: str | os.PathLike, header: list[str], name: str | None, defaults: tuple[str, ...]) -> int:
+def _find_column(path: str | os.PathLike[str], header: list[str], name: str | None, defaults: tuple[str, ...]) -> int:
     """Index of the column called `name`, or of the one with a default name where `name` is None."""
     if name is None:
         found = [i for i, column in enumerate(header) if column.lower() in defaults]

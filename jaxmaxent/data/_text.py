@@ -31,7 +31,7 @@ class LeftOut(UserWarning):
     """Says that a reader left records of a file out: how many of how many, and why the first."""
 
 
-def told_left_out(path: str | os.PathLike, count: int, total: int, what: str, reason: str) -> str:
+def told_left_out(path: str | os.PathLike[str], count: int, total: int, what: str, reason: str) -> str:
     """The sentence of a `LeftOut`, or of an error where nothing is left."""
     return f"{path}: {count:,} of {total:,} {what} are left out, the first: {reason}"
 
@@ -44,7 +44,7 @@ class Lines:
         numbered: (number, line) of every line that is left, numbers from 1; only the last may lack its "\\n".
     """
 
-    def __init__(self, path: str | os.PathLike, stream: IO[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], stream: IO[str]) -> None:
         self.path = _told(path)
         self.numbered = self._read(stream)
 
@@ -82,7 +82,7 @@ class Memory:
         path: the file, for errors.
     """
 
-    def __init__(self, path: str | os.PathLike) -> None:
+    def __init__(self, path: str | os.PathLike[str]) -> None:
         self._path, self._free = path, free_bytes()
 
     def check(self, kept: float, where: str) -> None:
@@ -98,28 +98,28 @@ def _size(count: float) -> str:
     return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
 
 
-def is_compressed(path: str | os.PathLike) -> bool:
+def is_compressed(path: str | os.PathLike[str]) -> bool:
     """Whether a name says that the file is compressed with gzip, or with bgzip, which gzip reads."""
     return Path(named(path)).name.lower().endswith(_COMPRESSED)
 
 
-def plain_name(path: str | os.PathLike) -> str:
+def plain_name(path: str | os.PathLike[str]) -> str:
     """The name of a file in lower case, without the suffix of its compression."""
     name = Path(path).name.lower()
     return next((name.removesuffix(suffix) for suffix in _COMPRESSED if name.endswith(suffix)), name)
 
 
-def is_standard_input(path: str | os.PathLike) -> bool:
+def is_standard_input(path: str | os.PathLike[str]) -> bool:
     """Whether a path is "-"; a file of that name is "./-"."""
     return named(path) == STANDARD_INPUT
 
 
-def _told(path: str | os.PathLike) -> str:
+def _told(path: str | os.PathLike[str]) -> str:
     return "standard input" if is_standard_input(path) else os.fspath(path)
 
 
 @contextlib.contextmanager
-def open_lines(path: str | os.PathLike) -> Iterator[Lines]:
+def open_lines(path: str | os.PathLike[str]) -> Iterator[Lines]:
     """Open a UTF-8 text file, or standard input for "-", to read its lines.
 
     Line ends are those of any system. A file is read through gzip if its name ends in .gz or .bgz, standard input
@@ -152,7 +152,7 @@ def open_lines(path: str | os.PathLike) -> Iterator[Lines]:
 
 
 @contextlib.contextmanager
-def _open_binary(path: str | os.PathLike) -> Iterator[IO[bytes]]:
+def _open_binary(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     if not is_standard_input(path):
         with (gzip.open if is_compressed(path) else open)(path, "rb") as stream:
             yield stream  # pyright: ignore[reportReturnType]
@@ -184,7 +184,7 @@ def label_of(text: str) -> int | None:
     return None if found is None else int(found[1] or bool(found[2]))
 
 
-def parse_label(text: str, path: str | os.PathLike, where: str) -> int:
+def parse_label(text: str, path: str | os.PathLike[str], where: str) -> int:
     """A label as 0 or 1; ValueError that names the file, the place and the text for anything else."""
     label = label_of(text)
     if label is None:

@@ -28,7 +28,7 @@ class TwoBit:
         ValueError: if the file cannot be read, is none or is cut off.
     """
 
-    def __init__(self, path: str | os.PathLike) -> None:
+    def __init__(self, path: str | os.PathLike[str]) -> None:
         self._path = to_read(path)
         try:
             self._bytes = np.memmap(self._path, np.uint8, mode="r")
