@@ -132,7 +132,7 @@ def single_letter_views(network: models.Network) -> dict[str, np.ndarray]:
     """The change of the log-ratio that each view gives a letter at a position, 0 at the anchor's own; [16, 2, 4]."""
     asked = models.representation(network), PAIRS
     uniform = ONE_HOT - 0.25
-    lost = attribution.input_x_gradient(*asked, centred=True).sum(-1, keepdims=True) * (1 - ONE_HOT)
+    lost = attribution.input_x_gradient(*asked, centered=True).sum(-1, keepdims=True) * (1 - ONE_HOT)
     multipliers = {
         "saliency": attribution.saliency(*asked),
         "integrated gradients": attribution.integrated_gradients(*asked) / uniform,

@@ -39,7 +39,7 @@ def every_view(
 
     Returns:
         scores of shape [sequences, length] under the name of each view: "saliency", the largest |gradient| of a letter;
-        "input × gradient", of the centred gradient, "integrated gradients" and "DeepLIFT", the sums over the letters;
+        "input × gradient", of the centered gradient, "integrated gradients" and "DeepLIFT", the sums over the letters;
         "mutagenesis", what the letter is worth (`loss_of_letters`). All but saliency have a sign.
 
     Raises:
@@ -49,7 +49,7 @@ def every_view(
     given = representation, tokens
     return {
         "saliency": np.abs(saliency(*given, **common)).max(-1),
-        "input × gradient": input_x_gradient(*given, centred=True, **common).sum(-1),
+        "input × gradient": input_x_gradient(*given, centered=True, **common).sum(-1),
         "integrated gradients": integrated_gradients(*given, baseline=baseline, steps=steps, **common).sum(-1),
         "DeepLIFT": deeplift(*given, baseline=baseline, **common).sum(-1),
         "mutagenesis": loss_of_letters(mutagenesis(*given, **common)),

@@ -23,7 +23,7 @@ def saliency(
     *,
     unit: int | tuple[int, int] | None = None,
     alphabet: Alphabet | None = None,
-    centred: bool = False,
+    centered: bool = False,
     chunk: int = CHUNK,
 ) -> Float[np.ndarray, "sequences length letters"]:
     """Gradient of an output unit with respect to the one-hot input (Simonyan, Vedaldi & Zisserman, 2013).
@@ -34,7 +34,7 @@ def saliency(
         unit: the output unit before its softmax, or a pair (a, b) for the log-ratio of the two classes; as in
             `Ensemble.create`.
         alphabet: the letters; those of the representation, or else DNA, if None.
-        centred: take the mean over the letters from the gradient at each position. It is the part that leaves the
+        centered: take the mean over the letters from the gradient at each position. It is the part that leaves the
             one-hot sequences, on which the network was never trained (Majdandzic et al., Genome Biology 24:109, 2023).
         chunk: sequences evaluated at a time, which bounds the memory.
 
@@ -48,7 +48,7 @@ def saliency(
     found = np.empty_like(asked.one_hot)
     for rows, used in chunks(len(found), asked.chunk):
         found[rows[:used]] = _gradients(*asked.network, asked.one_hot[rows])[:used]
-    return found - found.mean(-1, keepdims=True) if centred else found
+    return found - found.mean(-1, keepdims=True) if centered else found
 
 
 def input_x_gradient(
@@ -57,14 +57,14 @@ def input_x_gradient(
     *,
     unit: int | tuple[int, int] | None = None,
     alphabet: Alphabet | None = None,
-    centred: bool = False,
+    centered: bool = False,
     chunk: int = CHUNK,
 ) -> Float[np.ndarray, "sequences length letters"]:
     """`saliency` times the one-hot input: the gradient at the letters of the sequence, 0 at all others.
 
     Shrikumar et al., arXiv:1605.01713 (2016). Arguments and errors are those of `saliency`.
     """
-    gradient = saliency(representation, tokens, unit=unit, alphabet=alphabet, centred=centred, chunk=chunk)
+    gradient = saliency(representation, tokens, unit=unit, alphabet=alphabet, centered=centered, chunk=chunk)
     return gradient * np.eye(gradient.shape[-1], dtype=gradient.dtype)[np.asarray(tokens)]
 
 

@@ -71,7 +71,7 @@ def implant(
             f"background must be integers of shape [sequences, length], "
             f"got {background.dtype} of shape {list(background.shape)}"
         )
-    probabilities = normalised_rows("counts", counts)
+    probabilities = normalized_rows("counts", counts)
     (sequences, length), width = background.shape, len(probabilities)
     if width > length:
         raise ValueError(f"counts must have at most {length} rows, the sequences' length, got {width}")
@@ -82,7 +82,7 @@ def implant(
     return tokens, starts
 
 
-def normalised_rows(name: str, counts: Any) -> Float[np.ndarray, "width letters"]:
+def normalized_rows(name: str, counts: Any) -> Float[np.ndarray, "width letters"]:
     """Each row of `counts` over its sum; ValueError if a sum is 0 or an entry negative or not finite."""
     counts = checks.finite_array(name, counts, at_least=0)
     if counts.ndim != 2 or 0 in counts.shape:

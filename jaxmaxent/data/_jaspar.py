@@ -11,7 +11,7 @@ import re
 
 import numpy as np
 
-from jaxmaxent.data._implant import normalised_rows
+from jaxmaxent.data._implant import normalized_rows
 from jaxmaxent.data._motif import MOST_SITES, Candidates, Motif, alphabetical, names_of, numbers_of, order_of
 from jaxmaxent.ensembles import Alphabet
 
@@ -56,4 +56,4 @@ def _jaspar_motif(block: list[str], alphabet: Alphabet, turned: bool) -> Motif:
     counts = np.array(rows)[order].T
     if (counts > MOST_SITES).any():
         raise ValueError(f"counts must be at most {MOST_SITES:g}, got {counts.max():g}")
-    return Motif(name, identifier, normalised_rows("counts", counts), round(counts[0].sum()), counts)
+    return Motif(name, identifier, normalized_rows("counts", counts), round(counts[0].sum()), counts)

@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxmaxent import checks
-from jaxmaxent.data._implant import letter_frequencies, normalised_rows
+from jaxmaxent.data._implant import letter_frequencies, normalized_rows
 from jaxmaxent.data._motif import (
     MOST_SITES,
     Candidates,
@@ -205,7 +205,7 @@ def _probabilities(rows: np.ndarray) -> np.ndarray:
     if wrong.any():
         row = wrong.argmax()
         raise ValueError(f"row {row} (0-based) must be probabilities with sum 1, got {rows[row].tolist()}")
-    return normalised_rows("probabilities", rows)
+    return normalized_rows("probabilities", rows)
 
 
 def _sites(text: str | None) -> int | None:
