@@ -1,6 +1,11 @@
-"""Reading, making and writing sequences: FASTA files, tables, one-hot arrays, windows of genomes, motif
-files, shuffles that keep dinucleotide counts, and implanted sites."""
+"""Readers, writers and generators of sequences, so that data files become tokens with names and labels in one call.
 
+sequences = data.read_sequences("peaks.fa.gz")
+windows = data.read_windows("hg38.2bit", "peaks.narrowPeak", length=101)
+shuffles = data.dinucleotide_shuffle(np.random.default_rng(0), windows.tokens)
+"""
+
+from jaxmaxent.data._example import ctcf_example as ctcf_example
 from jaxmaxent.data._fasta import read_fasta as read_fasta
 from jaxmaxent.data._fasta import write_fasta as write_fasta
 from jaxmaxent.data._genome import read_windows as read_windows

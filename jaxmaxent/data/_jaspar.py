@@ -19,11 +19,12 @@ _ROW = re.compile(r"(\S)\s*[:|]?\s*(?:\[([^][]*)\]|(?<=[\s:|])([^][]*))")
 
 
 def jaspar_motifs(lines: list[str], alphabet: Alphabet) -> Candidates:
+    """Yield the motifs of a JASPAR file, each as its description and a function that makes it."""
     starts = [i for i, line in enumerate(lines) if line.startswith(">")]
     blocks = [lines[start:end] for start, end in itertools.pairwise([*starts, len(lines)])]
     bare = [[row for line in block[1:] if (row := numbers_of(line))] for block in blocks]
     letters = len(alphabet)
-    # Rows without letters are those of the alphabet, unless the whole file has them for positions.
+    # A row without a letter stands for a letter of the alphabet, unless the rows of the whole file are positions.
     turned = any(rows and len(rows) != letters == len(rows[0]) for rows in bare)
     turned = turned and not any(len(rows) == letters != len(rows[0]) for rows in bare)
     for block in blocks:

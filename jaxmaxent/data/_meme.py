@@ -44,20 +44,23 @@ def write_meme(
     background: Float[np.ndarray, " letters"] | None = None,
     force: bool = False,
 ) -> None:
-    """Write motifs to a file in minimal MEME format, with 9 digits after the point.
+    """Write motifs to a file in minimal MEME format, with 9 digits after the decimal point.
 
-    White space and what is not printable in a name or identifier become underscores. Counts are not written.
+    White space and characters that are not printable become underscores in names and identifiers. Counts are not
+    written.
+
+        write_meme("found.meme", analysis.find_motifs(run))
 
     Args:
         path: the file to write.
-        motifs: at least one motif, with different identifiers: those of a file, or found ones.
+        motifs: at least one motif, read from a file or found by `analysis.find_motifs`. All identifiers must differ.
         alphabet: the alphabet of the motifs.
-        background: frequency of each letter, shape [letters], sum 1; None means all alike.
+        background: frequency of each letter, shape [letters], sum 1. None means equal frequencies.
         force: overwrite an existing file.
 
     Raises:
-        ValueError: if there is no motif, an identifier is empty or repeats, a motif has another number of
-            letters, the background is none, or the file exists and `force` is False, or cannot be written.
+        ValueError: if there is no motif, an identifier is empty or repeats, or a motif has another number of letters;
+            if the background is not such frequencies; if the file exists and `force` is False, or cannot be written.
     """
     checked_alphabet(alphabet)
     frequencies = letter_frequencies("background", background, alphabet)
@@ -77,7 +80,7 @@ def _check_writable(motifs: Sequence[WritableMotif], letters: int) -> None:
     for motif in motifs:
         if motif.probabilities.shape[1] != letters:
             raise ValueError(
-                f"motif {motif.identifier!r} must have {letters} letters as the alphabet, "
+                f"motif {motif.identifier!r} must have {letters} letters like the alphabet, "
                 f"got {motif.probabilities.shape[1]}"
             )
     identifier, times = Counter(one_word(motif.identifier) for motif in motifs).most_common(1)[0]
@@ -101,13 +104,14 @@ def _meme_lines(motif: WritableMotif) -> list[str]:
 
 @dataclasses.dataclass(frozen=True)
 class _Letters:
-    """What the lines before a motif tell of its letters: the line ALPHABET, or else the background's letters."""
+    """The letters that the lines before a motif declare, by the line ALPHABET or else by the background frequencies."""
 
     given: str | None = None
     background: str = ""
     fault: str = ""
 
     def of(self, alphabet: Alphabet) -> str:
+        """Return the letters in the order of the file."""
         if self.fault:
             raise ValueError(self.fault)
         if self.given is not None:
@@ -122,12 +126,13 @@ class _Letters:
 
 
 def meme_motifs(lines: list[str], alphabet: Alphabet) -> Candidates:
+    """Yield the motifs of a MEME file, each as its description and a function that makes it."""
     for block, letters in _meme_blocks(lines):
         yield f"motif {_meme_names(block[0])[0]!r}", functools.partial(_meme_motif, block, letters, alphabet)
 
 
 def _meme_blocks(lines: list[str]) -> list[tuple[list[str], _Letters]]:
-    """The lines of each motif, with what those before it tell; each file that is part of one tells anew."""
+    """Return the lines of each motif, with the letters declared before it. Joined files each declare their own."""
     letters, block, i = _Letters(), [], 0
     blocks: list[tuple[list[str], _Letters]] = []
     while i < len(lines):
@@ -153,7 +158,7 @@ def _meme_blocks(lines: list[str]) -> list[tuple[list[str], _Letters]]:
 
 
 def _with_background(letters: _Letters, lines: list[str], i: int) -> tuple[_Letters, int]:
-    """What the lines from i on add: letters, each with a frequency; and where these lines end."""
+    """Add the letters of the background frequencies from line i on; return also the number of the line after them."""
     found = ""
     while i < len(lines) and (pairs := re.fullmatch(r"(\S\s+[-+.\deE]+\s*)+", lines[i])):
         found += "".join(pairs[0].split()[::2])
@@ -162,7 +167,7 @@ def _with_background(letters: _Letters, lines: list[str], i: int) -> tuple[_Lett
 
 
 def _symbols(lines: list[str]) -> str:
-    """The letters of an alphabet that is spelled out, in MEME's order; those defined by others are not of them."""
+    """Return the letters of a written-out alphabet in the order of MEME, without those defined by other letters."""
     found = set()
     for line in lines:
         bare = re.sub(r'"[^"]*"', " ", line)
@@ -172,7 +177,7 @@ def _symbols(lines: list[str]) -> str:
 
 
 def _meme_names(line: str) -> tuple[str, str]:
-    """Identifier and name of a line 'MOTIF', behind which the text output of programs has figures."""
+    """Return identifier and name of a line MOTIF. The text output of programs has figures behind them."""
     return names_of(re.split(r"\s+width\s*=", line.removeprefix("MOTIF"))[0])
 
 
@@ -199,7 +204,7 @@ def _meme_motif(block: list[str], letters: _Letters, alphabet: Alphabet) -> Moti
 
 
 def _probabilities(rows: np.ndarray) -> np.ndarray:
-    # Clipped so that no sum overflows; NaN becomes 2, which no probability is.
+    # Clipped so that no sum overflows. NaN becomes 2, which is not a probability.
     bounded = np.clip(np.nan_to_num(rows, nan=2.0), -2, 2)
     wrong = (np.abs(bounded.sum(1) - 1) > 0.01) | (bounded < 0).any(1)
     if wrong.any():

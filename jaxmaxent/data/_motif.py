@@ -1,4 +1,4 @@
-"""A motif, and the words and numbers of motif files that the formats share."""
+"""Motifs, and the helpers that the readers of both motif formats share."""
 
 from __future__ import annotations
 
@@ -21,11 +21,14 @@ class Motif:
     """A motif: the probabilities of the letters at each of its positions.
 
     Attributes:
-        name: its common name, for example "CTCF".
-        identifier: its accession, for example "MA0139.2".
-        probabilities: float, shape [width, letters], in the alphabet's order; each row sums to 1.
-        sites: the number of sites it was made from, where known.
-        counts: letters counted at each position, shape [width, letters], where the source gives counts.
+        name: the common name, for example "CTCF".
+        identifier: the accession, for example "MA0139.2".
+        probabilities: float, shape [width, letters], letters in the order of the alphabet. Each row sums to 1.
+        sites: the number of sites from which the motif was made; None if unknown.
+        counts: the number of times each letter occurs at each position, shape [width, letters]; None if unknown.
+
+    Raises:
+        ValueError: if the probabilities do not have that shape, are negative or not finite, or a row does not sum to 1.
     """
 
     name: str
@@ -45,38 +48,38 @@ class Motif:
 
 
 class WritableMotif(Protocol):
-    """What `write_meme` takes: a `Motif`, or what `analysis.find_motifs` finds."""
-
-    @property
-    def name(self) -> str:
-        """Its common name."""
-        ...
-
-    @property
-    def identifier(self) -> str:
-        """Its accession."""
-        ...
+    """Any motif that `write_meme` accepts: a `Motif` of a file, or a motif that `analysis.find_motifs` found."""
 
     @property
     def probabilities(self) -> Float[np.ndarray, "width letters"]:
-        """Letter probabilities at each position."""
+        """The probabilities of the letters at each position."""
         ...
 
     @property
     def sites(self) -> int | None:
-        """How many sites it was made of, where known."""
+        """The number of sites, None if unknown."""
+        ...
+
+    @property
+    def identifier(self) -> str:
+        """The accession, which must be unique in the file."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """The common name."""
         ...
 
 
 def names_of(header: str) -> tuple[str, str]:
-    """Identifier and name from what follows '>' or 'MOTIF'; the identifier again where there is no name."""
+    """Return identifier and name from the text after '>' or 'MOTIF'. Without a name it is the identifier."""
     words = header.split(maxsplit=1)
     identifier = words[0] if words else ""
     return identifier, words[1] if len(words) > 1 else identifier
 
 
 def numbers_of(text: str) -> list[float] | None:
-    """The numbers of a line, None if it is blank or holds anything else."""
+    """Return the numbers of a line; None if it is blank or holds anything else."""
     try:
         return [float(word) for word in text.split()] or None
     except ValueError:
@@ -84,7 +87,7 @@ def numbers_of(text: str) -> list[float] | None:
 
 
 def order_of(letters: str, alphabet: Alphabet) -> list[int]:
-    """Where the alphabet's letters stand in `letters`, which may be in lower case."""
+    """Return the index in `letters` of each letter of the alphabet. `letters` may be in lower case."""
     tokens = alphabet.encode(letters).tolist() if letters and is_encodable(letters, alphabet) else []
     if sorted(tokens) != list(range(len(alphabet))):
         raise ValueError(f"expected the letters {alphabet.letters!r} in some order, got {checks.shown(letters)}")
@@ -92,12 +95,12 @@ def order_of(letters: str, alphabet: Alphabet) -> list[int]:
 
 
 def alphabetical(alphabet: Alphabet) -> str:
-    """The letters in the order that is meant where a file tells none."""
+    """Return the letters in the order that applies if a file does not declare one."""
     letters = "".join(sorted(alphabet.letters))
     if letters not in {"".join(sorted(known.letters)) for known in (DNA, RNA, PROTEIN)}:
-        raise ValueError(f"nothing tells the order of the letters {alphabet.letters!r}")
+        raise ValueError(f"the file does not declare the order of the letters {alphabet.letters!r}")
     return letters
 
 
-# The motifs of a file, each with the words for it and a function that makes it or tells what is wrong with it.
+# The motifs of a file. Each has a description and a function that makes the motif, or raises ValueError.
 Candidates: TypeAlias = Iterator[tuple[str, Callable[[], Motif]]]

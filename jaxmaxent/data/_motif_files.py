@@ -14,23 +14,26 @@ from jaxmaxent.ensembles import DNA, Alphabet, checked_alphabet
 
 
 def read_motifs(path: str | os.PathLike[str], alphabet: Alphabet = DNA) -> list[Motif]:
-    """Read the motifs of a file in JASPAR or MEME format, told apart by the first line of either.
+    """Read the motifs of a file in JASPAR or MEME format. The first line decides which format it is.
 
-    MEME files may be minimal or the whole text output of a program, and several in one, each with its own alphabet.
-    Without a line ALPHABET, and in JASPAR files without letters, DNA, RNA and protein letters are taken in
-    alphabetical order. Motifs that are not sound are left out with a warning (`LeftOut`) where others are.
+    MEME files may be minimal or the complete text output of a program. Several may be joined in one file, each with its
+    own alphabet. DNA, RNA and protein letters are in alphabetical order if a MEME file has no line ALPHABET or the rows
+    of a JASPAR file have no letters. Invalid motifs are left out with a warning (`LeftOut`) if others are valid.
+
+        motifs = {motif.name: motif for motif in read_motifs("JASPAR2024_CORE.meme")}
 
     Args:
-        path: the file, or "-" for standard input; read through gzip if its name ends in .gz or .bgz.
-        alphabet: the alphabet whose letter order the motifs get; the file may have another order, or lower case.
+        path: the file, or "-" for standard input. It is read through gzip if its name ends in .gz or .bgz.
+        alphabet: the alphabet whose order the letters of the motifs get. The file may have another order, or lower
+            case.
 
     Returns:
-        The motifs in the file's order. Rows of a MEME matrix, which are rounded, are divided by their sum.
-        For JASPAR files `sites` is the sum of counts at the first position, as in JASPAR's own MEME files.
+        the motifs in the order of the file. Rows of a MEME matrix are rounded, so they are divided by their sum. For
+        JASPAR files `sites` is the sum of counts at the first position, as in JASPAR's own MEME files.
 
     Raises:
-        ValueError: if the file cannot be read, has another format, or has no motif with the letters of the
-            alphabet and a matrix of the announced width and of probabilities or counts.
+        ValueError: if the file cannot be read, has another format or has no valid motif. A motif is valid if it has the
+            letters of the alphabet and a matrix of probabilities or counts of the announced width.
     """
     checked_alphabet(alphabet)
     with open_lines(path) as opened:

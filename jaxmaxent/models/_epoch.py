@@ -15,7 +15,7 @@ from jax import lax
 from jaxtyping import Array
 
 from jaxmaxent import checks
-from jaxmaxent.models._labelled import Labelled
+from jaxmaxent.models._labeled import Labeled
 from jaxmaxent.models._networks import Architecture
 from jaxmaxent.models._parameters import parameters, with_parameters
 
@@ -69,7 +69,7 @@ def initial(architecture: Architecture, key: Array) -> TrainingState:
 
 @functools.partial(jax.jit, static_argnums=0)
 def one_epoch(
-    recipe: Recipe, state: TrainingState, key: Array, hyper: Hyper, data: Labelled, weights: Array
+    recipe: Recipe, state: TrainingState, key: Array, hyper: Hyper, data: Labeled, weights: Array
 ) -> tuple[TrainingState, Array]:
     """Run all steps of an epoch in one scan; return the new state and the loss of each step."""
     optimizer = _adamw(hyper.weight_decay)

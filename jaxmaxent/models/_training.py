@@ -14,8 +14,8 @@ from scipy.special import log_softmax
 
 from jaxmaxent import checks, console
 from jaxmaxent.models._epoch import Hyper, Recipe, TrainingState, hyper_parameters, initial, one_epoch
-from jaxmaxent.models._labelled import (
-    Labelled,
+from jaxmaxent.models._labeled import (
+    Labeled,
     checked_data,
     checked_validation,
     class_weights_of,
@@ -144,9 +144,9 @@ def train(
 class _Fit:
     """The compiled epoch with its data on the device."""
 
-    def __init__(self, recipe: Recipe, hyper: Hyper, data: Labelled, held_out: Labelled, weights: np.ndarray) -> None:
+    def __init__(self, recipe: Recipe, hyper: Hyper, data: Labeled, held_out: Labeled, weights: np.ndarray) -> None:
         self.recipe, self.hyper, self.held_out, self.weights = recipe, hyper, held_out, weights
-        self.on_device = (Labelled(*map(jnp.asarray, data)), jnp.asarray(weights, jnp.float32))
+        self.on_device = (Labeled(*map(jnp.asarray, data)), jnp.asarray(weights, jnp.float32))
 
     def run(self, init_key: Array, key: Array, monitor: str, patience: int, progress: bool) -> TrainResult:
         """Run all epochs, or until patience ends."""

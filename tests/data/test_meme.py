@@ -170,7 +170,7 @@ def test_writing_refuses_what_would_not_be_read(tmp_path):
         write_meme(path, [motifs[0], Motif("c", "id_1", motifs[0].probabilities)])
     with pytest.raises(ValueError, match="identifiers, but one is empty"):
         write_meme(path, [Motif("c", " ", motifs[0].probabilities)])
-    with pytest.raises(ValueError, match="motif 'id 1' must have 20 letters as the alphabet, got 4"):
+    with pytest.raises(ValueError, match="motif 'id 1' must have 20 letters like the alphabet, got 4"):
         write_meme(path, motifs, alphabet=PROTEIN)
     with pytest.raises(ValueError, match="background must be 4 numbers with sum 1"):
         write_meme(path, motifs, background=np.array([0.5, 0.5, 0.5, 0.5]))

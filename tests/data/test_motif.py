@@ -12,7 +12,7 @@ def test_without_an_alphabet_letters_are_in_alphabetical_order(write_file, alpha
     (motif,) = read_motifs(write_file("x.txt", text), alphabet)
     assert alphabet.decode(motif.probabilities.argmax(1)) == "".join(sorted(alphabet.letters))
     with pytest.raises(
-        ValueError, match="motif 'M': expected .* rows of 4 prob|nothing tells the order of the letters"
+        ValueError, match="motif 'M': expected .* rows of 4 prob|the file does not declare the order of the letters"
     ):
         read_motifs(write_file("x.txt", text), Alphabet("WXYZ") if alphabet is RNA else DNA)
 

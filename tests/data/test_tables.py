@@ -83,7 +83,7 @@ def test_cells_of_any_length(table, quote, delimiter):
     read = read_table(table("\n".join(map(delimiter.join, rows)), "x.txt"))
     assert DNA.decode(read.tokens) == [letters, letters[::-1]]
     assert csv.field_size_limit() == limit
-    with pytest.raises(ValueError, match="not a sound row"):
+    with pytest.raises(ValueError, match="not a valid row"):
         read_table(table('seq,label\n"AC"x,1\n', "x.csv"))
     assert csv.field_size_limit() == limit
 
@@ -148,7 +148,7 @@ def test_wrong_columns_and_quotes(table):
         read_table(path, sequence_column="dna")
     with pytest.raises(ValueError, match=r"no column called 'seq', .*'AC', '1'"):
         read_table(table("AC\t1\n"), sequence_column="seq")
-    with pytest.raises(ValueError, match="x.csv, line 2: not a sound row of a table with quotes: "):
+    with pytest.raises(ValueError, match="x.csv, line 2: not a valid row of a table with quotes: "):
         read_table(table('seq,label\n"AC,1\n', "x.csv"))
 
 

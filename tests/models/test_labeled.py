@@ -6,17 +6,17 @@ from motif_tables import motif_data, quick
 
 from jaxmaxent.ensembles import BINARY, DNA
 from jaxmaxent.models import MLPArchitecture, parameters
-from jaxmaxent.models._labelled import Labelled, class_weights_of, split
+from jaxmaxent.models._labeled import Labeled, class_weights_of, split
 
 
 def test_split_is_stratified_and_a_partition():
     labels = np.repeat([0, 1, 2], [90, 30, 2]).astype(np.int32)
     tokens = np.arange(122, dtype=np.uint8)[:, None]
-    kept, held_out = split(jax.random.key(0), Labelled(tokens, labels), 0.2)
+    kept, held_out = split(jax.random.key(0), Labeled(tokens, labels), 0.2)
     np.testing.assert_array_equal(np.bincount(held_out.labels), [18, 6, 1])
     assert sorted([*kept.tokens[:, 0], *held_out.tokens[:, 0]]) == list(range(122))
     np.testing.assert_array_equal(labels[held_out.tokens[:, 0]], held_out.labels)
-    other = split(jax.random.key(1), Labelled(tokens, labels), 0.2)[1]
+    other = split(jax.random.key(1), Labeled(tokens, labels), 0.2)[1]
     assert not np.array_equal(other.tokens, held_out.tokens)
 
 

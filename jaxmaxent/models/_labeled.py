@@ -1,4 +1,4 @@
-"""Labelled sequences that are ready to train on: checked, split, weighted by class."""
+"""Labeled sequences that are ready to train on: checked, split, weighted by class."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from jaxmaxent.models._networks import Architecture
 from jaxmaxent.models._parameters import checked_tokens
 
 
-class Labelled(NamedTuple):
-    """Labelled sequences: tokens [sequences, length] uint8 and labels [sequences] int32, on the host or the device."""
+class Labeled(NamedTuple):
+    """Labeled sequences: tokens [sequences, length] uint8 and labels [sequences] int32, on the host or the device."""
 
     tokens: Any
     labels: Any
 
 
-def with_other_strand(data: Labelled, alphabet: Alphabet) -> Labelled:
+def with_other_strand(data: Labeled, alphabet: Alphabet) -> Labeled:
     """Append the reverse complement of every sequence, under the same label."""
     if alphabet.complements is None:
         raise ValueError(f"both_strands needs complements, which the alphabet {alphabet.letters!r} does not have")
-    return Labelled(np.concatenate([data.tokens, alphabet.reverse_complement(data.tokens)]), np.tile(data.labels, 2))
+    return Labeled(np.concatenate([data.tokens, alphabet.reverse_complement(data.tokens)]), np.tile(data.labels, 2))
 
 
-def checked_data(what: str, tokens: Any, labels: Any, architecture: Architecture) -> Labelled:
+def checked_data(what: str, tokens: Any, labels: Any, architecture: Architecture) -> Labeled:
     """Return tokens and labels that fit each other and the architecture; errors begin with `what`."""
     tokens = checked_tokens(f"{what}tokens", tokens, architecture)
     labels = np.asarray(labels)
@@ -47,17 +47,17 @@ def checked_data(what: str, tokens: Any, labels: Any, architecture: Architecture
             f"{what}labels must hold every class from 0 to {architecture.units - 1}, "
             f"but class {missing[0]} has no sequence"
         )
-    return Labelled(tokens, labels)
+    return Labeled(tokens, labels)
 
 
-def checked_validation(validation: Any, architecture: Architecture) -> Labelled:
+def checked_validation(validation: Any, architecture: Architecture) -> Labeled:
     """Return the validation sequences that the caller gave."""
     if not isinstance(validation, tuple | list) or len(validation) != 2:
         raise ValueError(f"validation must be (tokens, labels), got {type(validation).__name__}")
     return checked_data("validation ", validation[0], validation[1], architecture)
 
 
-def split(key: Array, data: Labelled, fraction: float) -> tuple[Labelled, Labelled]:
+def split(key: Array, data: Labeled, fraction: float) -> tuple[Labeled, Labeled]:
     """Split into training and validation sequences: the same fraction of every class, at least one sequence in each."""
     fraction = checks.number("validation_fraction", fraction, above=0, below=1)
     held_out = np.zeros(len(data.labels), bool)
@@ -70,8 +70,8 @@ def split(key: Array, data: Labelled, fraction: float) -> tuple[Labelled, Labell
                 f"but class {k} has {len(members)}"
             )
         held_out[members[: min(max(1, round(fraction * len(members))), len(members) - 1)]] = True
-    training = Labelled(data.tokens[~held_out], data.labels[~held_out])
-    return training, Labelled(data.tokens[held_out], data.labels[held_out])
+    training = Labeled(data.tokens[~held_out], data.labels[~held_out])
+    return training, Labeled(data.tokens[held_out], data.labels[held_out])
 
 
 def class_weights_of(class_weights: Any, labels: np.ndarray, units: int) -> np.ndarray:
