@@ -133,7 +133,7 @@ class Gathered:
         self._waiting = []
 
     def _valid(self, entries: list[Any]) -> list[Any]:
-        """Return the entries with letters of the alphabet only; raise ValueError for others, unless they may be left out."""
+        """Return the entries with letters of the alphabet only; raise ValueError if others must not be left out."""
         letters = set().union(*(entry[0] for entry in entries))
         wrong = {letter for letter in letters if not is_encodable(letter, self._alphabet)}
         valid = [entry for entry in entries if wrong.isdisjoint(entry[0])]
