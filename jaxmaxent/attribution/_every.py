@@ -75,7 +75,7 @@ class Completeness(NamedTuple):
 
     @property
     def error(self) -> Float[np.ndarray, " sequences"]:
-        """The excess of the scores, shape [sequences], in units of the output; negative if they add up to too little."""
+        """The excess of the scores, shape [sequences], in units of the output; negative if they sum to too little."""
         return self.total - self.difference
 
 

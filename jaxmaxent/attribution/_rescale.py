@@ -66,7 +66,7 @@ class Pair:
     Attributes:
         value: the numbers at the input. Their gradient follows the rules.
         reference: the numbers at the reference.
-        origin: the numbers from which operations on each number alone made these; None if there were no such operations.
+        origin: the numbers from which operations on each number alone made these; None if there were none.
     """
 
     value: Array

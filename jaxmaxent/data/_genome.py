@@ -39,7 +39,7 @@ class _Interval(NamedTuple):
 
 def read_windows(
     genome_path: str | os.PathLike[str],
-    intervals: str | os.PathLike[str] | Iterable[Sequence],
+    intervals: str | os.PathLike[str] | Iterable[Sequence[Any]],
     *,
     length: int,
     offset: int = 0,
