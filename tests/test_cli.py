@@ -823,7 +823,7 @@ LONG = ["--beta", 5, *LADDER, "--steps", 2000, "--burn-in", 100, "--limit", 2, "
 IN_TURN = """
 import sys
 from jaxmaxent.cli import _parser, main
-from jaxmaxent.commands import interpret
+from jaxmaxent.commands import _interpret as interpret
 from jaxmaxent.sampling.host._progress import Progress
 interpret._letters_at_once = lambda: 1
 Progress.advance = lambda *arguments, **numbers: print("block", flush=True)

@@ -12,9 +12,8 @@ from evaluate.networks import CASES, LETTERS, Case, conv, dense, dilated, flat, 
 
 import jaxmaxent as jme
 from jaxmaxent.evaluate import Edit, FullEvaluator
-from jaxmaxent.evaluate.incremental import IncrementalEvaluator, incremental
+from jaxmaxent.evaluate.incremental import IncrementalEvaluator, incremental, mutants
 from jaxmaxent.evaluate.incremental import _commit as commit
-from jaxmaxent.evaluate.incremental import _mutants as mutants
 from jaxmaxent.evaluate.incremental._proposal import Proposal
 from jaxmaxent.kernels import Site, build
 
