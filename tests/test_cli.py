@@ -29,7 +29,7 @@ from jaxmaxent.data import read_fasta, read_motifs
 from jaxmaxent.data._example import ctcf_example
 from jaxmaxent.files import owned
 from jaxmaxent.models import load
-from jaxmaxent.report._page import PNG_SIGNATURE
+from jaxmaxent.report._images import PNG_SIGNATURE
 from jaxmaxent.sampling import Interrupted, NonFiniteEnergyError
 from jaxmaxent.sampling import _checkpoint as save
 from jaxmaxent.sampling import _options as run_settings
