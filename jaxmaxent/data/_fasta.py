@@ -62,7 +62,7 @@ def fasta_of(
     lines: Lines, *, alphabet: Alphabet, labels_in_header: bool | None, limit: int | None, skip_invalid: bool
 ) -> Sequences:
     """Return the sequences of an open FASTA file, as `read_fasta` does."""
-    gathered = Gathered(lines.path, alphabet, Record.told, limit=limit, skip_invalid=skip_invalid)
+    gathered = Gathered(lines.path, alphabet, FastaRecord.told, limit=limit, skip_invalid=skip_invalid)
     could_be_labels, count = labels_in_header is None, 0
     for record in read_records(lines):
         count = record.number + 1
@@ -79,7 +79,7 @@ def fasta_of(
     return gathered.sequences(named=not labeled, labeled=labeled)
 
 
-class Record(NamedTuple):
+class FastaRecord(NamedTuple):
     """A record: its number in the file, counted from 0, its header without the ">", and its letters."""
 
     number: int
@@ -91,7 +91,7 @@ class Record(NamedTuple):
         return f"record {self.number} {self.header[:60]!r} (counted from 0)"
 
 
-def read_records(lines: Lines) -> Iterator[Record]:
+def read_records(lines: Lines) -> Iterator[FastaRecord]:
     """Yield the records of a FASTA file one by one, at least one. Letters and lengths are not checked.
 
     Raises:
@@ -122,8 +122,8 @@ def read_records(lines: Lines) -> Iterator[Record]:
 _LONG = 2**24  # letters of a record above which the free memory is checked
 
 
-def _finished(lines: Lines, number: int, header: str, letters: io.StringIO) -> Record:
-    record = Record(number, header, letters.getvalue())
+def _finished(lines: Lines, number: int, header: str, letters: io.StringIO) -> FastaRecord:
+    record = FastaRecord(number, header, letters.getvalue())
     if not record.letters:
         raise ValueError(f"{lines.path}: {record.told()} has no sequence")
     return record
