@@ -220,7 +220,7 @@ plot.show(figure, "nucleosome_ww.png")
 
 # %%
 profile, middle = analysis.profile(run, anchor=0), slice(60, 141)
-rival = attribution.input_x_gradient(representation, run.anchors[:1], centred=True).sum(-1)[0]
+rival = attribution.input_x_gradient(representation, run.anchors[:1], centered=True).sum(-1)[0]
 figure = plot.views(
     profile.frequencies[middle],
     {"input × gradient": rival[middle]},

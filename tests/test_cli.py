@@ -387,7 +387,7 @@ FILES = {
     "empty": ("s.fa", b"", ["is empty"]),
     "empty gz": ("s.fa.gz", gzip.compress(b""), ["is empty"]),
     "truncated gz": ("s.fa.gz", gzip.compress(fasta(GOOD, GOOD))[:-9], ["is cut off"]),
-    "no gz": ("s.fa.gz", fasta(GOOD), ["not a sound gzip file"]),
+    "no gz": ("s.fa.gz", fasta(GOOD), ["not a valid gzip file"]),
     "no text": ("s.fa", b"\xff\xfe\x00" * 9, ["is not UTF-8 text"]),
     "no fasta": ("s.fa", GOOD.encode(), ["line 1", "header starting with '>'"]),
     "any letter": (
@@ -422,7 +422,7 @@ def test_bad_sequence_files_are_named(work, tmp_path, out, capsys, case, command
 ONE_HOTS = {
     "no one-hot": (np.full((2, LENGTH, 4), 0.25), "GCAT", "exactly one 1"),
     "no numbers": (np.full((2, LENGTH, 4), "a"), "GCAT", "must hold numbers"),
-    "objects": (np.array([{}], object), "GCAT", "not a sound .npy file"),
+    "objects": (np.array([{}], object), "GCAT", "not a valid .npy file"),
     "shape": (np.eye(4)[0], "GCAT", "must have shape"),
     "five letters": (np.eye(5)[np.zeros(LENGTH, int)], "GCAT", "must have shape"),
     "length": (np.eye(4), "GCAT", f"length 4, but the network takes {LENGTH}"),
@@ -442,7 +442,7 @@ def test_bad_one_hot_arrays_are_named(work, tmp_path, out, capsys, case):
 def test_a_truncated_one_hot_array_is_named(work, tmp_path, out, capsys):
     (tmp_path / "s.npy").write_bytes(work.npy.read_bytes()[:-100])
     arguments = ["interpret", work.model, tmp_path / "s.npy", "--beta", 5, "--letters", "GCAT"]
-    refused(capsys, arguments, out, [tmp_path / "s.npy", "not a sound .npy file"])
+    refused(capsys, arguments, out, [tmp_path / "s.npy", "not a valid .npy file"])
 
 
 @pytest.mark.parametrize(

@@ -198,12 +198,7 @@ class Checkpoints:
 
 
 def _checked(file: Path, description: Any) -> dict[str, Any]:
-    kind = description.get("format") if isinstance(description, dict) else None
-    if kind != FORMAT:
-        raise ValueError(f"{file} must have the format {FORMAT!r}, got {checks.shown(kind)}")
-    number = description.get("format_version")
-    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-        raise ValueError(f"{file} must have a format_version that is a whole number from 1, got {checks.shown(number)}")
+    number = checks.format_version(file, description, FORMAT)
     if number != FORMAT_VERSION:
         raise ValueError(
             f"{file} has format_version {checks.shown(number)}, but this version of jaxmaxent reads {FORMAT_VERSION} "
