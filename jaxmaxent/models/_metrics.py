@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jaxmaxent import checks
+from jaxmaxent.models._areas import areas
 from jaxmaxent.models._networks import Architecture, Network
 from jaxmaxent.models._parameters import checked_tokens, parameters, with_parameters
 
@@ -26,13 +27,7 @@ def auroc(labels: Int[np.ndarray, " n"], scores: Float[np.ndarray, " n"]) -> flo
     Raises:
         ValueError: for other labels, a single class, unequal lengths or scores that are not finite.
     """
-    positive, scores = _checked(labels, scores)
-    positives, negatives = int(positive.sum()), int((~positive).sum())
-    # Ranks from 1. Equal scores share the mean of their ranks.
-    _, place, times = np.unique(scores, return_inverse=True, return_counts=True)
-    last = np.cumsum(times)
-    rank_sum = (last - (times - 1) / 2)[place][positive].sum()
-    return float((rank_sum - positives * (positives + 1) / 2) / (positives * negatives))
+    return float(areas(*_checked(labels, scores))[0, 0])
 
 
 def auprc(labels: Int[np.ndarray, " n"], scores: Float[np.ndarray, " n"]) -> float:
@@ -47,12 +42,7 @@ def auprc(labels: Int[np.ndarray, " n"], scores: Float[np.ndarray, " n"]) -> flo
     Raises:
         ValueError: for other labels, a single class, unequal lengths or scores that are not finite.
     """
-    positive, scores = _checked(labels, scores)
-    order = np.argsort(-scores, kind="stable")
-    last_of_score = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
-    found = np.cumsum(positive[order])[last_of_score]
-    precision = found / (last_of_score + 1)
-    return float(np.sum(np.diff(found, prepend=0) * precision) / found[-1])
+    return float(areas(*_checked(labels, scores))[0, 1])
 
 
 def _checked(labels: Any, scores: Any) -> tuple[np.ndarray, np.ndarray]:

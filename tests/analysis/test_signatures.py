@@ -26,8 +26,6 @@ def test_functions_of_runs_are_found():
 
 @pytest.mark.parametrize("name", OF_RUNS)
 def test_only_what_is_required_is_given_by_position(name):
-    if "_thermodynamics" in getattr(analysis, name).__module__:
-        pytest.xfail("these functions still take the anchor by position")
     _, *others = OF_RUNS[name]
     for parameter in others:
         assert (parameter.kind is parameter.KEYWORD_ONLY) == (parameter.default is not EMPTY)
