@@ -1,21 +1,20 @@
-"""Whether counting every draw at every rung is worth it: its error beside that of counting each at its own rung.
+"""Is it worth counting every draw at every rung? The error beside that of counting each draw at its own rung.
 
     JAXMAXENT_DATA=... python benchmarks/all_rungs.py --model MODEL [--anchor 0] [--beta 100]
 
-A draw x seen at any rung tells of rung k with the weight exp(−β_k E(x)) / Z_k over the mean of the same at all rungs
-(Shirts & Chodera, J. Chem. Phys. 129, 2008, with log Z fixed by a first run, so that counts could stay streaming).
-Both estimates are made of each chain of one run, and their variances between the chains compared.
+A draw x of any rung counts at rung k with the weight exp(−β_k E(x)) / Z_k, divided by the mean of this number over all
+rungs (Shirts & Chodera, J. Chem. Phys. 129, 2008; a first run fixes log Z, so that counts could be streamed). Both
+estimates are made from each chain of one run, and their variances between the chains are compared.
 """
 
 import argparse
-import os
-import sys
 from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from measure import data_folder
 
 import jaxmaxent as jme
 from jaxmaxent import models
@@ -31,9 +30,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=12_000)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    if "JAXMAXENT_DATA" not in os.environ:
-        sys.exit("set JAXMAXENT_DATA to the folder that holds ctcf/")
-    anchors = Path(os.environ["JAXMAXENT_DATA"]) / "ctcf" / "published_anchors_gcat.npy"
+    anchors = data_folder("ctcf") / "published_anchors_gcat.npy"
     tokens = read_one_hot(anchors, "GCAT").tokens[options.anchor]
     ensemble = jme.Ensemble.create(models.representation(models.load(options.model)), tokens, beta=options.beta)
     settings: dict[str, Any] = {"chains": options.chains, "anchor_chains": 0, "progress": False}
@@ -50,15 +47,15 @@ def main() -> None:
 
 
 def energies_of(ensemble: jme.Ensemble, draws: np.ndarray) -> np.ndarray:
-    """Energies of draws [chains, rungs, draws, length], without the last axis."""
+    """Return the energies [chains, rungs, draws] of draws [chains, rungs, draws, length]."""
     flat = jnp.asarray(draws.reshape(-1, draws.shape[-1]), jnp.int32)
     found = jax.jit(lambda rows: jax.lax.map(ensemble.energy, rows, batch_size=512))(flat)
     return np.asarray(found, np.float64).reshape(draws.shape[:-1])
 
 
 def counted_at_all(draws: np.ndarray, energies: np.ndarray, betas: np.ndarray, log_z: np.ndarray) -> np.ndarray:
-    """Each chain's frequencies at every rung from its draws at all rungs, [chains, rungs, length, letters]."""
-    log_p = -betas * energies[..., None] - log_z  # of every draw at every rung
+    """Estimate each chain's frequencies at every rung from its draws at all, [chains, rungs, length, letters]."""
+    log_p = -betas * energies[..., None] - log_z  # every draw at every rung
     log_p -= log_p.max(-1, keepdims=True)
     weights = np.exp(log_p)
     weights /= weights.sum(-1, keepdims=True)
@@ -68,7 +65,7 @@ def counted_at_all(draws: np.ndarray, energies: np.ndarray, betas: np.ndarray, l
 
 
 def report(own: np.ndarray, every: np.ndarray, betas: np.ndarray) -> None:
-    """The variances between chains side by side."""
+    """Print the variances between chains side by side."""
     print("β       letters  variance of the mean, all rungs / own rung: median, slowest tenth   furthest apart (s.e.)")
     variances = own.var(0, ddof=1), every.var(0, ddof=1)
     bound = own.mean(0) * (1 - own.mean(0))

@@ -1,8 +1,9 @@
-"""Results of benchmarks/hardware.py side by side: the best speed of each device, and how many times the first one's.
+"""Results of benchmarks/hardware.py side by side: the best speed of each device, and its ratio to the first device.
 
     python benchmarks/compare.py FIRST.json SECOND.json … [--plot FILE.png]
 
-The best speed is that over all numbers of chains. A file that is no such result ends it with exit code 2.
+The best speed is the largest over all numbers of chains. A file that is not such a result ends the program with exit
+code 2.
 """
 
 import argparse
@@ -32,7 +33,7 @@ def main() -> int:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """A result of benchmarks/hardware.py.
+    """Read a result of benchmarks/hardware.py.
 
     Raises:
         ValueError: in one sentence, if the file cannot be read or holds anything else.
@@ -65,7 +66,7 @@ def _is_row(row: Any) -> bool:
 
 
 def best(found: dict[str, Any]) -> dict[tuple[str, ...], dict[str, Any]]:
-    """The fastest row of each network, evaluator and precision; one row for both where these make no difference."""
+    """Return the fastest row of each network, evaluator and precision; one row for both precisions if they agree."""
     rows: dict[tuple[str, ...], dict[str, Any]] = {}
     for row in found["rows"]:
         key = tuple(row[name] for name in KEYS)
@@ -78,7 +79,7 @@ def best(found: dict[str, Any]) -> dict[tuple[str, ...], dict[str, Any]]:
 
 
 def device(found: dict[str, Any]) -> str:
-    """The accelerator, or the processor where that is all there is."""
+    """Return the name of the accelerator, or of the processor if there is no accelerator."""
     about = found["machine"]
     name = about["device"] if about["device"] != "cpu" else f"{about['cpu']}, {about.get('cores', '?')} cores"
     return f"{name}, {about['date']}"
@@ -87,9 +88,9 @@ def device(found: dict[str, Any]) -> str:
 def together(
     results: list[dict[str, Any]],
 ) -> tuple[list[dict[tuple[str, ...], dict[str, Any]]], list[tuple[str, ...]]]:
-    """The best rows of each result, and what any of them has measured, network by network."""
+    """Return the best rows of each result, and the keys that any of them has measured, network by network."""
     speeds = [best(found) for found in results]
-    # A precision that was measured nowhere is that of another row.
+    # A precision that no file has measured is a copy of another row.
     measured = {tuple(row[name] for name in KEYS) for found in results for row in found["rows"]}
     keys = dict.fromkeys(key for some in speeds for key in some if key in measured)
     networks = list(dict.fromkeys(key[0] for key in keys))
@@ -97,7 +98,7 @@ def together(
 
 
 def table(results: list[dict[str, Any]]) -> str:
-    """Markdown: a row for each network, evaluator and precision, a column for each device."""
+    """Return a Markdown table with a row per network, evaluator and precision, and a column per device."""
     speeds, keys = together(results)
     lines = [[*KEYS, *(device(found) for found in results)]]
     lines += [[*key, *(_cell(some.get(key), speeds[0].get(key)) for some in speeds)] for key in keys]
@@ -116,7 +117,7 @@ def _cell(row: dict[str, Any] | None, first: dict[str, Any] | None) -> str:
 
 
 def plot(results: list[dict[str, Any]], path: Path) -> None:
-    """Bars of the best speeds, a group for each network, evaluator and precision, a colour for each device."""
+    """Draw bars of the best speeds, a group per network, evaluator and precision, and a color per device."""
     from matplotlib.figure import Figure
 
     speeds, keys = together(results)
@@ -126,7 +127,7 @@ def plot(results: list[dict[str, Any]], path: Path) -> None:
         places = [i + (number - (len(results) - 1) / 2) * width for i, key in enumerate(keys) if key in some]
         heights = [some[key]["proposals_per_second"] for key in keys if key in some]
         panel.bar(places, heights, width, label=device(found))
-    panel.set(yscale="log", ylabel="proposals a second, at best")
+    panel.set(yscale="log", ylabel="proposals per second, at best")
     panel.set_xticks(range(len(keys)), ["\n".join(key) for key in keys], fontsize=7)
     panel.legend(frameon=False, fontsize=8)
     figure.savefig(path, dpi=150)

@@ -1,18 +1,17 @@
-"""How soon a network's draws can be trusted: replica exchange beside the published protocol, on the CTCF anchors.
+"""The time until draws can be trusted: parallel tempering beside the published protocol, on the CTCF anchors.
 
     JAXMAXENT_DATA=... python benchmarks/convergence.py --model MODEL [--anchors 0 1 2] [--beta 100] [--out FOLDER]
 
-MODEL is a folder that `jaxmaxent train` wrote, for example by benchmarks/ctcf.py. For each anchor: a run until every
-letter frequency, the energy and the GC count have R-hat ≤ 1.01 and an effective sample size ≥ 400; with --second,
-another seed on the same ladder, and how many of all frequencies agree; with --published, the published protocol (one β,
-50 chains at the anchor, 10,000 steps, no burn-in), what it claims and how far it is off. Each run is saved below --out.
-With --overhead, only what statistics and exchanges cost beside the bare kernel.
+MODEL is a folder that `jaxmaxent train` wrote, for example through benchmarks/ctcf.py. For each anchor there is a run
+until every letter frequency, the energy and the GC count have R-hat ≤ 1.01 and an effective sample size ≥ 400. --second
+adds a run with another seed on the same ladder, and the share of all frequencies that agree. --published adds the
+published protocol (one β, 50 chains at the anchor, 10,000 steps, no burn-in), with its own diagnostics and its distance
+from the converged frequencies. Each run is saved below --out. --overhead only measures the time that statistics and
+swaps add to the bare kernel.
 """
 
 import argparse
 import functools
-import os
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +20,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from measure import data_folder
 
 import jaxmaxent as jme
 from jaxmaxent import models
@@ -34,17 +34,15 @@ def main() -> None:
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--anchors", type=int, nargs="+", default=list(range(10)))
     parser.add_argument("--beta", type=float, default=100.0)
-    parser.add_argument("--steps", type=int, default=200_000, help="give up after so many (default %(default)s)")
+    parser.add_argument("--steps", type=int, default=200_000, help="give up after this many (default %(default)s)")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--second", action="store_true", help="another seed on the same ladder")
-    parser.add_argument("--published", action="store_true", help="the published protocol beside it")
+    parser.add_argument("--second", action="store_true", help="run another seed on the same ladder")
+    parser.add_argument("--published", action="store_true", help="run the published protocol as well")
     parser.add_argument("--overhead", action="store_true", help="only time the kernel alone and the sampler")
     parser.add_argument("--evaluation", choices=["auto", "full", "incremental"], default="auto")
     parser.add_argument("--out", type=Path, default=Path("convergence"))
     options = parser.parse_args()
-    if "JAXMAXENT_DATA" not in os.environ:
-        sys.exit("set JAXMAXENT_DATA to the folder that holds ctcf/")
-    tokens = read_one_hot(Path(os.environ["JAXMAXENT_DATA"]) / "ctcf" / "published_anchors_gcat.npy", "GCAT").tokens
+    tokens = read_one_hot(data_folder("ctcf") / "published_anchors_gcat.npy", "GCAT").tokens
     network = models.representation(models.load(options.model))
     for anchor in options.anchors:
         ensemble = jme.Ensemble.create(network, tokens[anchor], beta=options.beta, fields=[jme.composition("GC", 0.0)])
@@ -62,7 +60,7 @@ def main() -> None:
 
 
 def until_converged(what: str, seed: int, ensemble: jme.Ensemble, options: Any, **settings: Any) -> jme.Run:
-    """Sample until converged, and print the figures."""
+    """Sample until the run has converged, and print the figures."""
     began = time.perf_counter()
     run = jme.sample(
         jax.random.key(seed), ensemble, until=jme.Precision(steps=options.steps), evaluation=options.evaluation,
@@ -89,19 +87,19 @@ def until_converged(what: str, seed: int, ensemble: jme.Ensemble, options: Any, 
 
 
 def print_agreement(one: jme.Run, other: jme.Run) -> None:
-    """The share of all frequencies at every rung that two seeds give within 4 combined standard errors."""
+    """Print the share of the frequencies of all rungs on which two seeds agree within 4 combined standard errors."""
     gap = np.abs(one.frequencies - other.frequencies)[0]
     error = np.hypot(one.frequency_errors, other.frequency_errors)[0]
     agree = gap <= 4 * error
     print(
         f"    two seeds agree within 4 standard errors at {100 * agree.mean():.2f} % of {agree.size} frequencies, "
-        f"least at one rung {100 * agree.mean((1, 2)).min():.2f} %; largest difference {gap[-1].max():.3f} at the last",
+        f"at the worst rung {100 * agree.mean((1, 2)).min():.2f} %; largest gap at the target {gap[-1].max():.3f}",
         flush=True,
     )
 
 
 def print_published(ensemble: jme.Ensemble, truth: jme.Run, seed: int) -> None:
-    """What the published protocol says of itself, and how far it is from the converged frequencies."""
+    """Print the diagnostics of the published protocol, and its distance from the converged frequencies."""
     settings: dict[str, Any] = {"ladder": None, "chains": 50, "steps": 10_000, "burn_in": 0, "start": "anchor"}
     run = jme.sample(jax.random.key(seed), ensemble, progress=False, **settings)
     gap = np.abs(run.frequencies[0, -1] - truth.frequencies[0, -1]).max(-1)
@@ -115,16 +113,16 @@ def print_published(ensemble: jme.Ensemble, truth: jme.Run, seed: int) -> None:
 
 
 def print_overhead(ensemble: jme.Ensemble, rounds: int = 9) -> None:
-    """Seconds a proposal costs in the whole sampler, beside the kernel in a loop with nothing around it.
+    """Print the seconds per proposal of the whole sampler, beside those of the kernel alone in a loop.
 
-    In turn, and by how much each differs from its neighbour: a machine's speed changes from minute to minute.
+    The two are timed in turn and compared pair by pair, because the speed of a machine changes from minute to minute.
     """
-    # As long as runs are, as blocks grow with them: shorter runs have more of what surrounds a block. Full evaluation
-    # is slow enough for that not to matter.
+    # The runs are as long as usual ones. Blocks grow with the run, and a short run spends more time around its blocks.
+    # Full evaluation is so slow that this does not matter.
     for way, evaluator, steps in (("incremental", IncrementalEvaluator, 8000), ("full", FullEvaluator, 1500)):
         settings: dict[str, Any] = {"steps": steps, "burn_in": 0, "rule": Site(), "evaluation": way, "progress": False}
         run = jme.sample(jax.random.key(0), ensemble, **settings)  # compiles
-        replicas = (run.chains + 1) * (run.last.shape[1] - 1)  # with those that started at the anchor; none at β = 0
+        replicas = (run.chains + 1) * (run.last.shape[1] - 1)  # with the anchor-start chains, without the rung at β = 0
         walk = _kernel_alone(evaluator, ensemble, replicas, steps)
         walk()
         alone, whole = [], []
@@ -134,17 +132,18 @@ def print_overhead(ensemble: jme.Ensemble, rounds: int = 9) -> None:
             alone.append(walk() / (steps * replicas))
         low, median, high = 100 * (np.quantile(np.divide(whole, alone), [0.25, 0.5, 0.75]) - 1)
         print(
-            f"{way}, {replicas} replicas: kernel alone {np.median(alone) * 1e6:.2f} µs a proposal, in the sampler "
+            f"{way}, {replicas} replicas: kernel alone {np.median(alone) * 1e6:.2f} µs per proposal, in the sampler "
             f"{np.median(whole) * 1e6:.2f}; pairs differ by {median:.0f} % (quartiles {low:.0f} and {high:.0f} %)",
             flush=True,
         )
 
 
 def _kernel_alone(evaluator: Any, ensemble: jme.Ensemble, replicas: int, steps: int) -> Callable[[], float]:
-    """A walk of so many replicas and steps, which goes on at every call and returns the seconds it took.
+    """Return a walk that continues at every call and returns the seconds that it took.
 
-    The network's parameters are arguments, as in the sampler: as constants, one program for each checkpoint, the
-    compiler arranges a dense layer once and for all, which makes full evaluation of the CTCF network 14 % faster.
+    The parameters of the network are arguments, as in the sampler. If they were constants, with one program per
+    checkpoint, the compiler would rearrange a dense layer at compile time, which makes full evaluation of the CTCF
+    network 14 % faster.
     """
     keys = jax.random.split(jax.random.key(0), replicas)
 

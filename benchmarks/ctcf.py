@@ -2,18 +2,17 @@
 
     JAXMAXENT_DATA=... python benchmarks/ctcf.py --out ctcf [--model MODEL]
 
-Needs ctcf/train.tsv.gz, valid.tsv.gz, test.tsv.gz and published_anchors_gcat.npy below JAXMAXENT_DATA. Writes the
+It needs ctcf/train.tsv.gz, valid.tsv.gz, test.tsv.gz and published_anchors_gcat.npy below JAXMAXENT_DATA. It writes the
 network, the report and the logos below --out, and prints the figures.
 """
 
 import argparse
-import os
-import sys
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
+from measure import data_folder
 
 import jaxmaxent as jme
 from jaxmaxent import analysis, models
@@ -21,22 +20,20 @@ from jaxmaxent.commands import _interpret as interpret
 from jaxmaxent.commands import _train as train
 from jaxmaxent.data import read_one_hot
 
-# Where the first published anchor has its core, and the flanks beyond any reach of it; 0-based, end excluded.
+# The core of the first published anchor, and the surroundings that it can reach; 0-based, end excluded.
 CORE, SURROUNDINGS = slice(41, 52), slice(34, 62)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("ctcf"))
-    parser.add_argument("--model", type=Path, help="a network trained before, instead of training one")
+    parser.add_argument("--model", type=Path, help="a trained network, instead of training one")
     parser.add_argument("--beta", type=float, default=100.0)
     parser.add_argument("--chains", type=int, default=256)
     parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    if "JAXMAXENT_DATA" not in os.environ:
-        sys.exit("set JAXMAXENT_DATA to the folder that holds ctcf/")
-    data = Path(os.environ["JAXMAXENT_DATA"]) / "ctcf"
+    data = data_folder("ctcf")
     model = options.model or options.out / "model"
     if options.model is None:
         table, valid, test = (str(data / f"{name}.tsv.gz") for name in ("train", "valid", "test"))
@@ -54,7 +51,7 @@ def main() -> None:
 
 
 def time_published_job(model: Path, anchors: Path, beta: float) -> None:
-    """One anchor, 50 chains from x0, 10,000 steps, every hundredth kept: compile time apart."""
+    """Time one anchor with 50 chains from x0 and 10,000 steps, every hundredth kept; print the compile time apart."""
     tokens = read_one_hot(anchors, "GCAT").tokens[0]
     network = models.representation(models.load(model))
     ensemble = jme.Ensemble.create(network, tokens, beta=beta)
@@ -66,7 +63,7 @@ def time_published_job(model: Path, anchors: Path, beta: float) -> None:
 
 
 def print_anchors(run: jme.Run) -> None:
-    """Mean information in the core of the first anchor against that outside its surroundings, and every consensus."""
+    """Print every consensus, and the mean information in the core of the first anchor and outside its surroundings."""
     information = analysis.information_bits(run.frequencies[:, -1])
     for a, name in enumerate(run.names):
         start, stop = analysis.informative_window(information[a])
@@ -77,7 +74,7 @@ def print_anchors(run: jme.Run) -> None:
         )
     outside = np.delete(information[0], np.arange(*SURROUNDINGS.indices(information.shape[1])))
     core = information[0][CORE].mean()
-    print(f"first anchor: {core:.3f} bits a position at 41-51, {outside.mean():.4f} outside 34-61", end=", ")
+    print(f"first anchor: {core:.3f} bits per position at 41-51, {outside.mean():.4f} outside 34-61", end=", ")
     print(f"ratio {core / outside.mean():.1f}; {run.proposals_per_second:,.0f} proposals/s")
 
 

@@ -1,17 +1,17 @@
-"""How fast this device is: chains doubled to saturation, several networks, both evaluators, two precisions.
+"""The speed of this device: chains doubled up to saturation, for several networks, both evaluators, two precisions.
 
     python benchmarks/hardware.py --out FILE.json [--plot FILE.png] [--networks ctcf basset …] [--quick]
 
-On whatever device JAX finds. For each network of benchmarks/networks.py, with random weights, the whole single-site
-kernel with full and with incremental evaluation, float32 with matrix products at precision "highest", which the package
-asks for, and at the device's "default". Chains are doubled until two doublings in a row gain less than 5 % (one may
-be another program's doing) or one does not fit into memory. Where both precisions give the same energies bit by bit, as
-on CPUs, one is measured.
+It runs on the device that JAX finds. For each network of benchmarks/networks.py, with random weights, it measures the
+whole single-site kernel with full and with incremental evaluation. Numbers are float32, with matrix products at
+precision "highest", which the package asks for, and at the "default" of the device. Chains are doubled until two
+doublings in a row gain less than 5 % (another program may disturb one of them), or until they do not fit into memory.
+If both precisions give the same energies bit by bit, as on CPUs, only one is measured.
 
-Figures are the median of three rounds. FLOPs are beside those of a large matrix product of the same precision, bytes of
-cache beside those of a large copy. `sample` calls energies too noisy where β times their noise passes 0.1: from the
-noise of either precision follows the largest β that it allows, to be compared with the β that makes the median
-single-letter mutant 20 times less likely than the anchor. benchmarks/compare.py lays results side by side.
+Figures are the median of three rounds. FLOPs are compared with those of a large matrix product of the same precision,
+bytes of cache with those of a large copy. `sample` calls energies too noisy if β times their noise exceeds 0.1. So the
+noise of a precision gives the largest β that it allows. It is compared with the β at which the median single-letter
+mutant is 20 times less likely than the anchor. benchmarks/compare.py shows results side by side.
 """
 
 import argparse
@@ -29,7 +29,7 @@ from tqdm import tqdm
 
 import jaxmaxent as jme
 from jaxmaxent.evaluate import FullEvaluator, IncrementalEvaluator, energy_noise
-from jaxmaxent.sampling.host._assemble import _NOISY  # what `sample` itself calls noisy
+from jaxmaxent.sampling.host._stopping import _NOISY  # the limit above which `sample` warns
 from jaxmaxent.sampling.program._evaluation import free_bytes
 
 EVALUATORS = {"full": FullEvaluator, "incremental": IncrementalEvaluator}
@@ -45,7 +45,7 @@ def main() -> None:
         for name in options.networks:
             for row in rows_of(name, options, found, bar):
                 found["rows"].append(row)
-                # After every figure, so that what was measured is not lost with what follows.
+                # Written after every figure, so that a later failure does not lose the earlier ones.
                 write_json(options.out, found)
     print(table(found))
     if options.plot:
@@ -53,13 +53,16 @@ def main() -> None:
 
 
 def parsed() -> argparse.Namespace:
+    """Return the options of the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
-    parser.add_argument("--plot", type=Path, help="picture to write: chains against proposals a second")
+    parser.add_argument("--plot", type=Path, help="picture to write: chains against proposals per second")
     parser.add_argument("--networks", nargs="+", choices=list(networks.NETWORKS), default=list(networks.NETWORKS))
-    parser.add_argument("--chains", type=int, nargs="+", help="these numbers of chains, instead of doubling")
+    parser.add_argument("--chains", type=int, nargs="+", help="numbers of chains to measure, instead of doubling")
     parser.add_argument("--first", type=int, help="chains to begin with (default: 16, on an accelerator 256)")
-    parser.add_argument("--seconds", type=float, default=5.0, help="for each figure, about (default %(default)s)")
+    parser.add_argument(
+        "--seconds", type=float, default=5.0, help="approximate time of each figure (default %(default)s)"
+    )
     parser.add_argument(
         "--quick", action="store_true", help="the CTCF network and BPNet, 64 and 128 chains, one second"
     )
@@ -71,7 +74,7 @@ def parsed() -> argparse.Namespace:
 
 
 class At:
-    """The features of a network with matrix products at a precision, whatever the package asks for."""
+    """The features of a network with matrix products at a given precision, instead of the one that the package sets."""
 
     def __init__(self, features: Any, precision: str) -> None:
         self.features, self.precision = features, precision
@@ -82,14 +85,14 @@ class At:
 
 
 def ensemble_of(network: networks.Network, precision: str) -> jme.Ensemble:
-    """Around a random anchor; the reference features are of the same precision."""
+    """Return an ensemble around a random anchor. The features of the anchor have the same precision."""
     anchor = np.random.default_rng(7).integers(0, networks.LETTERS, network.length)
     representation = jme.Representation(At(network.features, precision), network.weights)
     return jme.Ensemble.create(representation, anchor, beta=1.0)
 
 
 def rows_of(name: str, options: Any, found: dict[str, Any], bar: tqdm) -> Any:
-    """A row for every precision, evaluator and number of chains."""
+    """Yield a row per precision, evaluator and number of chains."""
     network = networks.NETWORKS[name]()
     ensembles = {precision: ensemble_of(network, precision) for precision in PRECISIONS}
     energies, same = compared(ensembles)
@@ -109,10 +112,10 @@ def rows_of(name: str, options: Any, found: dict[str, Any], bar: tqdm) -> Any:
 
 
 def compared(ensembles: dict[str, jme.Ensemble]) -> tuple[list[dict[str, Any]], bool]:
-    """The noise of energies at each precision and the β's it allows; whether the precisions agree bit by bit.
+    """Measure the noise of energies at each precision, and the β's it allows; compare the precisions bit by bit.
 
-    Noise is the root mean square over single-letter mutants of the anchor and random sequences: what batching changes,
-    and what the precision does.
+    The noise is the root mean square over single-letter mutants of the anchor and random sequences. It adds the effect
+    of batching and that of the precision.
     """
     rng = np.random.default_rng(11)
     anchor = np.asarray(ensembles["highest"].anchor)
@@ -120,7 +123,7 @@ def compared(ensembles: dict[str, jme.Ensemble]) -> tuple[list[dict[str, Any]], 
     sites = rng.integers(0, len(anchor), SEQUENCES)
     mutants[np.arange(SEQUENCES), sites] = (anchor[sites] + rng.integers(1, 4, SEQUENCES)) % networks.LETTERS
     random = rng.integers(0, networks.LETTERS, mutants.shape)
-    # In turn, since `energy_noise` looks at the first ones.
+    # Mutants and random sequences alternate, because `energy_noise` uses the first ones.
     tokens = jnp.asarray(np.stack([mutants, random], axis=1).reshape(-1, len(anchor)), jnp.int32)
     energies = {p: np.asarray(jax.jit(jax.vmap(e.energy))(tokens), np.float64) for p, e in ensembles.items()}
     nearest = energies["highest"][0::2]
@@ -145,7 +148,7 @@ def rms(values: np.ndarray) -> float:
 
 
 def sweep(ensemble: jme.Ensemble, way: str, ceiling: dict[str, float], options: Any) -> Any:
-    """A row for every number of chains; the last one says why it is the last."""
+    """Yield a row per number of chains. The last one holds the reason for stopping."""
     best, in_vain, given = 0.0, 0, list(options.chains or [])
     chains = options.first or (16 if jax.default_backend() == "cpu" else 256)
     while True:
@@ -169,9 +172,9 @@ def sweep(ensemble: jme.Ensemble, way: str, ceiling: dict[str, float], options: 
 def measured(
     ensemble: jme.Ensemble, way: str, chains: int, ceiling: dict[str, float], seconds: float
 ) -> dict[str, Any]:
-    """The figures of one way with so many chains, without a rate where they do not fit into memory."""
+    """Measure one evaluator with this many chains. The rate is None if they do not fit into memory."""
     free = free_bytes()
-    gc.collect()  # the chains of the last figure
+    gc.collect()  # frees the chains of the last figure
     try:
         walk = Way(ensemble, EVALUATORS[way], chains, free=None if free is None else SHARE_OF_MEMORY * free)
         rate = chains / time_of_step(walk, seconds)
@@ -190,16 +193,17 @@ def measured(
 
 
 def time_of_step(walk: Way, seconds: float) -> float:
-    """Median over rounds, after one to warm up and one to see how many steps fill the time."""
+    """Return the median time of a step over rounds, after runs that compile and find how many steps fill the time."""
     walk.run(2)
     steps = 2
     for _ in range(2):
-        # In two goes: a step alone costs more than one among many.
+        # Two rounds, because a single step costs more than one among many.
         steps = max(2, min(50 * steps, int(seconds / (ROUNDS + 1) / walk.run(steps))))
     return float(np.median([walk.run(steps) for _ in range(ROUNDS)]))
 
 
 def table(found: dict[str, Any]) -> str:
+    """Return the figures as a text table."""
     about, lines = found["machine"], []
     for precision, ceiling in found["ceilings"].items():
         lines.append(f"{precision}: {ceiling['flops'] / 1e9:,.0f} GFLOP/s, {ceiling['bytes'] / 1e9:,.1f} GB/s copied")
@@ -221,7 +225,7 @@ def table(found: dict[str, Any]) -> str:
 
 
 def plot(found: dict[str, Any], path: Path) -> None:
-    """Chains against proposals a second, a panel a network."""
+    """Draw proposals per second against the number of chains, one panel per network."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import FuncFormatter, LogLocator
 
@@ -230,22 +234,22 @@ def plot(found: dict[str, Any], path: Path) -> None:
     panels = np.atleast_1d(figure.subplots(1, max(1, len(names)), squeeze=False)[0])
     for panel, name in zip(panels, names, strict=False):
         for precision, style in zip(PRECISIONS, ("-", "--"), strict=True):
-            for way, colour in zip(EVALUATORS, ("C0", "C1"), strict=True):
+            for way, color in zip(EVALUATORS, ("C0", "C1"), strict=True):
                 rows = [
                     r for r in found["rows"] if (r["network"], r["evaluator"], r["precision"]) == (name, way, precision)
                 ]
                 if rows:
                     points = [(r["chains"], r["proposals_per_second"]) for r in rows]
-                    panel.plot(*zip(*points, strict=True), style, marker="o", color=colour, label=f"{way}, {precision}")
+                    panel.plot(*zip(*points, strict=True), style, marker="o", color=color, label=f"{way}, {precision}")
         counts = sorted({r["chains"] for r in found["rows"] if r["network"] == name})
-        panel.set(xscale="log", yscale="log", title=name, xlabel="chains", ylabel="proposals a second")
-        # As they were doubled; with many, every other one is told.
+        panel.set(xscale="log", yscale="log", title=name, xlabel="chains", ylabel="proposals per second")
+        # Ticks at the measured numbers of chains, or at some of them if there are many.
         panel.set_xticks(ticks := counts[:: 1 + len(counts) // 6], [f"{n:,}" for n in ticks], fontsize=8)
         panel.xaxis.minorticks_off()
         panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         panel.yaxis.set_major_formatter(FuncFormatter(lambda rate, _: f"{rate:,.0f}"))
         panel.yaxis.minorticks_off()
-    # The panel with most of them, since some may not have been measured with all.
+    # The legend comes from the panel with the most lines, because a network may lack some.
     labelled = max((panel.get_legend_handles_labels() for panel in panels), key=lambda found: len(found[1]))
     figure.legend(*labelled, loc="outside lower center", ncols=4, frameon=False, fontsize=8)
     figure.suptitle(f"{found['machine']['device']}, {found['machine']['cpu']}, {found['machine']['date']}")

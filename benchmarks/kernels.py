@@ -20,8 +20,7 @@ import numpy as np
 
 import jaxmaxent as jme
 from jaxmaxent import models
-from jaxmaxent.data import read_one_hot
-from jaxmaxent.data._example import ctcf_example
+from jaxmaxent.data import ctcf_example, read_one_hot
 from jaxmaxent.kernels import Informed, Mixture, Segment, SegmentAdaptive, Site, SiteAdaptive, Transposition
 
 RULES: dict[str, Any] = {

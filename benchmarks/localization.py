@@ -1,26 +1,27 @@
-"""How well MaxEnt profiles and the rival views find sites that are known: same network, same sequences.
+"""Localization of known sites by MaxEnt profiles and by rival methods, for one network and the same sequences.
 
     JAXMAXENT_DATA=... python benchmarks/localization.py [--sequences 12] [--beta auto]
     JAXMAXENT_DATA=... python benchmarks/localization.py --ctcf MODEL
 
-Without --ctcf: the simulated sequences of 200 bp with TAL1 and GATA sites at known positions. A network learns four
-classes (no site, GATA, TAL1, both), and is asked about test sequences with both that it classifies correctly, by the
-log-ratio of the classes "both" and "no site". It has one convolution, the largest of each 8 positions, and a dense
-layer: without pooling, as published for CTCF, there is a weight for every position and filter, and 7,200 sequences
-with sites anywhere teach it little. Each is also given rolled around and as the other strand, --copies times, by
-offsets that cut no site.
+Without --ctcf, the sequences are simulated: 200 bp with TAL1 and GATA sites at known positions. A network learns four
+classes (no site, GATA, TAL1, both). It is interpreted at test sequences with both sites that it classifies correctly,
+by the log-ratio of the classes "both" and "no site". The network has one convolution, max-pooling of 8 positions, and a
+dense layer. Without pooling, as published for CTCF, it would have a weight for every position and filter, and would
+learn little from 7,200 sequences with sites anywhere. The training also uses --copies rolled copies of each sequence,
+with offsets that cut no site, every second one as the other strand.
 
-With --ctcf: a network trained on the CTCF tables, asked about bound test sequences that it classifies correctly; the
-known site is the best one of JASPAR MA0139 on either strand.
+With --ctcf, a network trained on the CTCF tables is interpreted at bound test sequences that it classifies correctly.
+The known site is the best one of JASPAR MA0139 on either strand.
 
-Each anchor is sampled until R-hat ≤ --rhat and the effective sample size is ≥ --ess, of every letter at every position
-and of the energy, at every β of its ladder, or given up after --steps. Anchors given up are left out of the comparison
-for all views alike; so are those for which --seconds left no time.
+Each anchor is sampled until R-hat ≤ --rhat and the effective sample size is ≥ --ess, for every letter at every position
+and for the energy, at every β of its ladder. It is given up after --steps. Anchors that were given up, or for which
+--seconds left no time, are left out of the comparison for all methods alike.
 
-A network that finds a site anywhere holds sequences equal that have it elsewhere, and so do its draws. Whether this
-one does, says the energy of an anchor moved along, printed beside that of its single mutants and unrelated sequences.
+A network that finds a site anywhere treats sequences with the site elsewhere as equal, and so its draws have it
+elsewhere. The energy of a shifted anchor shows if this network does; it is printed beside that of single mutants and of
+unrelated sequences.
 
-Views with a sign enter twice: as they are, where only what is above 0 counts as signal, and as absolute values.
+Views with a sign enter twice: as they are, so that only scores above 0 count as signal, and as absolute values.
 """
 
 import argparse
@@ -53,7 +54,7 @@ FILTERS, WIDTH, POOL, DENSE, CLASSES = 32, 16, 8, 64, 4
 
 
 def simulated(folder: Path) -> tuple[np.ndarray, np.ndarray, Sites, np.ndarray]:
-    """Tokens, classes, sites, and which sequences are for testing."""
+    """Return tokens, classes, sites, and True for the sequences of the test set."""
     with gzip.open(folder / "tal_gata.tsv.gz", "rt") as stream:
         rows = list(csv.DictReader(stream, delimiter="\t"))
     with gzip.open(folder / "test_names.txt.gz", "rt") as stream:
@@ -66,7 +67,7 @@ def simulated(folder: Path) -> tuple[np.ndarray, np.ndarray, Sites, np.ndarray]:
 
 
 def rolled(rng: np.random.Generator, tokens: np.ndarray, sites: Sites) -> np.ndarray:
-    """Every sequence rolled around by an offset that cuts no site, every second one as the other strand."""
+    """Return every sequence rolled by an offset that cuts no site, every second one as the other strand."""
     length = tokens.shape[1]
     result = np.empty_like(tokens)
     for i, (row, own) in enumerate(zip(tokens, sites, strict=True)):
@@ -77,9 +78,9 @@ def rolled(rng: np.random.Generator, tokens: np.ndarray, sites: Sites) -> np.nda
 
 
 def new_parameters(length: int, seed: int) -> dict[str, Any]:
-    """Random weights; those of the dense layer begin alike at all positions, as a mean over them.
+    """Return random weights; those of the dense layer are the same at all positions, as a mean over them.
 
-    With others the network hardly begins to learn sites that may be anywhere.
+    With other weights the network hardly begins to learn sites that may be anywhere.
     """
     rng = np.random.default_rng(seed)
     shapes = {"conv": (WIDTH, 4, FILTERS), "dense": (FILTERS, DENSE), "head": (DENSE, CLASSES)}
@@ -96,7 +97,7 @@ def new_parameters(length: int, seed: int) -> dict[str, Any]:
 
 
 def features(params: Any, one_hot: jax.Array) -> jax.Array:
-    """Convolution, ReLU, the largest of each POOL positions, a dense layer, ReLU; of one sequence."""
+    """Return the features of one sequence: convolution, ReLU, max-pooling of POOL positions, dense layer, ReLU."""
     layer = params["conv"]
     found = jax.lax.conv_general_dilated(
         one_hot[None], layer["kernel"], (1,), "VALID", dimension_numbers=("NWC", "WIO", "NWC")
@@ -106,7 +107,7 @@ def features(params: Any, one_hot: jax.Array) -> jax.Array:
 
 
 def features_in_training(params: Any, one_hot: jax.Array) -> jax.Array:
-    """The same of a batch, as products and maxima that XLA differentiates fast on a CPU."""
+    """Return the same of a batch, by products and maxima that XLA differentiates fast on a CPU."""
     layer = params["conv"]
     windows = windows_product(one_hot, layer["kernel"]) + layer["bias"]
     whole = windows.shape[1] // POOL * POOL
@@ -128,7 +129,7 @@ def _loss(params: Any, tokens: jax.Array, labels: jax.Array) -> jax.Array:
 
 
 def trained(tokens: np.ndarray, classes: np.ndarray, sites: Sites, options: argparse.Namespace) -> dict[str, Any]:
-    """The weights after --epochs by AdamW, its rate decaying to 0."""
+    """Return the weights after --epochs of AdamW with a rate that decays to 0."""
     rng = np.random.default_rng(options.seed)
     data = np.concatenate([tokens, *(rolled(rng, tokens, sites) for _ in range(options.copies))])
     labels, batch = np.tile(classes, options.copies + 1), 32
@@ -156,7 +157,7 @@ def trained(tokens: np.ndarray, classes: np.ndarray, sites: Sites, options: argp
 
 
 def train_on_simulated(folder: Path, options: argparse.Namespace) -> tuple[jme.Representation, np.ndarray, Sites]:
-    """The network, the test sequences it is asked about, and their sites."""
+    """Return the network, the test sequences to interpret, and their sites."""
     tokens, classes, sites, testing = simulated(folder)
     training = [own for own, out in zip(sites, testing, strict=True) if not out]
     params = trained(tokens[~testing], classes[~testing], training, options)
@@ -174,7 +175,7 @@ def train_on_simulated(folder: Path, options: argparse.Namespace) -> tuple[jme.R
 
 
 def ctcf(folder: Path, options: argparse.Namespace) -> tuple[jme.Representation, np.ndarray, Sites]:
-    """The network, bound test sequences, and the best MA0139 site in each."""
+    """Return the network, bound test sequences, and the best MA0139 site in each."""
     network, table = models.load(options.ctcf), read_table(folder / "ctcf" / "test.tsv.gz")
     tokens = table.tokens[np.asarray(table.labels) == 1]
     tokens = tokens[np.random.default_rng(options.seed).permutation(len(tokens))]
@@ -189,7 +190,7 @@ def ctcf(folder: Path, options: argparse.Namespace) -> tuple[jme.Representation,
 
 
 def _scan(tokens: np.ndarray, odds: np.ndarray) -> np.ndarray:
-    """Log-odds of a motif [width, letters] at every start, shape [sequences, starts]."""
+    """Return the log-odds of a motif [width, letters] at every start, shape [sequences, starts]."""
     starts = tokens.shape[1] - len(odds) + 1
     return np.stack([row[tokens[:, i : i + starts]] for i, row in enumerate(odds)]).sum(0)
 
@@ -198,7 +199,7 @@ _energies = jax.jit(jax.vmap(jme.Ensemble.energy, in_axes=(None, 0)))
 
 
 def sample(ensemble: jme.Ensemble, options: argparse.Namespace) -> list[jme.Run]:
-    """A run of each anchor."""
+    """Return a run of each anchor."""
     print(
         f"β {ensemble.beta.min():.1f} to {ensemble.beta.max():.1f}, {options.rungs} rungs, {options.chains} chains",
         end="",
@@ -221,7 +222,7 @@ def sample(ensemble: jme.Ensemble, options: argparse.Namespace) -> list[jme.Run]
 
 
 def print_sampling(runs: list[jme.Run]) -> None:
-    """How the runs went."""
+    """Print convergence, steps and times of the runs."""
     seconds, proposals = sum(run.seconds for run in runs), sum(run.seconds * run.proposals_per_second for run in runs)
     good = [run for run in runs if run.converged[0]]
     print(f"{len(good)} of {len(runs)} anchors converged; sampled in {seconds:.0f} s, ", end="")
@@ -233,11 +234,11 @@ def print_sampling(runs: list[jme.Run]) -> None:
         f"converged ones: {min(steps):,} to {max(steps):,} steps, largest R-hat {rhat:.3f}, smallest ESS {ess:.0f}, ",
         end="",
     )
-    print(f"{trips} round trips or more, <E> {energy[0]:.3f} at β = 0 and {energy[1]:.3f} at the wanted β")
+    print(f"{trips} round trips or more, <E> {energy[0]:.3f} at β = 0 and {energy[1]:.3f} at the target")
 
 
 def print_shifts(ensemble: jme.Ensemble, seed: int) -> None:
-    """Energies of the anchors themselves moved along, mean over anchors."""
+    """Print the energies of shifted anchors, as a mean over anchors."""
     shifts, tokens = (1, 4, 16, 64), np.asarray(ensemble.anchor)
     background = np.random.default_rng(seed).integers(0, 4, (100, tokens.shape[1]))
     moved, others = [], []
@@ -255,7 +256,7 @@ def print_shifts(ensemble: jme.Ensemble, seed: int) -> None:
 
 
 def information(runs: list[jme.Run]) -> dict[str, np.ndarray]:
-    """Bits of every position, shape [sequences, length]."""
+    """Return the bits of every position, shape [sequences, length]."""
     profiles = [analysis.profile(run) for run in runs]
     return {
         "MaxEnt, bits": np.stack([profile.information for profile in profiles]),
@@ -266,15 +267,15 @@ def information(runs: list[jme.Run]) -> dict[str, np.ndarray]:
 def rivals(
     network: jme.Representation, tokens: np.ndarray, unit: tuple[int, int], options: argparse.Namespace
 ) -> dict[str, np.ndarray]:
-    """Every rival view, and those with a baseline against shuffles as well."""
-    asked = network, tokens
-    found = attribution.every_view(*asked, unit=unit)
+    """Return the scores of every rival method, and those of methods with a baseline against shuffles as well."""
+    given = network, tokens
+    found = attribution.every_view(*given, unit=unit)
     rng = np.random.default_rng(options.seed)
     shuffles = dinucleotide_shuffle(rng, np.repeat(tokens, options.shuffles, 0))
     baseline = shuffles.reshape(len(tokens), options.shuffles, -1)
     for name, view in (("integrated gradients", attribution.integrated_gradients), ("DeepLIFT", attribution.deeplift)):
-        scores = view(*asked, unit=unit, baseline=baseline)
-        worst = np.abs(attribution.completeness(*asked, scores, unit=unit, baseline=baseline).error).max()
+        scores = view(*given, unit=unit, baseline=baseline)
+        worst = np.abs(attribution.completeness(*given, scores, unit=unit, baseline=baseline).error).max()
         print(f"{name} against shuffles: sums differ from the outputs by {worst:.2g} at most")
         found[f"{name}, shuffles"] = scores.sum(-1)
     return found
@@ -290,7 +291,7 @@ def line(name: str, found: Localization) -> str:
 
 
 def compare(views: dict[str, np.ndarray], sites: Sites) -> dict[str, Localization]:
-    """Every view as it is and, where it has a sign, as absolute values; printed as a table."""
+    """Compare every view as it is and, if it has a sign, as absolute values; print a table."""
     print(f"\n{len(sites):2d} sequences" + " " * 29 + "".join(f"{name:>17s}" for name in Localization._fields[:-1]))
     found = {}
     for name, scores in views.items():
@@ -304,7 +305,7 @@ def compare(views: dict[str, np.ndarray], sites: Sites) -> dict[str, Localizatio
 
 
 def write(path: Path, options: argparse.Namespace, runs: list[jme.Run], found: dict[str, Localization]) -> None:
-    """Everything as JSON."""
+    """Write everything as JSON."""
     rows = {
         name: {what: [estimate.value, estimate.error] for what, estimate in row._asdict().items() if what != "chance"}
         | {"chance": row.chance}
@@ -327,14 +328,14 @@ def main() -> None:
     parser.add_argument("--ctcf", metavar="MODEL", help="a trained CTCF network, instead of the simulated sequences")
     parser.add_argument("--sequences", type=int, default=12)
     parser.add_argument("--beta", default="auto", help="a number, or auto: −ln 0.05 / median energy of single mutants")
-    parser.add_argument("--scale", type=float, default=1.0, help="multiply β by this")
+    parser.add_argument("--scale", type=float, default=1.0, help="factor of β")
     parser.add_argument("--rungs", type=int, default=14)
     parser.add_argument("--chains", type=int, default=8)
     parser.add_argument("--rhat", type=float, default=1.05)
     parser.add_argument("--ess", type=float, default=100)
-    parser.add_argument("--steps", type=int, default=30_000, help="give an anchor up after so many")
+    parser.add_argument("--steps", type=int, default=30_000, help="steps after which an anchor is given up")
     parser.add_argument("--epochs", type=int, default=4)
-    parser.add_argument("--seconds", type=float, default=330, help="begin no further anchor after so many")
+    parser.add_argument("--seconds", type=float, default=330, help="seconds after which no further anchor is begun")
     parser.add_argument("--rate", type=float, default=3e-3, help="the peak of the learning rate")
     parser.add_argument("--copies", type=int, default=1)
     parser.add_argument("--shuffles", type=int, default=10)
@@ -355,7 +356,7 @@ def main() -> None:
     runs = sample(ensemble, options)
     kept = [anchor for anchor, run in enumerate(runs) if run.converged[0]]
     if not kept:
-        sys.exit("no anchor converged: there is nothing to compare")
+        sys.exit("no anchor converged, so there is nothing to compare")
     print_sampling(runs)
     views = information([runs[anchor] for anchor in kept]) | rivals(network, tokens[kept], unit, options)
     found = compare(views, [sites[anchor] for anchor in kept])

@@ -1,9 +1,10 @@
-"""What benchmarks share: ceilings of the machine, the walk whose speed is measured, and what is told of both."""
+"""Helpers of the benchmarks: ceilings of the machine, the walk whose speed is measured, a description of both."""
 
 import datetime
 import json
 import os
 import platform
+import sys
 import time
 from collections.abc import Callable
 from importlib import metadata
@@ -19,9 +20,16 @@ from jaxmaxent.kernels import Site, build
 from jaxmaxent.sampling import device_name
 
 
+def data_folder(name: str) -> Path:
+    """Return a folder below JAXMAXENT_DATA; end the program with a sentence if that is not set."""
+    if "JAXMAXENT_DATA" not in os.environ:
+        sys.exit(f"set JAXMAXENT_DATA to the folder that holds {name}/")
+    return Path(os.environ["JAXMAXENT_DATA"]) / name
+
+
 def ceilings(precision: str = "highest") -> tuple[float, float]:
-    """FLOP/s of a large float32 matrix product at a precision, and bytes/s read and written by a large copy."""
-    # What keeps two cores busy for a tenth of a second is over on an accelerator before it has begun.
+    """Measure FLOP/s of a large float32 matrix product at a precision, and bytes/s read and written by a large copy."""
+    # A product that keeps two cores busy for a tenth of a second is too short to time on an accelerator.
     size = 1536 if jax.default_backend() == "cpu" else 8192
     a = jnp.ones((size, size))
     long = jnp.ones(2**26)
@@ -31,7 +39,7 @@ def ceilings(precision: str = "highest") -> tuple[float, float]:
 
 
 def seconds(function: Callable[..., Any], *arguments: Any, rounds: int = 5) -> float:
-    """Least time of a call, after a first one that compiles."""
+    """Return the shortest time of a call, after a first call that compiles."""
     jax.block_until_ready(function(*arguments))
     times = []
     for _ in range(rounds):
@@ -42,16 +50,16 @@ def seconds(function: Callable[..., Any], *arguments: Any, rounds: int = 5) -> f
 
 
 class Way:
-    """One way to evaluate, compiled: a walk of single-site proposals at positions that all chains share.
+    """One way to evaluate proposals: a compiled walk of single-site proposals at positions that all chains share.
 
     Args:
-        ensemble: of one anchor.
-        evaluator: makes an evaluator of it.
-        chains: walked together.
-        free: bytes of memory there are, or None if nobody knows.
+        ensemble: the ensemble of one anchor.
+        evaluator: makes an evaluator of the ensemble.
+        chains: number of chains that walk together.
+        free: bytes of free memory, or None if unknown.
 
     Raises:
-        MemoryError: if chains and what the program needs beside them do not fit, before memory is taken for them.
+        MemoryError: if the chains and the other memory of the program do not fit, before that memory is taken.
     """
 
     def __init__(self, ensemble: jme.Ensemble, evaluator: Any, chains: int, free: float | None = None) -> None:
@@ -80,12 +88,12 @@ class Way:
         return jax.lax.fori_loop(0, steps, step, states)
 
     def _bytes(self) -> int:
-        """Memory of the walk: its states, and what it holds besides while it runs."""
+        """Return the memory of the walk: its states and its other memory while it runs."""
         sizes = self.walk.memory_analysis()
         return 0 if sizes is None else sizes.argument_size_in_bytes + sizes.temp_size_in_bytes
 
     def run(self, steps: int) -> float:
-        """Seconds of a step, after `steps` of them from where the chains are."""
+        """Run `steps` steps from the current states; return the seconds per step."""
         began = time.perf_counter()
         self.states = jax.block_until_ready(self.walk(self.ensemble, self.states, steps))
         self.times.append((time.perf_counter() - began) / steps)
@@ -93,12 +101,12 @@ class Way:
 
     @property
     def cache_bytes(self) -> int:
-        """Of one chain."""
+        """The size of the cache of one chain."""
         return sum(leaf.nbytes for leaf in jax.tree.leaves(self.states.cache)) // self.chains
 
 
 def machine() -> dict[str, Any]:
-    """Where and when figures were measured, in plain JSON types."""
+    """Return where and when figures are measured, in plain JSON types."""
     return {
         "device": device_name(),
         "devices": jax.device_count(),
@@ -111,7 +119,7 @@ def machine() -> dict[str, Any]:
 
 
 def _cpu() -> str:
-    """The model of the processor, as far as the system says."""
+    """Return the model of the processor, as far as the system names it."""
     about = Path("/proc/cpuinfo")
     lines = about.read_text().splitlines() if about.exists() else []
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
@@ -119,7 +127,7 @@ def _cpu() -> str:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write what was measured, whole or not at all; folders that are missing are made."""
+    """Write figures to a file, completely or not at all. Missing folders are created."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
     part.write_text(json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n", encoding="utf-8")

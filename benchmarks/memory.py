@@ -1,10 +1,9 @@
-"""Peak memory against the number of steps: it must not grow.
+"""Peak memory for several numbers of steps: it must not grow with them.
 
     python benchmarks/memory.py [--chains 16] [--steps 10000 1000000] [--filters 64]
 
-With few filters steps are cheap, while statistics are of the same size.
-
-Each run has a process of its own and reports its largest resident set.
+With few filters a step is cheap, while the statistics have the same size. Each run has its own process and reports its
+largest resident set.
 """
 
 import argparse
@@ -14,7 +13,7 @@ import sys
 
 
 def peak_megabytes(chains: int, steps: int, filters: int) -> tuple[float, float]:
-    """Largest resident set of a run of the CTCF architecture with random weights, and its seconds."""
+    """Return the largest resident set of a run of the CTCF architecture with random weights, and its seconds."""
     import jax
     from flax import nnx
 
@@ -23,7 +22,7 @@ def peak_megabytes(chains: int, steps: int, filters: int) -> tuple[float, float]
 
     network = ConvArchitecture(filters=filters).build(nnx.Rngs(0))
     ensemble = jme.Ensemble.create(representation(network), "ACGTA" * 20 + "C", beta=5.0)
-    # The published sampler's way, one β, and the ladder keep the same statistics; the ladder has more rungs of them.
+    # The published sampler has one β. A ladder keeps the same statistics, for more rungs.
     run = jme.sample(jax.random.key(0), ensemble, ladder=4, chains=chains, steps=steps, progress=False)
     scale = 2**20 if sys.platform == "darwin" else 2**10
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / scale, run.seconds
@@ -33,7 +32,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--chains", type=int, default=16)
     parser.add_argument("--steps", type=int, nargs="+", default=[10_000, 1_000_000])
-    parser.add_argument("--filters", type=int, default=64, help="of the network (default %(default)s)")
+    parser.add_argument("--filters", type=int, default=64, help="filters of the network (default %(default)s)")
     options = parser.parse_args()
     for steps in options.steps:
         with multiprocessing.get_context("spawn").Pool(1) as pool:

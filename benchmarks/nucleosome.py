@@ -2,9 +2,9 @@
 
     JAXMAXENT_DATA=... python benchmarks/nucleosome.py [--out FOLDER] [--anchors 8] [--only NAME ...]
 
-One network a question, all of the published CTCF architecture on 201 bp, with chromosomes IV and XI held out: its
-filters of 24 bp span two turns of the helix, and behind them is no pooling, so the dense layer sees where in the window
-each match stands, and the phase of the turns with it. The 14,000 highest-scored dyads are told from
+There is one network per question, all of the published CTCF architecture on 201 bp, with chromosomes IV and XI held
+out. Its filters of 24 bp span two turns of the helix. No pooling follows them, so the dense layer sees the position of
+each match in the window, and with it the phase of the turns. The networks separate the 14,000 highest-scored dyads from
 
     upstream    windows 100 bp upstream of transcription start sites, which are depleted of nucleosomes
     linker      midpoints between neighbouring dyads 147 to 200 bp apart
@@ -13,19 +13,20 @@ each match stands, and the phase of the turns with it. The 14,000 highest-scored
 
 and two controls have a known answer to the question of GC content:
 
-    GC label    random windows, in class 1 where their GC content is above their median: it is all there is to learn
+    GC label    random windows, in class 1 if their GC content is above the median: there is nothing else to learn
     shuffled    the dyads and their dinucleotide shuffles, which have the same GC content one by one
 
-For each: anchors among the held-out sequences of class 1 that are called correctly, μ such that the constrained
-ensemble has the genome's mean GC content (or, where none is found, that of the background), and one run at that μ until
---rhat and --ess are reached at every β. The same run says what is periodic and how far GC is moved: the anchored
-ensemble against the background of the same μ without a network.
+For each network: anchors are chosen among the correctly called held-out sequences of class 1. μ is solved so that the
+constrained ensemble has the mean GC content of the genome (if no such μ is found, the background has it). One run at
+that μ goes on until --rhat and --ess are reached at every β. The same run gives the periods and the shift of GC: the
+anchored ensemble against the background of the same μ without a network.
 
-A network can have learned GC content in two ways: it moves all ensembles alike, which the mean shift shows, or it holds
-each ensemble at its anchor's own content, whose shifts may be up and down: then they follow it with a slope of up to 1.
-The verdict asks for a size of either, not only for a small p: with many anchors a shift of no account has one too.
-"yes" where a 95 % interval lies wholly beyond 0.2 (of the mean shift in standard deviations of the background's count,
-or of the slope), "no" where both lie wholly within, "undecided" otherwise; the sizes always stand beside it.
+A network can have learned GC content in two ways. It may move all ensembles alike, which the mean shift shows. Or it
+may hold each ensemble at the content of its anchor: then shifts go up and down, and follow the anchor with a slope of
+up to 1. The verdict depends on the size of either, not only on a small p, because with many anchors a negligible shift
+has a small p as well. It is "yes" if a 95 % interval lies completely beyond 0.2 (of the mean shift in standard
+deviations of the background's count, or of the slope), "no" if both lie completely within, and "undecided" otherwise.
+The sizes are always printed beside it.
 """
 
 import argparse
@@ -33,7 +34,6 @@ import csv
 import gzip
 import itertools
 import json
-import os
 import sys
 import time
 from collections.abc import Sequence
@@ -42,23 +42,23 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from measure import data_folder
 from tqdm.auto import tqdm
 
 import jaxmaxent as jme
 from jaxmaxent import analysis, attribution, models, plot
-from jaxmaxent.analysis import CompositionShift
-from jaxmaxent.analysis._profiles.draws import KmerProfile
+from jaxmaxent.analysis import CompositionShift, KmerProfile
 from jaxmaxent.data import Sequences, dinucleotide_shuffle, read_windows, split_by_chromosome
 
 LENGTH, HELD_OUT = 201, ("chrIV", "chrXI")
 HIGHEST, UPSTREAM, FAR = 14_000, -100, 40
-SHUFFLES = 9_999  # of the null of a period, so that p can be 0.0001
-COUNTS = 0.2  # what a mean shift, in standard deviations ("small" by Cohen, 1988), or a slope must exceed to count
+SHUFFLES = 9_999  # shuffles for the null hypothesis of a period, so that p can be 0.0001
+COUNTS = 0.2  # a mean shift, in standard deviations ("small" by Cohen, 1988), or a slope must exceed this to count
 CONTROLS = ("GC label", "shuffled")
 
 
 class Genome(NamedTuple):
-    """What the files hold: intervals (chromosome, start, end, strand), and GC content."""
+    """The contents of the files: intervals (chromosome, start, end, strand), and GC content."""
 
     path: Path
     dyads: list[tuple]  # from the highest score to the lowest
@@ -81,6 +81,7 @@ class Task(NamedTuple):
 
 
 def read_genome(folder: Path) -> Genome:
+    """Read the genome, the dyads and the transcription start sites."""
     path = folder / "sacCer3.fa.gz"
     with gzip.open(path, "rt") as stream:
         records = {part.split(None, 1)[0]: part.split("\n", 1)[1] for part in stream.read().split(">")[1:]}
@@ -103,18 +104,22 @@ def read_genome(folder: Path) -> Genome:
 
 
 def transcription_start(row: dict[str, str]) -> tuple:
+    """Return the interval of a transcription start site."""
     site = int(row["Transcription start site (TSS)"]) - 1
     return "chr" + row["Chromosome/scaffold name"], site, site + 1, "+" if row["Strand"] == "1" else "-"
 
 
 def linkers_between(dyads: list[tuple]) -> list[tuple]:
-    """About half of all nucleosomes are not listed, so only neighbours that leave room for no other count."""
+    """Return the midpoints between neighboring dyads that leave no room for another nucleosome.
+
+    About half of all nucleosomes are not in the list, so other pairs may have one between them.
+    """
     near = [(a, b) for a, b in itertools.pairwise(dyads) if a[0] == b[0] and 147 <= b[1] - a[1] <= 200]
     return [(a[0], middle := (a[1] + b[1]) // 2, middle + 1, ".") for a, b in near]
 
 
 def random_windows(rng: np.random.Generator, genome: Genome, count: int, away: int = 0) -> Sequences:
-    """Windows anywhere on the nuclear chromosomes, at least `away` from every dyad."""
+    """Draw windows anywhere on the nuclear chromosomes, at least `away` from every dyad."""
     names = [name for name in genome.sizes if name != "chrM"]
     sizes = np.array([genome.sizes[name] for name in names])
     chromosomes = rng.choice(len(names), count, p=sizes / sizes.sum())
@@ -131,11 +136,12 @@ def random_windows(rng: np.random.Generator, genome: Genome, count: int, away: i
 
 
 def gc_counts(tokens: np.ndarray) -> np.ndarray:
+    """Count G and C in each sequence."""
     return np.isin(tokens, jme.DNA.encode("GC")).sum(-1)
 
 
 def matched(rng: np.random.Generator, wanted: np.ndarray, offered: Sequences) -> Sequences:
-    """For each wanted GC count another of the windows offered that has it, as long as there are some."""
+    """Choose, for each wanted GC count, another of the offered windows with that count, as long as there are some."""
     have = gc_counts(offered.tokens)
     chosen = []
     for count in np.unique(wanted):
@@ -145,6 +151,7 @@ def matched(rng: np.random.Generator, wanted: np.ndarray, offered: Sequences) ->
 
 
 def make_task(name: str, genome: Genome, rng: np.random.Generator) -> Task:
+    """Return the two classes of a question."""
     if name == "GC label":
         windows = random_windows(rng, genome, 2 * HIGHEST)
         counts = gc_counts(windows.tokens)
@@ -158,7 +165,7 @@ def make_task(name: str, genome: Genome, rng: np.random.Generator) -> Task:
     if name == "low score":
         return task(dyads, genome.windows(genome.dyads[-HIGHEST:]))
     if name == "GC-matched":
-        # In the two parts one by one, so that both are matched.
+        # The two parts are matched one by one.
         offered = split_by_chromosome(random_windows(rng, genome, 10 * HIGHEST, FAR), HELD_OUT)
         parts = split_by_chromosome(dyads, HELD_OUT)
         train, test = (matched(rng, gc_counts(a.tokens), b) for a, b in zip(parts, offered, strict=True))
@@ -168,6 +175,7 @@ def make_task(name: str, genome: Genome, rng: np.random.Generator) -> Task:
 
 
 def task(ones: Sequences, zeros: Sequences) -> Task:
+    """Split both classes by chromosome."""
     return of_parts(split_by_chromosome(ones, HELD_OUT), split_by_chromosome(zeros, HELD_OUT))
 
 
@@ -179,7 +187,7 @@ def of_parts(ones: tuple[Sequences, Sequences], zeros: tuple[Sequences, Sequence
 
 
 def trained(name: str, given: Task, options: argparse.Namespace) -> models.Network:
-    """The network saved in --out, or a new one, of which the windows and their other strands are both shown."""
+    """Return the network saved in --out, or train a new one on the windows and their other strands."""
     folder = options.out / f"model_{name.replace(' ', '_')}"
     if folder.exists():
         return models.load(folder)
@@ -195,7 +203,7 @@ def trained(name: str, given: Task, options: argparse.Namespace) -> models.Netwo
 
 
 def chosen_anchors(network: models.Network, given: Task, options: argparse.Namespace) -> np.ndarray:
-    """Held-out sequences of class 1 that the network calls so, shape [anchors, length]."""
+    """Choose held-out sequences of class 1 that the network calls correctly, shape [anchors, length]."""
     called = models.predict(network, given.test_tokens).argmax(1) == 1
     usable = np.flatnonzero(called & (given.test_labels == 1))
     chosen = np.random.default_rng(options.seed).permutation(usable)[: options.anchors]
@@ -203,7 +211,7 @@ def chosen_anchors(network: models.Network, given: Task, options: argparse.Names
 
 
 def sampled(name: str, network: models.Network, given: Task, gc: float, options: argparse.Namespace) -> jme.Run:
-    """The run saved in --out, or a new one, with the genome's GC content held by μ, one for each anchor."""
+    """Return the run saved in --out, or a new one, in which one μ per anchor holds the GC content of the genome."""
     file = options.out / f"run_{name.replace(' ', '_')}.npz"
     if file.exists():
         run = jme.Run.load(file)
@@ -221,7 +229,7 @@ def sampled(name: str, network: models.Network, given: Task, gc: float, options:
         print(f"{name}, anchor {a}: sampled at the μ of β = 0 instead, {solved.outcomes[a]}")
     ensemble = ensemble.with_mu(np.where(solved.reached, solved.mu, ensemble.fields[0].mu))
     until = jme.Precision(rhat=options.rhat, ess=options.ess, steps=options.steps)
-    # Eight β's exchange at 0.6 to 0.7, and the chains are settled long before the default warm-up ends.
+    # Eight β's have a swap acceptance of 0.6 to 0.7, and the chains settle long before the default burn-in ends.
     settings: dict[str, Any] = {"ladder": options.rungs, "burn_in": 2000, "store_every": 50}
     run = jme.sample(key_run, ensemble, until=until, **settings)
     run.save(file)
@@ -229,7 +237,7 @@ def sampled(name: str, network: models.Network, given: Task, gc: float, options:
 
 
 def intervals(found: CompositionShift) -> tuple[np.ndarray, np.ndarray]:
-    """95 % intervals of the mean shift, in standard deviations, and of the slope on the anchors' own content."""
+    """Return 95 % intervals of the mean shift, in standard deviations, and of the slope on the anchors' own content."""
     from scipy.stats import t
 
     anchors, slope = len(found.shift), found.follows
@@ -240,7 +248,7 @@ def intervals(found: CompositionShift) -> tuple[np.ndarray, np.ndarray]:
 
 
 def verdict(found: CompositionShift) -> str:
-    """Whether GC content is learned as a global feature, by the sizes of the mean shift and of the slope."""
+    """Judge by the sizes of the mean shift and of the slope whether GC content is learned as a global feature."""
     both = np.array(intervals(found))
     if ((both > COUNTS).all(1) | (both < -COUNTS).all(1)).any():
         return "yes"
@@ -248,10 +256,10 @@ def verdict(found: CompositionShift) -> str:
 
 
 def rival_profiles(network: models.Network, anchors: np.ndarray) -> dict[str, list[KmerProfile]]:
-    """Scores along the positions as profiles, one an anchor.
+    """Return the scores along the positions as profiles, one per anchor.
 
-    "here": the size of the score at the letter that stands there, as an attribution is looked at; "W − S": what A and T
-    would be worth there more than G and C, which is the question that WW asks.
+    "here" is the size of the score at the letter of the sequence, the usual way to look at an attribution. "W − S" is
+    the score of A and T minus that of G and C, which corresponds to WW.
     """
     asked = models.representation(network), anchors
     at_letter = attribution.every_view(*asked)
@@ -269,7 +277,7 @@ def as_profile(row: np.ndarray) -> KmerProfile:
 
 
 def spectra(run: jme.Run, network: models.Network, given: Task, kmers: str) -> dict[str, analysis.Periodicity]:
-    """Of the draws at the largest β and at β = 0, of the anchors, of all held-out sequences, and of the rival views."""
+    """Compute the spectra of draws at the target and at β = 0, anchors, held-out sequences and attribution scores."""
     anchors = range(len(run.names))
     profiles: dict[str, Any] = {
         "draws": [analysis.kmer_profile(run, kmers, anchor=a) for a in anchors],
@@ -287,7 +295,7 @@ def spectra(run: jme.Run, network: models.Network, given: Task, kmers: str) -> d
 def figures(
     name: str, given: Task, network: models.Network, run: jme.Run, found: dict[str, Any], genome_gc: float
 ) -> dict[str, Any]:
-    """All that is said about one network, as plain numbers."""
+    """Return all figures of one network as plain numbers."""
     shift, of_test = found["shift"], models.predict(network, given.test_tokens)[:, 1]
     other_strand = models.predict(network, jme.DNA.reverse_complement(given.test_tokens))[:, 1]
     return {
@@ -326,9 +334,9 @@ def figures(
 
 
 def at_background_mu(run: jme.Run, gc: float) -> dict[str, float]:
-    """The published question: how far from the background is GC at the μ that gives the background the genome's GC?
+    """Answer the published question: how far is GC from the background at the μ at which the background has genome GC?
 
-    And how stiffly the network holds it: the variance of the count, relative to the background's.
+    Also return how strongly the network holds it: the variance of the count relative to that of the background.
     """
     mu = np.log(gc / (1 - gc))
     answers = [
@@ -347,33 +355,34 @@ def at_background_mu(run: jme.Run, gc: float) -> dict[str, float]:
 
 
 def wave(found: analysis.Periodicity) -> dict[str, float]:
+    """Return the figures of a period as plain numbers."""
     return {name: getattr(found, name) for name in ("period", "period_error", "amplitude", "phase", "p")}
 
 
 def deviation(shift: CompositionShift) -> np.ndarray:
-    """Standard deviation of the background's GC count, letters being independent there."""
+    """Return the standard deviation of the GC count in the background, where letters are independent."""
     return np.sqrt(LENGTH * shift.background * (1 - shift.background))
 
 
 def draw_periods(found: dict[str, dict[str, analysis.Periodicity]], path: Path) -> None:
-    """One row a network: WW along the window, and how far each view's spectrum stands above its shuffles."""
+    """Draw one row per network: WW along the window, and the spectrum of each method relative to its shuffles."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 2.3 * len(found) + 0.6), layout="constrained")
     axes = figure.subplots(len(found), 2, squeeze=False, width_ratios=(3, 2))
     for (name, waves), (left, right) in zip(found.items(), axes, strict=True):
-        colours = {"draws": "#0058A8", "all held-out of class 1": "#222222", "β = 0": "#7F7F7F"}
-        for which, colour in colours.items():
+        colors = {"draws": "#0058A8", "all held-out of class 1": "#222222", "β = 0": "#7F7F7F"}
+        for which, color in colors.items():
             one = waves[which]
-            left.plot(one.offsets, one.profile, color=colour, linewidth=1, label=which)
+            left.plot(one.offsets, one.profile, color=color, linewidth=1, label=which)
             left.fill_between(
                 one.offsets, one.profile - 2 * one.profile_error, one.profile + 2 * one.profile_error,
-                color=colour, alpha=0.25, linewidth=0,
+                color=color, alpha=0.25, linewidth=0,
             )  # fmt: skip
-        colours |= {"the anchors themselves": "#009E73", "saliency, here": "#B3261E", "saliency, W − S": "#E69F00"}
-        for which, colour in colours.items():
+        colors |= {"the anchors themselves": "#009E73", "saliency, here": "#B3261E", "saliency, W − S": "#E69F00"}
+        for which, color in colors.items():
             one = waves[which]
-            right.plot(one.periods, one.power / one.threshold, color=colour, linewidth=1, label=which)
+            right.plot(one.periods, one.power / one.threshold, color=color, linewidth=1, label=which)
         right.axhline(1, color="#7F7F7F", linewidth=0.8, linestyle="--")
         right.set(ylim=(0, None), xlim=(5, 20), ylabel="power / 5 % of shuffles")
         left.set_title(
@@ -388,7 +397,7 @@ def draw_periods(found: dict[str, dict[str, analysis.Periodicity]], path: Path) 
 
 
 def draw_shifts(rows: list[dict[str, Any]], path: Path) -> None:
-    """One line a network: the shift of every anchor, their mean with its 95 % interval, and what counts as none."""
+    """Draw one line per network: the shift of every anchor, the mean with its 95 % interval, the band of no shift."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9.5, 0.5 * len(rows) + 1.2), layout="constrained")
@@ -430,7 +439,7 @@ def print_table(rows: list[dict[str, Any]]) -> None:
                 if not key.startswith("anchor "):
                     spelled = f"{one['period']:6.2f} ± {one['period_error']:.2f}"
                     print(f"    {key:26s} {spelled}   p = {one['p']:.4f}   {one['amplitude']:.4f}")
-    print("\nGC at ⟨GC⟩ held at the genome's: is it a learned, global feature?")
+    print("\nGC, with ⟨GC⟩ held at that of the genome: is it a learned, global feature?")
     for row in rows:
         gc = row["gc"]
         print(
@@ -457,16 +466,15 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--rhat", type=float, default=1.05)
     parser.add_argument("--ess", type=float, default=100.0)
-    parser.add_argument("--steps", type=int, default=8_000, help="give up after so many (default %(default)s)")
+    parser.add_argument("--steps", type=int, default=8_000, help="give up after this many (default %(default)s)")
     parser.add_argument("--tolerance", type=float, default=0.05, help="standard error of μ (default %(default)s)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("nucleosome"), help="networks, runs, figures, pictures")
     options = parser.parse_args()
-    if "JAXMAXENT_DATA" not in os.environ:
-        sys.exit("set JAXMAXENT_DATA to the folder that holds yeast/")
+    folder = data_folder("yeast")
     options.out.mkdir(parents=True, exist_ok=True)
     began, rows, waves = time.perf_counter(), [], {}
-    genome = read_genome(Path(os.environ["JAXMAXENT_DATA"]) / "yeast")
+    genome = read_genome(folder)
     print(f"genome's GC content {genome.gc:.4f}, {len(genome.linkers)} linkers")
     for name in tqdm(options.only, desc="networks"):
         given = make_task(name, genome, np.random.default_rng(options.seed))
@@ -482,7 +490,9 @@ def main() -> None:
     draw_periods(waves, options.out / "nucleosome_ww.png")
     draw_shifts(rows, options.out / "nucleosome_gc.png")
     print_table(rows)
-    print(f"\nin {time.perf_counter() - began:.0f} s, without what was in {options.out} already", flush=True)
+    print(
+        f"\nin {time.perf_counter() - began:.0f} s, without the results that were in {options.out} already", flush=True
+    )
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""The chemical potential: is it right, are its errors right, and what does it cost on a real network?
+"""The chemical potential: its accuracy, its standard errors, and its cost on a real network.
 
     python benchmarks/potential.py [--repeats 50]
     JAXMAXENT_DATA=... python benchmarks/potential.py --model MODEL [--anchors 10] [--ladder 6] [--chains 8]
 
-Without a model: 20 ensembles of 256 sequences each, against exact enumeration, then one of them solved again and again
-by chains of its own. With one, of the CTCF experiment: the μ of a mean GC content of 0.41 at β = 100 for the published
-anchors, with the proposals and the seconds it took.
+Without a model, 20 ensembles of 256 sequences each are compared with exact enumeration. Then one of them is solved
+repeatedly, each time by new chains. With a model of the CTCF experiment, μ is solved for a mean GC content of 0.41 at
+β = 100 for the published anchors, and the proposals and seconds are printed.
 """
 
 import argparse
@@ -44,7 +44,7 @@ def main() -> None:
 
 
 def print_exact(options: argparse.Namespace) -> None:
-    """Twenty ensembles, then repeats of one."""
+    """Solve twenty ensembles, then one of them repeatedly."""
     network = ToyNetwork(options.seed)
     rng = np.random.default_rng(options.seed)
     states = np.stack(np.unravel_index(np.arange(4**LENGTH), (4,) * LENGTH), -1)
@@ -86,7 +86,7 @@ class ToyNetwork:
 
 
 def exact_mu(network: ToyNetwork, states: np.ndarray, anchor: np.ndarray, beta: float) -> float:
-    """By bisection on the exact mean over all sequences."""
+    """Return μ by bisection on the exact mean over all sequences."""
     energy = np.linalg.norm(network.in_float64(states) - network.in_float64(anchor[None]), axis=1)
     counts = np.isin(states, (1, 2)).sum(1)
     low, high = -20.0, 20.0
@@ -106,7 +106,7 @@ def print_ctcf(options: argparse.Namespace) -> None:
     network = models.representation(models.load(options.model))
     ensemble = jme.Ensemble.create(network, tokens, beta=options.beta)
     settings = {"ladder": options.ladder, "chains": options.chains, "progress": False}
-    # Compiles everything, at another μ.
+    # This compiles everything, at another μ.
     solve_chemical_potential(jax.random.key(1), ensemble, 0.5, steps=10, max_steps=10, burn_in=0, **settings)
     began = time.perf_counter()
     solved = solve_chemical_potential(
@@ -117,11 +117,11 @@ def print_ctcf(options: argparse.Namespace) -> None:
         solved.mu, solved.standard_error, solved.fraction, solved.fraction_error, solved.outcomes, solved.trials,
         strict=True,
     ):  # fmt: skip
-        print(f"μ {mu:.4f} ± {error:.4f}  GC {fraction:.4f} ± {its_error:.4f}  {len(trials)} looks, {outcome}")
+        print(f"μ {mu:.4f} ± {error:.4f}  GC {fraction:.4f} ± {its_error:.4f}  {len(trials)} rounds, {outcome}")
     print(f"{len(tokens)} anchors, target {CTCF_TARGET}, β = {options.beta:g}, {options.ladder} rungs, ", end="")
     print(f"{options.chains} chains: {solved.reached.sum()} reached, {solved.proposals / 1e6:.2f} million proposals")
     print(
-        f"  {took:.1f} s after compiling, {solved.proposals / took:,.0f} proposals/s, all work between looks included"
+        f"  {took:.1f} s after compiling, {solved.proposals / took:,.0f} proposals/s, all work between rounds included"
     )
 
 

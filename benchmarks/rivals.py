@@ -1,28 +1,30 @@
-"""jaxmaxent beside what people would otherwise use: the published sampler in NumPy, PyTorch and plain JAX.
+"""jaxmaxent beside the alternatives: the published sampler in NumPy, PyTorch and plain JAX.
 
     JAXMAXENT_DATA=... python benchmarks/rivals.py --model MODEL --out FILE.json [--torch-python PYTHON]
     JAXMAXENT_DATA=... python benchmarks/rivals.py --model MODEL --out FILE.json --minutes 10
 
-MODEL is a folder that `jaxmaxent train` wrote, for example by benchmarks/ctcf.py: a convolution and dense layers. All
-sample the same network with the same weights around the same anchor at the same β:
+MODEL is a folder that `jaxmaxent train` wrote, for example through benchmarks/ctcf.py: a convolution and dense layers.
+All rivals sample the same network with the same weights around the same anchor at the same β:
 
     numpy, torch, torch compiled   the published sampler (rivals_worker.py) in NumPy, eager and compiled PyTorch
     blackjax                       the same with BlackJAX's random-walk kernel, compiled with a scan over steps
-    one β, full / incremental      jaxmaxent's single-site kernel at one β, chains starting at the anchor
-    exchange                       jaxmaxent.sample with its defaults; chains are walkers at all rungs together
+    one β, full / incremental      jaxmaxent's single-site kernel at one β, with chains that start at the anchor
+    exchange                       parallel tempering: jaxmaxent.sample with its defaults. The number of chains is the
+                                   number of replicas at all rungs together
 
-PyTorch has to be there for --torch-python only, which needs NumPy besides and nothing else. Each rival with each number
-of chains has a process of its own, whose largest resident set is reported; compiling is apart. ESS and R-hat are those
-of letter frequencies in kept draws, every 100th state (every 5th of replica exchange), by jaxmaxent.diagnostics.
-Letters never or always seen have neither: they are left out, which flatters a rival that does not move, and counted.
-With fewer than 20 kept draws a chain there is no ESS; in brackets it is worthless, because R-hat is above 1.1: chains
-that do not agree have about as many effective draws as there are chains, however long they take. ESS per second counts
-every second of sampling, the warm-up included.
+Only the interpreter of --torch-python needs PyTorch; besides that it needs NumPy and nothing else. Each rival with each
+number of chains runs in its own process, whose largest resident set is reported. Compile time is listed apart. ESS and
+R-hat are those of letter frequencies in kept draws, every 100th state (every 5th for parallel tempering), computed by
+jaxmaxent.diagnostics. A letter that was never or always seen has neither. Such letters are left out, which favors a
+rival that does not move, and their number is listed. With fewer than 20 kept draws per chain there is no ESS. An ESS in
+brackets has no meaning, because R-hat is above 1.1: chains that do not agree have about as many effective draws as
+there are chains, however long they run. ESS per second counts every second of sampling, with the burn-in.
 
-With --minutes, how long each takes until every letter frequency, the energy and the GC count have R-hat ≤ 1.01 and bulk
-ESS ≥ 400, compiling not counted. The published sampler is asked each time it has grown by a tenth, all its draws first
-and then their second half, and whichever is good enough ends it; nothing is asked of letters it has not seen. Replica
-exchange asks as `sample` does, at every rung. Then the distance of the frequencies from those of another converged run.
+--minutes also measures the time until every letter frequency, the energy and the GC count have R-hat ≤ 1.01 and bulk
+ESS ≥ 400, without compiling. The published sampler is checked each time it has grown by a tenth: first all its draws,
+then their second half. It stops as soon as either is good enough. Letters that it has not seen are not checked.
+Parallel tempering is checked as `sample` does it, at every rung. The table then gives the distance of the frequencies
+from those of another converged run.
 """
 
 import argparse
@@ -47,11 +49,12 @@ from jaxmaxent.data import read_one_hot
 
 WORKER = Path(__file__).with_name("rivals_worker.py")
 RHAT, ESS, FAR = 1.01, 400.0, 0.1
-DISAGREE = 1.1  # R-hat from which an ESS means nothing
+DISAGREE = 1.1  # an ESS has no meaning above this R-hat
 FEWEST, GROWTH = 20, 1.1
-EXCHANGE, DEFAULT_CHAINS = "exchange", 0
+# Stored results have parallel tempering under this name.
+TEMPERING, DEFAULT_CHAINS = "exchange", 0
 SPEED_HEADS = [
-    "rival", "chains", "proposals/s", "least ESS/s", "largest R-hat", "letters never or always seen", "draws a chain",
+    "rival", "chains", "proposals/s", "least ESS/s", "largest R-hat", "letters never or always seen", "draws per chain",
     "peak MiB", "compiling s",
 ]  # fmt: skip
 CONVERGENCE_HEADS = [
@@ -62,7 +65,7 @@ CONVERGENCE_HEADS = [
 
 def main() -> None:
     options = parsed()
-    # Or this process would take most of a GPU's memory from those that it measures.
+    # Otherwise this process would take most of a GPU's memory away from those that it measures.
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     ensemble, problem = read(options)
     found: dict[str, Any] = {
@@ -74,7 +77,7 @@ def main() -> None:
         jobs = planned(options)
         for what, rival, chains in tqdm(jobs, desc="rivals", unit="run"):
             try:
-                # The run that others are compared with has a seed of its own, or one would be compared with itself.
+                # The run that others are compared with has its own seed. Otherwise one would be compared with itself.
                 seed = options.seed + (what is converged_frequencies)
                 with Worker(rival, chains, options, Path(name), seed) as worker:
                     row = what(worker, ensemble, options, found)
@@ -83,24 +86,29 @@ def main() -> None:
             found["versions"] |= row.pop("version", {})
             table = "speed" if what is speed else "convergence"
             found[table].append({"rival": rival, "chains": chains} | row)
-            # After every run, so that what was measured is not lost with what follows.
+            # Written after every run, so that a later failure does not lose the earlier ones.
             measure.write_json(options.out, without_arrays(found))
     print(tables(found))
 
 
 def parsed() -> argparse.Namespace:
+    """Return the options of the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
-    parser.add_argument("--anchor", type=int, default=0, help="of the ten published ones (default %(default)s)")
+    parser.add_argument(
+        "--anchor", type=int, default=0, help="number of the published anchor, 0 to 9 (default %(default)s)"
+    )
     parser.add_argument("--beta", type=float, default=100.0)
     parser.add_argument("--chains", type=int, nargs="+", default=[50, 256, 1024, 4096])
     parser.add_argument("--rivals", nargs="+", choices=list(RIVALS), default=list(RIVALS))
-    parser.add_argument("--seconds", type=float, default=8.0, help="of sampling, at least (default %(default)s)")
+    parser.add_argument("--seconds", type=float, default=8.0, help="least time of sampling (default %(default)s)")
     parser.add_argument(
-        "--longest", type=float, default=60.0, help="seconds to wait for 20 draws (default %(default)s)"
+        "--longest", type=float, default=60.0, help="seconds to wait for 20 draws per chain (default %(default)s)"
     )
-    parser.add_argument("--minutes", type=float, default=0.0, help="time to convergence too, giving up after so many")
+    parser.add_argument(
+        "--minutes", type=float, default=0.0, help="also measure the time to convergence, up to this many"
+    )
     parser.add_argument("--converge-chains", type=int, nargs="+", default=[50, 256])
     parser.add_argument("--torch-python", default=sys.executable, help="a Python that has PyTorch and NumPy")
     parser.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1))
@@ -112,7 +120,7 @@ def parsed() -> argparse.Namespace:
 
 
 def read(options: Any) -> tuple[jme.Ensemble, Problem]:
-    """The ensemble of the model and the anchor, and the same as plain arrays."""
+    """Return the ensemble of the model and the anchor, and the same as plain arrays."""
     anchors = read_one_hot(Path(os.environ["JAXMAXENT_DATA"]) / "ctcf" / "published_anchors_gcat.npy", "GCAT").tokens
     if not 0 <= options.anchor < len(anchors):
         sys.exit(f"--anchor must be 0 to {len(anchors) - 1}, got {options.anchor}")
@@ -120,7 +128,7 @@ def read(options: Any) -> tuple[jme.Ensemble, Problem]:
 
 
 def problem_of(model: Path, anchor: np.ndarray, beta: float) -> tuple[jme.Ensemble, Problem]:
-    """The ensemble of a saved convolutional network and an anchor's tokens, and the same as plain arrays."""
+    """Return the ensemble of a saved convolutional network around an anchor, and the same as plain arrays."""
     network = models.load(model)
     if not isinstance(network, models.ConvNetwork):
         sys.exit(f"--model must hold a convolutional network, got {network.architecture.name!r}")
@@ -133,23 +141,23 @@ def problem_of(model: Path, anchor: np.ndarray, beta: float) -> tuple[jme.Ensemb
 
 
 def planned(options: Any) -> list[tuple[Any, str, int]]:
-    """What is measured, of which rival, with how many chains; replica exchange with its default number as well."""
+    """List the measurements, rivals and numbers of chains. Parallel tempering also runs with its default number."""
     jobs = []
     for what, counts in ((speed, options.chains), (convergence, options.converge_chains if options.minutes else [])):
-        exchange = EXCHANGE in options.rivals and counts
+        tempering = TEMPERING in options.rivals and counts
         if what is convergence and counts:
-            jobs.append((converged_frequencies, EXCHANGE, DEFAULT_CHAINS))
-        jobs += [(what, EXCHANGE, DEFAULT_CHAINS)] if exchange else []
+            jobs.append((converged_frequencies, TEMPERING, DEFAULT_CHAINS))
+        jobs += [(what, TEMPERING, DEFAULT_CHAINS)] if tempering else []
         jobs += [(what, rival, chains) for chains in counts for rival in options.rivals]
     return jobs
 
 
 class RivalError(Exception):
-    """A rival could not be run; says why."""
+    """Error for a rival that could not be run, with the reason."""
 
 
 class Worker:
-    """A rival in its process."""
+    """A rival in its own process."""
 
     def __init__(self, rival: str, chains: int, options: Any, folder: Path, seed: int = 0) -> None:
         python = options.torch_python if rival.startswith("torch") else sys.executable
@@ -166,13 +174,13 @@ class Worker:
             raise RivalError(f"--torch-python must be a Python interpreter, but {error}") from error
 
     def ask(self, **order: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """Give an order; the answer, and its arrays."""
+        """Send an order; return the answer and its arrays."""
         assert self.process.stdin is not None and self.process.stdout is not None
         try:
             self.process.stdin.write(json.dumps(order | {"file": str(self.file)}) + "\n")
             self.process.stdin.flush()
         except BrokenPipeError:
-            pass  # it has ended, and said why
+            pass  # the process has ended, and its errors hold the reason
         line = self.process.stdout.readline()
         if not line:
             self.errors.seek(0)
@@ -185,12 +193,12 @@ class Worker:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.process.communicate()  # the end of its input ends it
+        self.process.communicate()  # the process stops at the end of its input
         self.errors.close()
 
 
 def speed(worker: Worker, ensemble: jme.Ensemble, options: Any, found: Any) -> dict[str, Any]:
-    """Proposals and effective sample size a second, memory, and what compiling took."""
+    """Measure proposals and effective sample size per second, memory, and the time of compiling."""
     del found
     longest = max(options.longest, options.seconds)
     answer, arrays = worker.ask(seconds=options.seconds, draws=FEWEST, longest=longest)
@@ -204,14 +212,14 @@ def speed(worker: Worker, ensemble: jme.Ensemble, options: Any, found: Any) -> d
 
 
 def summary(rhat: np.ndarray, ess: np.ndarray, seconds: float) -> dict[str, Any]:
-    """The worst of what varied, and how much did not."""
+    """Return the worst diagnostics of the letters that varied, and the number of those that did not."""
     low, high = least(ess), largest(rhat)
     found = {"min_ess": low, "max_rhat": high, "never_varied": int((ess == 0).sum())}
     return found | {"min_ess_per_second": None if low is None else low / seconds}
 
 
 def common(answer: dict[str, Any]) -> dict[str, Any]:
-    """What both tables tell of a run."""
+    """Return the figures of a run that both tables show."""
     names = ("seconds", "proposals", "compile_seconds", "peak_bytes", "peak_device_bytes", "version")
     row = {name: answer[name] for name in names}
     row["proposals_per_second"] = row["proposals"] / row["seconds"]
@@ -219,9 +227,9 @@ def common(answer: dict[str, Any]) -> dict[str, Any]:
 
 
 def letter_diagnostics(draws: np.ndarray, letters: int) -> tuple[np.ndarray, np.ndarray]:
-    """R-hat and ESS of every letter frequency, [length, letters], from draws [chains, draws, length].
+    """Return R-hat and ESS of every letter frequency, [length, letters], from draws [chains, draws, length].
 
-    Of an indicator, bulk ESS is the ESS of its mean: ranks of two values are an affine map of them.
+    For an indicator, the bulk ESS is the ESS of the mean, because ranks of two values are an affine map of them.
     """
     positions = range(draws.shape[2])
     indicators = (draws[:, :, p, None] == np.arange(letters, dtype=draws.dtype) for p in positions)
@@ -230,19 +238,19 @@ def letter_diagnostics(draws: np.ndarray, letters: int) -> tuple[np.ndarray, np.
 
 
 def least(ess: np.ndarray) -> float | None:
-    """The least ESS of what varied, None where nothing did."""
+    """Return the smallest ESS of the letters that varied, None if none did."""
     varied = ess[ess > 0]
     return float(varied.min()) if varied.size else None
 
 
 def largest(rhat: np.ndarray) -> float | None:
-    """The largest R-hat of what varied, None where nothing did or it is infinite."""
+    """Return the largest R-hat of the letters that varied, None if none did or it is infinite."""
     known = rhat[~np.isnan(rhat)]
     return float(known.max()) if known.size and np.isfinite(known).all() else None
 
 
 def converged_frequencies(worker: Worker, ensemble: jme.Ensemble, options: Any, found: Any) -> dict[str, Any]:
-    """A run of its own, which all others are compared with."""
+    """Make the run that all others are compared with."""
     del ensemble
     answer, arrays = worker.ask(converge=True, longest=60 * options.minutes)
     found["reference"] = arrays["frequencies"]
@@ -250,9 +258,9 @@ def converged_frequencies(worker: Worker, ensemble: jme.Ensemble, options: Any, 
 
 
 def convergence(worker: Worker, ensemble: jme.Ensemble, options: Any, found: Any) -> dict[str, Any]:
-    """Seconds until the draws can be trusted, and how far from the converged ones they are then."""
+    """Measure the seconds until the draws have converged, and their distance from the reference run."""
     limit = 60 * options.minutes
-    if worker.rival == EXCHANGE:
+    if worker.rival == TEMPERING:
         answer, arrays = worker.ask(converge=True, longest=limit)
         row = common(answer) | {n: answer[n] for n in ("converged", "outcome", "max_rhat", "min_ess")}
         row["min_ess_per_second"] = row["min_ess"] / row["seconds"]
@@ -274,7 +282,7 @@ def convergence(worker: Worker, ensemble: jme.Ensemble, options: Any, found: Any
 
 
 class History:
-    """Kept draws of all chains so far, and their energies."""
+    """The kept draws of all chains so far, and their energies."""
 
     def __init__(self, ensemble: jme.Ensemble) -> None:
         self.ensemble, self.letters = ensemble, len(ensemble.alphabet)
@@ -287,23 +295,23 @@ class History:
         return sum(len(some) for some in self.tokens)
 
     def add(self, draws: np.ndarray) -> None:
-        """Take in draws [draws, chains, length]; energies are evaluated here, alike for every rival."""
+        """Add draws [draws, chains, length]. Energies are evaluated here, in the same way for every rival."""
         self.tokens.append(draws)
         self.energies += [np.asarray(self.energy_of(jnp.asarray(row, jnp.int32))) for row in draws]
 
     def draws(self) -> np.ndarray:
-        """[chains, draws, length]."""
+        """Return all draws, [chains, draws, length]."""
         return np.concatenate(self.tokens).swapaxes(0, 1)
 
     def energy_rhat(self) -> float | None:
         return largest(diagnostics.rhat(np.stack(self.energies, axis=1)[..., None]))
 
     def frequencies(self, draws: np.ndarray) -> np.ndarray:
-        """[length, letters]."""
+        """Return the letter frequencies of draws, [length, letters]."""
         return np.stack([(draws == letter).mean((0, 1)) for letter in range(self.letters)], axis=-1)
 
     def good(self) -> np.ndarray | None:
-        """The draws that are good enough, all or the second half of them, or None."""
+        """Return the draws that have converged, all of them or the second half; None if neither has."""
         tokens, energies = self.draws(), np.stack(self.energies, axis=1)
         for since in (0, self.length // 2):
             if self._good(tokens[:, since:], energies[:, since:]):
@@ -314,7 +322,7 @@ class History:
         half = tokens.shape[1] // 2
         if tokens.shape[1] < diagnostics.MIN_DRAWS:
             return False
-        # What is quick to see and mostly missing is looked at first.
+        # The cheap check that fails most often comes first.
         halves = np.stack([tokens[:, :half], tokens[:, half : 2 * half]])
         counts = np.stack([(halves == letter).sum(2) for letter in range(self.letters)], axis=-1)
         rhat = diagnostics.indicator_rhat(counts, half)
@@ -328,7 +336,7 @@ class History:
 
 
 def distance(frequencies: np.ndarray, found: Any) -> dict[str, Any]:
-    """How far frequencies are from the converged ones, by the worst letter of each position; None if there are none."""
+    """Return the distance from the reference frequencies, by the worst letter of each position; None without them."""
     if "reference" not in found:
         return {"positions_off": None, "furthest": None}
     gap = np.abs(frequencies - found["reference"]).max(-1)
@@ -340,7 +348,7 @@ def without_arrays(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def tables(found: dict[str, Any]) -> str:
-    """Both tables, to be read in a terminal and as Markdown."""
+    """Return both tables, in a form for terminals and for Markdown."""
     about = found["machine"]
     versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
     lines = [
@@ -356,15 +364,15 @@ def tables(found: dict[str, Any]) -> str:
 
 
 def compared_with(rows: list[dict[str, Any]]) -> str:
-    """What positions are off from."""
+    """Describe the run that positions are compared with."""
     for row in rows:
         if row.get("reference") and "error" not in row:
-            return f"positions off from those of another run of replica exchange: {row['outcome']}"
-    return "there is no run of replica exchange to compare with"
+            return f"positions off from those of another run of parallel tempering: {row['outcome']}"
+    return "there is no run of parallel tempering to compare with"
 
 
 def markdown(heads: list[str], rows: list[list[str]]) -> list[str]:
-    """A table with columns of equal width."""
+    """Return the lines of a Markdown table with columns of equal width."""
     every = [heads, *rows]
     widths = [max(len(row[i]) for row in every) for i in range(len(heads))]
     lines = ["| " + " | ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) + " |" for row in every]
@@ -372,6 +380,7 @@ def markdown(heads: list[str], rows: list[list[str]]) -> list[str]:
 
 
 def named(row: dict[str, Any]) -> list[str]:
+    """Return the cells for the rival and its number of chains."""
     chains = f"{row['chains']:,}"
     if "chains_a_rung" in row:
         chains = f"{row['chains_a_rung']} × {row['rungs']} rungs"
@@ -383,13 +392,13 @@ def shown(value: float | None, form: str) -> str:
 
 
 def memory(row: dict[str, Any]) -> str:
-    """Of the process, and of the accelerator where there is one."""
+    """Return the memory of the process, and of the accelerator if there is one."""
     device = row.get("peak_device_bytes")
     return f"{row['peak_bytes'] / 2**20:,.0f}" + ("" if device is None else f" + {device / 2**20:,.0f} on the device")
 
 
 def ess_rate(row: dict[str, Any]) -> str:
-    """ESS a second, in brackets where it means nothing."""
+    """Return ESS per second, in brackets if it has no meaning."""
     rate, rhat = row.get("min_ess_per_second"), row.get("max_rhat")
     trusted = rhat is not None and rhat <= DISAGREE
     return shown(rate, ",.2f") if trusted or rate is None else f"({rate:,.2f})"

@@ -1,13 +1,13 @@
-"""One rival in a process of its own: the published sampler, as a user of NumPy, PyTorch or JAX would write it.
+"""One rival in its own process: the published sampler, as a user of NumPy, PyTorch or JAX would write it.
 
     python rivals_worker.py RIVAL PROBLEM.npz CHAINS SEED
 
-benchmarks/rivals.py starts it and talks to it: every line of standard input is an order in JSON, every answer a line of
-standard output. For the rivals `numpy`, `torch` and `torch compiled` nothing but NumPy or PyTorch has to be there, so
-that they can run in another environment.
+benchmarks/rivals.py starts this program and sends orders to it: every line of standard input is an order in JSON, and
+every answer is a line of standard output. The rivals `numpy`, `torch` and `torch compiled` need nothing but NumPy or
+PyTorch, so that they can run in another environment.
 
-The published sampler: Metropolis, one site a step, a position of its own for each chain, uniform, and a letter uniform
-among the others; all chains start at the anchor; every 100th state is kept.
+The published sampler is Metropolis with one site per step. Each chain draws its own position uniformly, and a letter
+uniformly among the others. All chains start at the anchor. Every 100th state is kept.
 """
 
 import json
@@ -23,11 +23,11 @@ THIN = 100
 
 
 class Problem(NamedTuple):
-    """What is sampled: exp(−β E), for one convolution, dense layers with ReLU, and a distance weighted by `weights`.
+    """The distribution exp(−β E) of one convolution, dense layers with ReLU, and a distance weighted by `weights`.
 
     Attributes:
-        layers: kernel and bias, first of the convolution [width, letters, filters], then of each dense layer.
-        weights: of the features in the distance, shape [features].
+        layers: kernel and bias of the convolution [width, letters, filters], then of each dense layer.
+        weights: weights of the features in the distance, shape [features].
         anchor: tokens, shape [length].
         beta: β.
         model: the folder of the trained model, for rivals that read it themselves.
@@ -62,10 +62,10 @@ class Sampler:
     """A rival with its chains.
 
     Attributes:
-        tokens: where the chains are, in the rival's own kind of array.
-        compile_seconds: what compiling took.
-        package: what it is written with.
-        version: of the library.
+        tokens: the current states of the chains, in the rival's own type of array.
+        compile_seconds: time spent compiling.
+        package: the package that the rival is written with.
+        version: the version of that package.
     """
 
     package = "jaxmaxent"
@@ -78,26 +78,26 @@ class Sampler:
         self.prepare()
 
     def prepare(self) -> None:
-        """Put weights and chains in place, and compile."""
+        """Prepare weights and chains, and compile."""
         raise NotImplementedError
 
     def keep(self) -> np.ndarray:
-        """The tokens after another `thin` steps, [chains, length], in the computer's memory."""
+        """Run another `thin` steps; return the tokens, [chains, length], in host memory."""
         raise NotImplementedError
 
     def device_bytes(self) -> int | None:
-        """The most memory taken of an accelerator, None without one."""
+        """Return the peak memory of the accelerator, None without one."""
         return None
 
     def advance(self, draws: int) -> tuple[np.ndarray, float, int]:
-        """Kept draws [draws, chains, length] as uint8, the seconds they took, and their proposals."""
+        """Return kept draws [draws, chains, length] as uint8, the seconds they took, and the number of proposals."""
         began = time.perf_counter()
         kept = np.stack([self.keep() for _ in range(draws)]).astype(np.uint8)
         return kept, time.perf_counter() - began, draws * self.thin * self.chains
 
 
 class NumPy(Sampler):
-    """Convolution as one matrix product over all windows of all chains, into buffers that are used again."""
+    """The sampler in NumPy: the convolution is one matrix product over all windows of all chains, in reused buffers."""
 
     package = "numpy"
 
@@ -144,7 +144,7 @@ class NumPy(Sampler):
 
 
 class Torch(Sampler):
-    """Eager PyTorch, in inference mode, on a GPU where there is one."""
+    """The sampler in eager PyTorch, in inference mode, on a GPU if there is one."""
 
     package = "torch"
 
@@ -157,7 +157,7 @@ class Torch(Sampler):
         (kernel, bias), *dense = [tuple(self.tensor(array) for array in layer) for layer in self.problem.layers]
         _, letters, filters = kernel.shape
         self.kernel, self.bias = kernel.permute(2, 1, 0).contiguous(), bias
-        # Rows of the first dense layer in the order [filters, windows] that PyTorch's convolution gives.
+        # The rows of the first dense layer in the order [filters, windows] of PyTorch's convolution.
         first = dense[0][0].reshape(-1, filters, dense[0][0].shape[1]).transpose(0, 1).reshape(dense[0][0].shape)
         self.dense = [(first.contiguous(), dense[0][1]), *dense[1:]]
         self.letters, self.eye = letters, torch.eye(letters, device=self.device)
@@ -205,11 +205,11 @@ class Torch(Sampler):
 
 
 class CompiledTorch(Torch):
-    """The same step through `torch.compile`."""
+    """The sampler in PyTorch, with the step compiled by `torch.compile`."""
 
     def prepare_step(self) -> None:
         torch = self.torch
-        # On a GPU the many small operations of a step wait for being started, which CUDA graphs avoid.
+        # On a GPU the start of each small operation takes longer than the operation. CUDA graphs avoid this.
         self.run_step = torch.compile(self.step, mode="reduce-overhead" if self.device == "cuda" else "default")
         began = time.perf_counter()
         for _ in range(5):
@@ -222,7 +222,7 @@ class CompiledTorch(Torch):
             return super().keep()
         with self.torch.inference_mode():
             for _ in range(self.thin):
-                # CUDA graphs write every result to the same place.
+                # CUDA graphs write every result to the same memory, so it is copied.
                 self.torch.compiler.cudagraph_mark_step_begin()
                 moved = self.run_step(self.tokens, self.energies)
                 self.tokens, self.energies = (array.clone() for array in moved)
@@ -230,7 +230,7 @@ class CompiledTorch(Torch):
 
 
 class BlackJAX(Sampler):
-    """BlackJAX's random-walk kernel with a proposal for tokens, mapped over chains, compiled with a scan over steps."""
+    """The sampler with BlackJAX's random-walk kernel, mapped over chains and compiled with a scan over steps."""
 
     package = "blackjax"
 
@@ -280,7 +280,7 @@ class BlackJAX(Sampler):
 
 
 def jax_features(layers: Any, one_hot: Any) -> Any:
-    """Features of one sequence, in plain JAX."""
+    """Return the features of one sequence, in plain JAX."""
     import jax
 
     (kernel, bias), *dense = layers
@@ -294,14 +294,14 @@ def jax_features(layers: Any, one_hot: Any) -> Any:
 
 
 def jax_device_bytes() -> int | None:
-    """The most memory that this process took of JAX's device, None where that is the computer's own."""
+    """Return the peak memory of this process on JAX's device, None if that is host memory."""
     import jax
 
     return (jax.local_devices()[0].memory_stats() or {}).get("peak_bytes_in_use")
 
 
 class JaxMaxEnt(Sampler):
-    """`jaxmaxent.sample`; what it settles and diagnoses after its last step is not counted as sampling."""
+    """`jaxmaxent.sample`. The work after its last step, such as diagnostics, is not counted as sampling."""
 
     evaluation = "auto"
 
@@ -330,7 +330,7 @@ class JaxMaxEnt(Sampler):
 
 
 class OneBeta(JaxMaxEnt):
-    """The single-site kernel at one β, from the anchor, as the published sampler but for positions that are shared."""
+    """The single-site kernel at one β from the anchor: the published sampler, except that chains share positions."""
 
     def prepare(self) -> None:
         super().prepare()
@@ -357,17 +357,17 @@ class OneBetaIncremental(OneBeta):
     evaluation = "incremental"
 
 
-class Exchange(JaxMaxEnt):
-    """Replica exchange with every default, but for the number of chains at a rung where `chains` is not 0."""
+class ParallelTempering(JaxMaxEnt):
+    """Parallel tempering with all defaults, except for the number of chains per rung if `chains` is not 0."""
 
     def settings(self) -> dict[str, Any]:
-        from jaxmaxent.sampling.program._program import DEFAULT_RUNGS
+        from jaxmaxent.sampling import DEFAULT_RUNGS
 
-        # As many walkers in all as a rival has chains; R-hat wants some of them at the same rung.
+        # As many replicas in all as a rival has chains. R-hat needs several of them at the same rung.
         return {"chains": max(4, round(self.chains / DEFAULT_RUNGS))} if self.chains else {}
 
     def for_seconds(self, seconds: float, thin: int = 5) -> Any:
-        """A run that nothing but the time ends, its draws stored."""
+        """Sample until the time ends, and store the draws."""
         until = self.jme.Precision(rhat=1 + 1e-12, ess=1e12, seconds=seconds, steps=10**8)
         return self.sample(until=until, thin=thin, store_every=thin, **self.settings())
 
@@ -382,12 +382,12 @@ RIVALS: dict[str, type[Sampler]] = {
     "blackjax": BlackJAX,
     "one β, full": OneBetaFull,
     "one β, incremental": OneBetaIncremental,
-    "exchange": Exchange,
+    "exchange": ParallelTempering,
 }
 
 
 def peak_bytes() -> int:
-    """Largest resident set of this program; a process may inherit that of its parent, which Linux tells apart."""
+    """Return the largest resident set of this program, on Linux without that of the parent process."""
     status = Path("/proc/self/status")
     lines = status.read_text().splitlines() if status.exists() else []
     own = [int(line.split()[1]) for line in lines if line.startswith("VmHWM:")]
@@ -397,13 +397,13 @@ def peak_bytes() -> int:
 
 
 def until(sampler: Sampler, draws: int, seconds: float, longest: float) -> tuple[np.ndarray, float, int]:
-    """At least so many draws and seconds, but about as long as `longest` at most."""
+    """Advance until there are enough draws and seconds, but for about `longest` seconds at most."""
     kept, took, proposals, more = [], 0.0, 0, 1
     while not kept or ((took < seconds or len(kept) < draws) and took + took / len(kept) <= longest):
         some, time_of_them, made = sampler.advance(more)
         kept.extend(some)
         took, proposals = took + time_of_them, proposals + made
-        # At most twice as many, and no more than the limits leave.
+        # At most double the number of draws, within the limits.
         rate = took / len(kept)
         missing = max(draws - len(kept), (seconds - took) / rate)
         more = int(max(1, min(len(kept), missing + 1, (longest - took) / rate)))
@@ -411,8 +411,8 @@ def until(sampler: Sampler, draws: int, seconds: float, longest: float) -> tuple
 
 
 def obey(sampler: Sampler, order: dict[str, Any]) -> dict[str, Any]:
-    """Carry out an order, write the arrays where it says, and answer with the rest."""
-    if not isinstance(sampler, Exchange):
+    """Carry out an order, write the arrays to its file, and return the rest as the answer."""
+    if not isinstance(sampler, ParallelTempering):
         kept, took, proposals = until(sampler, order.get("draws", 1), order.get("seconds", 0.0), order["longest"])
         np.savez(order["file"], draws=kept)
         return {"seconds": took, "proposals": proposals}
@@ -432,7 +432,7 @@ def obey(sampler: Sampler, order: dict[str, Any]) -> dict[str, Any]:
 
 def main() -> None:
     rival, problem, chains, seed = sys.argv[1:]
-    answers, sys.stdout = sys.stdout, sys.stderr  # what libraries print is no answer
+    answers, sys.stdout = sys.stdout, sys.stderr  # so that output of libraries is not taken for an answer
     sampler = RIVALS[rival](Problem.load(problem), int(chains), int(seed))
     for line in sys.stdin:
         answer = obey(sampler, json.loads(line))

@@ -1,11 +1,11 @@
-"""Verdicts on traps: ensembles whose weight lies where chains from the background never come, known by counting.
+"""Verdicts on traps: ensembles whose weight lies where chains from the background never arrive, known by counting.
 
     python benchmarks/traps.py [--seeds 10] [--chains 1 2 8] [--steps 20000]
 
-A motif of k letters stands at the start of the anchor, the other positions are free. E is the number of mismatches with
-it, at most so many, over that number; in the graded traps also the number of G's behind the motif counts a little. j
-mismatches have C(k, j) 3^j 4^(L − k) sequences, so ⟨E⟩ and log Z are known. A run is wrong if it says that it has
-converged and its mean energy is more than 5 of its errors from the exact one.
+A motif of k letters stands at the start of the anchor, and the other positions are free. E is the number of mismatches
+with the motif, cut off at `most`, divided by `most`. In the graded traps the number of G's behind the motif also counts
+a little. There are C(k, j) 3^j 4^(L − k) sequences with j mismatches, so ⟨E⟩ and log Z are known. A run is wrong if it
+is reported as converged and its mean energy is more than 5 standard errors from the exact one.
 """
 
 import argparse
@@ -21,12 +21,12 @@ from scipy.optimize import root_scalar
 import jaxmaxent as jme
 
 LENGTH = 20
-# How much the share of G's behind the motif adds to a graded trap's features.
+# The weight of the share of G's behind the motif in the features of a graded trap.
 GRADE = 0.5
 
 
 class Trap(NamedTuple):
-    """A motif of `motif` letters, mismatches counted up to `most`, and the share of the weight that it holds."""
+    """A motif of `motif` letters, with mismatches counted up to `most`, that holds this share of the weight."""
 
     motif: int
     most: int
@@ -34,7 +34,7 @@ class Trap(NamedTuple):
     graded: bool = False
 
     def levels(self) -> tuple[np.ndarray, np.ndarray]:
-        """Energies and logarithms of the numbers of sequences that have them, [mismatches, G's behind the motif]."""
+        """Return the energies and the log numbers of sequences that have them, [mismatches, G's behind the motif]."""
         rest = LENGTH - self.motif
         j, g = np.arange(self.motif + 1), np.arange(rest + 1)
         own = int((anchor()[self.motif :] == 2).sum())
@@ -45,7 +45,7 @@ class Trap(NamedTuple):
         return energies, np.add.outer(mismatches, behind)
 
     def exact(self, beta: float) -> tuple[float, float, float]:
-        """Share of the motif, ⟨E⟩ and log Z."""
+        """Return the share of the motif, ⟨E⟩ and log Z at β."""
         energies, numbers = self.levels()
         log_weights = numbers - beta * energies
         log_z = float(np.logaddexp.reduce(log_weights.ravel()))
@@ -53,11 +53,11 @@ class Trap(NamedTuple):
         return float(p[0].sum()), float((p * energies).sum()), log_z
 
     def beta(self) -> float:
-        """The β at which the motif holds its share."""
+        """Return the β at which the motif holds its share."""
         return float(root_scalar(lambda beta: self.exact(beta)[0] - self.share, bracket=(0.1, 100)).root)
 
     def ensemble(self) -> jme.Ensemble:
-        """The ensemble at that β."""
+        """Return the ensemble at that β."""
         place = np.arange(LENGTH) < self.motif
         pattern, behind = np.eye(4)[anchor()] * place[:, None], np.eye(4)[[2]] * ~place[:, None]
         scale = GRADE / max(LENGTH - self.motif, 1) if self.graded else 0.0
@@ -86,9 +86,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--chains", type=int, nargs="+", default=[1, 2, 8])
-    parser.add_argument("--steps", type=int, default=20_000, help="give up after so many (default %(default)s)")
+    parser.add_argument("--steps", type=int, default=20_000, help="give up after this many (default %(default)s)")
     options = parser.parse_args()
-    print("motif, at most, share | chains | exact ⟨E⟩, log Z | first seed: ⟨E⟩, log Z | converged | wrong | s a run")
+    print("motif, at most, share | chains | exact ⟨E⟩, log Z | first seed: ⟨E⟩, log Z | converged | wrong | s per run")
     for trap in TRAPS:
         _, energy, log_z = trap.exact(trap.beta())
         what = f"{trap.motif}, {trap.most}, {trap.share:g}{' graded' if trap.graded else ''}"
@@ -107,7 +107,7 @@ def main() -> None:
 
 
 def sampled(trap: Trap, chains: int, seed: int, steps: int) -> jme.Run:
-    """A run with the defaults."""
+    """Sample with the default options."""
     until = jme.Precision(steps=steps)
     return jme.sample(jax.random.key(seed), trap.ensemble(), chains=chains, until=until, progress=False)
 

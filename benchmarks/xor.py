@@ -1,48 +1,47 @@
-"""The XOR experiment: 30 networks, sampled against exact enumeration, beside the rival views.
+"""The XOR experiment: 30 networks, sampled and enumerated exactly, beside other attribution methods.
 
     JAXMAXENT_DATA=... python benchmarks/xor.py [--sets 30] [--out xor.json]
 
-Class 1 is where exactly one of "position 0 is A or T" and "position 1 is G" holds. For every network and each of
-the 16 dinucleotides as anchor, the sampled letter and pair frequencies are compared with those of the 16 sequences
-enumerated in NumPy; z is the difference in standard errors. Then all views are asked the same question: of the 15
-other dinucleotides, which does the network treat as the anchor? Each answers with a score for every one of them:
+A sequence is of class 1 if exactly one of "position 0 is A or T" and "position 1 is G" holds. For every network and
+each of the 16 dinucleotides as anchor, the sampled letter and pair frequencies are compared with those of the 16
+sequences enumerated in NumPy; z is the difference in standard errors. Then every method answers the same question:
+which of the 15 other dinucleotides does the network treat like the anchor? The answer is a score for each of them:
 
-- MaxEnt: its frequency among the draws. "coupling": how much oftener it is drawn than its letters by themselves
-  would make it, f_ab − f_a f_b, which is about inputs that differ in both letters and says nothing of the others.
-- Saliency, integrated gradients, DeepLIFT: minus the size of the change of the log-ratio of the classes that the view
-  predicts, which is the sum over both letters of the change of the view's multipliers (contribution / difference from
-  the baseline; for saliency the gradient itself).
-- Input × gradient says nothing of letters that are not there: a letter replaced is its contribution lost.
+- MaxEnt: the frequency among the draws. "coupling" is the excess over independent letters, f_ab − f_a f_b. It concerns
+  inputs that differ in both letters, and holds no information about the others.
+- Saliency, integrated gradients, DeepLIFT: minus the size of the predicted change of the log-ratio of the classes. It
+  is the sum over both letters of the change of the multipliers (contribution / difference from the baseline; for
+  saliency the gradient itself).
+- Input × gradient: it has no score for letters that are not there, so a replaced letter loses its contribution.
 - Mutagenesis: the same sum, of the changes that were computed for one letter at a time.
-- "both letters": minus the size of the true change. For 16 inputs that is no effort, and the answer in full;
-  for 101 letters it would take 45,450 evaluations for each anchor, and shows nothing beyond pairs.
+- "both letters": minus the size of the true change. For 16 inputs this is cheap and the complete answer. For 101
+  letters it would take 45,450 evaluations per anchor, and it shows nothing beyond pairs.
 
-Views that give a number for a letter at a position can only add these numbers, and an XOR does not add. The
-line "additive, perfect" is the most they could say: whether each single letter changes the class.
+Methods that give one number per letter and position can only add these numbers, but an XOR is not a sum. The line
+"additive, perfect" is the best that they could do: to know of each single letter whether it changes the class.
 
-Scores are judged by AUROC against the rule, over the 6 inputs that differ in one letter, the 9 that differ in
-both, and all 15; mean over anchors. "rule" counts the networks in which, for each of the 16 anchors, inputs of its
-class have a higher mean score than others. "agree" is the correlation of the 15 scores between two networks, mean
-over anchors and pairs of networks, "map" that of what a user looks at: the numbers of the 6 letters that are not
-the anchor's; "least" is that of the two networks least alike, mean over anchors.
+Scores are judged by AUROC against the rule, over the 6 inputs that differ in one letter, the 9 that differ in both, and
+all 15; mean over anchors. "rule" counts the networks in which, for each of the 16 anchors, inputs of its class have a
+higher mean score than others. "agree" is the correlation of the 15 scores between two networks, mean over anchors and
+pairs of networks. "map" is the same for the numbers that a user looks at, those of the 6 letters that the anchor does
+not have. "least" is "agree" for the two networks that are least alike.
 """
 
 import argparse
 import datetime
 import itertools
 import json
-import os
-import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from measure import data_folder
 
 import jaxmaxent as jme
 from jaxmaxent import analysis, attribution, models
 from jaxmaxent.data import read_table
-from jaxmaxent.sampling.device._moments import mean_over_chains
+from jaxmaxent.sampling.device._counters import mean_over_chains
 
 PAIRS = np.array([[a, b] for a in range(4) for b in range(4)])
 ONE_HOT = np.eye(4)[PAIRS]
@@ -63,11 +62,11 @@ OTHERS = [
 
 
 class View(NamedTuple):
-    """What one view says of one network.
+    """The scores of one method for one network.
 
     Attributes:
-        scores: of every dinucleotide around every anchor, higher where it counts as equal; shape [16, 16].
-        shown: what a user looks at, shape [16, 2, 4]; None where there is no such map.
+        scores: score of every dinucleotide around every anchor, higher if it counts as equal; shape [16, 16].
+        shown: the map that a user looks at, shape [16, 2, 4]; None if the method has none.
     """
 
     scores: np.ndarray
@@ -75,7 +74,7 @@ class View(NamedTuple):
 
 
 def train(path: Path, seed: int, architecture: Any = DEFAULT[0], decay: float = 0.0) -> tuple[models.Network, float]:
-    """A network trained on one published set, and its accuracy on the 16 dinucleotides."""
+    """Train a network on one published set; return it and its accuracy on the 16 dinucleotides."""
     table = read_table(path)
     settings: Any = {"epochs": 60, "learning_rate": 0.02, "weight_decay": decay, "patience": 60, "progress": False}
     data = table.tokens, np.asarray(table.labels)
@@ -85,7 +84,7 @@ def train(path: Path, seed: int, architecture: Any = DEFAULT[0], decay: float = 
 
 
 def features(network: models.Network) -> tuple[np.ndarray, np.ndarray]:
-    """Φ of the 16 dinucleotides, shape [16, features], and w, in NumPy and float64 from the weights alone."""
+    """Compute Φ of the 16 dinucleotides, shape [16, features], and w, in NumPy and float64 from the weights alone."""
     params = models.parameters(network)
     hidden = ONE_HOT.reshape(16, 8)
     for layer in params["dense"].values():
@@ -96,25 +95,25 @@ def features(network: models.Network) -> tuple[np.ndarray, np.ndarray]:
 
 
 def distances(network: models.Network) -> np.ndarray:
-    """E of every dinucleotide from every anchor, shape [16 anchors, 16], from the definition."""
+    """Compute E of every dinucleotide from every anchor by the definition, shape [16 anchors, 16]."""
     phi, w = features(network)
     return np.sqrt((np.square(w * (phi[None] - phi[:, None]))).sum(-1))
 
 
 def boltzmann(energies: np.ndarray, betas: np.ndarray) -> np.ndarray:
-    """p(x | anchor), shape [16 anchors, 16]."""
+    """Compute p(x | anchor), shape [16 anchors, 16]."""
     weights = np.exp(-betas[:, None] * energies)
     return weights / weights.sum(1, keepdims=True)
 
 
 def resolution(energies: np.ndarray) -> np.ndarray:
-    """β of each anchor by −ln(0.05) / median energy of its single mutants, shape [16]."""
+    """Return β of each anchor, −ln(0.05) / median energy of its single mutants, shape [16]."""
     seen = [row[(row > 0) & (letters == 1)] for row, letters in zip(energies, DISTANCE, strict=True)]
     return np.array([-np.log(0.05) / np.median(mutants) for mutants in seen])
 
 
 def sampled(network: models.Network, betas: np.ndarray, seed: int) -> tuple[jme.Run, np.ndarray, np.ndarray]:
-    """A run of all 16 anchors, and its pair frequencies with standard errors, shape [16, 16]."""
+    """Sample around all 16 anchors; return the run, and its pair frequencies with standard errors, shape [16, 16]."""
     ensemble = jme.Ensemble.create(models.representation(network), PAIRS, beta=betas)
     run = jme.sample(jax.random.key(seed), ensemble, **SETTINGS)
     draws = run.draws[:, 0] @ np.array([4, 1])  # pyright: ignore[reportOptionalSubscript]
@@ -123,16 +122,16 @@ def sampled(network: models.Network, betas: np.ndarray, seed: int) -> tuple[jme.
 
 
 def z_scores(found: np.ndarray, error: np.ndarray, exact: np.ndarray, draws: int) -> np.ndarray:
-    """Differences in standard errors; an error is never below that of as many independent draws."""
+    """Return differences in standard errors. An error is at least that of as many independent draws."""
     floor = np.sqrt(exact * (1 - exact) / draws)
     return (found - exact) / np.maximum(error, floor)
 
 
 def single_letter_views(network: models.Network) -> dict[str, np.ndarray]:
-    """The change of the log-ratio that each view gives a letter at a position, 0 at the anchor's own; [16, 2, 4]."""
+    """Return the change of the log-ratio that each method gives a letter, 0 at the anchor's letters; [16, 2, 4]."""
     asked = models.representation(network), PAIRS
     uniform = ONE_HOT - 0.25
-    lost = attribution.input_x_gradient(*asked, centred=True).sum(-1, keepdims=True) * (1 - ONE_HOT)
+    lost = attribution.input_x_gradient(*asked, centered=True).sum(-1, keepdims=True) * (1 - ONE_HOT)
     multipliers = {
         "saliency": attribution.saliency(*asked),
         "integrated gradients": attribution.integrated_gradients(*asked) / uniform,
@@ -143,7 +142,7 @@ def single_letter_views(network: models.Network) -> dict[str, np.ndarray]:
 
 
 def rival_views(network: models.Network) -> dict[str, View]:
-    """The views of a network that do not sample."""
+    """Return the results of the methods that do not sample."""
     found = {name: View(added(changes), changes) for name, changes in single_letter_views(network).items()}
     phi, w = features(network)
     output = phi @ w
@@ -151,20 +150,20 @@ def rival_views(network: models.Network) -> dict[str, View]:
 
 
 def added(changes: np.ndarray) -> np.ndarray:
-    """Minus the size of the change that a table [16, 2, 4] predicts of each dinucleotide, shape [16, 16]."""
+    """Return minus the size of the change that a table [16, 2, 4] predicts for each dinucleotide, shape [16, 16]."""
     return -np.abs(np.einsum("xil,ail->ax", ONE_HOT, changes))
 
 
 def perfect_additive() -> np.ndarray:
-    """Scores by a table that says of each single letter whether it changes the class, without error."""
+    """Return the scores of a table that knows of each single letter whether it changes the class."""
     flips = np.stack([np.isin(np.arange(4), (0, 3)), np.arange(4) == 2])
     own = flips[[0, 1], PAIRS]
-    sign = np.where(RULE, -1.0, 1.0)  # away from the anchor's class
+    sign = np.where(RULE, -1.0, 1.0)  # away from the class of the anchor
     return added(sign[:, None, None] * (flips[None] != own[..., None]))
 
 
 def maxent_views(network: models.Network, seed: int) -> tuple[dict[str, View], dict[str, Any]]:
-    """The views by sampling, and how they compare with enumeration."""
+    """Return the results of sampling, and their comparison with enumeration."""
     energies = distances(network)
     betas = resolution(energies)
     run, pairs, errors = sampled(network, betas, seed)
@@ -185,7 +184,7 @@ def maxent_views(network: models.Network, seed: int) -> tuple[dict[str, View], d
 
 
 def recovery(scores: np.ndarray, differing: tuple[int, ...]) -> float:
-    """Mean AUROC with which scores [16, 16] find the anchor's class among inputs that differ in so many letters."""
+    """Return the mean AUROC of scores [16, 16] for the anchor's class, over inputs that differ in so many letters."""
     values = []
     for anchor in range(16):
         asked = np.isin(DISTANCE[anchor], differing)
@@ -195,7 +194,7 @@ def recovery(scores: np.ndarray, differing: tuple[int, ...]) -> float:
 
 
 def has_rule(scores: np.ndarray) -> bool:
-    """Whether around every anchor the other inputs of its class have a higher mean score than those of the other."""
+    """Return True if, around every anchor, inputs of its class have a higher mean score than those of the other."""
     others = DISTANCE > 0
     mates = np.where(MATES & others, scores, 0).sum(1) / (MATES & others).sum(1)
     strangers = np.where(MATES, 0, scores).sum(1) / (~MATES).sum(1)
@@ -203,14 +202,15 @@ def has_rule(scores: np.ndarray) -> bool:
 
 
 def judged(scores: np.ndarray) -> dict[str, Any]:
+    """Return the AUROC for inputs that differ in one letter, in both and in any, and whether the rule was found."""
     parts = {"one": (1,), "both": (2,), "all": (1, 2)}
     return {name: recovery(scores, differing) for name, differing in parts.items()} | {"rule": has_rule(scores)}
 
 
 def agreement(views: list[np.ndarray], kept: np.ndarray) -> tuple[float, float]:
-    """Correlation of two networks' numbers around the same anchor, mean over anchors: mean and least over pairs.
+    """Correlate the numbers of two networks around the same anchor, mean over anchors; return mean and least of pairs.
 
-    A view that gives all inputs the same number says nothing, and is correlated with none.
+    A method that gives all inputs the same number has the correlation 0 with any other.
     """
     found = []
     for one, other in itertools.combinations(views, 2):
@@ -225,7 +225,7 @@ def _correlation(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def summary(views: list[View]) -> dict[str, Any]:
-    """What is said of one view of all networks."""
+    """Summarize one method over all networks."""
     each = [judged(view.scores) for view in views]
     mean, least = agreement([view.scores for view in views], DISTANCE > 0)
     shown = [view.shown for view in views if view.shown is not None]
@@ -246,7 +246,7 @@ def print_table(rows: dict[str, dict[str, Any]]) -> None:
 
 
 def default_networks(folder: Path, sets: int) -> dict[str, Any]:
-    """Networks of the default architecture, sampled."""
+    """Train networks of the default architecture, and sample them."""
     views: dict[str, list[View]] = {}
     checks: dict[str, list[Any]] = {}
     accuracies = []
@@ -286,7 +286,7 @@ def print_summaries(views: dict[str, list[View]]) -> dict[str, Any]:
 
 
 def other_architectures(folder: Path, sets: int) -> list[dict[str, Any]]:
-    """Enumerated MaxEnt and the rivals for networks of other sizes; only those without an error are compared."""
+    """Compare enumerated MaxEnt and the other methods for networks of other sizes, if the networks make no error."""
     rows = []
     print("\nother networks, MaxEnt by enumeration; AUROC of all 15, of those that differ in both letters")
     for architecture, decay in [DEFAULT, *OTHERS]:
@@ -320,11 +320,9 @@ def print_architecture(row: dict[str, Any], sets: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sets", type=int, default=30)
-    parser.add_argument("--out", type=Path, help="write everything here as JSON")
+    parser.add_argument("--out", type=Path, help="JSON file for all figures")
     options = parser.parse_args()
-    if "JAXMAXENT_DATA" not in os.environ:
-        sys.exit("set JAXMAXENT_DATA to the folder that holds xor/")
-    folder = Path(os.environ["JAXMAXENT_DATA"]) / "xor"
+    folder = data_folder("xor")
     found = default_networks(folder, options.sets) | {"architectures": other_architectures(folder, options.sets)}
     if options.out is not None:
         about = {"date": datetime.date.today().isoformat(), "jax": jax.__version__, "jaxmaxent": jme.__version__}

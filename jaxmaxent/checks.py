@@ -149,6 +149,17 @@ def random_key(seed: Any) -> jax.Array:
         raise ValueError(f"seed must be a whole number below 2^63, got {shown(seed)}") from None
 
 
+def format_version(file: Any, description: Any, expected: str) -> int:
+    """Return the version of a file's format; raise ValueError if its description has another format or no version."""
+    kind = description.get("format") if isinstance(description, dict) else None
+    if kind != expected:
+        raise ValueError(f"{file} must have the format {expected!r}, got {shown(kind)}")
+    number = description.get("format_version")
+    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+        raise ValueError(f"{file} must have a format_version that is a whole number from 1, got {shown(number)}")
+    return number
+
+
 def typed_key(key: Any) -> jax.Array:
     """`key`, or ValueError if it is not one typed key."""
     if not (isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key) and key.ndim == 0):

@@ -1,4 +1,4 @@
-"""How much memory this process can still take, so that what would not fit is refused before any of it is taken."""
+"""The memory that this process can still take, so that a task that would not fit is refused before it begins."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _PROC, _CGROUPS = Path("/proc"), Path("/sys/fs/cgroup")
 
 
 def free_bytes() -> int | None:
-    """Bytes of the host's memory that this process can take, None where the system does not say.
+    """Return the bytes of the host's memory that this process can take, None if the system does not say.
 
-    The least of what the machine has free, what the process's limits leave (`ulimit -v`, `ulimit -d`) and what its
-    control groups leave (of a container or a batch job).
+    It is the least of three numbers: the free memory of the machine, the rest that the limits of the process leave
+    (`ulimit -v`, `ulimit -d`), and the rest that its control groups leave (those of a container or a batch job).
     """
     known = [free for free in (_of_machine(), *_of_limits(), *_of_groups()) if free is not None]
     return max(min(known), 0) if known else None
@@ -21,7 +21,7 @@ def free_bytes() -> int | None:
 
 def _of_machine() -> int | None:
     try:
-        # Pages that only cache files count as available: they are given up when memory is asked for.
+        # Pages that only cache files count as available, because they are given up when memory is asked for.
         for line in (_PROC / "meminfo").read_text().splitlines():
             if line.startswith("MemAvailable:"):
                 return int(line.split()[1]) * 1024
@@ -34,7 +34,7 @@ def _of_machine() -> int | None:
 
 
 def _of_limits() -> Iterator[int]:
-    """What the limits of the process leave."""
+    """Yield the bytes that each limit of the process leaves."""
     try:
         import resource  # not on Windows
 
@@ -49,7 +49,7 @@ def _of_limits() -> Iterator[int]:
 
 
 def _of_groups() -> Iterator[int]:
-    """What the control groups of the process, and those that these are in, leave."""
+    """Yield the bytes that the control groups of the process leave, and the groups that these are in."""
     try:
         lines = (_PROC / "self" / "cgroup").read_text().splitlines()
     except OSError:
@@ -73,13 +73,13 @@ _V1 = ("memory.limit_in_bytes", "memory.usage_in_bytes")
 
 
 def _left(folder: Path, limit: str, usage: str) -> int | None:
-    """What one control group leaves, None where it has no limit."""
+    """Return the bytes that one control group leaves, None if it has no limit."""
     try:
         most, taken = int((folder / limit).read_text()), int((folder / usage).read_text())
         lines = (folder / "memory.stat").read_text().splitlines()
     except (OSError, ValueError):
         return None
-    # The cache of files counts as taken, and is given up when memory is asked for.
+    # The cache of files counts as taken, but it is given up when memory is asked for.
     stat = dict(pair for pair in map(str.split, lines) if len(pair) == 2)
     cached = int(stat.get("total_inactive_file", stat.get("inactive_file", 0)))
     return most - taken + cached

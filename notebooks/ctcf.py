@@ -96,7 +96,7 @@ picture = plot.resolutions(
 )
 plot.show(picture, "ctcf_resolutions.png")
 
-heat = analysis.thermodynamics(run, 0)
+heat = analysis.thermodynamics(run)
 number, all_of_them = heat.log10_number[-1], anchors.tokens.shape[1] * np.log10(4)
 print(
     f"of 10^{all_of_them:.1f} sequences of this length about 10^{number:.1f} are as close to the anchor for the network"
@@ -114,7 +114,7 @@ one = ensemble.take(np.arange(1))
 published = jme.sample(
     jax.random.key(2), one, ladder=None, chains=50, steps=min(STEPS, 10_000), burn_in=0, start="anchor"
 )
-converged, claimed = analysis.profile(run, 0), analysis.profile(published)
+converged, claimed = analysis.profile(run), analysis.profile(published)
 gap = np.abs(claimed.frequencies - converged.frequencies).max(-1)
 print(f"published protocol: R-hat of its energy {published.energy_rhat[0, -1]:.3f}, {(gap > 0.1).sum()} positions "
       f"off by more than 0.1, the furthest, {gap.argmax()}, by {gap.max():.2f}")  # fmt: skip

@@ -48,7 +48,7 @@ from matplotlib.figure import Figure
 from scipy.stats import t as student
 
 from jaxmaxent import analysis, attribution, models, plot
-from jaxmaxent.analysis._profiles.draws import KmerProfile
+from jaxmaxent.analysis import KmerProfile
 from jaxmaxent.data import Sequences, dinucleotide_shuffle, read_windows, split_by_chromosome
 
 TRAIN, EPOCHS, ANCHORS, STEPS = 14000, 3, 6, 6000
@@ -221,7 +221,7 @@ plot.show(figure, "nucleosome_ww.png")
 
 # %%
 profile, middle = analysis.profile(run, anchor=0), slice(60, 141)
-rival = attribution.input_x_gradient(representation, run.anchors[:1], centred=True).sum(-1)[0]
+rival = attribution.input_x_gradient(representation, run.anchors[:1], centered=True).sum(-1)[0]
 figure = plot.views(
     profile.frequencies[middle],
     {"input × gradient": rival[middle]},

@@ -31,7 +31,7 @@ import jax
 import numpy as np
 
 from jaxmaxent import models, plot
-from jaxmaxent.data._example import ctcf_example
+from jaxmaxent.data import ctcf_example
 
 SEQUENCES, EPOCHS, STEPS = 3000, 8, 20000
 

@@ -102,9 +102,7 @@ def place(tmp_path_factory):
 def here(place, monkeypatch):
     """The folder, where nothing is sampled or trained: what gets there was accepted."""
     monkeypatch.chdir(place / "here")
-    for module, name in (
-        ("run.sample", "first_tokens"), ("commands.motifs", "find_motifs"),
-    ):  # fmt: skip
+    for module, name in (("sampling._sample", "first_tokens"), ("commands._motifs", "find_motifs")):
         monkeypatch.setattr(importlib.import_module(f"jaxmaxent.{module}"), name, reached)
     monkeypatch.setattr("jaxmaxent.sampling._checkpoint.Saved.restore", reached)
     monkeypatch.setattr("jaxmaxent.models._training._Fit.run", reached)

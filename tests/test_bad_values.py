@@ -55,8 +55,8 @@ def calls(t):
     """Each public function and arguments that it takes, by the names of the arguments."""
     key, folder, draws = jax.random.key(0), t.folder, t.rng.integers(0, 4, (6, 20, 40)).astype(np.uint8)
     run, ensemble, network = {"run": t.run}, {"ensemble": t.ensemble}, models.representation(t.network)
-    here, read = {"anchor": 0, "rung": -1}, {"alphabet": jme.DNA, "limit": None, "skip_invalid": False}
-    first, second = (analysis.profile(t.run, a) for a in (0, 1))
+    here, read = {"anchor": 0, "rung": None}, {"alphabet": jme.DNA, "limit": None, "skip_invalid": False}
+    first, second = (analysis.profile(t.run, anchor=a) for a in (0, 1))
     means = {name: t.rng.random(5) for name in ("count", "error", "background", "background_sd")}
     labels = np.arange(32) % 2
     return {
@@ -137,11 +137,11 @@ def calls(t):
             {"key": key, **ensemble, "target": 0.4, "field": t.ensemble.fields[0].name, "tolerance": 0.1, "ladder": 3,
              "chains": 2, "steps": 100, "max_steps": 200, "burn_in": 10},
         ),
-        "composition_shift": (analysis.composition_shift, {**run, "field": 0, "ensemble": None, "rung": -1}),
+        "composition_shift": (analysis.composition_shift, {**run, "field": 0, "ensemble": None, "rung": None}),
         "shift_over_anchors": (analysis.shift_over_anchors, {**means, "length": 12, "own": None}),
         "find_motifs": (
             analysis.find_motifs,
-            {"profiles": t.run, "errors": None, "names": None, "alphabet": None, "rung": -1, "threshold": 0.25,
+            {"profiles": t.run, "errors": None, "names": None, "alphabet": None, "rung": None, "threshold": 0.25,
              "least": 4.0, "gap": 8, "flank": 2, "similarity": 0.6},
         ),
         "match_motifs": (
@@ -154,7 +154,7 @@ def calls(t):
         ),
         "pair_frequencies": (analysis.pair_frequencies, {"draws": draws, **here, "letters": "ACGT", "window": None}),
         "kmer_profile": (
-            analysis.kmer_profile, {"source": t.run, "kmers": "AC", **here, "letters": "ACGT", "centre": None},
+            analysis.kmer_profile, {"draws": t.run, "kmers": "AC", **here, "letters": "ACGT", "center": None},
         ),
         "stored_draws": (analysis.stored_draws, {**run, **here}),
         "periodicity": (

@@ -32,9 +32,8 @@ from jaxmaxent.models import load
 from jaxmaxent.report._images import PNG_SIGNATURE
 from jaxmaxent.sampling import Interrupted, NonFiniteEnergyError
 from jaxmaxent.sampling import _checkpoint as save
-from jaxmaxent.sampling import _options as run_settings
+from jaxmaxent.sampling import _options as run_options
 from jaxmaxent.sampling.host._progress import Progress
-from jaxmaxent.sampling.program import _program as plan
 
 LENGTH = 35  # the shortest in which the example's sites, up to 10 positions off the middle, fit
 NAMES = ["a&b<script>", "two", "two"]
@@ -332,10 +331,10 @@ def test_the_defaults_that_help_tells_are_those_of_the_library(capsys):
     with pytest.raises(SystemExit):
         main(["interpret", "--help"])
     told = " ".join(capsys.readouterr().out.split())
-    until, chains = Precision(), (run_settings.CHAINS, run_settings.CHAINS_AT_ONE_BETA)
+    until, chains = Precision(), (run_options.CHAINS, run_options.CHAINS_AT_ONE_BETA)
     for default in (
-        f"(default {plan.DEFAULT_RUNGS})", f"(default {chains[0]}, or {chains[1]} without a ladder)",
-        f"(default {run_settings.ANCHOR_CHAINS}, or 0)", f"(default {run_settings._WARM_UP_SWEEPS} × length",
+        f"(default {run_options.DEFAULT_RUNGS})", f"(default {chains[0]}, or {chains[1]} without a ladder)",
+        f"(default {run_options.ANCHOR_CHAINS}, or 0)", f"(default {run_options.BURN_IN_SWEEPS} × length",
         f"(default {until.rhat:g})", f"(default {until.ess:g})", f"(default {until.steps})",
     ):  # fmt: skip
         assert default in told
@@ -388,7 +387,7 @@ FILES = {
     "empty": ("s.fa", b"", ["is empty"]),
     "empty gz": ("s.fa.gz", gzip.compress(b""), ["is empty"]),
     "truncated gz": ("s.fa.gz", gzip.compress(fasta(GOOD, GOOD))[:-9], ["is cut off"]),
-    "no gz": ("s.fa.gz", fasta(GOOD), ["not a sound gzip file"]),
+    "no gz": ("s.fa.gz", fasta(GOOD), ["not a valid gzip file"]),
     "no text": ("s.fa", b"\xff\xfe\x00" * 9, ["is not UTF-8 text"]),
     "no fasta": ("s.fa", GOOD.encode(), ["line 1", "header starting with '>'"]),
     "any letter": (
@@ -423,7 +422,7 @@ def test_bad_sequence_files_are_named(work, tmp_path, out, capsys, case, command
 ONE_HOTS = {
     "no one-hot": (np.full((2, LENGTH, 4), 0.25), "GCAT", "exactly one 1"),
     "no numbers": (np.full((2, LENGTH, 4), "a"), "GCAT", "must hold numbers"),
-    "objects": (np.array([{}], object), "GCAT", "not a sound .npy file"),
+    "objects": (np.array([{}], object), "GCAT", "not a valid .npy file"),
     "shape": (np.eye(4)[0], "GCAT", "must have shape"),
     "five letters": (np.eye(5)[np.zeros(LENGTH, int)], "GCAT", "must have shape"),
     "length": (np.eye(4), "GCAT", f"length 4, but the network takes {LENGTH}"),
@@ -443,7 +442,7 @@ def test_bad_one_hot_arrays_are_named(work, tmp_path, out, capsys, case):
 def test_a_truncated_one_hot_array_is_named(work, tmp_path, out, capsys):
     (tmp_path / "s.npy").write_bytes(work.npy.read_bytes()[:-100])
     arguments = ["interpret", work.model, tmp_path / "s.npy", "--beta", 5, "--letters", "GCAT"]
-    refused(capsys, arguments, out, [tmp_path / "s.npy", "not a sound .npy file"])
+    refused(capsys, arguments, out, [tmp_path / "s.npy", "not a valid .npy file"])
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,8 @@ ALLOWED |= {
     for room, level in LEVEL.items()
     if room not in ALLOWED
 }
+# `localization` measures scores by the areas under curves that measure a network.
+ALLOWED["analysis"] |= {"models"}
 ALLOWED["commands"] |= {"models", "data", ""}
 ALLOWED["cli"] |= {"models", "data", ""}
 OPTIONAL = {"matplotlib", "logomaker", "pandas", "torch", "keras", "tensorflow", "psutil"}

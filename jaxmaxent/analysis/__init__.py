@@ -1,38 +1,82 @@
-"""What the draws say: each function takes arrays or a run and returns a small named result with standard errors."""
+"""Answers to questions about a run: each function takes a run or arrays and returns a small named result.
 
+Nearly all results come with standard errors. A function that takes a run takes `anchor` and `rung` by keyword; the rung
+None means the target, the β that was asked for.
+"""
+
+from jaxmaxent.analysis._chemical_potential.search import Trial as Trial
 from jaxmaxent.analysis._chemical_potential.solve import ChemicalPotential as ChemicalPotential
-from jaxmaxent.analysis._chemical_potential.solve import Trial as Trial
 from jaxmaxent.analysis._chemical_potential.solve import solve_chemical_potential as solve_chemical_potential
-from jaxmaxent.analysis._composition import CompositionShift as CompositionShift
-from jaxmaxent.analysis._composition import composition_shift as composition_shift
-from jaxmaxent.analysis._composition import shift_over_anchors as shift_over_anchors
+from jaxmaxent.analysis._composition.response import CompositionResponse as CompositionResponse
+from jaxmaxent.analysis._composition.response import composition_response as composition_response
+from jaxmaxent.analysis._composition.shift import ChiSquare as ChiSquare
+from jaxmaxent.analysis._composition.shift import CompositionShift as CompositionShift
+from jaxmaxent.analysis._composition.shift import Correlation as Correlation
+from jaxmaxent.analysis._composition.shift import composition_shift as composition_shift
+from jaxmaxent.analysis._composition.shift import shift_over_anchors as shift_over_anchors
+from jaxmaxent.analysis._couplings import CoupledPair as CoupledPair
 from jaxmaxent.analysis._couplings import Couplings as Couplings
+from jaxmaxent.analysis._couplings import PairFrequencies as PairFrequencies
 from jaxmaxent.analysis._couplings import couplings as couplings
 from jaxmaxent.analysis._couplings import pair_frequencies as pair_frequencies
+from jaxmaxent.analysis._localization import Estimate as Estimate
 from jaxmaxent.analysis._localization import Localization as Localization
 from jaxmaxent.analysis._localization import localization as localization
+from jaxmaxent.analysis._motifs.find import FoundMotif as FoundMotif
+from jaxmaxent.analysis._motifs.find import MotifMember as MotifMember
 from jaxmaxent.analysis._motifs.find import Motifs as Motifs
 from jaxmaxent.analysis._motifs.find import find_motifs as find_motifs
+from jaxmaxent.analysis._motifs.tomtom import MotifHit as MotifHit
+from jaxmaxent.analysis._motifs.tomtom import NamedMotif as NamedMotif
 from jaxmaxent.analysis._motifs.tomtom import match_motifs as match_motifs
 from jaxmaxent.analysis._periodicity import Periodicity as Periodicity
 from jaxmaxent.analysis._periodicity import periodicity as periodicity
+from jaxmaxent.analysis._profiles.compare import ProfileComparison as ProfileComparison
 from jaxmaxent.analysis._profiles.compare import compare_profiles as compare_profiles
-from jaxmaxent.analysis._profiles.draws import kmer_profile as kmer_profile
-from jaxmaxent.analysis._profiles.draws import stored_draws as stored_draws
+from jaxmaxent.analysis._profiles.information import consensus as consensus
+from jaxmaxent.analysis._profiles.information import information_bits as information_bits
+from jaxmaxent.analysis._profiles.information import informative_window as informative_window
+from jaxmaxent.analysis._profiles.kmers import KmerProfile as KmerProfile
+from jaxmaxent.analysis._profiles.kmers import kmer_profile as kmer_profile
 from jaxmaxent.analysis._profiles.profile import Profile as Profile
 from jaxmaxent.analysis._profiles.profile import background_frequencies as background_frequencies
-from jaxmaxent.analysis._profiles.profile import consensus as consensus
-from jaxmaxent.analysis._profiles.profile import information_bits as information_bits
-from jaxmaxent.analysis._profiles.profile import informative_window as informative_window
 from jaxmaxent.analysis._profiles.profile import profile as profile
+from jaxmaxent.analysis._resolution import AutoBeta as AutoBeta
+from jaxmaxent.analysis._resolution import Resolution as Resolution
+from jaxmaxent.analysis._resolution import ResolutionCurve as ResolutionCurve
 from jaxmaxent.analysis._resolution import auto_beta as auto_beta
 from jaxmaxent.analysis._resolution import beta_at_energy as beta_at_energy
 from jaxmaxent.analysis._resolution import beta_by_acceptance as beta_by_acceptance
 from jaxmaxent.analysis._resolution import beta_by_median as beta_by_median
 from jaxmaxent.analysis._resolution import mutant_energies as mutant_energies
 from jaxmaxent.analysis._resolution import resolution_curve as resolution_curve
-from jaxmaxent.analysis._response import composition_response as composition_response
+from jaxmaxent.analysis._run_parts import stored_draws as stored_draws
+from jaxmaxent.analysis._thermodynamics.thermodynamics import Integration as Integration
+from jaxmaxent.analysis._thermodynamics.thermodynamics import SequencesWithin as SequencesWithin
 from jaxmaxent.analysis._thermodynamics.thermodynamics import Thermodynamics as Thermodynamics
 from jaxmaxent.analysis._thermodynamics.thermodynamics import sequences_within as sequences_within
 from jaxmaxent.analysis._thermodynamics.thermodynamics import thermodynamic_integration as thermodynamic_integration
 from jaxmaxent.analysis._thermodynamics.thermodynamics import thermodynamics as thermodynamics
+
+__all__ = [  # noqa: RUF022 (by question)
+    # Which letters does the network require at each position, and do two profiles differ?
+    "profile", "Profile", "background_frequencies", "information_bits", "informative_window", "consensus",
+    "compare_profiles", "ProfileComparison", "stored_draws",
+    # Which motifs do anchors share, and which known motifs are these?
+    "find_motifs", "Motifs", "FoundMotif", "MotifMember", "match_motifs", "MotifHit", "NamedMotif",
+    # Which positions depend on each other?
+    "couplings", "Couplings", "CoupledPair", "pair_frequencies", "PairFrequencies",
+    # Which k-mers come back at a fixed distance?
+    "kmer_profile", "KmerProfile", "periodicity", "Periodicity",
+    # How many sequences does the network treat as equal to the anchor?
+    "thermodynamics", "Thermodynamics", "thermodynamic_integration", "Integration", "sequences_within",
+    "SequencesWithin",
+    # At which β?
+    "auto_beta", "AutoBeta", "beta_by_median", "beta_by_acceptance", "beta_at_energy", "Resolution",
+    "resolution_curve", "ResolutionCurve", "mutant_energies",
+    # Which μ gives a wanted composition, and does the network hold the composition?
+    "solve_chemical_potential", "ChemicalPotential", "Trial", "composition_shift", "shift_over_anchors",
+    "CompositionShift", "ChiSquare", "Correlation", "composition_response", "CompositionResponse",
+    # Do scores agree with known sites?
+    "localization", "Localization", "Estimate",
+]  # fmt: skip

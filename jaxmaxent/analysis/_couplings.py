@@ -1,12 +1,12 @@
-"""Couplings: which positions of the draws depend on each other, and which letters go together there.
+"""Couplings: the positions of the draws that depend on each other, and the letters that go together there.
 
-A network that asks for *exactly one of* two things leaves every single position undecided: only pairs show the rule.
-Mutual information measures the dependence in bits; the average product correction (Dunn, Wahl & Gloor, Bioinformatics
-24(3):333, 2008) takes away what a position shares with all others.
+A network that requires *exactly one of* two things leaves every single position undecided. Only pairs show the rule.
+Mutual information measures the dependence in bits. The average product correction (Dunn, Wahl & Gloor, Bioinformatics
+24(3):333, 2008) subtracts what a position shares with all others.
 
-Draws of a chain are not independent, so neither errors nor significance may count them as such. Errors are those of a
-jackknife over chains, which removes the bias of finite draws as well. What unrelated positions would show is seen in
-the same draws with the pairing broken, and in how much chains differ.
+Draws of a chain are not independent, so errors and significance must not treat them as independent. Errors are those of
+a jackknife over chains, which also removes the bias of finite draws. The information between unrelated positions is
+estimated from the same draws with the pairing broken, and from the differences between chains.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Integer
 
 from jaxmaxent import checks
 from jaxmaxent.analysis._pair_counts import (
@@ -24,26 +24,27 @@ from jaxmaxent.analysis._pair_counts import (
     mutual_information,
     pair_counts,
 )
-from jaxmaxent.analysis._profiles.draws import stored_draws
+from jaxmaxent.analysis._run_parts import stored_draws
 from jaxmaxent.ensembles import with_letters
 from jaxmaxent.results import Run
 
-_ENOUGH_CHAINS = 8  # for a jackknife over whole chains; fewer are cut in pieces
-_PIECES = 16  # at least, of all chains together, where they are cut
+_ENOUGH_CHAINS = 8  # for a jackknife over whole chains; fewer are cut into pieces
+_PIECES = 16  # fewest pieces of all chains together, if they are cut
 _FALSE = 0.05  # share of the listed pairs that may be false
 
 
-class Pair(NamedTuple):
+class CoupledPair(NamedTuple):
     """Two positions that depend on each other.
 
     Attributes:
-        first, second: the positions, counted from the start of the anchor; first < second.
+        first: one position, counted from the start of the anchor.
+        second: the other position, after the first.
         mutual_information: bits.
         error: its standard error.
-        p: probability that unrelated positions show as much.
+        p: probability that unrelated positions have as much mutual information.
         q: p adjusted for the number of pairs.
-        excess: f_ab − f_a f_b, how much oftener the letters a at `first` and b at `second` stand together than if the
-            positions were unrelated, shape [letters, letters].
+        excess: f_ab − f_a f_b, the frequency of the letters a at `first` and b at `second` together, less that of
+            unrelated positions, shape [letters, letters].
         excess_error: its standard error.
     """
 
@@ -57,29 +58,28 @@ class Pair(NamedTuple):
     excess_error: Float[np.ndarray, "letters letters"]
 
     def together(self, letters: str) -> list[tuple[str, float, float]]:
-        """(both letters, excess, its standard error), from the most favoured to the most avoided."""
+        """Return (both letters, excess, its standard error), from the most favored to the most avoided."""
         order = np.argsort(-self.excess, axis=None, kind="stable")
-        places = [divmod(int(i), len(letters)) for i in order]
-        return [(letters[a] + letters[b], float(self.excess[a, b]), float(self.excess_error[a, b])) for a, b in places]
+        entries = [divmod(int(i), len(letters)) for i in order]
+        return [(letters[a] + letters[b], float(self.excess[a, b]), float(self.excess_error[a, b])) for a, b in entries]
 
 
 class Couplings(NamedTuple):
     """Couplings between the positions of a window. Matrices are symmetric, with NaN on the diagonal.
 
-    A position that never changed in the draws shares no information; what it would share otherwise is unknown, so that
-    its errors, p and q are NaN.
+    A position that never changed in the draws shares no information. What it would share otherwise is unknown, so its
+    errors, p and q are NaN.
 
     Attributes:
         start: the first position of the window.
         letters: the alphabet in the order of the letter axes.
         mutual_information: bits, less the bias of finite draws, shape [window, window]; noise may put it below 0.
-        errors: its standard errors, at least those of chance. They say how sure a value is; whether it differs from 0
-            says p.
-        corrected: the same above the average product; NaN in a window of fewer than 3 positions.
+        errors: its standard errors, at least those of chance. Use p, not these, to test if a value differs from 0.
+        corrected: mutual information less the average product; NaN in a window of fewer than 3 positions.
         corrected_errors: its standard errors.
-        chance: mean bits that unrelated positions show in as many draws, with nothing taken off; the larger of what
-            the draws show with the pairing broken, and the bias that the jackknife found.
-        p: probability that unrelated positions show as much or more; the larger by these two.
+        chance: mean bits of unrelated positions in as many draws, without correction for bias. It is the larger of two
+            estimates: from the draws with the pairing broken, and the bias found by the jackknife.
+        p: probability that unrelated positions have as much or more; the larger by the same two estimates.
         q: p adjusted for the number of pairs: of all pairs with q ≤ 0.05, about 5 % or fewer are false (Benjamini &
             Hochberg, Journal of the Royal Statistical Society B 57:289, 1995).
         degrees: degrees of freedom of the standard errors, for Student's t.
@@ -96,11 +96,11 @@ class Couplings(NamedTuple):
     p: Float[np.ndarray, "window window"]
     q: Float[np.ndarray, "window window"]
     degrees: int
-    pairs: tuple[Pair, ...]
+    pairs: tuple[CoupledPair, ...]
 
 
 class PairFrequencies(NamedTuple):
-    """How often letters stand together.
+    """Joint letter frequencies of all pairs of positions of a window.
 
     Attributes:
         frequencies: f_ab of the letters a at i and b at j, shape [window, window, letters, letters]; for i = j the
@@ -113,29 +113,30 @@ class PairFrequencies(NamedTuple):
 
 
 def couplings(
-    draws: Run | UInt8[np.ndarray, "chains draws length"],
+    draws: Run | Integer[np.ndarray, "chains draws length"],
     *,
     anchor: int = 0,
-    rung: int = -1,
+    rung: int | None = None,
     letters: str | None = None,
     window: tuple[int, int] | None = None,
     shuffles: int = 20,
     strongest: int = 20,
 ) -> Couplings:
-    """Mutual information between all pairs of positions of a window, with errors and significance.
+    """Return the mutual information between all pairs of positions of a window, with errors and significance.
 
-    Memory is that of a few arrays [window · letters, window · letters], however many draws there are. With fewer than
-    8 chains each is cut in pieces for the jackknife, 16 or more in all, and errors are only right where a piece is much
-    longer than the chain's memory.
+    It needs the memory of a few arrays [window · letters, window · letters], for any number of draws. If there are
+    fewer than 8 chains, each is cut into pieces for the jackknife, 16 or more in all. Errors are then right only if a
+    piece is much longer than the autocorrelation of the chain.
 
     Args:
         draws: a run with stored draws (`sample(..., store_every=…)`), or tokens in the order drawn.
-        anchor, rung: which draws of a run; by default those of its first anchor at its largest β.
+        anchor: index of the anchor, for a run.
+        rung: index of the rung, for a run; None means the target.
         letters: the alphabet of an array, "ACGT" if None; a run has its own.
         window: positions [start, stop); None means all.
-        shuffles: how often the pairing is broken to see what unrelated positions show, at least 5. Each time gives two
-            values for every pair.
-        strongest: pairs to list with their letters, at most.
+        shuffles: number of times that the pairing is broken to estimate the information between unrelated positions, at
+            least 5. Each time gives two values for every pair.
+        strongest: most pairs to list with their letters.
 
     Raises:
         ValueError: if a run has no stored draws, or an argument does not fit.
@@ -147,7 +148,8 @@ def couplings(
     bits = mutual_information(counts)
     (value, error), (corrected, corrected_error) = _jackknifed(groups, counts, bits)
     unrelated = Unrelated(tokens, shuffles, len(letters), bits - value, len(groups))
-    # Near 0 information is a square, whose jackknifed error is that of its root: too small where this is 0 by chance.
+    # Near 0 information is a square. Its jackknifed error is proportional to the root and too small where the root is 0
+    # by chance.
     error, corrected_error = (np.maximum(e, unrelated.deviation) for e in (error, corrected_error))
     p = _off_diagonal(unrelated.tail(bits))
     q = _adjusted(p)
@@ -168,14 +170,16 @@ def couplings(
 
 
 def pair_frequencies(
-    draws: Run | UInt8[np.ndarray, "chains draws length"],
+    draws: Run | Integer[np.ndarray, "chains draws length"],
     *,
     anchor: int = 0,
-    rung: int = -1,
+    rung: int | None = None,
     letters: str | None = None,
     window: tuple[int, int] | None = None,
 ) -> PairFrequencies:
-    """How often every two letters stand together at every two positions of a window; arguments as for `couplings`.
+    """Return the joint frequencies of every two letters at every two positions of a window.
+
+    The arguments are those of `couplings`.
 
     Raises:
         ValueError: if a run has no stored draws, or an argument does not fit.
@@ -192,19 +196,19 @@ def pair_frequencies(
 
 
 def _chosen(
-    draws: Any, anchor: int, rung: int, letters: str | None, window: Any
+    draws: Any, anchor: int, rung: int | None, letters: str | None, window: Any
 ) -> tuple[np.ndarray, np.ndarray, str, int]:
-    """Groups [groups, size, window] that know nothing of each other, the same tokens [chains, draws, window], the
-    alphabet and where the window starts."""
+    """Return independent groups [groups, size, window], the same tokens [chains, draws, window], the alphabet, and the
+    start of the window."""
     if isinstance(draws, Run):
         if letters not in (None, draws.letters):
             raise ValueError(f"letters must be those of the run, {draws.letters!r}, got {checks.shown(letters)}")
-        tokens, letters = stored_draws(draws, anchor, rung), draws.letters
+        tokens, letters = stored_draws(draws, anchor=anchor, rung=rung), draws.letters
     else:
         tokens, letters = np.asarray(draws), with_letters("ACGT" if letters is None else letters).letters
     if tokens.ndim != 3 or tokens.dtype.kind not in "iu" or tokens.shape[0] * tokens.shape[1] < 2 * _PIECES:
         raise ValueError(
-            f"draws must be a run or tokens of shape [chains, draws, length], {2 * _PIECES} draws or more, "
+            f"draws must be a run or tokens of shape [chains, draws, length] with {2 * _PIECES} draws or more, "
             f"got {tokens.dtype} of shape {list(tokens.shape)}"
         )
     if tokens.size and (tokens.min() < 0 or tokens.max() >= len(letters)):
@@ -215,7 +219,7 @@ def _chosen(
     start, stop = _checked_window(window, tokens.shape[2])
     chains, drawn, _ = tokens.shape
     pieces = 1 if chains >= _ENOUGH_CHAINS else -(-_PIECES // chains)
-    # Groups are equally long; what is left over is at the front, where a chain knows its start best.
+    # Groups are equally long. The remainder is dropped at the front, where a chain depends most on its start.
     tokens = tokens[:, drawn % pieces :, start:stop]
     return tokens.reshape(chains * pieces, drawn // pieces, stop - start), tokens, letters, start
 
@@ -233,9 +237,10 @@ def _checked_window(window: Any, length: int) -> tuple[int, int]:
 
 
 def _jackknifed(groups: np.ndarray, counts: np.ndarray, bits: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Values less their bias, and standard errors, of mutual information and of the corrected one.
+    """Return values less their bias, and standard errors, of mutual information and of the corrected one.
 
-    From the pseudo-values n V − (n − 1) V₋g of the n groups, V₋g being without group g (Miller, Biometrika 61:1, 1974).
+    They come from the pseudo-values n V − (n − 1) V₋g of the n groups, V₋g being without group g (Miller, Biometrika
+    61:1, 1974).
     """
     number, statistics = len(groups), (np.asarray, average_product_corrected)
     whole = [statistic(bits) for statistic in statistics]
@@ -256,20 +261,20 @@ def _off_diagonal(values: np.ndarray) -> np.ndarray:
 
 
 def _adjusted(p: np.ndarray) -> np.ndarray:
-    """Benjamini and Hochberg's q of a symmetric matrix of p; NaN where p is not known."""
+    """Return Benjamini and Hochberg's q of a symmetric matrix of p; NaN where p is not known."""
     from scipy.stats import false_discovery_control  # slow to import, and it changes warning filters
 
-    places = np.nonzero(np.triu(~np.isnan(p), 1))
+    known = np.nonzero(np.triu(~np.isnan(p), 1))
     result = np.full(p.shape, np.nan)
-    if places[0].size:
-        result[places] = result[places[::-1]] = false_discovery_control(p[places])
+    if known[0].size:
+        result[known] = result[known[::-1]] = false_discovery_control(p[known])
     return result
 
 
 def _strongest(
     groups: np.ndarray, letters: int, start: int, matrices: list[np.ndarray], number: int
-) -> tuple[Pair, ...]:
-    """The pairs with the largest value; `matrices` are value, error, p and q, shape [window, window] each."""
+) -> tuple[CoupledPair, ...]:
+    """Return the pairs with the largest value; `matrices` are value, error, p and q, shape [window, window] each."""
     value, _, _, q = matrices
     rows, columns = np.nonzero(np.triu(q <= _FALSE, 1))
     order = np.argsort(-value[rows, columns], kind="stable")[:number]
@@ -279,5 +284,5 @@ def _strongest(
         pseudo = len(groups) * excess(counts.sum(0)) - (len(groups) - 1) * excess(counts.sum(0) - counts)
         error = pseudo.std(0, ddof=1) / np.sqrt(len(groups))
         of_pair = dict(zip(("mutual_information", "error", "p", "q"), (float(m[i, j]) for m in matrices), strict=True))
-        result.append(Pair(start + i, start + j, **of_pair, excess=pseudo.mean(0), excess_error=error))
+        result.append(CoupledPair(start + i, start + j, **of_pair, excess=pseudo.mean(0), excess_error=error))
     return tuple(result)

@@ -1,13 +1,13 @@
-"""How well scores of positions find sites that are known.
+"""Comparison of scores of positions with known sites.
 
-Any view of a sequence can be asked, as long as it gives one number a position: the information of a profile in bits,
-its divergence from the background, or the scores of a rival. What counts as signal is what a view says is there:
-scores above 0. A view whose sign means nothing is given as its absolute value.
+The scores may be any view of a sequence with one number per position: the information of a profile in bits, its
+divergence from the background, or the scores of another method. Scores above 0 count as signal. If the sign of a score
+has no meaning, pass its absolute value.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,7 +24,7 @@ class Estimate(NamedTuple):
     Attributes:
         value: the number.
         error: its standard error with respect to the choice of the sequences; NaN for a single one.
-        each: the numbers of the sequences whose mean it is, shape [sequences]; None where it is no mean.
+        each: the numbers of the sequences, shape [sequences], if the value is their mean; otherwise None.
     """
 
     value: float
@@ -33,15 +33,17 @@ class Estimate(NamedTuple):
 
 
 class Localization(NamedTuple):
-    """How well scores find known sites. Chance is the share of positions that are in sites for `inside`, `auprc` and
-    `pooled_auprc`, and 1/2 for `auroc` and `pooled_auroc`.
+    """The agreement of scores with known sites.
+
+    By chance, `inside`, `auprc` and `pooled_auprc` are the share of positions that are in sites, and `auroc` and
+    `pooled_auroc` are 1/2.
 
     Attributes:
         inside: share of the signal that is inside sites; 0 for a sequence without signal.
-        distance: positions between the centres of the strongest window and of the site nearest to it.
+        distance: positions between the centers of the strongest window and of the site nearest to it.
         auroc: probability that a position in a site scores above another of the same sequence, ties one half.
         auprc: average precision of the positions of a sequence, ranked by their scores.
-        pooled_auroc: the same over the positions of all sequences together, which asks whether scores of different
+        pooled_auroc: the same over the positions of all sequences together. It is high only if scores of different
             sequences can be compared.
         pooled_auprc: likewise.
         chance: share of positions that are in sites.
@@ -64,37 +66,39 @@ def localization(
 ) -> Localization:
     """Compare scores of positions with known sites.
 
-    Standard errors are those of the mean over sequences; those of the pooled areas come from leaving out one sequence
-    at a time (the jackknife), as positions of one sequence are not independent.
+    Standard errors are those of the mean over sequences. Those of the pooled areas come from leaving out one sequence
+    at a time (the jackknife), because positions of one sequence are not independent.
 
     Args:
         scores: shape [sequences, length].
-        sites: True where a site is, shape [sequences, length]; or for each sequence its sites as (start, stop),
+        sites: True inside sites, shape [sequences, length]; or a list of the sites of each sequence as (start, stop),
             0-based, stop excluded. Sites that touch or overlap count as one.
-        width: width of the strongest window, the one with the largest signal; the median width of the sites if None.
-            Where several are as strong, their distances are averaged.
+        width: width of the strongest window, the one with the largest signal; None means the median width of the sites.
+            If several windows are equally strong, their distances are averaged.
 
     Raises:
-        ValueError: for scores that are not finite, shapes that do not fit, or a sequence in which no position or
-            every position is in a site.
+        ValueError: if scores are not finite, shapes do not fit, or a sequence has no position or every position in a
+            site.
     """
+    from jaxmaxent.models._areas import areas  # brings networks, which nothing else in this room needs
+
     scores = checks.finite_array("scores", scores)
     if scores.ndim != 2 or scores.size == 0:
         raise ValueError(f"scores must have shape [sequences, length] and not be empty, got {list(scores.shape)}")
     mask = _mask(sites, scores.shape)
-    runs = [_runs(row) for row in mask]
+    stretches = [_stretches(row) for row in mask]
     if width is None:
-        width = int(np.median([stop - start for row in runs for start, stop in row]))
+        width = int(np.median([stop - start for row in stretches for start, stop in row]))
     width = checks.integer("width", width, at_least=1)
     if width > scores.shape[1]:
         raise ValueError(f"width must be at most the length {scores.shape[1]}, got {width}")
     signal = np.maximum(scores, 0)
     total = signal.sum(1)
     inside = (signal * mask).sum(1) / np.where(total > 0, total, 1)
-    distance = np.array([_distance(row, own, width) for row, own in zip(signal, runs, strict=True)])
-    areas = np.array([_areas(own, row, np.ones((1, len(row))))[0] for own, row in zip(mask, scores, strict=True)])
-    pooled = _pooled(mask, scores)
-    return Localization(*map(_mean, (inside, distance, areas[:, 0], areas[:, 1])), *pooled, chance=float(mask.mean()))
+    distance = np.array([_distance(row, own, width) for row, own in zip(signal, stretches, strict=True)])
+    each = np.array([areas(own, row)[0] for own, row in zip(mask, scores, strict=True)])
+    pooled = _pooled(areas, mask, scores)
+    return Localization(*map(_mean, (inside, distance, each[:, 0], each[:, 1])), *pooled, chance=float(mask.mean()))
 
 
 def _mask(sites: Any, shape: tuple[int, ...]) -> Bool[np.ndarray, "sequences length"]:
@@ -131,50 +135,31 @@ def _of_intervals(sites: Any, shape: tuple[int, ...]) -> Bool[np.ndarray, "seque
     return mask
 
 
-def _runs(mask: Bool[np.ndarray, " length"]) -> list[tuple[int, int]]:
-    """Start and stop of every stretch of True."""
+def _stretches(mask: Bool[np.ndarray, " length"]) -> list[tuple[int, int]]:
+    """Return start and stop of every stretch of True."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], mask.astype(int), [0]])))
     return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
 
 
 def _distance(signal: Float[np.ndarray, " length"], sites: list[tuple[int, int]], width: int) -> float:
-    """Between the centres of the strongest window and of the nearest site."""
+    """Return the distance between the centers of the strongest window and of the nearest site."""
     windows = np.lib.stride_tricks.sliding_window_view(signal, width).sum(-1)
-    centres = np.flatnonzero(windows == windows.max()) + width / 2
+    centers = np.flatnonzero(windows == windows.max()) + width / 2
     middles = np.array([(start + stop) / 2 for start, stop in sites])
-    return float(np.abs(centres[:, None] - middles).min(1).mean())
+    return float(np.abs(centers[:, None] - middles).min(1).mean())
 
 
-def _areas(
-    positive: Bool[np.ndarray, " n"], scores: Float[np.ndarray, " n"], weights: Float[np.ndarray, "sets n"]
-) -> Float[np.ndarray, "sets 2"]:
-    """Areas under the ROC and the precision-recall curve, where each number counts as often as its weight says.
-
-    Equal scores enter together: one half of a pair for the ROC, one threshold for the average precision.
-    """
-    order = np.argsort(-scores, kind="stable")
-    ends = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
-    counted = weights[:, order]
-    true = np.cumsum(counted * positive[order], axis=1)[:, ends]
-    called = np.cumsum(counted, axis=1)[:, ends]
-    false = called - true
-    steps = np.diff(true, axis=1, prepend=0)
-    beside = (np.diff(false, axis=1, prepend=0) * (true - steps / 2)).sum(1)
-    precision = true / np.where(called > 0, called, 1)
-    return np.stack([beside / (true[:, -1] * false[:, -1]), (steps * precision).sum(1) / true[:, -1]], axis=1)
-
-
-def _pooled(mask: np.ndarray, scores: np.ndarray) -> list[Estimate]:
-    """Areas over all positions, with jackknife errors over the sequences."""
+def _pooled(areas: Callable[..., np.ndarray], mask: np.ndarray, scores: np.ndarray) -> list[Estimate]:
+    """Return areas over all positions, with jackknife errors over the sequences."""
     sequences, length = scores.shape
     owner = np.repeat(np.arange(sequences), length)
     flat = mask.ravel(), scores.ravel()
-    value = _areas(*flat, np.ones((1, scores.size)))[0]
+    value = areas(*flat)[0]
     if sequences == 1:
         return [Estimate(float(area), np.nan) for area in value]
     at_once = max(1, _WEIGHTS_AT_ONCE // scores.size)
     parts = [np.arange(first, min(first + at_once, sequences)) for first in range(0, sequences, at_once)]
-    left_out = np.concatenate([_areas(*flat, (part[:, None] != owner).astype(float)) for part in parts])
+    left_out = np.concatenate([areas(*flat, (part[:, None] != owner).astype(float)) for part in parts])
     errors = np.sqrt((sequences - 1) * left_out.var(0))
     return [Estimate(float(area), float(error)) for area, error in zip(value, errors, strict=True)]
 

@@ -1,22 +1,22 @@
-"""Counts of pairs of letters in draws, and what is computed from them: the arithmetic of `couplings`."""
+"""Counts of pairs of letters in draws, and quantities computed from them: the arithmetic of `couplings`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, Int, Integer
 
 _CHUNK = 2**13  # draws in one matrix product: sums of 0 and 1 are exact in float32 up to 2^24
-_LEAST_POSITIONS = 3  # for the average product correction: with 2, all is shared
+_LEAST_POSITIONS = 3  # for the average product correction; with 2 positions it would subtract everything
 
 
 def pair_counts(
-    tokens: UInt8[np.ndarray, "chains draws window"], letters: int, shift: tuple[int, int] | None = None
+    tokens: Integer[np.ndarray, "chains draws window"], letters: int, shift: tuple[int, int] | None = None
 ) -> Int[np.ndarray, "window letters window letters"]:
-    """How often each two letters stand together at each two positions.
+    """Return the number of draws with each two letters at each two positions.
 
-    With `shift` = (chains, draws) the second position is that of the chain and the draw so much further, in a ring.
+    With `shift` = (chains, draws) the second position is taken from the chain and the draw so much further, in a ring.
     """
     window = tokens.shape[2]
     total = np.zeros((window * letters, window * letters), np.int64)
@@ -30,7 +30,7 @@ def pair_counts(
 def mutual_information(
     counts: Int[np.ndarray, "first letters second letters"],
 ) -> Float[np.ndarray, "first second"]:
-    """Bits of mutual information of counts of pairs, as they stand: nothing is done about the bias of finite draws."""
+    """Return the mutual information of counts of pairs in bits, without correction for the bias of finite draws."""
     counts = np.asarray(counts)
     draws = counts.sum((1, 3))
     joint = _scaled_entropy(counts, (1, 3))
@@ -39,9 +39,9 @@ def mutual_information(
 
 
 def average_product_corrected(values: Float[np.ndarray, "window window"]) -> Float[np.ndarray, "window window"]:
-    """V_ij − V_i V_j / V, where V_i is the mean over all other positions and V that over all pairs (Dunn et al. 2008).
+    """Return V_ij − V_i V_j / V, with the mean V_i over all other positions and V over all pairs (Dunn et al. 2008).
 
-    The diagonal counts nowhere. NaN for fewer than 3 positions, where nothing would be left.
+    The diagonal does not count. NaN for fewer than 3 positions, where the difference would always be 0.
     """
     size = len(values)
     if size < _LEAST_POSITIONS:
@@ -52,28 +52,28 @@ def average_product_corrected(values: Float[np.ndarray, "window window"]) -> Flo
 
 
 def excess(counts: Int[np.ndarray, "... letters letters"]) -> Float[np.ndarray, "... letters letters"]:
-    """f_ab − f_a f_b of counts of pairs."""
+    """Return f_ab − f_a f_b of counts of pairs."""
     joint = counts / counts.sum((-2, -1), keepdims=True)
     return joint - joint.sum(-1, keepdims=True) * joint.sum(-2, keepdims=True)
 
 
 class Unrelated:
-    """What unrelated positions show: each position is paired with the others of another chain at another time.
+    """The mutual information of unrelated positions, from pairs of positions of different chains at different times.
 
-    All draws stay in use, so that the letters at each position are as frequent as before, and its own changes as slow;
-    only the last draw of a chain is followed by its first. Such pairs never change at the same moment, as positions do
-    when rungs exchange whole sequences, which makes chance larger. By how much, over all pairs, says the median of
-    `bias`, that of the information of finite draws as a jackknife of so many `groups` found it.
+    All draws stay in use, so the letters at each position are as frequent as before and change as slowly. Only the last
+    draw of a chain is followed by its first. Such pairs never change at the same moment. Positions of one chain do so
+    when rungs swap whole sequences, which makes chance larger. The factor, over all pairs, is taken from the median of
+    `bias`, the bias of the information of finite draws by a jackknife over so many `groups`.
 
     Attributes:
         mean: bits, shape [window, window]; `bias` where that is larger.
         deviation: their standard deviation, the same shape.
-        varies: whether both positions ever changed, the same shape.
+        varies: True if both positions ever changed, the same shape.
     """
 
     def __init__(
         self,
-        tokens: UInt8[np.ndarray, "chains draws window"],
+        tokens: Integer[np.ndarray, "chains draws window"],
         shuffles: int,
         letters: int,
         bias: Float[np.ndarray, "window window"],
@@ -83,7 +83,7 @@ class Unrelated:
         total, squares, number = np.zeros((window, window)), np.zeros((window, window)), 2 * shuffles
         for shift in _shifts(chains, draws, shuffles):
             bits = mutual_information(pair_counts(tokens, letters, shift))
-            # Either position may be the one that is taken from elsewhere.
+            # Either position may be the one that is taken from another chain.
             total += bits + bits.T
             squares += bits**2 + bits.T**2
         mean = total / number
@@ -100,13 +100,13 @@ class Unrelated:
         self.deviation = self.mean / np.sqrt(self._shape)
 
     def tail(self, bits: Float[np.ndarray, "window window"]) -> Float[np.ndarray, "window window"]:
-        """Probability of at least so many bits, the larger of two; NaN where a position never changed.
+        """Return the probability of at least so many bits, the larger of two; NaN where a position never changed.
 
-        Times 2 ln2 · draws, bits of unrelated positions are a sum of (letters − 1)² squares of normal numbers, of one
-        size for independent draws. Such a sum is close to a gamma distribution of the same mean and variance
-        (Satterthwaite 1946), whose shape lies between 1/2, one square alone, and half their number, all of one size.
-        One p takes its mean from the broken pairs. The other takes the pair's own bias, and follows an F distribution,
-        as this is itself a sum of squares, groups − 1 times as many.
+        Times 2 ln2 · draws, bits of unrelated positions are a sum of (letters − 1)² squares of normal numbers, which
+        have equal variances for independent draws. Such a sum is close to a gamma distribution of the same mean and
+        variance (Satterthwaite 1946). Its shape lies between 1/2, for a single square, and half their number, for equal
+        variances. The first p takes its mean from the broken pairs. The second takes the pair's own bias and follows an
+        F distribution, because the bias is itself a sum of squares, groups − 1 times as many.
         """
         from scipy.special import betainc, gammaincc  # importing SciPy changes warning filters
 
@@ -119,7 +119,7 @@ class Unrelated:
 
 
 def _chunks(tokens: np.ndarray, shift: tuple[int, int] | None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Draws [draws, window] of all chains, a few at a time, and those so much further."""
+    """Yield draws [draws, window] of all chains, a few at a time, and those so much further."""
     chains, draws, _ = tokens.shape
     across, along = shift or (0, 0)
     for start in range(0, chains * draws, _CHUNK):
@@ -132,15 +132,15 @@ def _one_hot(tokens: np.ndarray, letters: int) -> np.ndarray:
 
 
 def _scaled_entropy(numbers: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
-    """Σ n log2 n."""
+    """Return Σ n log2 n."""
     logs = np.log2(numbers, out=np.zeros(numbers.shape), where=numbers > 0)
     return np.multiply(numbers, logs, out=logs).sum(axes)
 
 
 def _shifts(chains: int, draws: int, number: int) -> list[tuple[int, int]]:
-    """(chains, draws) to shift by: to the other chains in turn, and over half the ring of draws.
+    """Return shifts as (chains, draws): to the other chains in turn, and over half the ring of draws.
 
-    Shifts by the other half would give the same pairs, the first and the second position exchanged.
+    Shifts by the other half would give the same pairs with the first and the second position interchanged.
     """
     across = [1 + k % (chains - 1) if chains > 1 else 0 for k in range(number)]
     along = [(2 * k + 1) * draws // (4 * number) for k in range(number)]

@@ -1,8 +1,8 @@
-"""Periodicity: whether letters or k-mers of a class come back at a fixed distance, such as WW every turn of the helix.
+"""Periodicity: k-mers of a class that come back at a fixed distance, such as WW every turn of the helix.
 
-A spectrum says how much of a profile's variance a sinusoid of each period takes away. It is a sum over positions at any
-period, as fine as wanted, not only at the few of a Fourier transform. Errors come from groups of draws that are
-independent of each other, or from anchors.
+A spectrum gives the variance of a profile that a sinusoid of each period explains. It is a sum over positions at any
+period, on a grid as fine as necessary, and not only at the few periods of a Fourier transform. Errors come from groups
+of draws that are independent of each other, or from anchors.
 """
 
 from __future__ import annotations
@@ -15,37 +15,37 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxmaxent import checks
-from jaxmaxent.analysis._profiles.draws import KmerProfile, error_of_mean
+from jaxmaxent.analysis._profiles.kmers import KmerProfile, error_of_mean
 
-_FINENESS = 16  # frequencies of the grid in the width 1 / length of a peak
-_LEVEL = 0.95  # of the null's quantile that is given with a spectrum
-_COSINES = 2  # of the smooth spectrum; with one, a single bump passes for a period
+_FINENESS = 16  # frequencies of the grid within the width 1 / length of a peak
+_LEVEL = 0.95  # quantile of the null that is given with a spectrum
+_COSINES = 2  # of the smooth spectrum; with only one, a single bump is mistaken for a period
 _WINDOWS = {"flat": np.ones, "hann": lambda n: np.hanning(n + 2)[1:-1]}
 
 
 class Periodicity(NamedTuple):
     """The spectrum of a profile and its highest peak. Errors are from leaving out each anchor, or group, in turn.
 
-    Where no period in the range is a peak (power only falls or rises), the period, amplitude and phase are NaN, and so
-    are errors where all groups are equal: draws that never changed were not sampled.
+    If no period in the range is a peak (power only falls or rises), the period, amplitude and phase are NaN. Errors are
+    NaN if all groups are equal, because draws that never changed were not sampled.
 
     Attributes:
         kmers: the k-mers of the class.
-        offsets: positions from the centre, shape [positions].
+        offsets: positions from the center, shape [positions].
         profile: frequency, its mean over the anchors, shape [positions].
         profile_error: its standard error, shape [positions].
-        fit: trend and sinusoid of the period found, shape [positions]; NaN where anchors' spectra were averaged.
-        periods: of the spectrum, decreasing, in positions, shape [grid].
-        power: variance a sinusoid of that period takes away, half its squared amplitude, shape [grid].
-        threshold: what the null exceeds anywhere in the range with probability 0.05, shape [grid].
-        p: probability of the null to stand out as much, anywhere in the range.
-        period: of the highest peak above the null, in positions.
+        fit: trend and sinusoid of the period found, shape [positions]; NaN if anchors' spectra were averaged.
+        periods: periods of the spectrum, decreasing, in positions, shape [grid].
+        power: variance that a sinusoid of that period explains, half its squared amplitude, shape [grid].
+        threshold: power that the null exceeds anywhere in the range with probability 0.05, shape [grid].
+        p: probability that the null stands out as much, anywhere in the range.
+        period: period of the highest peak above the null, in positions.
         period_error: its standard error.
-        amplitude: of the sinusoid of that period, a frequency.
+        amplitude: amplitude of the sinusoid of that period, a frequency.
         amplitude_error: its standard error.
-        phase: φ of amplitude · cos(2π offset / period − φ), in radians from −π to π: 0 for a maximum at the centre.
-            NaN where anchors' spectra were averaged.
-        phase_error: its standard error, radians.
+        phase: φ of amplitude · cos(2π offset / period − φ), in radians from −π to π: 0 for a maximum at the center.
+            NaN if anchors' spectra were averaged.
+        phase_error: its standard error, in radians.
     """
 
     kmers: tuple[str, ...]
@@ -76,31 +76,32 @@ def periodicity(
     shuffles: int = 999,
     seed: int = 0,
 ) -> Periodicity:
-    """The period of one profile, or of those of several anchors, with its phase and a shuffle null.
+    """Find the period of one profile, or of those of several anchors, with its phase and a shuffle null.
 
-    A polynomial and a sinusoid are fitted together by least squares at every period of a fine grid, which is what
-    demeaning, detrending and a Fourier sum come to without either disturbing the other. Several anchors are averaged
-    before (coherent: what has the same phase in all adds up) or after that (incoherent: any phase counts, and so does
-    noise). Errors then are those between anchors, which hold Monte Carlo noise too; each anchor counts alike.
+    A polynomial and a sinusoid are fitted together by least squares at every period of a fine grid. This combines
+    demeaning, detrending and a Fourier sum, and neither part disturbs the other. Several anchors are averaged before
+    the fit (coherent: only what has the same phase in all adds up) or after it (incoherent: any phase counts, and so
+    does noise). Errors then come from the differences between anchors, which include Monte Carlo noise; each anchor has
+    the same weight.
 
-    The null has to keep what is not periodic. k-mers overlap, motifs and trends are wide: neighbours are alike, which
-    raises long periods, and positions put in random order would take that for a period. So the smooth spectrum is kept:
-    the profile is divided by its square root, which makes neighbours independent, put in random order and multiplied
-    again. The smooth spectrum has two cosines for all frequencies, too few to follow a sharp peak but enough for
-    overlaps and motifs. What stands out is judged by power over the profile's own smooth spectrum, at the period where
-    that is largest, so all periods have the same chance, and the same is done with every shuffled profile. With
-    independent letters p is below 0.05 in 5 % of profiles (4.7 to 6 % of 600), with a single motif or bump in fewer. p
-    is never 0.
+    The null has to keep everything that is not periodic. k-mers overlap, and motifs and trends are wide, so neighbors
+    are alike. That raises the power of long periods, and a null of positions in random order would take it for a
+    period. So the null keeps the smooth spectrum: the profile is divided by its square root, which makes neighbors
+    independent, put in random order, and multiplied again. The smooth spectrum has two cosines for all frequencies,
+    too few to follow a sharp peak but enough for overlaps and motifs. The statistic is the power over the profile's own
+    smooth spectrum, at the period where that ratio is largest, so all periods have the same chance. The same is done
+    with every shuffled profile. With independent letters p is below 0.05 in 5 % of profiles (4.7 to 6 % of 600), with a
+    single motif or bump in fewer. p is never 0.
 
     Args:
-        profiles: of one class and the same positions.
-        periods: the shortest and the longest looked at.
-        within: only positions at most so far from the centre count; all if None.
+        profiles: one profile, or several of one class and the same positions.
+        periods: the shortest and the longest period of the range.
+        within: use only positions at most this far from the center; None means all.
         detrend: degree of the polynomial, 0 to 5.
-        window: weights of the positions, "flat" or "hann" (falling to the ends: less leaks between far periods).
+        window: weights of the positions, "flat" or "hann" (falls towards the ends: less leaks between distant periods).
         coherent: average the profiles rather than their spectra.
-        shuffles: shuffled profiles of the null.
-        seed: of the shuffles.
+        shuffles: number of shuffled profiles of the null.
+        seed: seed of the shuffles.
 
     Raises:
         ValueError: for bad input, naming the argument.
@@ -108,10 +109,8 @@ def periodicity(
     several = _checked_profiles(profiles, coherent)
     several = [_within(profile, within) for profile in several]
     shuffles = checks.integer("shuffles", shuffles, at_least=19)
-    offsets, rng = (
-        several[0].offsets,
-        np.random.default_rng(checks.integer("seed", seed, at_least=0, at_most=checks.MOST_SEED)),
-    )
+    rng = np.random.default_rng(checks.integer("seed", seed, at_least=0, at_most=checks.MOST_SEED))
+    offsets = several[0].offsets
     model = _model(offsets, periods, detrend, window)
     units = several[0].groups if len(several) == 1 else np.stack([profile.frequency for profile in several])
     mean = np.mean([profile.frequency for profile in several], axis=0)
@@ -139,17 +138,17 @@ class _Model(NamedTuple):
     waves: Float[np.ndarray, "grid 2 positions"]  # orthonormal to each other and to the weighted trend
 
     def power(self, rows: Float[np.ndarray, "rows positions"]) -> Float[np.ndarray, "rows grid"]:
-        """Weighted variance that the sinusoid takes away beyond the trend."""
+        """Return the weighted variance that the sinusoid explains beyond the trend."""
         grid, _, positions = self.waves.shape
         along = (rows * self.root) @ self.waves.reshape(2 * grid, positions).T
         return (along.reshape(-1, grid, 2) ** 2).sum(-1) / (self.root**2).sum()
 
     def expected(self, rows: Float[np.ndarray, "rows positions"]) -> Float[np.ndarray, "rows grid"]:
-        """What that would be without a period."""
+        """Return the power expected without a period."""
         return _smooth_spectrum(rows, self.trend, self.frequencies)
 
     def fit(self, row: Float[np.ndarray, " positions"], frequency: float) -> tuple[np.ndarray, float, float]:
-        """Fitted values, amplitude and phase of the sinusoid."""
+        """Return the fitted values, amplitude and phase of the sinusoid."""
         angle = 2 * np.pi * frequency * self.offsets
         design = np.column_stack([np.cos(angle), np.sin(angle), self.trend])
         found = np.linalg.lstsq(design * self.root[:, None], row * self.root, rcond=None)[0]
@@ -163,7 +162,7 @@ def _model(offsets: np.ndarray, periods: tuple[float, float], detrend: int, wind
     degree = detrend if isinstance(detrend, int | np.integer) and not isinstance(detrend, bool) else -1
     if degree not in range(6) or count < 2 * detrend + 16:
         raise ValueError(
-            f"detrend must be 0 to 5, of at least 2 detrend + 16 positions, got {checks.shown(detrend)} for {count}"
+            f"detrend must be 0 to 5, for at least 2 detrend + 16 positions, got {checks.shown(detrend)} for {count}"
         )
     ends = checks.finite_array("periods", periods)
     shortest, longest = ends if ends.shape == (2,) else (0.0, 0.0)
@@ -192,10 +191,10 @@ def _normal(rows: np.ndarray) -> np.ndarray:
 
 
 def _smooth_spectrum(rows: Float[np.ndarray, "rows positions"], trend: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """The power expected without a period, [rows, at]: exp of a few cosines, fitted to the logarithm of the spectrum.
+    """Return the power expected without a period, [rows, at]: exp of a few cosines, fitted to the log spectrum.
 
     On the logarithmic scale a sharp peak is one high value among many and hardly moves the fit (Bloomfield, Biometrika
-    60, 1973). The logarithm of a periodogram is lower than its mean by Euler's constant.
+    60, 1973). The mean logarithm of a periodogram is below the logarithm of its mean by Euler's constant.
     """
     count, degrees = trend.shape
     fourier = np.arange(1 + degrees // 2, (count + 1) // 2) / count  # without those that the trend took
@@ -208,7 +207,7 @@ def _smooth_spectrum(rows: Float[np.ndarray, "rows positions"], trend: np.ndarra
 
 
 def _heights_of_null(rng: np.random.Generator, model: _Model, rows: np.ndarray, count: int) -> np.ndarray:
-    """How far shuffled profiles stand out anywhere in the range, shape [count]."""
+    """Return the largest ratio of power to expected power in the range of each shuffled profile, shape [count]."""
     power, expected = np.zeros((2, count, len(model.frequencies)))
     for row in rows:
         shuffled = _shuffled(rng, row, model.trend, count)
@@ -218,7 +217,7 @@ def _heights_of_null(rng: np.random.Generator, model: _Model, rows: np.ndarray, 
 
 
 def _shuffled(rng: np.random.Generator, row: np.ndarray, trend: np.ndarray, count: int) -> np.ndarray:
-    """Profiles [count, positions] with the smooth spectrum of `row` and nothing else left of its order."""
+    """Return profiles [count, positions] with the smooth spectrum of `row` and an otherwise random order."""
     positions = len(row)
     rest = _without_trend(row, trend)
     gain = np.sqrt(_smooth_spectrum(row[None], trend, np.fft.rfftfreq(positions))[0])
@@ -230,7 +229,7 @@ def _shuffled(rng: np.random.Generator, row: np.ndarray, trend: np.ndarray, coun
 def _peak_with_errors(
     model: _Model, mean: np.ndarray, units: np.ndarray, power: np.ndarray, above: np.ndarray, *, coherent: bool
 ) -> dict:
-    """Period, amplitude and phase of the peak that is highest above the null, their errors, and the fit."""
+    """Return period, amplitude and phase of the peak that is highest above the null, their errors, and the fit."""
     unknown = np.full(len(mean), np.nan)
     peaks = 1 + np.flatnonzero((power[1:-1] > power[:-2]) & (power[1:-1] >= power[2:]))
     names = ("period", "amplitude", "phase")
@@ -262,7 +261,7 @@ def _peak_with_errors(
 
 
 def _top(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
-    """Where the highest of evenly spaced values lies, and how high, by the parabola through it and its neighbours."""
+    """Return position and height of the maximum of evenly spaced values, by the parabola through its neighbors."""
     i = int(np.argmax(y))
     if i in (0, len(y) - 1):
         return float(x[i]), float(y[i])
@@ -273,7 +272,7 @@ def _top(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
 
 
 def _without_each(units: Float[np.ndarray, "units values"]) -> Float[np.ndarray, "units values"]:
-    """The mean over all units but each; nothing for a single one."""
+    """Return the mean over all units but each; nothing for a single unit."""
     return (units.sum(0) - units) / (len(units) - 1) if len(units) > 1 else units[:0]
 
 
@@ -281,12 +280,13 @@ def _checked_profiles(profiles: KmerProfile | Sequence[KmerProfile], coherent: b
     several = [profiles] if isinstance(profiles, KmerProfile) else checks.several("profiles", profiles, "profiles")
     for one in several:
         checks.like("profiles", one, "frequency", "a list of profiles, as kmer_profile gives them")
-    if len(several) < (1 if coherent else 2):
-        raise ValueError(f"profiles must be at least {1 if coherent else 2}, got {len(several)}")
+    fewest = 1 if coherent else 2
+    if len(several) < fewest:
+        raise ValueError(f"profiles must be {fewest} or more, got {len(several)}")
     first = several[0]
     for profile in several:
         if profile.kmers != first.kmers or not np.array_equal(profile.offsets, first.offsets):
-            raise ValueError("profiles must be of the same k-mers and positions, got different ones")
+            raise ValueError("profiles must have the same k-mers and positions, got different ones")
     return several
 
 

@@ -1,8 +1,8 @@
-"""Resolution: which β to look at.
+"""Resolution: the choice of β.
 
-β says how near a sequence must come to count as equal to the anchor. Two rules of the trade look at the anchor's
-single-letter mutants only, so they cost a few hundred evaluations; a wanted mean distance ⟨E⟩ is the constraint of the
-maximum entropy formulation itself, and is found on the ladder of a run.
+β sets how near a sequence must come to count as equal to the anchor. Two common rules use the anchor's single-letter
+mutants only, so they cost a few hundred evaluations. A wanted mean distance ⟨E⟩ is the constraint of the maximum
+entropy formulation itself, and is found on the ladder of a run.
 """
 
 from __future__ import annotations
@@ -17,50 +17,60 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jaxmaxent import checks
-from jaxmaxent.analysis._profiles.profile import information_bits, information_errors
+from jaxmaxent.analysis._profiles.information import information_bits, information_errors
 from jaxmaxent.analysis._thermodynamics.mbar import Mbar, mbar, standard_error
 from jaxmaxent.analysis._thermodynamics.thermodynamics import of_draws
 from jaxmaxent.ensembles import Ensemble, weighted_distance
 from jaxmaxent.results import Run
 
 _CHUNK = 256  # mutants evaluated at once
-# Energies below so many units of rounding of the weighted features are 0: the network does not see the change.
+# Energies below so many units of rounding of the weighted features count as 0: the network does not see the change.
 _ROUNDING = 16
 _ACCEPTANCE, _SURVIVAL = 0.1, 0.05
-_BETWEEN = 8  # β's looked at from one rung to the next for the steepest
+_BETWEEN = 8  # β's tried from one rung to the next, to find the steepest
 _HALVINGS = 100
 
 
 class Resolution(NamedTuple):
-    """A β found on a ladder, and its standard error, which has chains − 1 degrees of freedom."""
+    """A β found on a ladder.
+
+    Attributes:
+        beta: β.
+        standard_error: its standard error, with chains − 1 degrees of freedom.
+    """
 
     beta: float
     standard_error: float
 
 
 class AutoBeta(NamedTuple):
-    """β of every anchor, shape [anchors], and a sentence for each that says why."""
+    """A β for every anchor.
+
+    Attributes:
+        beta: β, shape [anchors].
+        reasons: a sentence per anchor that says why.
+    """
 
     beta: Float[np.ndarray, " anchors"]
     reasons: tuple[str, ...]
 
 
 class ResolutionCurve(NamedTuple):
-    """What changes along the ladder of one anchor, from coarse to fine.
+    """The changes along the ladder of one anchor, from coarse to fine.
 
     Attributes:
         beta: β, shape [rungs].
         energy: mean energy ⟨E⟩, shape [rungs].
         energy_error: its standard error.
         information: bits of all positions added up, shape [rungs].
-        information_error: their standard errors added up, which is at most the standard error.
+        information_error: the sum of their standard errors, an upper bound of the standard error.
         acceptance: share of the proposals that changed a sequence, shape [rungs]; NaN where β = 0 is drawn.
-        swap_acceptance: mean acceptance probability of exchanges between neighbouring rungs, shape [rungs − 1].
+        swap_acceptance: mean acceptance probability of swaps of neighboring rungs, shape [rungs − 1].
         heat_capacity: β² Var E, shape [rungs].
         heat_capacity_error: its standard error.
-        steepest: the β within the ladder at which ⟨E⟩ falls most steeply: where the network begins to tell the anchor
-            from the background.
-        steepest_error: its standard error; NaN where the steepest is an end of the ladder.
+        steepest: the β within the ladder at which ⟨E⟩ falls most steeply, where the network begins to distinguish the
+            anchor from the background.
+        steepest_error: its standard error; NaN if the steepest is an end of the ladder.
     """
 
     beta: Float[np.ndarray, " rungs"]
@@ -77,16 +87,16 @@ class ResolutionCurve(NamedTuple):
 
 
 def auto_beta(ensemble: Ensemble) -> AutoBeta:
-    """A β for every anchor without sampling: `beta_by_median`, with `beta_by_acceptance` told beside it.
+    """Choose a β for every anchor without sampling, by `beta_by_median`; the reasons also give `beta_by_acceptance`.
 
-    Of the two rules the median's is taken. It always has an answer, and mutants that the network hardly sees do not
-    move it; they hold up the mean acceptance, so that β by acceptance grows without bound as their share comes near
-    0.1, and no longer describes the letters the network does see. Anchors differ in how far their mutants
-    lie, so each has a β of its own. Both rules ask for β's at which most single changes are refused, well past the
-    steepest fall of ⟨E⟩; every coarser β comes with the ladder of a run at this one.
+    Of the two rules that of the median is taken. It always has an answer, and mutants that the network hardly sees do
+    not move it. They raise the mean acceptance, so β by acceptance grows without bound as their share approaches 0.1,
+    and no longer describes the letters that the network does see. The distances of mutants differ between anchors, so
+    each anchor has its own β. Both rules give β's at which most single changes are refused, well past the steepest fall
+    of ⟨E⟩. Every coarser β comes with the ladder of a run at this one.
 
     Args:
-        ensemble: one anchor or several; its own β is not looked at.
+        ensemble: one anchor or several; its own β is ignored.
 
     Raises:
         ValueError: if an anchor has no single-letter mutant that the network sees.
@@ -98,16 +108,16 @@ def auto_beta(ensemble: Ensemble) -> AutoBeta:
 
 
 def beta_by_acceptance(ensemble: Ensemble, target: float = _ACCEPTANCE) -> Float[np.ndarray, " anchors"]:
-    """The β at which the mean of min(1, exp(−β E)) over all single-letter mutants is `target`; shape [anchors].
+    """Return the β at which the mean of min(1, exp(−β E)) over all single-letter mutants is `target`; shape [anchors].
 
     That is the acceptance rate of Metropolis steps from the anchor itself, without fields.
 
     Args:
-        ensemble: one anchor or several; its own β is not looked at.
+        ensemble: one anchor or several; its own β is ignored.
         target: the mean, between 0 and 1.
 
     Raises:
-        ValueError: for another target, or if so many mutants are at distance 0 that no β reaches it.
+        ValueError: if the target is out of range, or so many mutants are at distance 0 that no β reaches it.
     """
     target = checks.number("target", target, above=0, below=1)
     beta, unseen = _by_acceptance(mutant_energies(ensemble), target)
@@ -121,33 +131,33 @@ def beta_by_acceptance(ensemble: Ensemble, target: float = _ACCEPTANCE) -> Float
 
 
 def beta_by_median(ensemble: Ensemble, survival: float = _SURVIVAL) -> Float[np.ndarray, " anchors"]:
-    """−ln(survival) over the median distance of the single-letter mutants that the network sees; shape [anchors].
+    """Return −ln(survival) over the median distance of single-letter mutants that the network sees; shape [anchors].
 
-    At this β half of them are accepted from the anchor with at most the chance `survival`.
+    At this β half of them are accepted from the anchor with a chance of at most `survival`.
 
     Args:
-        ensemble: one anchor or several; its own β is not looked at.
+        ensemble: one anchor or several; its own β is ignored.
         survival: that chance, between 0 and 1.
 
     Raises:
-        ValueError: for another chance, or if an anchor has no mutant that the network sees.
+        ValueError: if the chance is out of range, or an anchor has no mutant that the network sees.
     """
     survival = checks.number("survival", survival, above=0, below=1)
     return _medians(mutant_energies(ensemble), survival)[1]
 
 
-def beta_at_energy(run: Run, energy: float, anchor: int = 0) -> Resolution:
-    """The β at which ⟨E⟩ is `energy`, from the ladder of a run.
+def beta_at_energy(run: Run, energy: float, *, anchor: int = 0) -> Resolution:
+    """Return the β at which ⟨E⟩ is `energy`, from the ladder of a run.
 
-    Between rungs ⟨E⟩ is known from the draws of all of them (see `mbar`), with no other error than theirs.
+    Between rungs ⟨E⟩ is estimated from the draws of all of them by MBAR, which adds no other error.
 
     Args:
         run: a run with a ladder.
-        energy: the wanted mean distance, within what the ladder spans.
+        energy: the wanted mean distance, within the range of the ladder.
         anchor: index of the anchor.
 
     Raises:
-        ValueError: if the ladder does not come there, and as `mbar` does.
+        ValueError: if the energy is out of range, and as `thermodynamics` does.
     """
     energy = checks.number("energy", energy)
     pooled = mbar(run, anchor)
@@ -165,11 +175,15 @@ def beta_at_energy(run: Run, energy: float, anchor: int = 0) -> Resolution:
     return Resolution(beta, float(standard_error(of_mean) / variance))
 
 
-def resolution_curve(run: Run, anchor: int = 0) -> ResolutionCurve:
-    """Energy, information, acceptance, exchanges and heat capacity along the ladder of one anchor.
+def resolution_curve(run: Run, *, anchor: int = 0) -> ResolutionCurve:
+    """Return energy, information, acceptance, swaps and heat capacity along the ladder of one anchor.
+
+    Args:
+        run: a run with a ladder.
+        anchor: index of the anchor.
 
     Raises:
-        ValueError: as `mbar` does.
+        ValueError: as `thermodynamics` does.
     """
     pooled = mbar(run, anchor)
     along = of_draws(pooled)
@@ -191,13 +205,13 @@ def resolution_curve(run: Run, anchor: int = 0) -> ResolutionCurve:
 
 
 def mutant_energies(ensemble: Ensemble) -> Float[np.ndarray, "anchors movable others"]:
-    """Distances of all single-letter mutants from their anchor, shape [anchors, movable, letters − 1].
+    """Return the distances of all single-letter mutants from their anchor, shape [anchors, movable, letters − 1].
 
-    Only positions that may move are changed, to the other letters in the alphabet's order. Distances that are no more
-    than rounding are 0.
+    Only positions that may move are changed, to the other letters in the alphabet's order. Distances within rounding
+    error of 0 are 0.
 
     Raises:
-        ValueError: for anything but an ensemble, or if an energy is not finite.
+        ValueError: if `ensemble` is no ensemble, or an energy is not finite.
     """
     if not isinstance(ensemble, Ensemble):
         raise ValueError(f"ensemble must be an Ensemble, got {type(ensemble).__name__}")
@@ -206,14 +220,16 @@ def mutant_energies(ensemble: Ensemble) -> Float[np.ndarray, "anchors movable ot
         one = batch.take(a)
         energies = np.asarray(_energies(one, _mutants(one)))
         if not np.isfinite(energies).all():
-            raise ValueError(f"ensemble must have finite energies, but a single-letter mutant of anchor {a} has not")
+            raise ValueError(
+                f"ensemble must have finite energies, got another for a single-letter mutant of anchor {a}"
+            )
         noise = _ROUNDING * np.finfo(energies.dtype).eps * float(weighted_distance(one.reference, one.weights))
         found.append(np.where(energies > noise, energies, 0).astype(np.float64))
     return np.stack(found).reshape(batch.anchors, len(batch.movable), -1)
 
 
 def _mutants(ensemble: Ensemble) -> Int[Array, "mutants length"]:
-    """All single-letter mutants of one anchor."""
+    """Return all single-letter mutants of one anchor."""
     anchor, movable = np.asarray(ensemble.anchor), np.asarray(ensemble.movable)
     letters = np.arange(len(ensemble.alphabet))
     others = np.array([letters[letters != anchor[i]] for i in movable])
@@ -228,20 +244,20 @@ def _energies(ensemble: Ensemble, tokens: Int[Array, "mutants length"]) -> Float
 
 
 def _medians(energies: np.ndarray, survival: float) -> tuple[np.ndarray, np.ndarray]:
-    """The median of every anchor's energies that are not 0, and the β by it."""
+    """Return the median of every anchor's energies that are not 0, and the β by it."""
     seen = [row[row > 0] for row in energies]
     blind = [a for a, row in enumerate(seen) if not row.size]
     if blind:
         raise ValueError(
-            f"ensemble must have single-letter mutants that the network sees, but all of anchor {blind[0]} are at "
-            f"distance 0"
+            f"ensemble must have single-letter mutants that the network sees, got anchor {blind[0]} with all of them "
+            f"at distance 0"
         )
     median = np.array([np.median(row) for row in seen])
     return median, -math.log(survival) / median
 
 
 def _by_acceptance(energies: np.ndarray, target: float) -> tuple[np.ndarray, np.ndarray]:
-    """β of every anchor by bisection, NaN where there is none, and the share of its mutants at distance 0."""
+    """Return the β of every anchor by bisection, NaN if there is none, and the share of its mutants at distance 0."""
     flat = energies.reshape(len(energies), -1)
     unseen = (flat == 0).mean(1)
     found = unseen < target
@@ -258,18 +274,18 @@ def _by_acceptance(energies: np.ndarray, target: float) -> tuple[np.ndarray, np.
 
 def _reason(beta: float, median: float, by_acceptance: float, unseen: float) -> str:
     other = (
-        f"a mean acceptance of {_ACCEPTANCE:g} over all of them would take β = {by_acceptance:.4g}"
+        f"a mean acceptance of {_ACCEPTANCE:g} over all changes would take β = {by_acceptance:.4g}"
         if math.isfinite(by_acceptance)
-        else f"no β has a mean acceptance of {_ACCEPTANCE:g}, as the network does not see {unseen:.0%} of them"
+        else f"no β has a mean acceptance of {_ACCEPTANCE:g}, because the network does not see {unseen:.0%} of changes"
     )
     return (
         f"β = {beta:.4g}: from the anchor, half of the single-letter changes that the network sees are then accepted "
-        f"with a chance of at most {_SURVIVAL:g}, as their median distance is {median:.3g}; {other}"
+        f"with a chance of at most {_SURVIVAL:g}, because their median distance is {median:.3g}; {other}"
     )
 
 
 def _cumulants(pooled: Mbar, beta: float) -> tuple[float, float, float]:
-    """The first three cumulants of E at a β: ⟨E⟩, −d⟨E⟩/dβ and d²⟨E⟩/dβ²."""
+    """Return the first three cumulants of E at a β: ⟨E⟩, −d⟨E⟩/dβ and d²⟨E⟩/dβ²."""
     exponents = pooled.log_density - beta * pooled.energies
     weights = np.exp(exponents - exponents.max())
     weights /= weights.sum()
@@ -279,18 +295,18 @@ def _cumulants(pooled: Mbar, beta: float) -> tuple[float, float, float]:
 
 
 def _influences(pooled: Mbar, beta: float) -> tuple[np.ndarray, np.ndarray]:
-    """Influence of every chain on the first and the third cumulant at a β, each of shape [chains]."""
+    """Return the influence of every chain on the first and the third cumulant at a β, each of shape [chains]."""
     mean, variance, _ = _cumulants(pooled, beta)
-    centred = pooled.energies - mean
-    _, influence = pooled.averages(np.array([beta]), np.stack([centred, centred**3], axis=-1))
+    centered = pooled.energies - mean
+    _, influence = pooled.averages(np.array([beta]), np.stack([centered, centered**3], axis=-1))
     of_mean, of_cubes = influence[:, 0].T
     return of_mean, of_cubes - 3 * variance * of_mean
 
 
 def _steepest(pooled: Mbar) -> tuple[float, float]:
-    """The β with the largest −d⟨E⟩/dβ = Var E, and its standard error.
+    """Return the β with the largest −d⟨E⟩/dβ = Var E, and its standard error.
 
-    d Var E / dβ is minus the third cumulant, which is 0 there; its error over its slope is that of β.
+    d Var E / dβ is minus the third cumulant, which is 0 there. Its error over its slope is the error of β.
     """
     parts = np.linspace(pooled.betas[:-1], pooled.betas[1:], _BETWEEN, endpoint=False, axis=-1).ravel()
     grid = np.append(parts, pooled.betas[-1])

@@ -1,7 +1,11 @@
-"""The rival views of a network, for side-by-side comparison with the draws.
+"""Other attribution methods, so that the draws can be compared side by side with what users know.
 
-Each takes a representation with a head and tokens [sequences, length], and gives [sequences, length, letters], in
-units of an output before its softmax.
+Each method takes a representation with a head and tokens [sequences, length]. It returns scores of shape [sequences,
+length, letters], in units of an output before its softmax.
+
+    network = models.representation(models.load("model"))
+    scores = attribution.integrated_gradients(network, tokens).sum(-1)
+    every = attribution.every_view(network, tokens)
 """
 
 from jaxmaxent.attribution._deeplift import deeplift as deeplift

@@ -1,4 +1,4 @@
-"""DeepLIFT: contributions of the differences from a baseline."""
+"""DeepLIFT: the contribution of each letter to the difference from a baseline."""
 
 from __future__ import annotations
 
@@ -24,24 +24,31 @@ def deeplift(
     baseline: Any = None,
     chunk: int = CHUNK,
 ) -> Float[np.ndarray, "sequences length letters"]:
-    """DeepLIFT with the rescale rule (Shrikumar, Greenside & Kundaje, 2017), for any network in JAX.
+    """Return DeepLIFT contributions by the rescale rule, for any network in JAX.
 
-    The scores of a sequence add up to the difference of the outputs at the sequence and at the baseline, to rounding.
-    What the rule is for each operation, products and max pooling among them, is said in `attribution.rescale`.
+    The method is that of Shrikumar, Greenside & Kundaje (ICML 2017). Up to rounding, the scores of a sequence add up to
+    the output at the sequence minus the output at the baseline.
+
+    The rules: an activation has the slope Δy / Δx. A product gives each factor the mean of the other. Of a maximum, the
+    part above the reference goes to the number that is largest at the input, and the part below the input to the number
+    that is largest at the reference. Affine operations stay as they are.
+
+        scores = deeplift(network, tokens, baseline=dinucleotide_shuffle(rng, tokens)).sum(-1)
 
     Args:
         representation: a network with a head.
         tokens: sequences, shape [sequences, length].
-        unit: as for `saliency`.
-        alphabet: as for `saliency`.
-        baseline: as for `integrated_gradients`.
-        chunk: pairs of a sequence and a baseline evaluated at a time, which bounds the memory.
+        unit: the output unit, or a pair (a, b) for the log-ratio of two classes; see `saliency`.
+        alphabet: the letters; None takes those of the representation, or DNA.
+        baseline: the baselines, uniform letters if None; see `integrated_gradients`.
+        chunk: number of pairs of a sequence and a baseline evaluated at a time, which bounds the memory.
 
     Returns:
-        the contributions, shape [sequences, length, letters]. That of a position is the sum over its letters.
+        the contributions, shape [sequences, length, letters]. The contribution of a position is the sum over its
+        letters.
 
     Raises:
-        ValueError: as for `integrated_gradients`, and for a network with an operation that has no rule.
+        ValueError: for the reasons of `integrated_gradients`, and for a network with an operation that has no rule.
     """
     asked = question(representation, tokens, unit, alphabet, chunk)
     of_pairs = functools.partial(_contributions, *asked.network)

@@ -1,4 +1,4 @@
-"""All views of the same sequences, as one number a position; and whether contributions are complete."""
+"""All methods on the same sequences, with one number per position; and a check that contributions are complete."""
 
 from __future__ import annotations
 
@@ -26,30 +26,36 @@ def every_view(
     steps: int = 64,
     chunk: int = CHUNK,
 ) -> dict[str, Float[np.ndarray, "sequences length"]]:
-    """Every view of every sequence, one number a position, in units of the output.
+    """Apply every method to every sequence; return one number per position, in units of the output.
+
+        for name, scores in every_view(network, tokens).items():
+            print(name, scores.shape)
 
     Args:
         representation: a network with a head.
         tokens: sequences, shape [sequences, length].
-        unit: as for `saliency`.
-        alphabet: as for `saliency`.
-        baseline: of integrated gradients and DeepLIFT, as for `integrated_gradients`.
-        steps: of integrated gradients.
-        chunk: as for the views themselves.
+        unit: the output unit, or a pair (a, b) for the log-ratio of two classes; see `saliency`.
+        alphabet: the letters; None takes those of the representation, or DNA.
+        baseline: the baselines of integrated gradients and DeepLIFT; see `integrated_gradients`.
+        steps: points of the quadrature of integrated gradients.
+        chunk: number of evaluations of the network at a time, which bounds the memory.
 
     Returns:
-        scores of shape [sequences, length] under the name of each view: "saliency", the largest |gradient| of a letter;
-        "input × gradient", of the centred gradient, "integrated gradients" and "DeepLIFT", the sums over the letters;
-        "mutagenesis", what the letter is worth (`loss_of_letters`). All but saliency have a sign.
+        scores of shape [sequences, length], by the name of the method. All but saliency have a sign.
+
+        - "saliency": the largest |gradient| of any letter at the position.
+        - "input × gradient": the centered gradient at the letter of the sequence.
+        - "integrated gradients", "DeepLIFT": the sum of the contributions over the letters.
+        - "mutagenesis": the loss of output without the letter (`loss_of_letters`).
 
     Raises:
-        ValueError: as the views themselves.
+        ValueError: for the reasons of `saliency` and `deeplift`.
     """
     common: dict[str, Any] = {"unit": unit, "alphabet": alphabet, "chunk": chunk}
     given = representation, tokens
     return {
         "saliency": np.abs(saliency(*given, **common)).max(-1),
-        "input × gradient": input_x_gradient(*given, centred=True, **common).sum(-1),
+        "input × gradient": input_x_gradient(*given, centered=True, **common).sum(-1),
         "integrated gradients": integrated_gradients(*given, baseline=baseline, steps=steps, **common).sum(-1),
         "DeepLIFT": deeplift(*given, baseline=baseline, **common).sum(-1),
         "mutagenesis": loss_of_letters(mutagenesis(*given, **common)),
@@ -57,11 +63,11 @@ def every_view(
 
 
 class Completeness(NamedTuple):
-    """Whether contributions add up to what they should explain.
+    """The sums of contributions, and the differences of outputs that they should add up to.
 
     Attributes:
-        total: sum of the scores of each sequence, shape [sequences].
-        difference: output at the sequence minus the mean of the outputs at its baselines, shape [sequences].
+        total: sum of the scores of each sequence, shape [sequences], in units of the output.
+        difference: output at the sequence minus the mean output at its baselines, shape [sequences].
     """
 
     total: Float[np.ndarray, " sequences"]
@@ -69,7 +75,7 @@ class Completeness(NamedTuple):
 
     @property
     def error(self) -> Float[np.ndarray, " sequences"]:
-        """What the scores have too much (or, below 0, too little), in units of the output."""
+        """The excess of the scores, shape [sequences], in units of the output; negative if they sum to too little."""
         return self.total - self.difference
 
 
@@ -83,19 +89,24 @@ def completeness(
     baseline: Any = None,
     chunk: int = CHUNK,
 ) -> Completeness:
-    """Compare the sum of the scores of each sequence with the difference of outputs that they divide.
+    """Compare the sum of the scores of each sequence with the difference of outputs that the scores explain.
+
+        error = completeness(network, tokens, integrated_gradients(network, tokens)).error
 
     Args:
-        representation: the network that was asked.
-        tokens: the sequences.
-        scores: what `integrated_gradients` or `deeplift` gave for them, shape [sequences, length, letters].
-        unit: the unit that was asked for.
-        alphabet: as for `saliency`.
-        baseline: the baseline that was given.
-        chunk: as for the views.
+        representation: the network of the scores.
+        tokens: the sequences, shape [sequences, length].
+        scores: the result of `integrated_gradients` or `deeplift` for them, shape [sequences, length, letters].
+        unit: the output unit of the scores.
+        alphabet: the letters; None takes those of the representation, or DNA.
+        baseline: the baselines of the scores.
+        chunk: number of pairs of a sequence and a baseline evaluated at a time, which bounds the memory.
+
+    Returns:
+        the sums, the differences of outputs, and the error, which is one minus the other.
 
     Raises:
-        ValueError: as the views, and for scores of another shape.
+        ValueError: for the reasons of `integrated_gradients`, and for scores of another shape.
     """
     asked = question(representation, tokens, unit, alphabet, chunk)
     scores = np.asarray(scores)

@@ -1,4 +1,4 @@
-"""Views by the gradient: at the sequence, times the sequence, and along the way from a baseline."""
+"""Attribution by gradients: at the sequence, times the sequence, and along the line from a baseline."""
 
 from __future__ import annotations
 
@@ -23,32 +23,38 @@ def saliency(
     *,
     unit: int | tuple[int, int] | None = None,
     alphabet: Alphabet | None = None,
-    centred: bool = False,
+    centered: bool = False,
     chunk: int = CHUNK,
 ) -> Float[np.ndarray, "sequences length letters"]:
-    """Gradient of an output unit with respect to the one-hot input (Simonyan, Vedaldi & Zisserman, 2013).
+    """Return the gradient of an output unit with respect to the one-hot input.
+
+    The method is that of Simonyan, Vedaldi & Zisserman (arXiv:1312.6034, 2013).
+
+        gradient = saliency(network, tokens, unit=1)
 
     Args:
         representation: a network with a head.
         tokens: sequences, shape [sequences, length].
-        unit: the output unit before its softmax, or a pair (a, b) for the log-ratio of the two classes; as in
+        unit: the output unit before its softmax, or a pair (a, b) for the log-ratio of two classes, as in
             `Ensemble.create`.
-        alphabet: the letters; those of the representation, or else DNA, if None.
-        centred: take the mean over the letters from the gradient at each position. It is the part that leaves the
-            one-hot sequences, on which the network was never trained (Majdandzic et al., Genome Biology 24:109, 2023).
-        chunk: sequences evaluated at a time, which bounds the memory.
+        alphabet: the letters; None takes those of the representation, or DNA.
+        centered: subtract the mean over the letters from the gradient at each position. This mean is the direction that
+            leaves the one-hot sequences, and the network was never trained there (Majdandzic et al., Genome Biology
+            24:109, 2023).
+        chunk: number of sequences evaluated at a time, which bounds the memory.
 
     Returns:
-        the gradient, shape [sequences, length, letters], not multiplied by the input.
+        the gradient, shape [sequences, length, letters], in units of the output. It is not multiplied by the input.
 
     Raises:
-        ValueError: for a representation without a head, a unit that it does not have, or tokens that are none.
+        ValueError: for a representation without a head, a unit that it does not have, or tokens that are not sequences
+            of the alphabet.
     """
     asked = question(representation, tokens, unit, alphabet, chunk)
     found = np.empty_like(asked.one_hot)
     for rows, used in chunks(len(found), asked.chunk):
         found[rows[:used]] = _gradients(*asked.network, asked.one_hot[rows])[:used]
-    return found - found.mean(-1, keepdims=True) if centred else found
+    return found - found.mean(-1, keepdims=True) if centered else found
 
 
 def input_x_gradient(
@@ -57,14 +63,17 @@ def input_x_gradient(
     *,
     unit: int | tuple[int, int] | None = None,
     alphabet: Alphabet | None = None,
-    centred: bool = False,
+    centered: bool = False,
     chunk: int = CHUNK,
 ) -> Float[np.ndarray, "sequences length letters"]:
-    """`saliency` times the one-hot input: the gradient at the letters of the sequence, 0 at all others.
+    """Return the gradient times the one-hot input: the gradient at the letters of the sequence, 0 at all others.
 
-    Shrikumar et al., arXiv:1605.01713 (2016). Arguments and errors are those of `saliency`.
+    The method is that of Shrikumar et al. (arXiv:1605.01713, 2016). Arguments and errors are those of `saliency`.
+
+    Returns:
+        scores, shape [sequences, length, letters], in units of the output.
     """
-    gradient = saliency(representation, tokens, unit=unit, alphabet=alphabet, centred=centred, chunk=chunk)
+    gradient = saliency(representation, tokens, unit=unit, alphabet=alphabet, centered=centered, chunk=chunk)
     return gradient * np.eye(gradient.shape[-1], dtype=gradient.dtype)[np.asarray(tokens)]
 
 
@@ -78,29 +87,35 @@ def integrated_gradients(
     steps: int = 64,
     chunk: int = CHUNK,
 ) -> Float[np.ndarray, "sequences length letters"]:
-    """(x − x′) times the mean gradient on the straight line from a baseline x′ to x (Sundararajan, Taly & Yan, 2017).
+    """Return (x − x′) times the mean gradient on the straight line from a baseline x′ to the sequence x.
 
-    The line is walked by Gauss–Legendre quadrature. The scores of a sequence add up to the difference of the outputs
-    at x and x′ but for the error of the quadrature, which `completeness` reports.
+    The method is that of Sundararajan, Taly & Yan (ICML 2017). The mean is computed by Gauss–Legendre quadrature. The
+    scores of a sequence add up to the difference of the outputs at x and x′, except for the error of the quadrature,
+    which `completeness` reports.
+
+    A usual choice are 20 dinucleotide-preserving shuffles of each sequence:
+
+        shuffles = dinucleotide_shuffle(rng, np.repeat(tokens, 20, axis=0)).reshape(len(tokens), 20, -1)
+        scores = integrated_gradients(network, tokens, baseline=shuffles)
 
     Args:
         representation: a network with a head.
         tokens: sequences, shape [sequences, length].
-        unit: as for `saliency`.
-        alphabet: as for `saliency`.
-        baseline: the baselines x′: 1/letters everywhere if None; weights of the letters, shape [letters], [length,
-            letters], [sequences, length, letters] or, for several a sequence, [sequences, baselines, length,
-            letters]; or tokens, of these shapes without the last axis and from [length] on. With several, the scores
-            are the mean over them. For 20 dinucleotide-preserving shuffles:
-            `dinucleotide_shuffle(rng, np.repeat(tokens, 20, 0)).reshape(len(tokens), 20, -1)`.
-        steps: points of the quadrature.
-        chunk: points of these lines evaluated at a time, which bounds the memory.
+        unit: the output unit, or a pair (a, b) for the log-ratio of two classes; see `saliency`.
+        alphabet: the letters; None takes those of the representation, or DNA.
+        baseline: the baselines x′. None is 1/letters everywhere. Weights of the letters have the shape [letters],
+            [length, letters], [sequences, length, letters] or, for several baselines per sequence, [sequences,
+            baselines, length, letters]. Tokens have the shape [length], [sequences, length] or [sequences, baselines,
+            length]. The scores are the mean over the baselines of a sequence.
+        steps: number of points of the quadrature.
+        chunk: number of points of these lines evaluated at a time, which bounds the memory.
 
     Returns:
-        the contributions, shape [sequences, length, letters]. That of a position is the sum over its letters.
+        the contributions, shape [sequences, length, letters], in units of the output. The contribution of a position is
+        the sum over its letters.
 
     Raises:
-        ValueError: as for `saliency`, and for baselines that do not fit the sequences.
+        ValueError: for the reasons of `saliency`, and for baselines that do not fit the sequences.
     """
     asked = question(representation, tokens, unit, alphabet, chunk)
     nodes, weights = np.polynomial.legendre.leggauss(checks.integer("steps", steps, at_least=1))
@@ -121,9 +136,17 @@ def mean_over_baselines(
     ways: Float[np.ndarray, " points"] = _THE_WHOLE_WAY,
     weights: Float[np.ndarray, " points"] = _THE_WHOLE_WAY,
 ) -> Float[np.ndarray, "sequences ..."]:
-    """Weighted sum over ways from baselines to sequences, then the mean over the baselines.
+    """Return the weighted sum over points between baseline and sequence, averaged over the baselines.
 
-    `function(one_hot, baseline, way) -> [chunk, ...]` is evaluated at a chunk of them all; a way is 1 at the sequence.
+    Args:
+        function: `function(one_hot, baseline, way) -> [chunk, ...]`, evaluated for a chunk of points at a time.
+        asked: the network and the sequences.
+        against: the baselines of each sequence.
+        ways: position of each point between the baseline (0) and the sequence (1).
+        weights: weight of each point.
+
+    Returns:
+        one array per sequence, of the shape that `function` gives per point.
     """
     sequences, own = against.shape[:2]
     total = None

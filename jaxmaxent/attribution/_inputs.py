@@ -1,4 +1,4 @@
-"""What every view is given, checked: a network with a head, sequences, an output unit, baselines."""
+"""The checked inputs of every method: a network with a head, sequences, an output unit, baselines."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from jaxmaxent import checks
 from jaxmaxent.ensembles import DNA, Alphabet, Representation, unit_weights
 
 CHUNK = 128
-"""Evaluations of the network at a time, where nothing else is said."""
+"""The default number of evaluations of the network at a time."""
 
 
 class Question(NamedTuple):
-    """An output unit of a network, and the sequences it is asked about.
+    """An output unit of a network, and the sequences to explain.
 
     Attributes:
-        features: the representation's function.
-        params: its parameters.
-        weights: w of the output unit, shape [features].
+        features: the function of the representation.
+        params: the parameters of the function.
+        weights: weights of the output unit, shape [features].
         tokens: the sequences, shape [sequences, length].
-        one_hot: their one-hot, in the precision of the network, shape [sequences, length, letters].
+        one_hot: the one-hot sequences in the precision of the network, shape [sequences, length, letters].
         alphabet: the letters.
-        chunk: evaluations at a time.
+        chunk: number of evaluations at a time.
     """
 
     features: Any
@@ -40,12 +40,12 @@ class Question(NamedTuple):
 
     @property
     def network(self) -> tuple[Any, Any, Array]:
-        """What `output` takes before the sequence."""
+        """The arguments of `output` before the sequence."""
         return self.features, self.params, self.weights
 
 
 def output(features: Any, params: Any, weights: Array, one_hot: Float[Array, "length letters"]) -> Float[Array, ""]:
-    """The output unit before its softmax, or the log-ratio of two classes, but for the head's bias."""
+    """Return the output unit before its softmax, or the log-ratio of two classes, without the bias of the head."""
     with jax.default_matmul_precision("highest"):
         return features(params, one_hot).astype(weights.dtype) @ weights
 
@@ -53,7 +53,7 @@ def output(features: Any, params: Any, weights: Array, one_hot: Float[Array, "le
 def question(
     representation: Representation, tokens: Any, unit: int | tuple[int, int] | None, alphabet: Any, chunk: Any
 ) -> Question:
-    """Everything checked; ValueError in one sentence where something is wrong."""
+    """Check all arguments; raise ValueError with one sentence if one of them is wrong."""
     if not isinstance(representation, Representation):
         raise ValueError(f"representation must be a Representation, got {type(representation).__name__}")
     if representation.head is None:
@@ -74,10 +74,10 @@ def question(
 
 
 def baselines(baseline: Any, asked: Question) -> Float[np.ndarray, "sequences baselines length letters"]:
-    """The baselines of every sequence, without copies of those that are shared.
+    """Return the baselines of every sequence, without copying shared ones.
 
     Raises:
-        ValueError: if they are no letters or weights of letters of a shape that fits the sequences.
+        ValueError: if they are not tokens or weights of letters in a shape that fits the sequences.
     """
     sequences, length, letters = asked.one_hot.shape
     if baseline is None:
@@ -88,7 +88,7 @@ def baselines(baseline: Any, asked: Question) -> Float[np.ndarray, "sequences ba
             raise ValueError(f"baseline must hold tokens 0 to {letters - 1}, got {array.min()} to {array.max()}")
         array = np.eye(letters)[array]
     array = checks.finite_array("baseline", array)
-    # A baseline for all positions, for all sequences, one a sequence, several a sequence.
+    # One baseline for all positions, one for all sequences, one per sequence, or several per sequence.
     own = array.shape[1] if array.ndim == 4 else 1
     shape = (sequences, own, length, letters)
     fits = [shape[3:], shape[2:], (sequences, *shape[2:]), shape]
@@ -102,10 +102,10 @@ def baselines(baseline: Any, asked: Question) -> Float[np.ndarray, "sequences ba
 
 
 def chunks(count: int, size: int) -> Iterator[tuple[Int[np.ndarray, " size"], int]]:
-    """Indices from 0 to `count`, chunk by chunk, and how many of a chunk count.
+    """Yield the indices from 0 to `count` chunk by chunk, and how many of each chunk are valid.
 
-    All chunks have one length, so that one program serves them: the last is filled up with its last index. The host
-    goes from chunk to chunk, as XLA for CPU runs a convolution inside a compiled loop by a slow routine.
+    All chunks have the same length, so that one compiled program serves them. The last one is filled up with its last
+    index. The host loops over the chunks, because XLA for CPU uses a slow routine for a convolution in a compiled loop.
     """
     size = min(size, count)
     for start in range(0, count, size):
@@ -133,7 +133,7 @@ def _tokens(tokens: Any, alphabet: Alphabet) -> np.ndarray:
 
 
 def _dtype(representation: Representation, head: np.ndarray, length: int, alphabet: Alphabet) -> Any:
-    """The float type of the features, at least float32, once their shape is that of the head."""
+    """Check the shape of the features against the head; return their float type, at least float32."""
     one = jax.ShapeDtypeStruct((length, len(alphabet)), jnp.float32)
     try:
         found = jax.eval_shape(representation.features, representation.params, one)

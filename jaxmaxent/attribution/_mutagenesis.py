@@ -1,4 +1,4 @@
-"""In-silico mutagenesis: what the output becomes when one letter is replaced."""
+"""In-silico mutagenesis: the change of the output when one letter is replaced."""
 
 from __future__ import annotations
 
@@ -22,23 +22,26 @@ def mutagenesis(
     alphabet: Alphabet | None = None,
     chunk: int = CHUNK,
 ) -> Float[np.ndarray, "sequences length letters"]:
-    """Change of an output unit when the letter at one position is replaced (Zhou & Troyanskaya, 2015).
+    """Return the change of an output unit when the letter at one position is replaced.
 
-    The network is evaluated once for each sequence and each of its length × (letters − 1) single mutants.
+    The method is that of Zhou & Troyanskaya (Nature Methods 12:931-934, 2015). The network is evaluated once for each
+    sequence and once for each of its length × (letters − 1) single mutants.
+
+        worth = loss_of_letters(mutagenesis(network, tokens))
 
     Args:
         representation: a network with a head.
         tokens: sequences, shape [sequences, length].
-        unit: as for `saliency`.
-        alphabet: as for `saliency`.
-        chunk: mutants evaluated at a time, which bounds the memory.
+        unit: the output unit, or a pair (a, b) for the log-ratio of two classes; see `saliency`.
+        alphabet: the letters; None takes those of the representation, or DNA.
+        chunk: number of mutants evaluated at a time, which bounds the memory.
 
     Returns:
-        output of the mutant minus that of the sequence, shape [sequences, length, letters], 0 at the sequence's own
-        letters. `loss_of_letters` makes one number a position of it.
+        output of the mutant minus output of the sequence, shape [sequences, length, letters]; 0 at the letters of the
+        sequence itself. `loss_of_letters` turns it into one number per position.
 
     Raises:
-        ValueError: as for `saliency`.
+        ValueError: for the reasons of `saliency`.
     """
     asked = question(representation, tokens, unit, alphabet, chunk)
     found = np.zeros_like(asked.one_hot)
@@ -56,20 +59,20 @@ def mutagenesis(
 def loss_of_letters(
     changes: Float[np.ndarray, "sequences length letters"],
 ) -> Float[np.ndarray, "sequences length"]:
-    """What the letter at a position is worth: the output of the sequence minus its mean over all letters there.
+    """Return, for each position, the output of the sequence minus the mean output over all letters at that position.
 
     Args:
-        changes: what `mutagenesis` gave.
+        changes: the result of `mutagenesis`, shape [sequences, length, letters].
 
     Returns:
         minus the mean over the letters, shape [sequences, length], in units of the output. For a linear network it
-        is what integrated gradients against the uniform baseline give.
+        equals integrated gradients with the uniform baseline.
     """
     return -np.asarray(changes).mean(-1)
 
 
 def _mutants(asked: Question, mutants: np.ndarray) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], np.ndarray]:
-    """Sequence, position and new letter of the mutants with these numbers, and their one-hot."""
+    """Return sequence, position and new letter of the mutants with these numbers, and their one-hot arrays."""
     _, length, letters = asked.one_hot.shape
     sites, shift = np.divmod(mutants, letters - 1)
     sequence, position = np.divmod(sites, length)

@@ -1,18 +1,18 @@
 """DeepLIFT's rescale rule as a transformation of any JAX function.
 
-Two copies of the computation run side by side, one at the input and one at the reference. Every number keeps the value
-that it has at the input, but as a function of the input it is made linear by a rule, so that the gradient of the
-result is DeepLIFT's multiplier. The rules, each of which keeps the differences complete:
+The computation runs twice side by side, once at the input and once at the reference. Every number keeps its value at
+the input, but a rule makes it a linear function of the input, so that the gradient of the result is DeepLIFT's
+multiplier. Each rule keeps the sum of the contributions equal to the difference of the outputs:
 
-- Affine operations stay what they are.
-- Operations that act on each number alone have slope Δy / Δx, where x is the number from which such operations
-  started: an activation made of several of them, such as GELU, is one. Where Δx is 0 they have their own slope.
+- Affine operations stay as they are.
+- Operations on each number alone have the slope Δy / Δx. Here x is the number at which a series of such operations
+  began, so an activation made of several of them, such as GELU, counts as one. If Δx is 0, they have their own slope.
 - A product of two numbers of different origin (also in a matrix product) gives each factor the mean of the other:
   Δ(ab) = Δa (b + b′) / 2 + (a + a′) / 2 Δb.
-- The largest of several numbers, y at the input and y′ at the reference: what is above y′ goes to the number that is
-  largest at the input, what is below it to the number that is largest at the reference, as the published
-  implementations do for max pooling. Likewise for the smallest.
-- Everything else is refused by name. Nested calls are entered.
+- The maximum of several numbers is y at the input and y′ at the reference. The part of the change above y′ goes to the
+  number that is largest at the input, and the part below it to the number that is largest at the reference, as in the
+  published implementations of max pooling. The minimum is treated in the same way.
+- All other operations are refused by name. Nested calls are entered.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ from jax.extend import core
 from jax.lax import stop_gradient
 from jaxtyping import Array
 
-# Differences within so many rounding errors of the numbers themselves are taken for 0: their ratio would be noise.
+# Differences below this many rounding errors of the numbers are taken as 0, because their ratio would be noise.
 _ROUNDING = 64
 
 _NESTED = {
     "jit", "pjit", "closed_call", "core_call", "remat", "remat2", "checkpoint", "custom_jvp_call", "custom_vjp_call",
     "custom_vjp_call_jaxpr",
 }  # fmt: skip
-# The value is what counts here, not that its gradient is hidden.
+# These operations pass the value on. It does not matter here that some of them hide its gradient.
 _TRANSPARENT = {"stop_gradient", "optimization_barrier", "copy", "copy_p", "sharding_constraint"}
-# Linear in all operands together.
+# Linear in all operands together:
 _LINEAR = {
     "add", "add_any", "sub", "neg", "reduce_precision", "reshape", "squeeze", "expand_dims", "transpose", "rev",
     "broadcast_in_dim", "reduce_sum", "reduce_window_sum", "cumsum", "concatenate", "pad", "slice", "split",
 }  # fmt: skip
-# Linear in the operands at these places, if the others do not depend on the input.
+# Linear in the operands at these places if the others do not depend on the input:
 _LINEAR_IN = {
     "div": {0}, "dynamic_slice": {0}, "dynamic_update_slice": {0, 1}, "gather": {0},
     "scatter-add": {0, 2}, "scatter": {0, 2},
@@ -49,7 +49,7 @@ _LINEAR_IN = {
 _BILINEAR = {"mul", "dot_general", "conv_general_dilated"}
 _LARGEST = {"max", "reduce_max", "reduce_window_max", "cummax"}
 _SMALLEST = {"min", "reduce_min", "reduce_window_min", "cummin"}
-# On each number alone.
+# On each number alone:
 _ELEMENTWISE = {
     "add", "add_any", "sub", "neg", "mul", "div", "max", "min", "clamp", "select_n", "convert_element_type", "exp",
     "exp2", "log", "log1p", "expm1", "tanh", "logistic", "erf", "erfc", "erf_inv", "lgamma", "digamma", "sqrt",
@@ -64,9 +64,9 @@ class Pair:
     """Numbers that depend on the input.
 
     Attributes:
-        value: at the input; its gradient is that of the rules.
-        reference: at the reference.
-        origin: what operations on each number alone made it of; None for itself.
+        value: the numbers at the input. Their gradient follows the rules.
+        reference: the numbers at the reference.
+        origin: the numbers from which operations on each number alone made these; None if there were none.
     """
 
     value: Array
@@ -75,19 +75,19 @@ class Pair:
 
     @property
     def start(self) -> Pair:
-        """What it was made of."""
+        """The numbers at which the series of operations on each number alone began."""
         return self if self.origin is None else self.origin
 
 
 def rescaled(function: Callable[[Array], Array], reference: Array) -> Callable[[Array], Array]:
-    """A function with the values of `function`, whose gradient is the multipliers against `reference`.
+    """Return a function with the values of `function`, whose gradient is the multipliers against `reference`.
 
     Args:
-        function: of one array, to one array; traced once.
-        reference: an input of it.
+        function: a function of one array that returns one array. It is traced once.
+        reference: the reference input.
 
     Raises:
-        ValueError: when it is traced, for an operation that has no rule.
+        ValueError: when the result is traced, for an operation that has no rule.
     """
     traced = jax.make_jaxpr(function)(reference)
 
@@ -99,6 +99,7 @@ def rescaled(function: Callable[[Array], Array], reference: Array) -> Callable[[
 
 
 def _interpret(jaxpr: core.Jaxpr, consts: Sequence[Any], arguments: Sequence[Any]) -> list[Any]:
+    """Evaluate a traced function by the rules."""
     known = dict(zip([*jaxpr.constvars, *jaxpr.invars], [*consts, *arguments], strict=True))
 
     def read(variable: Any) -> Any:
@@ -111,7 +112,7 @@ def _interpret(jaxpr: core.Jaxpr, consts: Sequence[Any], arguments: Sequence[Any
 
 
 def _apply(equation: core.JaxprEqn, operands: list[Any]) -> list[Any]:
-    """What an operation gives by its rule."""
+    """Apply the rule of one operation."""
     name, pairs = equation.primitive.name, [a for a in operands if isinstance(a, Pair)]
     if name in _NESTED:
         inner = next(equation.params[key] for key in ("jaxpr", "call_jaxpr", "fun_jaxpr") if key in equation.params)
@@ -166,7 +167,7 @@ def _at_reference(operands: Sequence[Any]) -> list[Any]:
 
 
 def _at_input(operands: Sequence[Any]) -> list[Any]:
-    """The values without their gradients."""
+    """Return the values without their gradients."""
     return [stop_gradient(a.value) if isinstance(a, Pair) else a for a in operands]
 
 
@@ -176,7 +177,7 @@ def _both(equation: core.JaxprEqn, operands: list[Any], origin: Pair | None) -> 
 
 
 def _elementwise(equation: core.JaxprEqn, operands: list[Any], start: Pair) -> Pair:
-    """Slope Δy / Δx against the number x at the start, and the slope of the operation itself where Δx is 0."""
+    """Apply the slope Δy / Δx, where x is the number at the start; if Δx is 0, the slope of the operation itself."""
     (reference,), (value,) = _run(equation, _at_reference(operands)), _run(equation, _at_input(operands))
     if not jnp.issubdtype(value.dtype, jnp.inexact):
         return Pair(value, reference, start)
@@ -185,13 +186,13 @@ def _elementwise(equation: core.JaxprEqn, operands: list[Any], start: Pair) -> P
     same = jnp.abs(x - x_reference) <= rounding
     slope = (value - reference) / jnp.where(same, 1, x - x_reference).astype(value.dtype)
     secant = value + slope * (start.value - x).astype(value.dtype)
-    # Where the slope is not wanted its gradient may be infinite: it must not even be multiplied by 0.
+    # Where the slope is not used, its gradient may be infinite, and infinity times 0 would be NaN.
     near = [jnp.where(same, a.value, stop_gradient(a.value)) if isinstance(a, Pair) else a for a in operands]
     return Pair(jnp.where(same, _run(equation, near)[0], secant), reference, start)
 
 
 def _product(equation: core.JaxprEqn, a: Pair, b: Pair) -> Pair:
-    """Each factor changes beside the mean of the other."""
+    """Apply the rule of a product: each factor changes while the other is at its mean."""
 
     def times(left: Array, right: Array) -> Array:
         return _run(equation, [left, right])[0]
@@ -202,20 +203,20 @@ def _product(equation: core.JaxprEqn, a: Pair, b: Pair) -> Pair:
 
 
 def _quotient(a: Any, b: Pair) -> Pair:
-    """a times the reciprocal of b."""
+    """Apply the rules to a times the reciprocal of b."""
     reciprocal = _by_rules(lambda x: 1 / x, b)
     return _by_rules(jnp.multiply, a, reciprocal)
 
 
 def _by_rules(function: Callable[..., Array], *operands: Any) -> Pair:
-    """A function of pairs and arrays by the rules of what it is made of."""
+    """Evaluate a function of pairs and arrays by the rules of its operations."""
     traced = jax.make_jaxpr(function)(*[_value(a) for a in operands])
     (result,) = _interpret(traced.jaxpr, traced.consts, operands)
     return result
 
 
 def _extreme(equation: core.JaxprEqn, operands: list[Any]) -> Pair:
-    """The largest or smallest: what changes is shared by those chosen at the input and at the reference."""
+    """Apply the rule of a maximum or minimum: the numbers chosen at the input and at the reference share the change."""
     places = [place for place, a in enumerate(operands) if isinstance(a, Pair)]
     pairs = [operands[place] for place in places]
 
@@ -231,7 +232,7 @@ def _extreme(equation: core.JaxprEqn, operands: list[Any]) -> Pair:
     value, reference = choose(*at_input), choose(*at_reference)
     between = (jnp.maximum if equation.primitive.name in _LARGEST else jnp.minimum)(value, reference)
     result = value
-    # Where what is chosen at the input does not differ there is nothing to share, and the slope is that of the choice.
+    # If the number chosen at the input does not differ, there is nothing to share, and its own slope applies.
     for at, share, otherwise in ((at_input, between - reference, 1), (at_reference, value - between, 0)):
         difference = _along(choose, at, differences)
         slope = jnp.where(difference == 0, otherwise, share / jnp.where(difference == 0, 1, difference))
@@ -240,5 +241,5 @@ def _extreme(equation: core.JaxprEqn, operands: list[Any]) -> Pair:
 
 
 def _along(choose: Callable[..., Array], at: Sequence[Array], tangents: Sequence[Array]) -> Array:
-    """The tangents of those that are chosen at `at`; the mean of them where several tie."""
+    """Return the tangent of the number that is chosen at `at`; the mean of the tangents if several tie."""
     return jax.jvp(choose, tuple(at), tuple(tangents))[1]

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import math
 from typing import Any
 
-import jax
 import numpy as np
 
 from jaxmaxent import checks
@@ -18,15 +16,8 @@ from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.files import new_folder, owned
 from jaxmaxent.models import load
 from jaxmaxent.results import Run
-from jaxmaxent.sampling import Precision
-from jaxmaxent.sampling import _options as runs
-from jaxmaxent.sampling._sample import prepared_rule
-from jaxmaxent.sampling.program import _memory as memory
-from jaxmaxent.sampling.program import _program as plans
-from jaxmaxent.sampling.program._evaluation import chosen
+from jaxmaxent.sampling import MOST_RUNGS, Options, Precision, group_size, prepare
 
-# Of an accelerator: so many letters of all replicas advance together; more anchors wait for their turn.
-_LETTERS_AT_ONCE = 2**19
 _MOST_SECONDS = 1e12  # times the number of sequences this has to be a number
 AUTO = "auto"
 
@@ -137,28 +128,13 @@ def _settings(
     ensemble: Ensemble, *, rungs: int | None, until: Any, steps: Any, evaluation: str, **asked: Any
 ) -> Settings:
     """Everything checked as `sample` will, with its defaults filled in, and the anchors divided into groups."""
-    rungs = runs.DEFAULT_RUNGS if rungs is None else checks.integer("rungs", rungs, at_least=1, at_most=runs.MOST_RUNGS)
-    batch, laddered = ensemble.batched(), rungs > 1
-    filled = runs.Settings.of(
-        batch, rungs=rungs, has_source=laddered, adapts=laddered, going_on=False, chains=asked["chains"],
-        target_replicas=None, anchor_chains=asked["anchor_chains"], until=until, steps=steps, burn_in=asked["burn_in"],
-        thin=runs.THIN, store_every=None, names=None,
+    ladder = "auto" if rungs is None else checks.integer("rungs", rungs, at_least=1, at_most=MOST_RUNGS)
+    batch = ensemble.batched()
+    options = Options.of(
+        batch, ladder=None if ladder == 1 else ladder, chains=asked["chains"], anchor_chains=asked["anchor_chains"],
+        until=until, steps=steps, burn_in=asked["burn_in"], evaluation=evaluation,
     )  # fmt: skip
-    asked |= {"chains": filled.chains, "anchor_chains": filled.extra, "burn_in": filled.burn_in}
-    group = _group_size(plans.make(batch, filled, None), batch.anchors, batch.length)
-    some = batch.take(np.arange(group))
-    memory.check(some, filled, devices=len(jax.local_devices()), kept=batch.anchors)
-    way = chosen(evaluation, some, prepared_rule(None, some, filled), filled)
-    return Settings(rungs=rungs, until=until, steps=steps, evaluation=way, group=group, **asked)
-
-
-def _group_size(plan: plans.Plan, anchors: int, length: int) -> int:
-    """Anchors sampled side by side, which all go on until the slowest knows enough."""
-    walked = plan.chains * plan.replicas * length
-    groups = math.ceil(anchors / max(1, _letters_at_once() // walked))
-    return math.ceil(anchors / groups)
-
-
-def _letters_at_once() -> int:
-    """Letters of all replicas that advance together: what makes a CPU busy, elsewhere what bounds the memory."""
-    return plans.ENOUGH_FOR_A_CPU if jax.default_backend() == "cpu" else _LETTERS_AT_ONCE
+    group = group_size(batch, options)
+    options = prepare(batch.take(np.arange(group)), options, kept=batch.anchors).options
+    filled = {name: getattr(options, name) for name in ("rungs", "chains", "anchor_chains", "burn_in", "evaluation")}
+    return Settings(until=until, steps=steps, group=group, **asked | filled)

@@ -5,9 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from jaxmaxent.analysis import Motifs, find_motifs, match_motifs
-from jaxmaxent.analysis._motifs.find import FoundMotif
-from jaxmaxent.analysis._motifs.tomtom import Hit
+from jaxmaxent.analysis import FoundMotif, MotifHit, Motifs, find_motifs, match_motifs
 from jaxmaxent.checks import integer
 from jaxmaxent.commands._common import Missed, say, telling_what_is_left_out, versions, write_json
 from jaxmaxent.data import read_motifs, write_meme
@@ -61,7 +59,7 @@ def _saved(path: str) -> Path:
     return inside if inside.is_file() else Path(path)
 
 
-def _entry(motif: FoundMotif, hits: tuple[Hit, ...]) -> dict[str, Any]:
+def _entry(motif: FoundMotif, hits: tuple[MotifHit, ...]) -> dict[str, Any]:
     return {
         "name": motif.name,
         "sites": motif.sites,
@@ -74,12 +72,12 @@ def _entry(motif: FoundMotif, hits: tuple[Hit, ...]) -> dict[str, Any]:
     }
 
 
-def _match(hit: Hit) -> dict[str, Any]:
+def _match(hit: MotifHit) -> dict[str, Any]:
     numbers = {name: getattr(hit, name) for name in ("p", "e", "q", "strand", "offset", "overlap")}
     return {"name": hit.name, "identifier": hit.identifier} | numbers
 
 
-def _line(motif: FoundMotif, hits: tuple[Hit, ...]) -> str:
+def _line(motif: FoundMotif, hits: tuple[MotifHit, ...]) -> str:
     told = f"{motif.name}: {motif.sites} of them, {motif.information.sum():.1f} bits, {motif.consensus}"
     if not hits:
         return told

@@ -1,4 +1,4 @@
-"""A small data set made on the spot: sequences with an implanted CTCF site against their shuffles."""
+"""A small data set that needs no download: sequences with an implanted CTCF site, and their shuffles."""
 
 from __future__ import annotations
 
@@ -32,13 +32,27 @@ CTCF_COUNTS = np.array(
 
 
 def ctcf_example(rng: np.random.Generator, count: int = 3000, length: int = 101) -> Sequences:
-    """`count` random sequences with a CTCF site near the middle (label 1) and as many shuffles of them (label 0).
+    """Make random sequences with a CTCF site near the middle (label 1) and one shuffle of each (label 0).
 
-    A site starts up to 10 positions before or after the place where it is centred. The shuffles keep the
-    dinucleotide counts, so only the arrangement tells the classes apart.
+    A site starts up to 10 positions before or after the position at which it would be centered. The shuffles keep the
+    dinucleotide counts, so the classes differ only in the arrangement of the letters.
+
+        data = ctcf_example(np.random.default_rng(0))
+        network = models.train(key, models.ConvArchitecture(length=101), data.tokens, data.labels).network
+
+    Args:
+        rng: the random number generator.
+        count: number of sequences of each class.
+        length: number of letters of each sequence, at least 35.
+
+    Returns:
+        2 × `count` sequences of DNA, those with a site first. Their names tell where the site starts.
+
+    Raises:
+        ValueError: for a count below 1, or a length in which a site does not always fit.
     """
-    centred = (length - len(CTCF_COUNTS)) // 2
-    starts = centred + rng.integers(-10, 11, count)
+    centered = (length - len(CTCF_COUNTS)) // 2
+    starts = centered + rng.integers(-10, 11, count)
     bound, starts = implant(rng, random_sequences(rng, count, length), CTCF_COUNTS, positions=starts)
     tokens = np.concatenate([bound, dinucleotide_shuffle(rng, bound)])
     names = [f"site_at_{start}_{i}" for i, start in enumerate(starts)] + [f"shuffled_{i}" for i in range(count)]

@@ -17,7 +17,7 @@ from jaxmaxent.files import new_file
 
 
 def read_fasta(
-    path: str | os.PathLike,
+    path: str | os.PathLike[str],
     *,
     alphabet: Alphabet = DNA,
     labels_in_header: bool | None = None,
@@ -26,27 +26,30 @@ def read_fasta(
 ) -> Sequences:
     """Read sequences of equal length from a FASTA file.
 
-    A sequence may span several lines, and blank lines are passed over.
+    A sequence may span several lines. Blank lines are ignored.
+
+        sequences = read_fasta("peaks.fa.gz", skip_invalid=True)
+        sequences.tokens.shape, sequences.names[0]
 
     Args:
-        path: the file, or "-" for standard input; read through gzip if its name ends in .gz or .bgz.
+        path: the file, or "-" for standard input. It is read through gzip if its name ends in .gz or .bgz.
         alphabet: the alphabet of the sequences.
-        labels_in_header: whether the header is the label, 0 or 1, as in the files of some published data sets; by
-            default where there are several records and every header is 0 or 1. The header of a lone record is its
-            name, such as that of chromosome 1.
-        limit: read only the first so many; what comes later in the file is not looked at, unless all headers up to
-            there could be labels.
-        skip_invalid: leave out sequences with letters outside the alphabet, such as N, and warn of how many.
+        labels_in_header: True if each header is a label, 0 or 1, as in some published data sets; False if it is a
+            name. None decides by the file: the headers are labels if there are several records and every header is 0
+            or 1. The header of a single record is its name, such as that of chromosome 1.
+        limit: read only this many sequences. The rest of the file is not checked, unless all headers so far could be
+            labels.
+        skip_invalid: leave out sequences with letters outside the alphabet, such as N, and warn how many (`LeftOut`).
 
     Returns:
-        The sequences in the file's order. A name is the header up to its first white space, or
-        "sequence_<n>", n the record's number in the file counted from 0, where the header is empty or is the label.
-        Names may repeat.
+        the sequences in the order of the file. A name is the header up to its first white space. If the header is empty
+        or is the label, the name is "sequence_<n>", where n is the number of the record, counted from 0. Names may
+        repeat.
 
     Raises:
-        ValueError: if the file cannot be read or is cut off, is no FASTA file, holds a record without
-            sequence, unequal lengths, a letter outside the alphabet (none but such with `skip_invalid`), or a
-            header that should be a label, or is larger than the memory.
+        ValueError: if the file cannot be read, is cut off, is not a FASTA file or does not fit into memory; for a
+            record without a sequence, unequal lengths or a header that should be a label; for a letter outside the
+            alphabet, or with `skip_invalid` if no sequence is left.
     """
     checked_alphabet(alphabet)
     with open_lines(path) as lines:
@@ -58,8 +61,8 @@ def read_fasta(
 def fasta_of(
     lines: Lines, *, alphabet: Alphabet, labels_in_header: bool | None, limit: int | None, skip_invalid: bool
 ) -> Sequences:
-    """The sequences of an open FASTA file, see `read_fasta`."""
-    gathered = Gathered(lines.path, alphabet, Record.told, limit=limit, skip_invalid=skip_invalid)
+    """Return the sequences of an open FASTA file, as `read_fasta` does."""
+    gathered = Gathered(lines.path, alphabet, FastaRecord.told, limit=limit, skip_invalid=skip_invalid)
     could_be_labels, count = labels_in_header is None, 0
     for record in read_records(lines):
         count = record.number + 1
@@ -72,28 +75,28 @@ def fasta_of(
             gathered.add(record.number, record, record.letters, name=name, label=label)
         if gathered.is_full and not could_be_labels:
             break
-    labelled = could_be_labels and count > 1 if labels_in_header is None else labels_in_header
-    return gathered.sequences(named=not labelled, labelled=labelled)
+    labeled = could_be_labels and count > 1 if labels_in_header is None else labels_in_header
+    return gathered.sequences(named=not labeled, labeled=labeled)
 
 
-class Record(NamedTuple):
-    """One record: its number in the file, counted from 0, its header without the ">", and its letters."""
+class FastaRecord(NamedTuple):
+    """A record: its number in the file, counted from 0, its header without the ">", and its letters."""
 
     number: int
     header: str
     letters: str
 
     def told(self) -> str:
-        """Its place, for errors."""
+        """Describe the place of the record, for errors."""
         return f"record {self.number} {self.header[:60]!r} (counted from 0)"
 
 
-def read_records(lines: Lines) -> Iterator[Record]:
-    """Give the records of a FASTA file one by one, letters and lengths unchecked; at least one.
+def read_records(lines: Lines) -> Iterator[FastaRecord]:
+    """Yield the records of a FASTA file one by one, at least one. Letters and lengths are not checked.
 
     Raises:
-        ValueError: if the file cannot be read, is no FASTA file, holds a record without sequence, or one that the
-            memory does not hold.
+        ValueError: if the file cannot be read or is not a FASTA file, or if a record has no sequence or does not fit
+            into memory.
     """
     header, letters, number = "", io.StringIO(), -1
     memory = Memory(lines.path)
@@ -116,33 +119,34 @@ def read_records(lines: Lines) -> Iterator[Record]:
     yield _finished(lines, number, header, letters)
 
 
-_LONG = 2**24  # letters of a record from which on the memory is watched
+_LONG = 2**24  # letters of a record above which the free memory is checked
 
 
-def _finished(lines: Lines, number: int, header: str, letters: io.StringIO) -> Record:
-    record = Record(number, header, letters.getvalue())
+def _finished(lines: Lines, number: int, header: str, letters: io.StringIO) -> FastaRecord:
+    record = FastaRecord(number, header, letters.getvalue())
     if not record.letters:
         raise ValueError(f"{lines.path}: {record.told()} has no sequence")
     return record
 
 
 def record_name(header: str, number: int) -> str:
-    """The name of a record: its header up to the first white space, or a number where that is empty."""
+    """Return the name of a record: its header up to the first white space, or its number if the header is empty."""
     return header.split(maxsplit=1)[0] if header else numbered_name(number)
 
 
-def write_fasta(path: str | os.PathLike, sequences: Sequences, *, force: bool = False) -> None:
-    """Write sequences to a FASTA file, one line each, under their names. Labels are not written.
+def write_fasta(path: str | os.PathLike[str], sequences: Sequences, *, force: bool = False) -> None:
+    """Write sequences to a FASTA file, one line per sequence, under their names. Labels are not written.
 
-    White space in a name becomes an underscore, since readers end the name there; so does what is not printable.
+    White space in a name becomes an underscore, because a reader would end the name there. Characters that are not
+    printable become underscores as well.
 
     Args:
-        path: the file to write; compressed with gzip if its name ends in .gz or .bgz.
+        path: the file to write. It is compressed with gzip if its name ends in .gz or .bgz.
         sequences: at least one sequence.
         force: overwrite an existing file.
 
     Raises:
-        ValueError: if there is no sequence, or the file exists and `force` is False, or cannot be written.
+        ValueError: if there is no sequence, if the file exists and `force` is False, or if it cannot be written.
     """
     checks.like("sequences", sequences, "tokens", "Sequences, as the readers give them")
     if len(sequences) == 0:

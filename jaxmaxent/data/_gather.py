@@ -1,4 +1,4 @@
-"""Sequences gathered one by one as a reader comes to them: encoded at once, so that little is kept of each."""
+"""Sequences collected one by one while a file is read, and encoded early, so that each one takes little memory."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from jaxmaxent.data._sequences import Sequences, numbered_name
 from jaxmaxent.data._text import LeftOut, Memory, is_encodable, told_left_out
 from jaxmaxent.ensembles import Alphabet
 
-# Letters and sequences that wait to be encoded together, which is faster than one by one.
+# This many letters or sequences are encoded together, which is faster than one by one.
 _LETTERS_AT_ONCE, _SEQUENCES_AT_ONCE = 2**20, 2**14
-# Bytes that are kept of a sequence besides its letters and the characters of its name: the name's object, the
-# references to it, the number and the label.
+# Bytes kept per sequence, without its letters and the characters of its name: the object of the name, the references
+# to it, the number and the label.
 _BYTES_EACH = 49 + 2 * 8 + 8 + 1 + 8
 
 
@@ -28,14 +28,14 @@ class Gathered:
     Args:
         path: the file, for errors.
         alphabet: the alphabet of the sequences.
-        where: gives the words for the place of a sequence in the file, from what `add` was given as its place.
-        limit: how many sequences are wanted at most; None for all.
-        skip_invalid: leave out sequences with letters outside the alphabet instead of raising an error.
+        where: describes the place of a sequence in words, given the `place` that `add` received.
+        limit: the largest number of sequences to keep; None keeps all.
+        skip_invalid: leave out sequences with letters outside the alphabet, instead of raising an error.
     """
 
     def __init__(
         self,
-        path: str | os.PathLike,
+        path: str | os.PathLike[str],
         alphabet: Alphabet,
         where: Callable[[Any], str],
         *,
@@ -55,22 +55,22 @@ class Gathered:
 
     @property
     def is_full(self) -> bool:
-        """Whether there are as many sequences as wanted."""
+        """True if there are as many sequences as the limit allows."""
         return self._limit is not None and len(self._names) >= self._limit
 
     def add(self, number: int, place: Any, letters: str, *, name: str, label: int) -> None:
-        """Take the next sequence.
+        """Add the next sequence.
 
         Args:
-            number: its number among all in the file, from 0.
-            place: its place, which `where` puts into words.
+            number: its number among all sequences of the file, from 0.
+            place: its place in the file, which `where` describes in words.
             letters: the sequence.
-            name: its name; its number becomes the name where that is empty.
-            label: its label, 0 or 1; any where there is none.
+            name: its name. If it is empty, the name is made from the number.
+            label: its label, 0 or 1. It has no meaning in a file without labels.
 
         Raises:
-            ValueError: for an empty sequence, another length than before or a letter outside the alphabet, or
-                where the memory ends.
+            ValueError: for an empty sequence, a length that differs from the first one, a letter outside the alphabet,
+                or if the memory does not suffice.
         """
         if self._length == 0:
             self._first, self._length = place, len(letters)
@@ -89,15 +89,15 @@ class Gathered:
         if enough or count >= _SEQUENCES_AT_ONCE or count * self._length >= _LETTERS_AT_ONCE:
             self._encode()
 
-    def sequences(self, *, named: bool, labelled: bool) -> Sequences:
-        """All that was gathered, at least one.
+    def sequences(self, *, named: bool, labeled: bool) -> Sequences:
+        """Return all sequences that were added, at least one.
 
         Args:
-            named: take the names given; all are numbered otherwise.
-            labelled: take the labels given.
+            named: use the names that were given. Otherwise all names are made from the numbers.
+            labeled: use the labels that were given.
 
         Raises:
-            ValueError: as `add`, or if all were left out.
+            ValueError: for the reasons of `add`, or if all sequences were left out.
         """
         self._encode()
         if self._left_out:
@@ -108,12 +108,12 @@ class Gathered:
             warnings.warn(told, LeftOut, stacklevel=4)
         numbered = zip(self._names if named else [""] * len(self._names), self._numbers, strict=True)
         names = tuple(name or numbered_name(number) for name, number in numbered)
-        labels = np.frombuffer(self._labels, np.uint8).astype(int) if labelled else None
+        labels = np.frombuffer(self._labels, np.uint8).astype(int) if labeled else None
         tokens = np.frombuffer(self._tokens, np.uint8).reshape(len(names), self._length)
         return Sequences(tokens, names, labels, self._alphabet)
 
     def _encode(self) -> None:
-        """Encode what waits, and keep little else of it."""
+        """Encode the waiting sequences, and keep only their names, numbers and labels besides."""
         chosen = self._waiting
         try:
             tokens = self._alphabet.encode("".join(entry[0] for entry in chosen)) if chosen else b""
@@ -133,7 +133,7 @@ class Gathered:
         self._waiting = []
 
     def _valid(self, entries: list[Any]) -> list[Any]:
-        """Those that hold letters of the alphabet only; ValueError for the first other unless such are left out."""
+        """Return the entries with letters of the alphabet only; raise ValueError if others must not be left out."""
         letters = set().union(*(entry[0] for entry in entries))
         wrong = {letter for letter in letters if not is_encodable(letter, self._alphabet)}
         valid = [entry for entry in entries if wrong.isdisjoint(entry[0])]

@@ -1,4 +1,4 @@
-"""Windows of a genome around intervals, and their split by chromosome."""
+"""Windows of a genome around intervals, and their division by chromosome."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ from jaxmaxent.files import named
 
 
 class _Interval(NamedTuple):
-    place: str  # where it was given, for error messages
+    place: str  # the place where it was given, for error messages
     chromosome: str
     center: int
     strand: str
 
 
 def read_windows(
-    genome_path: str | os.PathLike,
-    intervals: str | os.PathLike | Iterable[Sequence],
+    genome_path: str | os.PathLike[str],
+    intervals: str | os.PathLike[str] | Iterable[Sequence[Any]],
     *,
     length: int,
     offset: int = 0,
@@ -47,38 +47,39 @@ def read_windows(
     alphabet: Alphabet = DNA,
     skip_invalid: bool = False,
 ) -> Sequences:
-    """Read the windows of a genome that are centred on intervals, or at an offset from them.
+    """Read windows of a genome that are centered on intervals, or at an offset from them.
 
-    A window covers [m - length // 2, m - length // 2 + length) around the interval's midpoint
-    m = (start + end) // 2 or around its summit, moved by `offset` along the strand. Windows that leave the
-    chromosome, or hold a letter outside the alphabet such as N, are left out: the number of sequences tells how many
-    remained.
+    A window covers [m - length // 2, m - length // 2 + length) around the interval's midpoint m = (start + end) // 2 or
+    around its summit, moved by `offset` along the strand. Windows that leave the chromosome or hold a letter outside
+    the alphabet, such as N, are left out. Compare the number of sequences with the number of intervals to see how many.
+
+        windows = read_windows("hg38.2bit", "peaks.narrowPeak", length=101)
+        train, test = split_by_chromosome(windows, ["chr8", "chr9"])
 
     Args:
-        genome_path: a FASTA or UCSC 2bit file, the latter if its name ends in .2bit. A FASTA file whose name ends in
-            .gz or .bgz is read into memory whole; others are not, and no index is needed or written.
-        intervals: a BED file: chromosome, start (0-based), end (exclusive) and, if there is a column 6, strand; read
-            through gzip if its name ends in .gz or .bgz. Blank lines, lines that begin with "#" or with the word
-            "track" or "browser", and a first line that names the columns (chrom, start, end) are passed over. Or the
-            intervals themselves, each (chromosome, start, end) or (chromosome, start, end, strand). A start may be
-            negative, as where an interval was widened.
-        length: letters of each window.
-        offset: letters from the center to the window's, towards the 3' end of the interval's strand: -100
-            is 100 letters upstream. An interval without a strand (".", or "*") counts as "+".
-        center: "midpoint" or "summit", which is start + column 10 of a narrowPeak file (the midpoint where that is
-            -1, for unknown); by default the summit if the name of the BED file ends in .narrowPeak.
-        alphabet: the alphabet of the genome; it needs complements if a strand is "-".
-        skip_invalid: leave out intervals on chromosomes that the genome does not have, and warn of how many, instead
-            of raising an error.
+        genome_path: a UCSC 2bit file if its name ends in .2bit, otherwise a FASTA file. A FASTA file whose name ends in
+            .gz or .bgz is read into memory completely; a plain one is not, and needs no index.
+        intervals: the path of a BED file, or the intervals themselves. A BED file has the columns chromosome, start
+            (0-based), end (exclusive) and, as column 6, optionally the strand. It is read through gzip if its name ends
+            in .gz or .bgz. Blank lines, lines that begin with "#" or with the word "track" or "browser", and a first
+            line that names the columns (chrom, start, end) are ignored. An interval itself is (chromosome, start, end)
+            or (chromosome, start, end, strand). A start may be negative, for example after an interval was widened.
+        length: number of letters of each window.
+        offset: distance from the center of the interval to that of the window, in letters towards the 3' end of the
+            interval's strand: -100 is 100 letters upstream. Without a strand ("." or "*"), the strand is taken as "+".
+        center: "midpoint" or "summit". The summit is start + column 10 of a narrowPeak file, or the midpoint if that
+            column is -1 (unknown). None means the summit if the name of the BED file ends in .narrowPeak.
+        alphabet: the alphabet of the genome. It needs complements if a strand is "-".
+        skip_invalid: leave out intervals on chromosomes that the genome does not have, and warn how many (`LeftOut`),
+            instead of raising an error.
 
     Returns:
-        The windows in the order of the intervals, the reverse complement where the strand is "-", named
-        "<chromosome>:<start>-<end>(<strand>)" with the window's own start and end, the strand "." where none
-        is given.
+        the windows in the order of the intervals. They are the reverse complement if the strand is "-". Their names are
+        "<chromosome>:<start>-<end>(<strand>)" with the start and end of the window. The strand is "." if none is given.
 
     Raises:
-        ValueError: if a file cannot be read, an interval is none or names a chromosome that the genome does
-            not have, or no window is left.
+        ValueError: if a file cannot be read, an interval is not valid or lies on a chromosome that the genome does not
+            have, or no window is left.
     """
     checked_alphabet(alphabet)
     length = checks.integer("length", length, at_least=1)
@@ -95,13 +96,10 @@ def read_windows(
     unknown, reason = 0, ""
     for interval in wanted:
         if interval.chromosome not in genome:
-            unknown, reason = (
-                unknown + 1,
-                reason
-                or (
-                    f"{interval.place}: {genome_path} has no chromosome "
-                    f"{interval.chromosome!r}, it has {list(genome.keys())[:5]} among others"
-                ),
+            unknown += 1
+            reason = reason or (
+                f"{interval.place}: {genome_path} has no chromosome "
+                f"{interval.chromosome!r}, it has {list(genome.keys())[:5]} among others"
             )
             if not skip_invalid:
                 raise ValueError(reason)
@@ -130,19 +128,20 @@ def read_windows(
 
 
 def split_by_chromosome(windows: Sequences, held_out: str | Iterable[str]) -> tuple[Sequences, Sequences]:
-    """Windows in two parts: those on other chromosomes, to train on, and those on the chromosomes held out.
+    """Split windows into those to train on and those on held-out chromosomes.
 
-    Windows that overlap are on one chromosome, so no letter of the genome is in both parts.
+    Windows that overlap lie on the same chromosome, so no letter of the genome is in both parts.
 
     Args:
-        windows: with names that begin with "<chromosome>:", as `read_windows` gives them.
+        windows: windows with names that begin with "<chromosome>:", as `read_windows` returns them.
         held_out: one chromosome or several.
 
     Returns:
-        The windows on other chromosomes and those held out, both in the order given.
+        the windows on all other chromosomes, and the windows on the held-out ones, both in the given order.
 
     Raises:
-        ValueError: for a window named otherwise, a chromosome without a window, or nothing left on the others.
+        ValueError: if a window has another kind of name, a held-out chromosome has no window, or no window is left on
+            the other chromosomes.
     """
     checks.like("windows", windows, "names", "Sequences, as read_windows gives them")
     wanted = (held_out,) if isinstance(held_out, str) else tuple(checks.several("held_out", held_out, "chromosomes"))
@@ -167,7 +166,7 @@ def _chromosome_of(name: str) -> str:
 
 
 def _given(intervals: Any, center: str | None) -> list[_Interval]:
-    """Intervals that were given as such, with the same demands as on those of a file."""
+    """Return intervals that were not given as a file, with the same checks as those of a file."""
     if not isinstance(intervals, Iterable):
         raise ValueError(f"intervals must be a BED file or intervals, got {type(intervals).__name__}")
     if center == "summit":
@@ -181,7 +180,7 @@ def _given(intervals: Any, center: str | None) -> list[_Interval]:
     return found
 
 
-def _read_bed(path: str | os.PathLike, center: str | None) -> list[_Interval]:
+def _read_bed(path: str | os.PathLike[str], center: str | None) -> list[_Interval]:
     if center is None:
         center = "summit" if plain_name(path).endswith(".narrowpeak") else "midpoint"
     intervals: list[_Interval] = []
@@ -205,17 +204,18 @@ def _read_bed(path: str | os.PathLike, center: str | None) -> list[_Interval]:
 
 
 def _is_remark(cells: list[str]) -> bool:
-    """Whether a line is a comment, or begins with the word "track" or "browser" and is no interval on such a contig."""
+    """Return True if a line is a comment or a header line, and not an interval on a contig called track or browser."""
     word = cells[0].split(maxsplit=1)[:1]
     return cells[0].startswith("#") or (word in (["track"], ["browser"]) and _ends(cells) is None)
 
 
 def _are_columns(names: list[str]) -> bool:
-    """Whether these are the names of columns that hold what a BED file has there."""
+    """Return True if these names of columns mean what the first columns of a BED file hold."""
     return len(names) >= 3 and all(name in known for name, known in zip(names[:3], _COLUMN_NAMES, strict=True))
 
 
-# Start and end must mean the same as in a BED file, so not what counts from 1, such as "seqnames" of R's GRanges.
+# Start and end must mean the same as in a BED file. Tables that count from 1, such as R's GRanges with "seqnames", must
+# not be accepted.
 _COLUMN_NAMES = (
     ("chrom", "chr", "chromosome", "contig"),
     ("start", "chromstart", "chrom_start", "chr_start"),
@@ -224,7 +224,7 @@ _COLUMN_NAMES = (
 
 
 def _summit(place: str, cells: list[str], center: str) -> int | None:
-    """Letters from the start to the summit, None for the midpoint."""
+    """Return the number of letters from the start to the summit, None for the midpoint."""
     if center == "midpoint":
         return None
     try:
@@ -238,7 +238,7 @@ def _summit(place: str, cells: list[str], center: str) -> int | None:
 
 
 def _ends(cells: list[str]) -> tuple[int, int] | None:
-    """Start and end, None where there are no such two numbers."""
+    """Return start and end, or None if the cells do not hold two such numbers."""
     try:
         start, end = int(cells[1]), int(cells[2])
     except (IndexError, ValueError):
@@ -257,8 +257,8 @@ def _interval(place: str, cells: list[str], strand: str, *, summit: int | None =
     return _Interval(place, cells[0], center, strand)
 
 
-def _open_genome(path: str | os.PathLike) -> Any:
-    """A mapping from the names of chromosomes to what has a length and gives letters by slices."""
+def _open_genome(path: str | os.PathLike[str]) -> Any:
+    """Return a mapping from the names of chromosomes to objects with a length, whose slices are letters."""
     named(path)
     if Path(path).name.lower().endswith(".2bit"):
         return TwoBit(path)
@@ -267,14 +267,14 @@ def _open_genome(path: str | os.PathLike) -> Any:
     return _genome_in_memory(path)
 
 
-def _genome_in_memory(path: str | os.PathLike) -> dict[str, str]:
+def _genome_in_memory(path: str | os.PathLike[str]) -> dict[str, str]:
     genome: dict[str, str] = {}
     with open_lines(path) as lines:
         memory, size = Memory(lines.path), 0
         for record in read_records(lines):
             name = record_name(record.header, record.number)
             if name in genome:
-                raise ValueError(f"{lines.path}: two records are called {name!r}, expected one a chromosome")
+                raise ValueError(f"{lines.path}: two records are called {name!r}, expected one per chromosome")
             genome[name] = re.sub(f"[{WHITE}]+", "", record.letters)
             size += len(record.letters)
             memory.check(size, record.told())

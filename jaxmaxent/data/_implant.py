@@ -1,4 +1,4 @@
-"""Made sequences: independent letters, and sites of a motif written into them at known places."""
+"""Synthetic sequences: independent random letters, and sites of a motif written into them at known positions."""
 
 from __future__ import annotations
 
@@ -21,18 +21,20 @@ def random_sequences(
 ) -> UInt8[np.ndarray, "sequences length"]:
     """Draw sequences of independent letters.
 
+        tokens = random_sequences(np.random.default_rng(0), 1000, 101, probabilities=[0.3, 0.2, 0.2, 0.3])
+
     Args:
-        rng: the source of randomness.
+        rng: the random number generator.
         count: number of sequences.
-        length: letters of each.
+        length: number of letters of each sequence.
         alphabet: the alphabet.
-        probabilities: probability of each letter, shape [letters], sum 1; None means all alike.
+        probabilities: probability of each letter, shape [letters], sum 1. None means equal probabilities.
 
     Returns:
         tokens, uint8, shape [count, length].
 
     Raises:
-        ValueError: for a count or length below 1, or probabilities that are none.
+        ValueError: for a count or length below 1, or if `probabilities` are not one per letter with sum 1.
     """
     count = checks.integer("count", count, at_least=1)
     length = checks.integer("length", length, at_least=1)
@@ -49,21 +51,23 @@ def implant(
 ) -> tuple[Int[np.ndarray, "sequences length"], Int[np.ndarray, " sequences"]]:
     """Write one site of a motif into each sequence.
 
+        tokens, starts = implant(rng, random_sequences(rng, 1000, 101), motif.probabilities)
+
     Args:
-        rng: the source of randomness.
-        background: tokens, shape [sequences, length]; not changed.
-        counts: counts or probabilities of each letter at each position of the site, shape [width, letters];
-            each row is divided by its sum, and the letters of a site are drawn independently.
-        positions: the start of the site (0-based): one integer, or one for each sequence, shape [sequences];
-            None draws each start uniformly among those where the site fits.
+        rng: the random number generator.
+        background: tokens of the sequences, shape [sequences, length]. They are not changed.
+        counts: counts or probabilities of each letter at each position of the site, shape [width, letters]. Each row is
+            divided by its sum, and the letters of a site are drawn independently.
+        positions: the start of the site, counted from 0: one integer, or one per sequence, shape [sequences]. None
+            draws each start uniformly among those where the site fits.
 
     Returns:
-        tokens with a site in each sequence, of the shape and dtype of `background`, and the starts,
+        the tokens with a site in each sequence, in the shape and dtype of `background`, and the starts of the sites,
         shape [sequences].
 
     Raises:
-        ValueError: for arrays of another kind or shape, a row of counts without a positive entry, a motif
-            wider than the sequences, or a start where the site does not fit.
+        ValueError: for arrays of another type or shape, a row of counts without a positive entry, a motif wider than
+            the sequences, or a start where the site does not fit.
     """
     background = np.asarray(background)
     if background.ndim != 2 or not np.issubdtype(background.dtype, np.integer):
@@ -71,7 +75,7 @@ def implant(
             f"background must be integers of shape [sequences, length], "
             f"got {background.dtype} of shape {list(background.shape)}"
         )
-    probabilities = normalised_rows("counts", counts)
+    probabilities = normalized_rows("counts", counts)
     (sequences, length), width = background.shape, len(probabilities)
     if width > length:
         raise ValueError(f"counts must have at most {length} rows, the sequences' length, got {width}")
@@ -82,21 +86,22 @@ def implant(
     return tokens, starts
 
 
-def normalised_rows(name: str, counts: Any) -> Float[np.ndarray, "width letters"]:
-    """Each row of `counts` over its sum; ValueError if a sum is 0 or an entry negative or not finite."""
+def normalized_rows(name: str, counts: Any) -> Float[np.ndarray, "width letters"]:
+    """Divide each row of `counts` by its sum; raise ValueError if a sum is 0 or an entry is negative or not finite."""
     counts = checks.finite_array(name, counts, at_least=0)
     if counts.ndim != 2 or 0 in counts.shape:
         raise ValueError(f"{name} must have shape [width, letters] and not be empty, got {list(counts.shape)}")
     largest = counts.max(1, keepdims=True)
     if (largest == 0).any():
         raise ValueError(f"{name} must have a positive entry in each row, but row {largest.argmin()} is all 0")
-    # Sums of very large or very small counts would overflow or lose digits. A power of two changes no digit.
+    # Sums of very large counts would overflow, and sums of very small ones lose digits. Scaling by a power of two is
+    # exact.
     scaled = np.ldexp(counts, -np.frexp(largest)[1])
     return scaled / scaled.sum(1, keepdims=True)
 
 
 def letter_frequencies(name: str, values: Any, alphabet: Alphabet) -> Float[np.ndarray, " letters"]:
-    """`values` as a probability of each letter, all alike for None; ValueError if they are no such thing."""
+    """Return `values` as one probability per letter, equal ones for None; raise ValueError if they are not such."""
     if values is None:
         return np.full(len(alphabet), 1 / len(alphabet))
     values = checks.finite_array(name, values, at_least=0)
@@ -123,9 +128,9 @@ def _starts(rng: np.random.Generator, positions: Any, sequences: int, largest: i
 
 
 def _draw(rng: np.random.Generator, probabilities: np.ndarray, count: int) -> np.ndarray:
-    """Independent letters, uint8 [count, length], from probabilities [length, letters]."""
+    """Draw independent letters, uint8 [count, length], from probabilities [length, letters]."""
     cumulative = np.cumsum(probabilities, axis=1)
-    cumulative /= cumulative[:, -1:]  # the last bound is exactly 1, above every uniform number
+    cumulative /= cumulative[:, -1:]  # the last bound is exactly 1, so it is above every uniform number
     tokens = np.zeros((count, len(probabilities)), np.uint8)
     uniform = rng.random(tokens.shape)
     for bound in cumulative.T:

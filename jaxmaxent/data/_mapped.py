@@ -1,7 +1,7 @@
-"""Plain FASTA files as genomes: mapped into memory, any stretch read without the rest.
+"""Plain FASTA files as genomes: mapped into memory, so that any stretch can be read without the rest.
 
-There is no index file. To find the headers takes no longer than to read the file once, and an index beside it could be
-out of date, of another file or half written.
+There is no index file. Finding the headers takes no longer than reading the file once. An index beside the file could
+be out of date, belong to another file or be half written.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ _PIECE = 2**24
 class MappedFasta:
     """A mapping from the names of records to `MappedSequence`.
 
-    Line ends are those of any system. A record whose lines differ in length, or that has blank ones, is read whole
-    when it is first asked for; of others only what is asked for is kept.
+    Line ends of all systems are accepted. If the lines of a record differ in length or some are blank, the record is
+    kept in memory from its first use on. Of all other records, only the requested stretches are read.
 
     Args:
         path: a FASTA file that is not compressed.
 
     Raises:
-        ValueError: if the file cannot be read, is no FASTA file, or two records have one name.
+        ValueError: if the file cannot be read or is not a FASTA file, or if two records have the same name.
     """
 
-    def __init__(self, path: str | os.PathLike) -> None:
+    def __init__(self, path: str | os.PathLike[str]) -> None:
         self._path = to_read(path)
         try:
             with open(self._path, "rb") as stream:
@@ -53,17 +53,17 @@ class MappedFasta:
         return name in self._places
 
     def __getitem__(self, name: str) -> MappedSequence:
-        """The sequence of that name; ValueError if it has no letters."""
+        """Return the sequence of that name; raise ValueError if it has no letters."""
         if name not in self._read:
             self._read[name] = self._sequence(name)
         return self._read[name]
 
     def keys(self) -> list[str]:
-        """The names, in the file's order."""
+        """Return the names in the order of the file."""
         return list(self._places)
 
     def _find_records(self) -> dict[str, tuple[int, int]]:
-        """Where the lines of each record's sequence start and end."""
+        """Return the offsets at which the lines of each record's sequence start and end."""
         headers = self._find_headers()
         places: dict[str, tuple[int, int]] = {}
         for number, (start, end) in enumerate(zip(headers, [*headers[1:], len(self._bytes)], strict=True)):
@@ -71,12 +71,12 @@ class MappedFasta:
             first, begin = line_end.span() if line_end else (end, end)
             name = record_name(self._bytes[start + 1 : first].decode("utf-8", "replace").strip(), number)
             if name in places:
-                raise ValueError(f"{self._path}: two records are called {name!r}, expected one a chromosome")
+                raise ValueError(f"{self._path}: two records are called {name!r}, expected one per chromosome")
             places[name] = (begin, end)
         return places
 
     def _find_headers(self) -> list[int]:
-        """Where each ">" is that begins a line, at least one."""
+        """Return the offset of each ">" at the beginning of a line, at least one."""
         begin = len(_BYTE_ORDER_MARK) if self._bytes[:3] == _BYTE_ORDER_MARK else 0
         self._check_first(begin)
         found, at = [], self._bytes.find(b">", begin)
@@ -90,7 +90,7 @@ class MappedFasta:
         return found
 
     def _check_first(self, begin: int) -> None:
-        """ValueError if the first character that is not white space is not the ">" of a header."""
+        """Raise ValueError if the first character that is not white space is not the ">" of a header."""
         first = _NOT_WHITE.search(self._bytes, begin)
         if first is None:
             raise ValueError(f"{self._path} is empty, expected a FASTA file with at least one record")
@@ -119,20 +119,23 @@ class MappedFasta:
 
 class _Lines(NamedTuple):
     size: int  # letters of the sequence
-    letters: int  # of every line but the last, which may have fewer
+    letters: int  # letters of every line; the last line may have fewer
     width: int  # bytes from the first letter of a line to that of the next
 
 
 def _lines(part: np.ndarray, first: int, width: int) -> _Lines | None:
-    """How the letters lie in lines, the first of which has `first` bytes before its end and `width` with it.
+    """Return how the letters are laid out in lines, or None if lines differ in length or letters are spaced.
 
-    None where lines differ in length or white space stands between letters.
+    Args:
+        part: the bytes of the sequence.
+        first: number of bytes of the first line, without the line end.
+        width: number of bytes of the first line, with the line end.
     """
     letters = len(part[:first].tobytes().rstrip(_WHITE))
     full, rest = divmod(len(part), width)
     if letters == 0 or rest > letters:
         return None
-    # White space in the columns behind the letters, and nowhere else.
+    # There must be white space in the columns behind the letters, and nowhere else.
     columns = (part[column : full * width : width] for column in range(letters, width))
     if any(column.tobytes().strip(_WHITE) for column in columns):
         return None
@@ -142,11 +145,11 @@ def _lines(part: np.ndarray, first: int, width: int) -> _Lines | None:
 
 
 class MappedSequence:
-    """One sequence, with a length; a slice of it gives letters.
+    """One sequence. It has a length, and a slice of it gives letters.
 
     Args:
         part: the bytes from its first letter to its last.
-        lines: how the letters lie in them.
+        lines: the layout of the letters in these bytes.
     """
 
     def __init__(self, part: np.ndarray, lines: _Lines) -> None:

@@ -1,4 +1,4 @@
-"""One function for every sequence file: the name's suffix decides the reader."""
+"""One function for every sequence file: the suffix of the name decides which reader is used."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TABLES = (".tsv", ".csv", ".txt", ".data")
 
 
 def read_sequences(
-    path: str | os.PathLike,
+    path: str | os.PathLike[str],
     *,
     alphabet: Alphabet = DNA,
     letters: str | None = None,
@@ -32,23 +32,27 @@ def read_sequences(
 ) -> Sequences:
     """Read sequences from a FASTA file, a table or a one-hot array.
 
+        sequences = read_sequences("peaks.fa.gz")
+        sequences = read_sequences("anchors.npy", letters="GCAT", limit=10)
+
     Args:
-        path: a name ending in .fa, .fasta, .fas, .fna, .faa (`read_fasta`), .tsv, .csv, .txt, .data (`read_table`),
-            each also with .gz or .bgz, or .npy (`read_one_hot`); or "-" for standard input, which is a FASTA file if
-            it begins with ">", and otherwise a table.
+        path: a file whose name ends in .fa, .fasta, .fas, .fna or .faa (`read_fasta`), in .tsv, .csv, .txt or .data
+            (`read_table`), each also with .gz or .bgz, or in .npy (`read_one_hot`). "-" is standard input: a FASTA
+            file if it begins with ">", otherwise a table.
         alphabet: the alphabet of the sequences.
-        letters: letter order of a one-hot array; needed for .npy, and for nothing else.
+        letters: order of the letters in a one-hot array; needed for .npy, refused for other files.
         sequence_column: the column of the sequences; for tables only.
         label_column: the column of the labels; for tables only.
-        labels_in_header: whether the headers are the labels; for FASTA files only, by default where there are
-            several and each is 0 or 1.
-        limit: read only the first so many.
-        skip_invalid: leave out sequences with letters outside the alphabet, such as N, and warn of how many
-            (`LeftOut`).
+        labels_in_header: True if the headers are labels; for FASTA files only. None means that they are labels if there
+            are several and each is 0 or 1.
+        limit: read only this many sequences.
+        skip_invalid: leave out sequences with letters outside the alphabet, such as N, and warn how many (`LeftOut`).
+
+    Returns:
+        the sequences in the order of the file, with names, and with labels if the file has them.
 
     Raises:
-        ValueError: for an unknown suffix, an argument that the format has no use for, or a file that its
-            reader refuses.
+        ValueError: for an unknown suffix, an argument that the format does not use, or a file that its reader refuses.
     """
     checked_alphabet(alphabet)
     columns: dict[str, Any] = {"sequence_column": sequence_column, "label_column": label_column}
@@ -78,7 +82,11 @@ def read_sequences(
 
 
 def _check_options(
-    path: str | os.PathLike, is_fasta: bool, letters: str | None, labels_in_header: bool | None, columns: dict[str, Any]
+    path: str | os.PathLike[str],
+    is_fasta: bool,
+    letters: str | None,
+    labels_in_header: bool | None,
+    columns: dict[str, Any],
 ) -> None:
     if is_fasta:
         _refuse(path, "a FASTA file", letters=letters, **columns)
@@ -86,7 +94,7 @@ def _check_options(
         _refuse(path, "a table", letters=letters, labels_in_header=labels_in_header)
 
 
-def _refuse(path: str | os.PathLike, kind: str, **options: object) -> None:
+def _refuse(path: str | os.PathLike[str], kind: str, **options: object) -> None:
     for name, value in options.items():
         if value is not None:
             raise ValueError(f"{path} is read as {kind}, which has no use for {name}, got {name}={checks.shown(value)}")

@@ -1,4 +1,4 @@
-"""A set of labelled sequences of equal length: what every reader gives back."""
+"""A set of sequences of equal length, with names and labels: the result of every reader."""
 
 from __future__ import annotations
 
@@ -13,13 +13,19 @@ from jaxmaxent.ensembles import DNA, Alphabet
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Sequences:
-    """Sequences of equal length with their names and, where known, their labels.
+    """Sequences of equal length with their names and, if known, their labels.
+
+        Sequences(jme.DNA.encode(["ACGT", "TTGA"]), ("first", "second"), np.array([1, 0]))
 
     Attributes:
-        tokens: uint8, shape [sequences, length]; other integer types are converted.
-        names: one name for each sequence, not necessarily unique.
-        labels: integers, shape [sequences]; None where the source has none.
+        tokens: uint8, shape [sequences, length]. Other integer types are converted.
+        names: one name per sequence. Names may repeat.
+        labels: integers, shape [sequences]; None if the source has none.
         alphabet: the alphabet of the tokens.
+
+    Raises:
+        ValueError: if the tokens are not integers of the alphabet of shape [sequences, length], or the names or labels
+            do not match them.
     """
 
     tokens: UInt8[np.ndarray, "sequences length"]
@@ -47,10 +53,13 @@ class Sequences:
         return self.tokens.shape[0]
 
     def take(self, indices: Any) -> Sequences:
-        """The sequences at `indices` (integers, or one boolean for each sequence), in that order.
+        """Return some of the sequences, in the order of `indices`.
+
+        Args:
+            indices: integers, or one boolean per sequence.
 
         Raises:
-            ValueError: for an index that is out of range or of another kind.
+            ValueError: for an index that is out of range or of another type.
         """
         try:
             chosen = np.arange(len(self))[np.asarray(indices, dtype=None if np.size(indices) else int)]
@@ -63,12 +72,12 @@ class Sequences:
 
 
 def numbered_names(count: int) -> tuple[str, ...]:
-    """Names for sequences that have none: "sequence_0", "sequence_1", ..."""
+    """Return names for sequences that have none: "sequence_0", "sequence_1", …"""
     return tuple(map(numbered_name, range(count)))
 
 
 def numbered_name(number: int) -> str:
-    """The name of a sequence that has none, from its number in the file."""
+    """Return the name of a sequence that has none, made from its number in the file."""
     return f"sequence_{number}"
 
 

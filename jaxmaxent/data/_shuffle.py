@@ -1,12 +1,12 @@
 """Shuffles that keep every dinucleotide count, after Altschul & Erickson, Mol Biol Evol 2(6):526-538 (1985).
 
-A sequence is a path that uses every one of its dinucleotides, as edges between letters, exactly once: an
-Euler path. It is determined by the order in which the edges that leave each letter are used. An order gives a
-path exactly when the last edges used, one for each letter but the path's last, form a tree that leads to that
-last letter. So: draw that tree uniformly among the edges, and put the other edges in a random order.
+Letters are nodes and dinucleotides are edges between them. A sequence is a path that uses each of its edges exactly
+once, an Euler path. The order in which the edges that leave each letter are used determines the path. Such an order
+gives a path exactly if the last edges used form a tree that leads to the last letter of the path, with one edge for
+every other letter. So the tree is drawn uniformly among the edges, and all other edges get a random order.
 
-The tree is drawn with Wilson's algorithm in its cycle-popping form (Propp & Wilson, J Algorithms 27:170-217,
-1998): each letter points along a random edge; as long as there are cycles, the letters on them draw again.
+The tree is drawn with Wilson's algorithm in its cycle-popping form (Propp & Wilson, J Algorithms 27:170-217, 1998):
+each letter points along a random edge. As long as there are cycles, the letters on them draw again.
 """
 
 from __future__ import annotations
@@ -20,19 +20,22 @@ _LETTERS_AT_ONCE = 1 << 20
 def dinucleotide_shuffle(
     rng: np.random.Generator, tokens: Int[np.ndarray, "*sequences length"]
 ) -> Int[np.ndarray, "*sequences length"]:
-    """Shuffle sequences uniformly among all those with the same dinucleotide counts.
+    """Shuffle sequences uniformly among all sequences with the same dinucleotide counts.
 
-    The first and the last letter and all letter counts stay the same too.
+    The first letter, the last letter and all letter counts stay the same as well (Altschul & Erickson, Mol Biol Evol
+    2(6):526-538, 1985).
+
+        shuffles = dinucleotide_shuffle(np.random.default_rng(0), np.repeat(tokens, 20, axis=0))
 
     Args:
-        rng: the source of randomness.
-        tokens: integers 0 to 255, shape [length] or [sequences, length]; not changed. Any alphabet.
+        rng: the random number generator.
+        tokens: integers 0 to 255 of any alphabet, shape [length] or [sequences, length]. They are not changed.
 
     Returns:
-        One shuffle of each sequence, independent of each other, of the shape and dtype of `tokens`.
+        one shuffle of each sequence, independent of the others, in the shape and dtype of `tokens`.
 
     Raises:
-        ValueError: for tokens of another kind or shape.
+        ValueError: for tokens of another type or shape.
     """
     tokens = np.asarray(tokens)
     if tokens.ndim not in (1, 2) or not np.issubdtype(tokens.dtype, np.integer):
@@ -44,7 +47,7 @@ def dinucleotide_shuffle(
         raise ValueError(f"tokens must be 0 to 255, got {tokens.min()} to {tokens.max()}")
     result = tokens.copy()
     if tokens.size == 0 or tokens.shape[-1] < 4:
-        return result  # up to three letters there is one path only
+        return result  # up to three letters have only one path
     rows = result.reshape(-1, tokens.shape[-1])
     step = max(1, _LETTERS_AT_ONCE // rows.shape[1])
     for start in range(0, len(rows), step):
@@ -53,7 +56,7 @@ def dinucleotide_shuffle(
 
 
 def _shuffle_rows(rng: np.random.Generator, tokens: np.ndarray) -> np.ndarray:
-    """A shuffle of every row. The edges of a row are kept as `heads`, sorted by the letter they leave."""
+    """Shuffle every row. `heads` holds the edges of a row, sorted by the letter that they leave."""
     letters = int(tokens.max()) + 1
     tails = tokens[:, :-1]
     # Integer part: the letter that the edge leaves. Fraction: a random order among the edges of one letter.
@@ -66,7 +69,7 @@ def _shuffle_rows(rng: np.random.Generator, tokens: np.ndarray) -> np.ndarray:
 
 
 def _counts(tails: np.ndarray, letters: int) -> np.ndarray:
-    """How many edges leave each letter, shape [sequences, letters]."""
+    """Count the edges that leave each letter, shape [sequences, letters]."""
     sequences = len(tails)
     flat = tails + letters * np.arange(sequences)[:, None]
     return np.bincount(flat.ravel(), minlength=sequences * letters).reshape(sequences, letters)
@@ -75,7 +78,7 @@ def _counts(tails: np.ndarray, letters: int) -> np.ndarray:
 def _move_tree_last(
     rng: np.random.Generator, heads: np.ndarray, first: np.ndarray, counts: np.ndarray, root: np.ndarray
 ) -> None:
-    """Swap the edges of a uniformly drawn tree, in place, to the ends of their letters' lists."""
+    """Draw a tree uniformly, and move its edges in place to the ends of the lists of their letters."""
     inner = counts > 0
     inner[np.arange(len(root)), root] = False
     edge = _draw_tree(rng, heads, first, counts, inner, root)
@@ -92,7 +95,7 @@ def _draw_tree(
     inner: np.ndarray,
     root: np.ndarray,
 ) -> np.ndarray:
-    """For each inner letter the index in `heads` of its edge in the tree, shape [sequences, letters]."""
+    """Draw a tree; return for each inner letter the index in `heads` of its edge, shape [sequences, letters]."""
     edge = np.zeros_like(first)
     points_to = np.repeat(root[:, None], first.shape[1], axis=1)
     redraw = inner
@@ -107,8 +110,8 @@ def _draw_tree(
 
 
 def _on_cycle(points_to: np.ndarray) -> np.ndarray:
-    """Which letters lie on a cycle of the map `points_to`, shape [sequences, letters]."""
-    # After as many steps as there are letters every start is on a cycle, and each cycle covers itself.
+    """Return True for each letter on a cycle of the map `points_to`, shape [sequences, letters]."""
+    # After as many steps as there are letters, every start has reached a cycle, and each cycle covers itself.
     reached, steps = points_to, 1
     while steps < points_to.shape[1]:
         reached, steps = np.take_along_axis(reached, reached, axis=1), 2 * steps

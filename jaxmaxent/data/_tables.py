@@ -1,4 +1,4 @@
-"""Tables of sequences and labels, separated by tabs, commas or semicolons, plain or gzip-compressed."""
+"""Tables of sequences and labels, with tabs, commas or semicolons between the cells, plain or compressed with gzip."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from jaxmaxent.ensembles import DNA, Alphabet, checked_alphabet
 _SEQUENCE_COLUMNS = ("seq", "sequence")
 _LABEL_COLUMNS = ("label",)
 _NAME_COLUMNS = ("id", "name", "seqname")
-_LONGEST_CELL = 2**31 - 1  # what the csv module takes on every system
+_LONGEST_CELL = 2**31 - 1  # the largest limit that the csv module accepts on every system
 _csv_limit = threading.Lock()
 
 
 def read_table(
-    path: str | os.PathLike,
+    path: str | os.PathLike[str],
     *,
     alphabet: Alphabet = DNA,
     sequence_column: str | None = None,
@@ -31,28 +31,31 @@ def read_table(
 ) -> Sequences:
     """Read sequences and labels from a table.
 
-    Cells are separated by tabs if the name ends in .tsv (before .gz). Otherwise the first line decides: by tabs if it
-    has one and the name does not end in .csv, else by commas if it has one, else by semicolons. The first row names
-    the columns. A file of two columns whose first row is itself a sequence and a label is read as having no header.
+    Tabs separate the cells if the name ends in .tsv (before .gz). Otherwise the first line decides: tabs if it has one
+    and the name does not end in .csv, else commas if it has one, else semicolons. The first row names the columns. If
+    there are two columns and the first row is a sequence and a label, the file has no header.
+
+        sequences = read_table("train.tsv.gz", label_column="bound")
+        sequences.tokens, sequences.labels
 
     Args:
-        path: the file, or "-" for standard input; read through gzip if its name ends in .gz or .bgz.
+        path: the file, or "-" for standard input. It is read through gzip if its name ends in .gz or .bgz.
         alphabet: the alphabet of the sequences.
         sequence_column: the column of the sequences; by default the one called "seq" or "sequence".
         label_column: the column of the labels; by default the one called "label", if there is one. A label is 0 or
             1, also written as 0.0, 1.00, False or True.
-        limit: read only the first so many; what comes later in the file is not looked at.
-        skip_invalid: leave out sequences with letters outside the alphabet, such as N, and warn of how many.
+        limit: read only this many sequences. The rest of the file is not checked.
+        skip_invalid: leave out sequences with letters outside the alphabet, such as N, and warn how many (`LeftOut`).
 
     Returns:
-        The sequences in the file's order. Names come from a column called "id", "name" or "seqName", else
-        they are "sequence_<n>", n the row's number counted from 0. Upper and lower case are alike in default column
-        names.
+        the sequences in the order of the file. Names come from the column "id", "name" or "seqName". Without such a
+        column they are "sequence_<n>", where n is the number of the row, counted from 0. Default column names may be
+        in upper or lower case.
 
     Raises:
-        ValueError: if the file cannot be read or is cut off, has no row, rows of unequal width, no such
-            column or several, unequal lengths, a letter outside the alphabet (none but such with `skip_invalid`),
-            or a label that is not 0 or 1, or is larger than the memory.
+        ValueError: if the file cannot be read, is cut off, has no row or does not fit into memory; for rows of unequal
+            width, a column that is missing or occurs several times, unequal lengths or a label that is not 0 or 1; for
+            a letter outside the alphabet, or with `skip_invalid` if no sequence is left.
     """
     checked_alphabet(alphabet)
     with open_lines(path) as lines:
@@ -71,7 +74,7 @@ def table_of(
     limit: int | None,
     skip_invalid: bool,
 ) -> Sequences:
-    """The sequences of an open table, see `read_table`."""
+    """Return the sequences of an open table, as `read_table` does."""
     rows = _rows(lines)
     header_line, header = next(rows, (0, []))
     if not header:
@@ -98,7 +101,7 @@ def table_of(
             break
     if number < 0:
         raise ValueError(f"{lines.path} has a header but no row")
-    return gathered.sequences(named=name_at is not None, labelled=label_at is not None)
+    return gathered.sequences(named=name_at is not None, labeled=label_at is not None)
 
 
 def _told(line: int) -> str:
@@ -106,7 +109,7 @@ def _told(line: int) -> str:
 
 
 def _rows(lines: Lines) -> Iterator[tuple[int, list[str]]]:
-    """Line number and cells of each row that is not blank. Quotes mean nothing between tabs."""
+    """Yield the line number and the cells of each row that is not blank. Between tabs, quotes have no meaning."""
     delimiter = _delimiter(lines.first(), plain_name(lines.path))
     for number, line in lines.numbered:
         has_quotes = delimiter != "\t" and '"' in line
@@ -123,15 +126,15 @@ def _delimiter(first: str, name: str) -> str:
 
 
 def _quoted(lines: Lines, number: int, line: str, delimiter: str) -> list[str]:
-    """The cells of a row that has quotes, and may go on in the next lines, which are consumed."""
+    """Return the cells of a row with quotes. It may continue in the next lines, which are consumed."""
     rest = itertools.chain([line], (line for _, line in lines.numbered))
-    # The length of a cell is limited for the whole process, so the limit is put back at once.
+    # The limit on the length of a cell belongs to the whole process, so it is restored at once.
     with _csv_limit:
         limit = csv.field_size_limit(_LONGEST_CELL)
         try:
             return next(csv.reader(rest, delimiter=delimiter, strict=True))
         except csv.Error as error:
-            raise ValueError(f"{lines.path}, line {number}: not a sound row of a table with quotes: {error}") from None
+            raise ValueError(f"{lines.path}, line {number}: not a valid row of a table with quotes: {error}") from None
         finally:
             csv.field_size_limit(limit)
 
@@ -140,8 +143,8 @@ def _is_headerless(row: list[str], alphabet: Alphabet) -> bool:
     return len(row) == 2 and label_of(row[1]) is not None and is_encodable(row[0], alphabet)
 
 
-def _find_column(path: str | os.PathLike, header: list[str], name: str | None, defaults: tuple[str, ...]) -> int:
-    """Index of the column called `name`, or of the one with a default name where `name` is None."""
+def _find_column(path: str | os.PathLike[str], header: list[str], name: str | None, defaults: tuple[str, ...]) -> int:
+    """Return the index of the column called `name`, or of the one with a default name if `name` is None."""
     if name is None:
         found = [i for i, column in enumerate(header) if column.lower() in defaults]
     else:

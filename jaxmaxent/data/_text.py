@@ -1,4 +1,4 @@
-"""What the readers of text files share: opening, lines, labels, memory; errors name the file and the place."""
+"""Opening text files, reading their lines and labels, and watching the memory. Errors name the file and the place."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from jaxmaxent.files import named, to_read
 from jaxmaxent.memory import free_bytes
 
 STANDARD_INPUT = "-"
-WHITE = " \t\n\r\v\f"  # other control characters between letters are an error, not white space
+WHITE = " \t\n\r\v\f"  # any other control character between letters is an error
 _COMPRESSED = (".gz", ".bgz")
 _GZIP_MAGIC = b"\x1f\x8b"
-_PIECE = 2**20  # letters of a line that are read at once
+_PIECE = 2**20  # characters of a line that are read at once
 _LABEL = re.compile(r"([01])(?:\.0*)?|(true)|(false)", re.IGNORECASE)
 
 
 class LeftOut(UserWarning):
-    """Says that a reader left records of a file out: how many of how many, and why the first."""
+    """Warning that a reader left records of a file out: how many of how many, and why the first one."""
 
 
-def told_left_out(path: str | os.PathLike, count: int, total: int, what: str, reason: str) -> str:
-    """The sentence of a `LeftOut`, or of an error where nothing is left."""
+def told_left_out(path: str | os.PathLike[str], count: int, total: int, what: str, reason: str) -> str:
+    """Return the sentence of a `LeftOut` warning, or of an error if no record is left."""
     return f"{path}: {count:,} of {total:,} {what} are left out, the first: {reason}"
 
 
@@ -40,16 +40,16 @@ class Lines:
     """The lines of an open text file.
 
     Attributes:
-        path: what errors call the file.
-        numbered: (number, line) of every line that is left, numbers from 1; only the last may lack its "\\n".
+        path: the name of the file in errors.
+        numbered: (number, line) of every remaining line, counted from 1. Only the last line may lack its "\\n".
     """
 
-    def __init__(self, path: str | os.PathLike, stream: IO[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], stream: IO[str]) -> None:
         self.path = _told(path)
         self.numbered = self._read(stream)
 
     def first(self) -> str:
-        """Return the next line that is not blank, without consuming it; "" at the end."""
+        """Return the next line that is not blank, without consuming it; "" at the end of the file."""
         for number, line in self.numbered:
             if line.strip():
                 self.numbered = itertools.chain([(number, line)], self.numbered)
@@ -66,7 +66,7 @@ class Lines:
             yield number, line
 
     def _whole(self, line: str, number: int, stream: IO[str]) -> str:
-        """A long line to its end, or ValueError where the memory does not hold it."""
+        """Read the rest of a long line; raise ValueError if it does not fit into memory."""
         memory, whole = Memory(self.path), io.StringIO()
         while line:
             whole.write(line)
@@ -76,17 +76,17 @@ class Lines:
 
 
 class Memory:
-    """The memory that is free when the reading of a file begins.
+    """The memory that was free when the reading of a file began.
 
     Args:
         path: the file, for errors.
     """
 
-    def __init__(self, path: str | os.PathLike) -> None:
+    def __init__(self, path: str | os.PathLike[str]) -> None:
         self._path, self._free = path, free_bytes()
 
     def check(self, kept: float, where: str) -> None:
-        """ValueError if more bytes are kept, from the beginning up to this place, than were free."""
+        """Raise ValueError if more bytes are kept, from the beginning up to this place, than were free."""
         if self._free is not None and kept > self._free:
             raise ValueError(
                 f"{self._path}, {where}: what was read up to here takes {_size(kept)} of memory, "
@@ -98,36 +98,36 @@ def _size(count: float) -> str:
     return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
 
 
-def is_compressed(path: str | os.PathLike) -> bool:
-    """Whether a name says that the file is compressed with gzip, or with bgzip, which gzip reads."""
+def is_compressed(path: str | os.PathLike[str]) -> bool:
+    """Return True if the name of a file ends like one compressed with gzip, or with bgzip, which gzip can read."""
     return Path(named(path)).name.lower().endswith(_COMPRESSED)
 
 
-def plain_name(path: str | os.PathLike) -> str:
-    """The name of a file in lower case, without the suffix of its compression."""
+def plain_name(path: str | os.PathLike[str]) -> str:
+    """Return the name of a file in lower case, without the suffix of its compression."""
     name = Path(path).name.lower()
     return next((name.removesuffix(suffix) for suffix in _COMPRESSED if name.endswith(suffix)), name)
 
 
-def is_standard_input(path: str | os.PathLike) -> bool:
-    """Whether a path is "-"; a file of that name is "./-"."""
+def is_standard_input(path: str | os.PathLike[str]) -> bool:
+    """Return True if a path is "-", which means standard input. A file of that name is "./-"."""
     return named(path) == STANDARD_INPUT
 
 
-def _told(path: str | os.PathLike) -> str:
+def _told(path: str | os.PathLike[str]) -> str:
     return "standard input" if is_standard_input(path) else os.fspath(path)
 
 
 @contextlib.contextmanager
-def open_lines(path: str | os.PathLike) -> Iterator[Lines]:
+def open_lines(path: str | os.PathLike[str]) -> Iterator[Lines]:
     """Open a UTF-8 text file, or standard input for "-", to read its lines.
 
-    Line ends are those of any system. A file is read through gzip if its name ends in .gz or .bgz, standard input
-    if it begins as gzip does.
+    Line ends of all systems are accepted. A file is read through gzip if its name ends in .gz or .bgz, and standard
+    input if it begins like a gzip file.
 
     Raises:
-        ValueError: if the file is missing, cannot be read, is no whole gzip file or no UTF-8 text, or has a line
-            that the memory does not hold, whether that shows at opening or while reading inside the block.
+        ValueError: when the file is opened, or while it is read inside the block: if it is missing, cannot be read, is
+            not a complete gzip file, is not UTF-8 text, or has a line that does not fit into memory.
     """
     told = _told(path)
     if not is_standard_input(path):
@@ -138,13 +138,13 @@ def open_lines(path: str | os.PathLike) -> Iterator[Lines]:
             try:
                 yield Lines(path, stream)
             finally:
-                stream.detach()  # standard input stays open
+                stream.detach()  # keep standard input open
     except MemoryError:
         raise ValueError(f"{told} does not fit into the memory that is free") from None
     except EOFError:
         raise ValueError(f"{told} is cut off: its gzip data end too early") from None
     except (gzip.BadGzipFile, zlib.error) as error:
-        raise ValueError(f"{told} is not a sound gzip file: {error}") from None
+        raise ValueError(f"{told} is not a valid gzip file: {error}") from None
     except UnicodeDecodeError:
         raise ValueError(f"{told} is not UTF-8 text (the name of a gzip-compressed file must end in .gz)") from None
     except OSError as error:
@@ -152,7 +152,7 @@ def open_lines(path: str | os.PathLike) -> Iterator[Lines]:
 
 
 @contextlib.contextmanager
-def _open_binary(path: str | os.PathLike) -> Iterator[IO[bytes]]:
+def _open_binary(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     if not is_standard_input(path):
         with (gzip.open if is_compressed(path) else open)(path, "rb") as stream:
             yield stream  # pyright: ignore[reportReturnType]
@@ -165,7 +165,7 @@ def _open_binary(path: str | os.PathLike) -> Iterator[IO[bytes]]:
 
 
 def is_encodable(text: str, alphabet: Alphabet) -> bool:
-    """Whether `text` is not empty and all of it are letters of the alphabet."""
+    """Return True if `text` is not empty and all its characters are letters of the alphabet."""
     try:
         alphabet.encode(text)
     except ValueError:
@@ -174,18 +174,18 @@ def is_encodable(text: str, alphabet: Alphabet) -> bool:
 
 
 def one_word(name: str) -> str:
-    """`name` as a file of text can hold it: underscores for white space, and for what is not printable."""
+    """Return `name` with an underscore for each stretch of white space and each character that is not printable."""
     return "".join(c if c.isprintable() else "_" for c in "_".join(name.split()))
 
 
 def label_of(text: str) -> int | None:
-    """The label that a text means, 0 or 1, also written as 1.0 or True; None for anything else."""
+    """Return the label that a text stands for, 0 or 1, also written as 1.0 or True; None for any other text."""
     found = _LABEL.fullmatch(text.strip())
     return None if found is None else int(found[1] or bool(found[2]))
 
 
-def parse_label(text: str, path: str | os.PathLike, where: str) -> int:
-    """A label as 0 or 1; ValueError that names the file, the place and the text for anything else."""
+def parse_label(text: str, path: str | os.PathLike[str], where: str) -> int:
+    """Return the label 0 or 1; for any other text raise ValueError with the file, the place and the text."""
     label = label_of(text)
     if label is None:
         raise ValueError(f"{path}, {where}: the label must be 0 or 1, got {checks.shown(text)}")

@@ -1,7 +1,8 @@
-"""Checkpoints of a run on disk: what a sampling loop needs to go on after it was stopped at any moment.
+"""Checkpoints of a run on disk, from which a sampling loop can go on after it was stopped at any moment.
 
-A folder holds `about.json`, which says what is run, and the newest two checkpoints. Each is an `.npz` archive, whose
-checksums tell where bytes have changed, and appears under its name whole or not at all. No pickle is written or read.
+A folder holds `about.json`, a description of the run, and the newest two checkpoints. Each checkpoint is an `.npz`
+archive. Its checksums show if bytes have changed, and it appears under its name whole or not at all. No pickle is
+written or read.
 """
 
 from __future__ import annotations
@@ -23,12 +24,12 @@ from jaxmaxent import checks
 from jaxmaxent.files import PARTIAL, entries, named, refusing, write_whole
 
 FORMAT = "jaxmaxent-checkpoints"
-FORMAT_VERSION = 3  # which has a checksum of what is run
+FORMAT_VERSION = 3  # has a checksum of the description
 ABOUT = "about.json"
 _SAVED = re.compile(r"(\d+)-step-(\d+)\.npz")
-# What a killed process leaves.
+# Files that a killed process leaves.
 _LEFTOVER = re.compile(rf"({_SAVED.pattern}|{re.escape(ABOUT)}){re.escape(PARTIAL)}")
-_NOTES = "about"  # the entry of an archive that describes the others, which are called 0, 1, …
+_NOTES = "about"  # the entry of an archive that describes the others, whose names are 0, 1, …
 
 
 class DamagedCheckpointWarning(UserWarning):
@@ -36,7 +37,7 @@ class DamagedCheckpointWarning(UserWarning):
 
 
 class _Saved(NamedTuple):
-    """A checkpoint: which save it was, counted from 1, and of which step."""
+    """A checkpoint: the number of the save, counted from 1, the step, and the file."""
 
     number: int
     step: int
@@ -46,16 +47,16 @@ class _Saved(NamedTuple):
 class Checkpoints:
     """The checkpoints of one run: a folder with the newest ones and a description of the run.
 
-    One process at a time writes to a folder. A kill at any moment, also in the middle of a method, leaves what was
-    saved last; so does a loss of power, as a save ends when all is on the disk.
+    One process at a time writes to a folder. If the process is killed at any moment, even in the middle of a method,
+    the last save remains. It also survives a loss of power, because a save ends when all of it is on the disk.
 
     Attributes:
-        folder: where they are, as an absolute path.
+        folder: the folder, as an absolute path.
     """
 
     folder: Path
 
-    def __init__(self, folder: str | os.PathLike) -> None:
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
         # The folder must not move with the working directory.
         self.folder = Path(os.path.abspath(named(folder)))
         self._damaged: set[Path] = set()
@@ -64,12 +65,12 @@ class Checkpoints:
         """Make the folder, without checkpoints.
 
         Args:
-            about: what is run, anything that JSON can hold.
-            force: forget the checkpoints that are there.
+            about: a description of the run, anything that JSON can hold.
+            force: delete the checkpoints that are there.
 
         Raises:
-            ValueError: if the folder exists, is not empty and `force` is False or it is no folder of checkpoints; if
-                it cannot be written, or JSON cannot hold `about`.
+            ValueError: if the folder is not empty and `force` is False or it is no folder of checkpoints; if it cannot
+                be written, or JSON cannot hold `about`.
         """
         mark = _checksum(_json("about", dict(about)))
         description = {"format": FORMAT, "format_version": FORMAT_VERSION, "checksum": mark, "about": dict(about)}
@@ -88,7 +89,7 @@ class Checkpoints:
             write_whole(self.folder / ABOUT, lambda file: file.write(text.encode()))
 
     def about(self) -> dict[str, Any]:
-        """What `begin` was told.
+        """Return the description that `begin` was given.
 
         Raises:
             ValueError: if the folder is missing, of another kind or version, or its description is damaged.
@@ -109,7 +110,7 @@ class Checkpoints:
         """Save a state, whole or not at all, and delete all but the newest other one of an earlier step.
 
         Args:
-            step: how far the run is. Checkpoints of this step and later ones are replaced by this one.
+            step: the step that the run has reached. This checkpoint replaces those of the same and of later steps.
             arrays: numbers or booleans of any shape, by name.
             notes: anything that JSON can hold.
 
@@ -123,7 +124,7 @@ class Checkpoints:
         with refusing(self.folder, "written"):
             self._sweep()
             earlier = self._saved()
-            # Counted, not named by the step alone: the last one saved is the newest, also where a run went back.
+            # Saves are counted, because the last one is the newest, even if a run went back to an earlier step.
             number = max((saved.number for saved in earlier), default=0) + 1
             write_whole(self.folder / f"{number:06d}-step-{step}.npz", lambda file: file.write(archive))
             kept = [saved for saved in earlier if saved.step < step and saved.path not in self._damaged][-1:]
@@ -132,12 +133,12 @@ class Checkpoints:
                     saved.path.unlink()
 
     def load(self, step: int | None = None) -> tuple[int, dict[str, np.ndarray], dict[str, Any]]:
-        """The newest checkpoint that is whole: its step, its arrays bit for bit and its notes.
+        """Return the newest undamaged checkpoint: its step, its arrays bit for bit and its notes.
 
-        Where a newer one is damaged, a `DamagedCheckpointWarning` says so.
+        If a newer one is damaged, a `DamagedCheckpointWarning` tells so.
 
         Args:
-            step: load the checkpoint of this step instead, and no other.
+            step: load the checkpoint of this step, and no other.
 
         Raises:
             ValueError: if there is none, or all are damaged; if the folder is not one that `begin` made.
@@ -166,7 +167,7 @@ class Checkpoints:
         raise ValueError(f"{damages[0]}{', and so is the one before it' if len(damages) > 1 else ''}")
 
     def remove(self) -> None:
-        """Delete the checkpoints and their folder; a file that was not written here stays, and the folder with it.
+        """Delete the checkpoints and their folder; a file of another origin stays, and the folder with it.
 
         Raises:
             ValueError: if the folder is not one that `begin` made, or cannot be deleted.
@@ -174,12 +175,12 @@ class Checkpoints:
         self.about()
         with refusing(self.folder, "deleted"):
             self._clear()
-            (self.folder / ABOUT).unlink()  # the last to go: until then the folder is known as one of these
+            (self.folder / ABOUT).unlink()  # last: until then the folder is known as one of checkpoints
             if not any(self.folder.iterdir()):
                 self.folder.rmdir()
 
     def _saved(self) -> list[_Saved]:
-        """The checkpoints, the newest last."""
+        """Return the checkpoints, the newest last."""
         found = [(path, _SAVED.fullmatch(path.name)) for path in self.folder.iterdir()]
         return sorted(_Saved(int(match[1]), int(match[2]), path) for path, match in found if match)
 
@@ -190,19 +191,14 @@ class Checkpoints:
             saved.path.unlink()
 
     def _sweep(self) -> None:
-        """Delete what killed processes left."""
+        """Delete the files that killed processes left."""
         for path in list(self.folder.iterdir()):
             if _LEFTOVER.fullmatch(path.name):
                 path.unlink()
 
 
 def _checked(file: Path, description: Any) -> dict[str, Any]:
-    kind = description.get("format") if isinstance(description, dict) else None
-    if kind != FORMAT:
-        raise ValueError(f"{file} must have the format {FORMAT!r}, got {checks.shown(kind)}")
-    number = description.get("format_version")
-    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-        raise ValueError(f"{file} must have a format_version that is a whole number from 1, got {checks.shown(number)}")
+    number = checks.format_version(file, description, FORMAT)
     if number != FORMAT_VERSION:
         raise ValueError(
             f"{file} has format_version {checks.shown(number)}, but this version of jaxmaxent reads {FORMAT_VERSION} "
@@ -227,12 +223,12 @@ def _json(name: str, value: Any, **layout: Any) -> str:
 
 
 def _pack(step: int, arrays: Mapping[str, np.ndarray], notes: Mapping[str, Any]) -> memoryview:
-    """A state as the bytes of an archive, in memory, so that a full disk is met by one plain write."""
+    """Return a state as the bytes of an archive in memory, so that only one plain write can meet a full disk."""
     entries, members = [], {}
     for name, array in arrays.items():
         _check_array(name, array)
         array = np.asarray(array, order="C")
-        # Types that NumPy does not know itself, such as bfloat16, go by their name and are stored as whole numbers.
+        # Types that NumPy does not know, such as bfloat16, are stored as whole numbers, with the name of the type.
         foreign = array.dtype.kind == "V"
         members[str(len(entries))] = array.view(f"u{array.dtype.itemsize}") if foreign else array
         entries.append({"name": name, "dtype": array.dtype.name if foreign else None})
@@ -252,10 +248,10 @@ def _check_array(name: Any, array: Any) -> None:
 
 
 def _load(saved: _Saved) -> tuple[int, dict[str, np.ndarray], dict[str, Any]]:
-    """What `_pack` was given."""
+    """Return the step, arrays and notes of a checkpoint."""
     try:
         step, arrays, notes = _unpack(saved.path)
-    except Exception as error:  # of any type, as damaged files are read
+    except Exception as error:  # of any type, because the file may be damaged
         why = " ".join(str(error).split())
         raise ValueError(f"the checkpoint {saved.path} is damaged: {why or type(error).__name__}") from error
     if step != saved.step:
@@ -264,9 +260,9 @@ def _load(saved: _Saved) -> tuple[int, dict[str, np.ndarray], dict[str, Any]]:
 
 
 def _unpack(path: Path) -> tuple[int, dict[str, np.ndarray], dict[str, Any]]:
-    # Opened here, as NumPy leaves the file open where the archive is damaged.
+    # Opened here, because NumPy leaves the file open if the archive is damaged.
     with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-        # Before any array is made, as a size that is wrong can ask for all memory.
+        # Before any array is made, because a wrong size can ask for all memory.
         wrong = archive.zip.testzip()
         if wrong is not None:
             raise ValueError(f"its entry {wrong} does not have its checksum")

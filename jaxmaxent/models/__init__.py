@@ -1,29 +1,60 @@
-"""Flax networks to interpret: architectures as data, training, metrics, and checkpoints without pickle.
+"""Flax networks that can be trained, saved, loaded and interpreted without code of your own.
 
-A network enters the sampler as `representation(network)`. Networks of other kinds do so in one line:
-`Representation(lambda params, x: module.apply(params, x[None])[0], variables)` for a Flax linen module,
-`Representation(lambda params, x: function(x), None)` for a plain function. Keep the function and reuse it: a
-new lambda is compiled again.
+The sampler takes any function of JAX. This package holds the networks that the command line trains, and functions to
+measure how good they are. Saved networks are read without pickle.
+
+    network = models.train(jax.random.key(0), models.ConvArchitecture(length=101), tokens, labels).network
+    models.save(network, "model")
+    ensemble = jme.Ensemble.create(models.representation(models.load("model")), tokens[0], beta=100.0)
+
+Other networks need one line: `Representation(lambda params, x: module.apply(params, x[None])[0], variables)` for a
+Flax linen module, `Representation(lambda params, x: function(x), None)` for a plain function. Keep the function and
+reuse it, because a new lambda is compiled again.
 """
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from jaxmaxent.models._description import architecture_from_dict as architecture_from_dict
 from jaxmaxent.models._metrics import auprc as auprc
 from jaxmaxent.models._metrics import auroc as auroc
 from jaxmaxent.models._metrics import predict as predict
 from jaxmaxent.models._networks import Architecture as Architecture
 from jaxmaxent.models._networks import ConvArchitecture as ConvArchitecture
 from jaxmaxent.models._networks import ConvNetwork as ConvNetwork
-from jaxmaxent.models._networks import Features as Features
 from jaxmaxent.models._networks import MLPArchitecture as MLPArchitecture
 from jaxmaxent.models._networks import MLPNetwork as MLPNetwork
 from jaxmaxent.models._networks import Network as Network
-from jaxmaxent.models._networks import architecture_from_dict as architecture_from_dict
-from jaxmaxent.models._networks import parameters as parameters
-from jaxmaxent.models._networks import representation as representation
-from jaxmaxent.models._networks import with_parameters as with_parameters
+from jaxmaxent.models._parameters import parameters as parameters
+from jaxmaxent.models._parameters import with_parameters as with_parameters
+from jaxmaxent.models._representation import Features as Features
+from jaxmaxent.models._representation import representation as representation
 from jaxmaxent.models._saved import load as load
 from jaxmaxent.models._saved import read_metadata as read_metadata
 from jaxmaxent.models._saved import save as save
 from jaxmaxent.models._saved import write as write
-from jaxmaxent.models._training import Epoch as Epoch
-from jaxmaxent.models._training import TrainResult as TrainResult
-from jaxmaxent.models._training import train as train
+
+if TYPE_CHECKING:
+    from jaxmaxent.models._training import Epoch as Epoch
+    from jaxmaxent.models._training import TrainResult as TrainResult
+    from jaxmaxent.models._training import train as train
+
+# Imported on first use: someone who loads a network should not wait for the import of the training code.
+_TRAINING = ("Epoch", "TrainResult", "train")
+
+__all__ = [  # noqa: RUF022 (sorted by kind)
+    "Architecture", "ConvArchitecture", "MLPArchitecture", "architecture_from_dict",
+    "Network", "ConvNetwork", "MLPNetwork", "parameters", "with_parameters", "Features", "representation",
+    "train", "TrainResult", "Epoch", "predict", "auroc", "auprc",
+    "save", "load", "write", "read_metadata",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name in _TRAINING:
+        return getattr(importlib.import_module("jaxmaxent.models._training"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,4 +1,4 @@
-"""What a classifier is worth: predictions, and areas under the ROC and the precision-recall curve."""
+"""Predictions of a classifier, and the areas under its ROC and precision-recall curves."""
 
 from __future__ import annotations
 
@@ -8,50 +8,45 @@ from typing import Any
 import jax
 import numpy as np
 from jaxtyping import Array, Float, Int
-from scipy.special import softmax
-from scipy.stats import rankdata
 
 from jaxmaxent import checks
-from jaxmaxent.models._networks import Architecture, Network, checked_tokens, parameters, with_parameters
+from jaxmaxent.models._areas import areas
+from jaxmaxent.models._networks import Architecture, Network
+from jaxmaxent.models._parameters import checked_tokens, parameters, with_parameters
 
 
 def auroc(labels: Int[np.ndarray, " n"], scores: Float[np.ndarray, " n"]) -> float:
-    """Probability that a positive scores above a negative, ties counting one half (Mann & Whitney 1947).
+    """Return the area under the ROC curve (Mann & Whitney 1947).
+
+    It is the probability that a sequence of class 1 scores above one of class 0. Ties count one half.
 
     Args:
-        labels: 0 or 1, both present.
-        scores: finite, higher for class 1.
+        labels: 0 or 1, shape [n]; both must be present.
+        scores: finite numbers, higher for class 1, shape [n].
 
     Raises:
-        ValueError: for other labels, only one class, unequal lengths or scores that are not finite.
+        ValueError: for other labels, a single class, unequal lengths or scores that are not finite.
     """
-    positive, scores = _checked(labels, scores)
-    positives, negatives = int(positive.sum()), int((~positive).sum())
-    rank_sum = rankdata(scores)[positive].sum()
-    return float((rank_sum - positives * (positives + 1) / 2) / (positives * negatives))
+    return float(areas(*_checked(labels, scores))[0, 0])
 
 
 def auprc(labels: Int[np.ndarray, " n"], scores: Float[np.ndarray, " n"]) -> float:
-    """Average precision, Σ (R_i − R_{i−1}) P_i over the distinct scores as thresholds, from the highest down.
+    """Return the average precision, Σ (R_i − R_{i−1}) P_i with each distinct score as a threshold, highest first.
 
-    Sequences of equal score enter together, so the value does not depend on their order.
+    R is the recall and P the precision. Sequences of equal score enter together, so their order does not matter.
 
     Args:
-        labels: 0 or 1, both present.
-        scores: finite, higher for class 1.
+        labels: 0 or 1, shape [n]; both must be present.
+        scores: finite numbers, higher for class 1, shape [n].
 
     Raises:
-        ValueError: for other labels, only one class, unequal lengths or scores that are not finite.
+        ValueError: for other labels, a single class, unequal lengths or scores that are not finite.
     """
-    positive, scores = _checked(labels, scores)
-    order = np.argsort(-scores, kind="stable")
-    last_of_score = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
-    found = np.cumsum(positive[order])[last_of_score]
-    precision = found / (last_of_score + 1)
-    return float(np.sum(np.diff(found, prepend=0) * precision) / found[-1])
+    return float(areas(*_checked(labels, scores))[0, 1])
 
 
 def _checked(labels: Any, scores: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return which labels are 1, and the scores."""
     labels, scores = np.asarray(labels), checks.finite_array("scores", scores)
     if labels.ndim != 1 or labels.shape != scores.shape:
         raise ValueError(
@@ -66,19 +61,21 @@ def _checked(labels: Any, scores: Any) -> tuple[np.ndarray, np.ndarray]:
 def predict(
     network: Network, tokens: Int[np.ndarray, "n length"], batch_size: int = 1024
 ) -> Float[np.ndarray, "n units"]:
-    """Probabilities of the classes, dropout off whatever the mode of the network.
+    """Return the probabilities of the classes, without dropout in whichever mode the network is.
 
     Args:
         network: a network of this package.
         tokens: sequences, shape [n, length].
-        batch_size: sequences evaluated at a time, which bounds the memory.
+        batch_size: number of sequences evaluated at a time, which bounds the memory.
 
     Returns:
-        probabilities, float64, each row summing to 1.
+        probabilities, float64, shape [n, units]. Each row sums to 1.
 
     Raises:
-        ValueError: for tokens that the network does not take.
+        ValueError: if `network` is not a network of this package, or does not accept these tokens.
     """
+    from scipy.special import softmax  # takes longer to import than this whole package
+
     checks.like("network", network, "architecture", "a network of jaxmaxent.models")
     tokens = checked_tokens("tokens", tokens, network.architecture)
     batch_size = checks.integer("batch_size", batch_size, at_least=1)
@@ -88,7 +85,10 @@ def predict(
 def logits(
     architecture: Architecture, params: Any, tokens: np.ndarray, batch_size: int = 1024
 ) -> Float[np.ndarray, "n units"]:
-    """Logits as float64; every batch has one shape, the last filled up, so that one program serves all."""
+    """Return the logits as float64, shape [n, units].
+
+    Every batch has the same shape, because the last one is filled up. One compiled program serves them all.
+    """
     batch_size = min(batch_size, len(tokens))
     parts = []
     for start in range(0, len(tokens), batch_size):

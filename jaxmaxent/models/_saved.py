@@ -1,6 +1,6 @@
 """Trained networks on disk: a folder with the architecture as JSON and the weights as safetensors.
 
-Nothing in it is code, so a folder from elsewhere can be loaded without trusting it.
+Neither file holds code, so a folder from an unknown source can be loaded without running anything from it.
 """
 
 from __future__ import annotations
@@ -21,15 +21,11 @@ from safetensors.numpy import save as to_bytes
 
 from jaxmaxent import checks
 from jaxmaxent.files import named, new_folder
-from jaxmaxent.models._networks import (
-    Architecture,
-    Network,
-    architecture_from_dict,
-    parameters,
-    with_parameters,
-)
+from jaxmaxent.models._description import architecture_from_dict
+from jaxmaxent.models._networks import Architecture, Network
+from jaxmaxent.models._parameters import parameters, with_parameters
 
-KIND = "network"  # of output, in the list of a folder's files
+KIND = "network"  # the kind of output, in the manifest of a folder
 FORMAT = "jaxmaxent-model"
 # Version 1 had no checksum of the weights.
 FORMAT_VERSION = 2
@@ -40,33 +36,41 @@ _LARGEST_DESCRIPTION = 10 * 2**20  # bytes
 
 
 def save(
-    network: Network, path: str | os.PathLike, *, metadata: dict[str, Any] | None = None, force: bool = False
+    network: Network, path: str | os.PathLike[str], *, metadata: dict[str, Any] | None = None, force: bool = False
 ) -> None:
-    """Write a network to a new folder, whole or not at all.
+    """Write a network to a new folder, completely or not at all.
+
+        save(network, "model", metadata={"seed": 3})
+        network = load("model")
 
     Args:
         network: a network of this package.
-        path: the folder to make.
-        metadata: anything that JSON can hold, kept with the architecture (`read_metadata`).
-        force: replace a network that was written here; never anything else.
+        path: the folder to create.
+        metadata: anything that JSON can hold, saved beside the architecture; `read_metadata` returns it.
+        force: replace a network that this function wrote; other files are never replaced.
 
     Raises:
-        ValueError: if `path` exists and may not be replaced, or cannot be written; for weights that are not
-            finite, or metadata that JSON cannot hold.
+        ValueError: if `path` exists and must not be replaced, or cannot be written; if the weights are not finite, or
+            JSON cannot hold the metadata.
     """
     with new_folder(path, kind=KIND, force=force) as folder:
         write(network, folder, metadata=metadata)
 
 
-def write(network: Network, folder: str | os.PathLike, *, metadata: dict[str, Any] | None = None) -> None:
-    """Write the two files of a network into a folder that exists, for callers who add files of their own.
+def write(network: Network, folder: str | os.PathLike[str], *, metadata: dict[str, Any] | None = None) -> None:
+    """Write the two files of a network into an existing folder, for callers that add files of their own.
+
+    Args:
+        network: a network of this package.
+        folder: the folder, which exists.
+        metadata: anything that JSON can hold.
 
     Raises:
-        ValueError: for weights that are not finite, or metadata that JSON cannot hold.
+        ValueError: if the weights are not finite, or JSON cannot hold the metadata.
     """
     params = parameters(network)
     checks.finite_parameters("the network's weights", params)
-    # Not save_file, whose files only their owner may read.
+    # Only their owner may read the files of `save_file`.
     weights = to_bytes({name: np.ascontiguousarray(leaf) for name, leaf in _named(params)})
     description = {
         "format": FORMAT,
@@ -80,19 +84,25 @@ def write(network: Network, folder: str | os.PathLike, *, metadata: dict[str, An
         text = json.dumps(description, indent=2, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise ValueError(f"metadata must be what JSON can hold, but {error}") from error
-    if len(text) > _LARGEST_DESCRIPTION // 4:  # a letter may take four bytes
+    if len(text) > _LARGEST_DESCRIPTION // 4:  # a character takes up to four bytes
         raise ValueError(f"metadata must be at most {_LARGEST_DESCRIPTION // 4:,} letters as JSON, got {len(text):,}")
     folder = Path(folder)
     (folder / DESCRIPTION).write_text(text + "\n", encoding="utf-8")
     (folder / WEIGHTS).write_bytes(weights)
 
 
-def load(path: str | os.PathLike) -> Network:
-    """The network in a folder that `save` wrote, in evaluation mode.
+def load(path: str | os.PathLike[str]) -> Network:
+    """Read the network in a folder that `save` wrote.
+
+    Args:
+        path: the folder.
+
+    Returns:
+        the network, in evaluation mode.
 
     Raises:
-        ValueError: if the folder is missing, of another kind or of a newer version, or its weights are
-            missing, damaged, not those of its architecture or not finite.
+        ValueError: if the folder is missing, is not a saved network or has a newer format; if the weights are missing,
+            damaged or not finite, or do not fit the architecture.
     """
     path = Path(named(path))
     description = _description(path)
@@ -109,22 +119,26 @@ def load(path: str | os.PathLike) -> Network:
     return with_parameters(architecture, params)
 
 
-def read_metadata(path: str | os.PathLike) -> dict[str, Any]:
-    """The metadata that `save` was given.
+def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return the metadata that `save` was given; an empty dictionary if there was none.
+
+    Args:
+        path: the folder of a saved network.
 
     Raises:
-        ValueError: if the folder is missing, of another kind or of a newer version.
+        ValueError: if the folder is missing, is not a saved network or has a newer format.
     """
     return _description(Path(named(path))).get("metadata", {})
 
 
 def _named(params: Any) -> list[tuple[str, Any]]:
-    """Leaves in the order of `jax.tree.leaves`, named like "dense/0/kernel"."""
+    """Return the leaves in the order of `jax.tree.leaves`, with names such as "dense/0/kernel"."""
     leaves = jax.tree_util.tree_leaves_with_path(params)
     return [(jax.tree_util.keystr(path, simple=True, separator="/"), leaf) for path, leaf in leaves]
 
 
 def _description(path: Path) -> dict[str, Any]:
+    """Read the JSON file of a saved network."""
     if not os.path.exists(path):
         raise ValueError(f"{path} does not exist, expected a folder with a saved network")
     file = path / DESCRIPTION
@@ -138,12 +152,7 @@ def _description(path: Path) -> dict[str, Any]:
         raise ValueError(f"{file} cannot be read as JSON: {error}") from error
     except RecursionError:
         raise ValueError(f"{file} cannot be read as JSON: it is nested too deeply") from None
-    kind = description.get("format") if isinstance(description, dict) else None
-    if kind != FORMAT:
-        raise ValueError(f"{file} must have the format {FORMAT!r}, got {checks.shown(kind)}")
-    number = description.get("format_version")
-    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-        raise ValueError(f"{file} must have a format_version that is a whole number from 1, got {checks.shown(number)}")
+    number = checks.format_version(file, description, FORMAT)
     if number > FORMAT_VERSION:
         raise ValueError(
             f"{file} has format_version {checks.shown(number)}, but this version of jaxmaxent reads up to "
@@ -160,7 +169,7 @@ def _architecture(path: Path, description: dict[str, Any]) -> Architecture:
 
 
 def _weights(file: Path, architecture: Architecture) -> bytes:
-    """The file of the weights, if it is not too small for what the architecture would have built."""
+    """Read the file of the weights; refuse it if it is too small for the architecture, before anything is built."""
     if not file.is_file():
         raise ValueError(f"{file} does not exist, so the network's weights are missing")
     size = file.stat().st_size

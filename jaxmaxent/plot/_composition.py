@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jaxmaxent.analysis import CompositionShift
-from jaxmaxent.analysis._response import Response
+from jaxmaxent.analysis import CompositionResponse, CompositionShift
 from jaxmaxent.plot._inputs import need
 from jaxmaxent.plot._style import BLACK, BLUE, GRAY, ORANGE, finish_curves, new_axes
 
@@ -64,7 +63,7 @@ def composition_shift(found: CompositionShift, *, names: Sequence[str] | None = 
     return _finished(ax, _sentence(found))
 
 
-def composition_response(found: Response, *, ax: Axes | None = None) -> Axes:
+def composition_response(found: CompositionResponse, *, ax: Axes | None = None) -> Axes:
     """Draw the mean fraction of a field against μ, with the network and without it.
 
     The band is ± two standard errors. The curve ends where the run has too few effective draws. The circle marks the μ
@@ -85,8 +84,8 @@ def composition_response(found: Response, *, ax: Axes | None = None) -> Axes:
     ax.plot(mu, mean / found.length, color=BLUE, linewidth=1.2, label="ensemble")
     known = np.isfinite(mean)
     if known.any():
-        here = np.interp(found.at, mu[known], mean[known] / found.length, left=np.nan, right=np.nan)
-        ax.plot([found.at], [here], "o", color=BLUE, markersize=4)
+        here = np.interp(found.run_mu, mu[known], mean[known] / found.length, left=np.nan, right=np.nan)
+        ax.plot([found.run_mu], [here], "o", color=BLUE, markersize=4)
     ax.set_xlabel("μ", fontsize=9)
     ax.set_ylabel(f"fraction of {found.field}", fontsize=9)
     return _finished(ax, "")

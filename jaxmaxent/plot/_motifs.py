@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from jaxmaxent import checks
-from jaxmaxent.analysis import information_bits
-from jaxmaxent.analysis._motifs.find import FoundMotif, Member
-from jaxmaxent.analysis._motifs.tomtom import Hit
+from jaxmaxent.analysis import FoundMotif, MotifHit, MotifMember, information_bits
 from jaxmaxent.ensembles import DNA, Alphabet
 from jaxmaxent.plot._inputs import need
 from jaxmaxent.plot._logos import logo
@@ -28,7 +26,12 @@ LABEL_LETTERS = 28  # letters that fit at the left
 
 
 def motif(
-    found: FoundMotif, *, hit: Hit | None = None, alphabet: Alphabet = DNA, members: int = 20, title: str | None = None
+    found: FoundMotif,
+    *,
+    hit: MotifHit | None = None,
+    alphabet: Alphabet = DNA,
+    members: int = 20,
+    title: str | None = None,
 ) -> Figure:
     """Draw a motif: the logo of its average, its members below, and the logo of a known motif below these.
 
@@ -72,7 +75,7 @@ def motif(
     return axes[0].figure  # pyright: ignore[reportReturnType]
 
 
-def _facing(hit: Hit, alphabet: Alphabet) -> tuple[np.ndarray, int]:
+def _facing(hit: MotifHit, alphabet: Alphabet) -> tuple[np.ndarray, int]:
     """Return the known motif on the strand of the hit, and the query's column under its first column."""
     known = np.asarray(hit.target.probabilities)
     if hit.strand == "-":
@@ -98,7 +101,7 @@ def _stacked_axes(heights: list[float], above: list[float], columns: float) -> l
     return axes
 
 
-def _draw_members(ax: Axes, aligned: np.ndarray, members: tuple[Member, ...], letters: str) -> None:
+def _draw_members(ax: Axes, aligned: np.ndarray, members: tuple[MotifMember, ...], letters: str) -> None:
     """Draw one row of letters per member, as one artist."""
     from matplotlib.collections import PathCollection
     from matplotlib.colors import to_rgba
@@ -125,7 +128,7 @@ def _draw_members(ax: Axes, aligned: np.ndarray, members: tuple[Member, ...], le
         ax.spines[side].set_visible(False)
 
 
-def _label(member: Member) -> str:
+def _label(member: MotifMember) -> str:
     place = f" {member.start}–{member.stop} {member.strand}"
     room = LABEL_LETTERS - len(place)
     name = " ".join(member.name.split())

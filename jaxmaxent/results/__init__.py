@@ -1,4 +1,6 @@
-"""The result of sampling: `Run`, in memory and on disk."""
+"""The result of sampling: `Run`, in memory, on disk and for other programs."""
 
+from jaxmaxent.results._join import join as join
 from jaxmaxent.results._run import Run as Run
-from jaxmaxent.results._run import join as join
+from jaxmaxent.results._schema import SCHEMA as SCHEMA
+from jaxmaxent.results._schema import Attribute as Attribute

@@ -1,4 +1,4 @@
-"""What a user asks of a run besides the ensemble, checked, with every default filled in."""
+"""The options of a run: what a user asks for besides the ensemble, checked, with every default filled in."""
 
 from __future__ import annotations
 
@@ -6,42 +6,49 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
+import jax
+import numpy as np
+
 from jaxmaxent import checks
 from jaxmaxent.ensembles import Ensemble
-from jaxmaxent.sampling.device._background_draws import drawn_together
+from jaxmaxent.results import Run
+from jaxmaxent.sampling.host._ladder import checked_ladder
 
-# Sweeps of single-site proposals over the sequence, as long as a warm-up is where the length of the run is open.
-_WARM_UP_SWEEPS = 40
-# Rule and ladder are adapted after each of so many rounds, of a 16th of the warm-up and of so many states at least;
-# in the rest the ladder is left alone, so that chains settle. What a rule has learned of the few that have come to the
-# wanted β brings the others there, so many short rounds are better than a few long ones.
+# Sweeps of single-site proposals over the sequence in the burn-in, if the length of the run is open.
+BURN_IN_SWEEPS = 40
+# Rule and ladder are adapted after each of so many rounds, each a 16th of the burn-in and at least so many draws. For
+# the rest of the burn-in the ladder stays as it is, so that chains settle. The rule learns from the few replicas that
+# have come to the target and so brings the others there: many short rounds are better than a few long ones.
 _ROUNDS, _SHORTEST_ROUND = 12, 4
 # How proposals are evaluated.
 AUTO, FULL, INCREMENTAL = "auto", "full", "incremental"
-# Batches of which the host asks for counts, at least, in a long run.
-_FEWEST_BATCHES = 16
-# Steps between two exchanges: sequences travel along a ladder as fast as it exchanges.
+# Batches of counts that the host asks for in a long run, at least.
+FEWEST_BATCHES = 16
+# Steps between two swaps. Sequences travel along a ladder as fast as it swaps.
 THIN = 5
 CHAINS, CHAINS_AT_ONE_BETA, ANCHOR_CHAINS = 8, 256, 1
 DEFAULT_RUNGS, MOST_RUNGS = 14, 10_000
-# Replicas at the last rung, where sequences change slowest.
-LAST_REPLICAS = 8
+# Replicas at the target, where sequences change slowest.
+TARGET_REPLICAS = 8
+# A forward pass of so many sequences costs little more per sequence than one of many.
+_ENOUGH_TOGETHER = 32
+# A draw at β = 0 that waits takes as much memory as a replica: at most a few wait, and at most this share of these.
+_MOST_TOGETHER, _SHARE_TOGETHER = 4, 1 / 4
 
 
 @dataclasses.dataclass(frozen=True)
 class Precision:
-    """What has to be reached before a run ends, and when it gives up.
+    """The precision at which a run ends, and the limits at which it gives up.
 
-    Everything is asked of every letter's frequency at every position, of the energy and of every field, at every
-    β. Bulk effective sample sizes and rank-normalised split R-hat are those of Vehtari et al. (Bayesian Analysis 16,
-    2021).
+    It holds for the frequency of every letter at every position, for the energy and for every field, at every β. Bulk
+    effective sample sizes and rank-normalised split R-hat are those of Vehtari et al. (Bayesian Analysis 16, 2021).
 
     Attributes:
         rhat: largest R-hat.
         ess: smallest effective sample size.
-        mcse: largest standard error of a letter's frequency, or None.
+        mcse: largest standard error of a letter frequency, or None.
         steps: give up after so many steps of each replica.
-        seconds: give up after so many seconds of sampling (None: never). What then comes out depends on the machine.
+        seconds: give up after so many seconds of sampling (None: never). The result then depends on the machine.
     """
 
     rhat: float = 1.01
@@ -60,33 +67,33 @@ class Precision:
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
-    """Plain numbers and words, so that they can be saved as JSON.
+class Options:
+    """The options of a run as plain numbers and words, so that they can be saved as JSON; make them with `Options.of`.
 
     Attributes:
         chains: chains at every rung that enter estimates.
-        extra: chains beside them that start at the anchor.
-        rungs: β's of each anchor.
-        target_replicas: replicas of each chain at the last of them.
-        has_source: whether the first rung is drawn exactly.
-        adapts: whether the ladder is adapted in the warm-up.
-        rounds: counted states of every round of the warm-up.
-        counted: states to count at most.
-        thin: steps between two counted states.
+        anchor_chains: chains beside them that start at the anchor.
+        rungs: number of β's of each anchor.
+        target_replicas: replicas of each chain at the target.
+        has_background: whether the first rung is at β = 0 and drawn exactly.
+        betas: β's that were given, one ladder or one per anchor; None if the ladder is to be placed.
+        rounds: draws of every round of the burn-in.
+        draws: largest number of draws after the burn-in.
+        thin: steps between two draws.
         store_every: steps between two stored draws, or None.
         until: what ends the run before that, or None.
-        names: what the anchors are called.
-        evaluation: how proposals are evaluated: "full" or "incremental", and "auto" before that is decided.
+        names: names of the anchors.
+        evaluation: how proposals are evaluated: "full", "incremental", or "auto" until `prepare` decides.
     """
 
     chains: int
-    extra: int
+    anchor_chains: int
     rungs: int
     target_replicas: int
-    has_source: bool
-    adapts: bool
+    has_background: bool
+    betas: tuple[tuple[float, ...], ...] | None
     rounds: tuple[int, ...]
-    counted: int
+    draws: int
     thin: int
     store_every: int | None
     until: Precision | None
@@ -94,83 +101,153 @@ class Settings:
     evaluation: str = AUTO
 
     @property
-    def places(self) -> int:
-        """Sequences of a chain: one at every rung, at the last as many as it has replicas."""
+    def all_chains(self) -> int:
+        """Chains of each anchor, those that start at it included."""
+        return self.chains + self.anchor_chains
+
+    @property
+    def adapts(self) -> bool:
+        """True if the ladder is adapted in the burn-in."""
+        return self.has_background and self.betas is None
+
+    @property
+    def slots(self) -> int:
+        """Slots of a chain: one at every rung, and at the target one for each of its replicas."""
         return self.rungs - 1 + self.target_replicas
+
+    @property
+    def replicas(self) -> int:
+        """Replicas of a chain; none walks at β = 0, where sequences are drawn."""
+        return self.slots - self.has_background
 
     @property
     def drawn_together(self) -> int:
         """Draws at β = 0 of each chain that are made together, 0 without a ladder."""
-        return drawn_together(self.chains + self.extra, self.places - 1) if self.has_source else 0
+        return drawn_together(self.all_chains, self.replicas) if self.has_background else 0
 
     @property
     def burn_in(self) -> int:
-        """Steps of the warm-up."""
+        """Steps of the burn-in."""
         return sum(self.rounds) * self.thin
 
     @property
+    def steps(self) -> int:
+        """Largest number of steps, the burn-in included."""
+        return self.burn_in + self.draws * self.thin
+
+    @property
     def wanted(self) -> Precision:
-        """What is asked of the estimates, also where it does not end the run."""
+        """The precision that the estimates are judged by, even if it does not end the run."""
         return self.until or Precision()
 
     @classmethod
+    @jax.transfer_guard("allow")
     def of(
-        cls, ensemble: Ensemble, *, rungs: int, has_source: bool, adapts: bool, going_on: bool, chains: Any,
-        target_replicas: Any, anchor_chains: Any, until: Any, steps: Any, burn_in: Any, thin: Any, store_every: Any,
-        names: Sequence[str] | None,
-    ) -> Settings:  # fmt: skip
-        """Check what was given and fill in the rest; arguments are those of `sample`."""
+        cls,
+        ensemble: Ensemble,
+        *,
+        ladder: Any = AUTO,
+        chains: int | None = None,
+        target_replicas: int | None = None,
+        anchor_chains: int | None = None,
+        until: Precision | None = None,
+        steps: int | None = None,
+        burn_in: int | None = None,
+        thin: int = THIN,
+        store_every: int | None = None,
+        start: str | Run = "background",
+        names: Sequence[str] | None = None,
+        evaluation: str = AUTO,
+    ) -> Options:
+        """Check what was given and fill in the rest; arguments are those of `sample`.
+
+        Raises:
+            ValueError: for bad input, naming the argument.
+        """
+        ensemble = ensemble.batched()
+        goes_on, laddered = isinstance(start, Run), ladder is not None
+        rungs, betas = _ladder(ladder, ensemble, start)
+        if isinstance(start, Run) and laddered and target_replicas is None:
+            target_replicas = start.target_replicas
         if chains is None:
-            chains = CHAINS if has_source else CHAINS_AT_ONE_BETA
+            chains = CHAINS if laddered else CHAINS_AT_ONE_BETA
         if anchor_chains is None:
-            anchor_chains = ANCHOR_CHAINS if has_source and not going_on else 0
-        if target_replicas is None:
-            target_replicas = LAST_REPLICAS if has_source else 1
-        target_replicas = checks.integer("target_replicas", target_replicas, at_least=1)
-        if target_replicas > 1 and not has_source:
-            raise ValueError(f"target_replicas must be 1 without a ladder, got {target_replicas}: take more chains")
+            anchor_chains = ANCHOR_CHAINS if laddered and not goes_on else 0
+        target_replicas = _target_replicas(target_replicas, laddered=laddered)
         thin = checks.integer("thin", thin, at_least=1, at_most=checks.MOST_STEPS)
         until, steps = _length(until, steps, thin)
-        if burn_in is None:
-            burn_in = -(-(steps // 4 if until is None else _WARM_UP_SWEEPS * ensemble.length) // thin) * thin
-        burn_in = checks.multiple(
-            "burn_in", checks.integer("burn_in", burn_in, at_least=0, at_most=checks.MOST_STEPS), "thin", thin
-        )
-        if store_every is not None:
-            store_every = checks.integer("store_every", store_every, at_least=1)
-            store_every = checks.multiple("store_every", store_every, "thin", thin)
-            if store_every > steps:
-                raise ValueError(f"store_every must be at most steps = {steps}, got {store_every}")
-        # Sequences of an earlier run are those to learn from at once.
-        rounds = _rounds(burn_in // thin, several=has_source and not going_on)
-        _check_counts(max(*rounds, steps // thin // _FEWEST_BATCHES, 1) * thin, target_replicas)
+        burn_in = _burn_in(burn_in, steps if until is None else None, thin, ensemble.length)
+        store_every = _store_every(store_every, thin, steps)
+        # The sequences of an earlier run can be learned from at once.
+        rounds = _rounds(burn_in // thin, several=laddered and not goes_on)
+        _check_counts(max(*rounds, steps // thin // FEWEST_BATCHES, 1) * thin, target_replicas)
         return cls(
             chains=checks.integer("chains", chains, at_least=1),
-            extra=checks.integer("anchor_chains", anchor_chains, at_least=0),
+            anchor_chains=checks.integer("anchor_chains", anchor_chains, at_least=0),
             rungs=rungs,
             target_replicas=target_replicas,
-            has_source=has_source,
-            adapts=adapts,
+            has_background=laddered,
+            betas=betas,
             rounds=rounds,
-            counted=steps // thin,
+            draws=steps // thin,
             thin=thin,
             store_every=store_every,
             until=until,
             names=_names(names, ensemble.anchors),
+            evaluation=evaluation,
         )
 
     def to_json(self) -> dict[str, Any]:
-        """The settings as plain values."""
+        """Return the options as plain values."""
         return dataclasses.asdict(self)
 
     @classmethod
-    def from_json(cls, saved: dict[str, Any]) -> Settings:
-        """The settings that were saved."""
+    def from_json(cls, saved: dict[str, Any]) -> Options:
+        """Return the options that were saved."""
         until = None if saved["until"] is None else Precision(**saved["until"])
-        return cls(**saved | {"until": until, "rounds": tuple(saved["rounds"]), "names": tuple(saved["names"])})
+        betas = None if saved["betas"] is None else tuple(map(tuple, saved["betas"]))
+        own = {"until": until, "betas": betas, "rounds": tuple(saved["rounds"]), "names": tuple(saved["names"])}
+        return cls(**saved | own)
+
+
+def drawn_together(chains: int, replicas: int) -> int:
+    """Return how many draws at β = 0 of each chain are made together, in one forward pass of those of all chains.
+
+    Args:
+        chains: number of chains.
+        replicas: replicas of each chain.
+    """
+    return max(1, min(_MOST_TOGETHER, -(-_ENOUGH_TOGETHER // chains), int(_SHARE_TOGETHER * replicas)))
+
+
+def _ladder(given: Any, ensemble: Ensemble, start: Any) -> tuple[int, tuple[tuple[float, ...], ...] | None]:
+    """Return the number of rungs, and the β's if they are known."""
+    if given is None:
+        return 1, None
+    if isinstance(given, str) and given != AUTO:
+        raise ValueError(f'ladder must be "auto", a number of rungs, β\'s or None, got {checks.shown(given)}')
+    if isinstance(start, Run) and np.ndim(given) == 0:
+        # The ladder of the run fits its chains, and was adapted with more of them than a new burn-in would have.
+        given = start.beta
+    if isinstance(given, str):
+        return DEFAULT_RUNGS, None
+    if np.ndim(given) == 0:
+        return checks.integer("ladder", given, at_least=2, at_most=MOST_RUNGS), None
+    betas = checked_ladder(given, np.asarray(ensemble.beta, float))
+    return betas.shape[1], tuple(map(tuple, betas.tolist()))
+
+
+def _target_replicas(given: int | None, *, laddered: bool) -> int:
+    replicas = TARGET_REPLICAS if laddered else 1
+    if given is not None:
+        replicas = checks.integer("target_replicas", given, at_least=1)
+    if replicas > 1 and not laddered:
+        raise ValueError(f"target_replicas must be 1 without a ladder, got {replicas}: take more chains")
+    return replicas
 
 
 def _length(until: Any, steps: Any, thin: int) -> tuple[Precision | None, int]:
+    """Return the precision that ends the run, or None, and the largest number of steps."""
     if steps is not None:
         if until is not None:
             raise ValueError(
@@ -185,6 +262,23 @@ def _length(until: Any, steps: Any, thin: int) -> tuple[Precision | None, int]:
     return until, max(until.steps // thin, 1) * thin
 
 
+def _burn_in(given: Any, steps: int | None, thin: int, length: int) -> int:
+    """Return the steps of the burn-in; `steps` are those after it, or None if the length of the run is open."""
+    if given is None:
+        given = -(-(BURN_IN_SWEEPS * length if steps is None else steps // 4) // thin) * thin
+    given = checks.integer("burn_in", given, at_least=0, at_most=checks.MOST_STEPS)
+    return checks.multiple("burn_in", given, "thin", thin)
+
+
+def _store_every(given: Any, thin: int, steps: int) -> int | None:
+    if given is None:
+        return None
+    every = checks.multiple("store_every", checks.integer("store_every", given, at_least=1), "thin", thin)
+    if every > steps:
+        raise ValueError(f"store_every must be at most steps = {steps}, got {every}")
+    return every
+
+
 def _names(names: Sequence[str] | None, anchors: int) -> tuple[str, ...]:
     if names is None:
         return tuple(f"anchor_{i}" for i in range(anchors))
@@ -196,7 +290,7 @@ def _names(names: Sequence[str] | None, anchors: int) -> tuple[str, ...]:
 
 
 def _check_counts(steps: int, target_replicas: int) -> None:
-    """ValueError if what is counted between two visits of the host may become too large a number for the device."""
+    """Check that counts between two visits of the host are numbers that the device can hold."""
     if steps * target_replicas > checks.MOST:
         raise ValueError(
             f"target_replicas must be at most {checks.MOST // steps:,} for so many steps, got {target_replicas:,}: "
@@ -204,10 +298,10 @@ def _check_counts(steps: int, target_replicas: int) -> None:
         )
 
 
-def _rounds(counted: int, *, several: bool) -> tuple[int, ...]:
-    """Counted states of every round of a warm-up of `counted` states."""
+def _rounds(draws: int, *, several: bool) -> tuple[int, ...]:
+    """Return the draws of every round of a burn-in of so many draws."""
     if not several:
-        return (counted,) if counted else ()
-    size = max(counted // 16, _SHORTEST_ROUND)
-    sizes = [size] * min(_ROUNDS, 3 * counted // (4 * size))
-    return (*sizes, counted - sum(sizes)) if counted else ()
+        return (draws,) if draws else ()
+    size = max(draws // 16, _SHORTEST_ROUND)
+    sizes = [size] * min(_ROUNDS, 3 * draws // (4 * size))
+    return (*sizes, draws - sum(sizes)) if draws else ()

@@ -1,4 +1,4 @@
-"""Ladders of a problem drawn from its exact distributions, in the form of a run, and what is exact about them."""
+"""Ladders of a problem drawn from its exact distributions, in the form of a run, and their exact values."""
 
 import dataclasses
 import functools
@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 
 import exact
+from jaxmaxent.diagnostics import log_z_along
 from problems import Problem
 
 
@@ -56,7 +57,7 @@ class Ladder:
 
         Args:
             sticky: the chance that a state is that of the step before, so that states have autocorrelation.
-            shared: whether the rungs of a chain are drawn with the same random numbers, so that they are correlated.
+            shared: True to draw the rungs of a chain with the same random numbers, so that they are correlated.
         """
         order = np.argsort(self.energies)
         shape = (len(self.betas), chains, states)
@@ -75,16 +76,17 @@ class Ladder:
 
 
 def like_a_run(betas, energies, first, counts=None, mu=()):
-    """What the analysis reads of a run with one anchor; energies have shape [rungs, chains, states].
+    """Return an object with the attributes of a run that the analysis reads, for one anchor.
 
-    Its log Z is the trapezoidal rule's, so that whatever starts from it has some way to go.
+    Energies have shape [rungs, chains, states].
+
+    Its log Z is estimated from its energies, as that of a run is.
     """
     counts = np.zeros((*energies.shape, 0)) if counts is None else counts
-    mean = energies.mean((1, 2))
-    rough = first - np.concatenate([[0], np.cumsum(np.diff(betas) * (mean[1:] + mean[:-1]) / 2)])
+    log_z, log_z_error = log_z_along(np.array(betas), np.moveaxis(energies, 0, -1), first)
     return SimpleNamespace(
         beta=np.array([betas]), energies=energies[None], counts=counts[None], mu=np.array([mu]).reshape(1, -1),
-        log_z=rough[None],
+        log_z=log_z[None], log_z_error=log_z_error[None],
     )  # fmt: skip
 
 
@@ -103,8 +105,9 @@ def jackknifed(estimate, run, copies):
 
     def copied(weights):
         which = np.repeat(np.arange(chains), weights)
-        kept = {"energies": run.energies[:, :, which], "counts": run.counts[:, :, which]}
-        return estimate(SimpleNamespace(**{**vars(run), **kept}))
+        (energies,), (counts,) = run.energies[:, :, which], run.counts[:, :, which]
+        kept = like_a_run(run.beta[0], energies, run.log_z[0, 0], counts, run.mu[0])
+        return estimate(SimpleNamespace(**{**vars(run), **vars(kept)}))
 
     influences = []
     for chain in range(chains):

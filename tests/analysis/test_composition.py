@@ -11,8 +11,8 @@ import exact
 import jaxmaxent as jme
 from jaxmaxent import plot
 from jaxmaxent.analysis import composition_response, composition_shift, shift_over_anchors
-from jaxmaxent.analysis._composition import _exact_background
-from jaxmaxent.analysis._response import reweighted
+from jaxmaxent.analysis._composition.response import reweighted
+from jaxmaxent.analysis._composition.shift import _exact_background
 from jaxmaxent.plot import composition_response as draw_response
 from jaxmaxent.plot import composition_shift as draw_shift
 from problems import Problem
@@ -166,7 +166,7 @@ def test_correlation_is_pearsons_with_the_line_of_least_squares():
 
 def test_shift_of_a_run_is_the_exact_one(sampled):
     run, ensemble = sampled
-    found = composition_shift(run, "CG", ensemble=ensemble)
+    found = composition_shift(run, field="CG", ensemble=ensemble)
     top, bare = (np.array([exact_of(anchor, beta)[0] for anchor in run.anchors]) for beta in (3.0, 0.0))
     np.testing.assert_allclose(found.background, bare / 4, rtol=1e-5)
     assert (np.abs(found.shift - (top - bare) / 4) < 5 * found.shift_error).all()
@@ -176,13 +176,13 @@ def test_shift_of_a_run_is_the_exact_one(sampled):
     assert found.effect == pytest.approx(np.mean(4 * found.shift / sd), rel=1e-4)
     np.testing.assert_array_equal(found.own, np.isin(run.anchors, [1, 2]).mean(1))
     assert found.field == "CG"
-    bottom = composition_shift(run, "CG", ensemble=ensemble, rung=0)
+    bottom = composition_shift(run, field="CG", ensemble=ensemble, rung=0)
     assert bottom.moves.p > 1e-3
 
 
 def test_shift_without_the_ensemble_uses_the_rung_at_zero(sampled):
     run, ensemble = sampled
-    known, found = composition_shift(run, 0, ensemble=ensemble), composition_shift(run)
+    known, found = composition_shift(run, ensemble=ensemble), composition_shift(run)
     np.testing.assert_array_equal(found.own, known.own)
     np.testing.assert_array_equal(found.background, run.field_mean[:, 0, 0] / 4)
     np.testing.assert_allclose(found.shift_error, np.hypot(run.field_error[:, 0, 0], run.field_error[:, -1, 0]) / 4)
@@ -192,12 +192,12 @@ def test_shift_without_the_ensemble_uses_the_rung_at_zero(sampled):
 
 def test_pairs_and_misleading_names_have_no_content_of_their_own(sampled):
     run, _ = sampled
-    assert np.isnan(composition_shift(run, "CpA").own).all()
+    assert np.isnan(composition_shift(run, field="CpA").own).all()
     renamed = dataclasses.replace(run, field_names=("A", "CpA"))
-    assert np.isnan(composition_shift(renamed, "A").own).all()
+    assert np.isnan(composition_shift(renamed, field="A").own).all()
 
 
-def test_fixed_positions_and_neighbours_count_in_the_background():
+def test_fixed_positions_and_neighbors_count_in_the_background():
     problem = Problem(length=4, beta=0.0, mus=(0.4, -0.8), fixed=(0, 2), seed=4)
     anchors = problem.states[[17, 200]]
     mean, variance, own = _exact_background(problem.ensemble(anchor=anchors), 1)
@@ -216,7 +216,7 @@ def test_fixed_positions_and_neighbours_count_in_the_background():
 def test_response_of_a_run_is_the_exact_one(sampled):
     run, ensemble = sampled
     mu = PROBLEM.mus[0] + np.linspace(-1.5, 1.5, 7)
-    found = composition_response(run, "CG", mu, ensemble=ensemble, anchor=2)
+    found = composition_response(run, field="CG", mu=mu, ensemble=ensemble, anchor=2)
     top, bare = (
         np.array([exact_of(run.anchors[2], beta, change) for change in mu - PROBLEM.mus[0]]) for beta in (3.0, 0.0)
     )
@@ -225,17 +225,17 @@ def test_response_of_a_run_is_the_exact_one(sampled):
     assert (np.abs(found.mean - top[:, 0]) < 5 * found.mean_error).all()
     assert (np.abs(found.susceptibility - top[:, 1]) < 5 * found.susceptibility_error).all()
     assert (found.mean_error < 0.1).all()
-    assert (found.at, found.length, found.field) == (pytest.approx(0.4), 4, "CG")
-    without = composition_response(run, "CG", mu, anchor=2)
+    assert (found.run_mu, found.length, found.field) == (pytest.approx(0.4), 4, "CG")
+    without = composition_response(run, field="CG", mu=mu, anchor=2)
     np.testing.assert_allclose(without.background, bare[:, 0], atol=0.1)
     np.testing.assert_array_equal(without.mean, found.mean)
 
 
 def test_response_at_the_runs_own_mu_is_that_of_the_traced_states(sampled):
     run, _ = sampled
-    found = composition_response(run, "CG")
+    found = composition_response(run, field="CG")
     assert len(found.mu) == 41
-    middle = np.argmin(np.abs(found.mu - found.at))
+    middle = np.argmin(np.abs(found.mu - found.run_mu))
     counts = run.counts[0, -1, :, :, 0]
     assert found.mean[middle] == pytest.approx(counts.mean())
     assert found.susceptibility[middle] == pytest.approx(counts.var())
@@ -316,9 +316,9 @@ def test_pictures_of_a_shift():
 def test_picture_of_a_response():
     counts = np.random.default_rng(12).binomial(100, 0.5, (16, 500)).astype(float)
     run = made_run(counts)
-    ax = draw_response(composition_response(run, "GC"))
+    ax = draw_response(composition_response(run, field="GC"))
     bare, curve, here = ax.lines
-    found = composition_response(run, "GC")
+    found = composition_response(run, field="GC")
     np.testing.assert_allclose(curve.get_ydata(), found.mean / 100)
     np.testing.assert_allclose(bare.get_ydata(), found.background / 100)
     assert here.get_ydata()[0] == pytest.approx(counts.mean() / 100)
@@ -343,11 +343,11 @@ def made_run(counts, beta=1.0, **entries):
         ({"count": [1.0, np.inf, 2.0]}, "count must be finite"),
         ({"count": [[1.0]]}, r"count must have shape \[anchors\], got \[1, 1\]"),
         ({"count": []}, r"count must have shape \[anchors\], got \[0\]"),
-        ({"error": [1.0]}, r"error must have shape \[3\] as count has, got \[1\]"),
+        ({"error": [1.0]}, r"error must have the shape \[3\] of count, got \[1\]"),
         ({"error": [1.0, -1.0, 1.0]}, "error must not be negative, got -1"),
-        ({"background": [1.0]}, r"background must have shape \[3\]"),
+        ({"background": [1.0]}, r"background must have the shape \[3\]"),
         ({"background_sd": [1.0, 1.0, -2.0]}, "background_sd must be finite ≥ 0, got -2"),
-        ({"own": [1.0]}, r"own must have shape \[3\]"),
+        ({"own": [1.0]}, r"own must have the shape \[3\]"),
         ({"length": 0}, "length must be a whole number of at least 1"),
     ],
 )
@@ -360,16 +360,18 @@ def test_bad_counts_are_named(change, message):
 def test_bad_runs_and_fields_are_named(sampled):
     run, ensemble = sampled
     with pytest.raises(ValueError, match=r"field must be one of the run's fields \['CG', 'CpA'\], got 'AT'"):
-        composition_shift(run, "AT")
-    with pytest.raises(ValueError, match="field must be a whole number from -2 to 1, got 2"):
-        composition_response(run, 2)
-    with pytest.raises(ValueError, match="rung must be a whole number from -3 to 2, got 3"):
+        composition_shift(run, field="AT")
+    with pytest.raises(ValueError, match="field must be a whole number from 0 to 1, got 2"):
+        composition_response(run, field=2)
+    with pytest.raises(
+        ValueError, match="rung must be None, which means the target, or a whole number from 0 to 2, got 3"
+    ):
         composition_shift(run, rung=3)
-    with pytest.raises(ValueError, match="anchor must be a whole number from -4 to 3, got 4"):
+    with pytest.raises(ValueError, match="anchor must be a whole number from 0 to 3, got 4"):
         composition_response(run, anchor=4)
     with pytest.raises(ValueError, match="run must have a field to look at"):
         composition_shift(dataclasses.replace(run, field_names=()))
-    with pytest.raises(ValueError, match="run must have a rung at β = 0 where no ensemble is given, its lowest β is 1"):
+    with pytest.raises(ValueError, match="run must have a rung at β = 0 if no ensemble is given, got a lowest β of 1"):
         composition_shift(made_run(np.zeros((2, 5))))
     with pytest.raises(ValueError, match="run must have a count of GC that changes, got 3 only"):
         composition_response(made_run(np.full((2, 5), 3.0)))
@@ -381,7 +383,7 @@ def test_bad_runs_and_fields_are_named(sampled):
         composition_response(run, mu=[np.nan])
     with pytest.raises(ValueError, match="min_ess must be a finite number above 0"):
         composition_response(run, min_ess=0)
-    with pytest.raises(ValueError, match=r"counts must have shape \[chains, states\]"):
+    with pytest.raises(ValueError, match=r"counts must have shape \[chains, draws\]"):
         reweighted(np.zeros(5), np.zeros(1))
 
 

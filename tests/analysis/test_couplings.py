@@ -58,11 +58,11 @@ def exact_information(probabilities, states=STATES, letters=LETTERS):
 
 
 def lazy_draws(rng, probabilities, states, chains, draws, keep):
-    """A chain that stays with probability `keep` and otherwise draws afresh: exact, and with memory."""
-    fresh = rng.choice(len(states), (chains, draws), p=probabilities)
-    fresh_at = np.where(rng.random((chains, draws)) < keep, 0, np.arange(draws))
-    at = np.maximum.accumulate(fresh_at, axis=1)
-    return states[np.take_along_axis(fresh, at, axis=1)].astype(np.uint8)
+    """A chain that stays with probability `keep` and otherwise draws anew: exact, and with memory."""
+    new = rng.choice(len(states), (chains, draws), p=probabilities)
+    drawn_at = np.where(rng.random((chains, draws)) < keep, 0, np.arange(draws))
+    at = np.maximum.accumulate(drawn_at, axis=1)
+    return states[np.take_along_axis(new, at, axis=1)].astype(np.uint8)
 
 
 def unrelated_draws(rng, chains, draws, length, keep, letters=4):
@@ -224,7 +224,7 @@ def test_errors_are_the_spread_over_repeats_and_the_bias_is_gone():
     ("chains", "draws", "keep"), [(8, 400, 0.0), (8, 400, 0.9), (32, 60, 0.97), (2, 1600, 0.9), (1, 3200, 0.9)]
 )
 def test_p_of_unrelated_positions_promises_no_more_than_it_keeps(chains, draws, keep, moment):
-    """However slow their chains, and also where all positions change at the same moment, as when rungs exchange."""
+    """However slow their chains, and also where all positions change at the same moment, as when rungs swap."""
     rng = np.random.default_rng(6)
     tokens = unrelated_draws(rng, chains, draws, 24, keep if moment == "own" else 0.0)
     if moment == "same":
@@ -336,7 +336,7 @@ def test_a_run_needs_draws_and_has_its_own_letters(sampled):
         couplings(dataclasses.replace(sampled, draws=None))
     with pytest.raises(ValueError, match="letters must be those of the run, 'ACGT', got 'TGCA'"):
         pair_frequencies(sampled, letters="TGCA")
-    with pytest.raises(ValueError, match="anchor must be a whole number from -1 to 0, got 1"):
+    with pytest.raises(ValueError, match="anchor must be a whole number from 0 to 0, got 1"):
         couplings(sampled, anchor=1)
 
 

@@ -5,10 +5,10 @@ import itertools
 
 import numpy as np
 import pytest
+from scipy.optimize import brentq
 
-from jaxmaxent.analysis import find_motifs, information_bits
+from jaxmaxent.analysis import MotifHit, find_motifs, information_bits
 from jaxmaxent.analysis._motifs.alignment import column_vectors, flipped, joint_alignment, overlaps
-from jaxmaxent.analysis._motifs.tomtom import Hit
 from jaxmaxent.data import Motif, read_motifs, write_meme
 from jaxmaxent.ensembles import DNA, PROTEIN, RNA, Alphabet
 from jaxmaxent.plot import motif as draw_motif
@@ -107,8 +107,8 @@ def test_the_joint_alignment_is_a_best_one_and_never_worse_than_its_start():
         windows = random_windows(rng, 3)
         found = overlaps(windows, COMPLEMENT)
         placed = joint_alignment(windows, found, COMPLEMENT)
-        centre = found.similarity.sum(1).argmax()
-        start = list(zip(found.offset[centre].tolist(), found.flipped[centre].tolist(), strict=True))
+        center = found.similarity.sum(1).argmax()
+        start = list(zip(found.offset[center].tolist(), found.flipped[center].tolist(), strict=True))
         value = together(windows, placed)
         assert value >= together(windows, start) - 1e-9
         assert 2 * sum(flip for _, flip in placed) <= 3
@@ -212,6 +212,15 @@ def test_a_window_reaches_across_gaps_that_are_not_too_wide(space, gap, windows)
     assert find_motifs(row[None], gap=gap).windows == windows
 
 
+@pytest.mark.parametrize(("bits", "width"), [(0.251, 6), (0.249, 5)])
+def test_the_published_threshold_is_a_quarter_of_a_bit(bits, width):
+    share = brentq(lambda p: information_bits(np.array([p, *[(1 - p) / 3] * 3])) - bits, 0.25, 1)
+    edge = np.array([[share, *[(1 - share) / 3] * 3]])
+    row = np.concatenate([np.full((5, 4), 0.25), matrix("GGATT"), edge, np.full((5, 4), 0.25)])
+    (motif,) = find_motifs(row[None], flank=0).motifs
+    assert len(motif.probabilities) == width
+
+
 def test_turned_anchors_give_the_same_motif():
     profiles, _ = planted(np.random.default_rng(8), [FIRST] * 7)
     (motif,) = find_motifs(profiles).motifs
@@ -295,6 +304,7 @@ def some_run(profiles, converged, letters="ACGT"):
             "frequencies": two,
             "frequency_errors": np.full(two.shape, 0.001),
             "converged": np.array(converged),
+            "beta": np.tile([0.0, 1.0], (len(profiles), 1)),
         }
     )
 
@@ -307,7 +317,9 @@ def test_a_run_says_what_did_not_converge():
     assert {m.name for m in found.motifs[0].members} == {"anchor 0", "anchor 1", "anchor 2"}
     cold = find_motifs(run, rung=0)
     assert not cold.motifs and cold.outcome.startswith("no motif") and cold.outcome.endswith("did not converge")
-    with pytest.raises(ValueError, match="rung must be a whole number from -2 to 1, got 2"):
+    with pytest.raises(
+        ValueError, match="rung must be None, which means the target, or a whole number from 0 to 1, got 2"
+    ):
         find_motifs(run, rung=2)
     # Letters of an alphabet of one's own have no complements, unless it says so.
     own = some_run(profiles, [True] * 3, letters="GCAT")
@@ -326,7 +338,7 @@ def test_a_run_says_what_did_not_converge():
         ({"profiles": np.full((2, 9, 4), 0.5)}, "profiles must sum to 1 over the letters, got 2"),
         ({"profiles": np.full((2, 9, 4), np.nan)}, "profiles must be finite"),
         ({"errors": np.zeros((2, 9))}, "errors must have the shape \\[2, 9, 4\\] of profiles, got \\[2, 9\\]"),
-        ({"names": ["one"]}, "names must be 2, one an anchor, got 1"),
+        ({"names": ["one"]}, "names must have 2 entries, one per anchor, got 1"),
         ({"threshold": 0}, "threshold must be a finite number above 0"),
         ({"least": -1}, "least must be a finite number above 0"),
         ({"gap": 1.5}, "gap must be a whole number of at least 0, got 1.5"),
@@ -347,7 +359,7 @@ def test_columns_of_all_parts_stand_under_each_other():
     (found,) = find_motifs(profiles, names=["chr1:100-200 $1$ of a very long name", *"bcdef"]).motifs
     width = len(found.probabilities)
     known = Motif("KNOWN", "MA1", np.concatenate([np.full((3, 4), 0.25), found.probabilities])[::-1, ::-1])
-    hit = Hit(known, 1e-6, 1e-5, 1e-5, 3, "-", width)
+    hit = MotifHit(known, 1e-6, 1e-5, 1e-5, 3, "-", width)
     figure = draw_motif(found, hit=hit, members=4)
     average, members, below = figure.axes
     assert average.get_xlim() == members.get_xlim() == below.get_xlim() == (-3.6, width - 0.4)

@@ -1,22 +1,13 @@
-import dataclasses
-import itertools
-
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from jaxmaxent import BINARY, DNA, PROTEIN, Run
-from jaxmaxent.analysis import kmer_profile, periodicity, stored_draws
-from jaxmaxent.analysis._profiles.draws import KmerProfile, error_of_mean, kmer_class
+from jaxmaxent.analysis import KmerProfile, kmer_profile, periodicity
+from jaxmaxent.analysis._profiles.kmers import error_of_mean
 from jaxmaxent.data import read_windows
 from jaxmaxent.plot import periodic_profile, spectrum
 
 OFFSETS = np.arange(147) - 73.0
-
-
-def made_run(**entries):
-    """A run that holds only what is given."""
-    return Run(**({field.name: None for field in dataclasses.fields(Run)} | entries))
 
 
 def profile_of(rows, offsets=OFFSETS):
@@ -29,85 +20,6 @@ def wave(period, amplitude, phase, offsets=OFFSETS):
 
 def independent_letters(rng, groups=4, draws=60, length=101):
     return rng.integers(0, 4, (groups, draws, length)).astype(np.uint8)
-
-
-# --- profiles
-
-
-@pytest.mark.parametrize(
-    ("kmers", "letters", "expected"),
-    [
-        ("WW", "ACGT", ("AA", "AT", "TA", "TT")),
-        (("TT", "AA", "AA"), "ACGT", ("AA", "TT")),
-        ("SS", "ACGT", ("CC", "CG", "GC", "GG")),
-        (("WW", "SS"), "ACGT", ("AA", "AT", "CC", "CG", "GC", "GG", "TA", "TT")),
-        ("R", "ACGT", ("A", "G")),
-        ("NG", "TGCA", ("AG", "CG", "GG", "TG")),
-        ("WY", "ACGU", ("AC", "AU", "UC", "UU")),
-        ("WW", PROTEIN.letters, ("WW",)),
-        ("01", "01", ("01",)),
-    ],
-)
-def test_classes_by_hand(kmers, letters, expected):
-    assert kmer_class(kmers, letters) == expected
-
-
-@pytest.mark.parametrize("size", [1, 2, 3])
-def test_profile_is_what_counting_in_strings_gives(size):
-    rng = np.random.default_rng(0)
-    tokens = rng.integers(0, 4, (30, 12)).astype(np.uint8)
-    every = ["".join(letters) for letters in itertools.product("ACGT", repeat=size)]
-    chosen = tuple(sorted(rng.choice(every, 3, replace=False)))
-    found = kmer_profile(tokens, chosen)
-    counts = np.array([[text[i : i + size] in chosen for i in range(13 - size)] for text in DNA.decode(tokens)])
-    np.testing.assert_allclose(found.frequency, counts.mean(0), atol=1e-15)
-    np.testing.assert_allclose(found.groups, counts)  # 30 sequences, each a group
-    never = counts.any(0) == counts.all(0)
-    np.testing.assert_allclose(found.error, np.where(never, np.nan, counts.std(0, ddof=1) / 30**0.5))
-    assert found.kmers == chosen
-    # A k-mer lies in the middle of its letters: letter 6 is the centre.
-    np.testing.assert_allclose(found.offsets, [np.mean(range(i, i + size)) - 6 for i in range(13 - size)])
-
-
-def test_offsets_are_mirrored_with_the_other_strand():
-    tokens = np.random.default_rng(1).integers(0, 4, (20, 11)).astype(np.uint8)
-    forward, back = kmer_profile(tokens, "WW"), kmer_profile(DNA.reverse_complement(tokens), "WW")
-    np.testing.assert_allclose(forward.offsets, -back.offsets[::-1])
-    np.testing.assert_allclose(forward.frequency, back.frequency[::-1])
-    shifted = kmer_profile(tokens, "WW", centre=2)
-    np.testing.assert_allclose(shifted.offsets, forward.offsets + 3)
-
-
-def test_groups_are_chains_or_stretches_of_few_of_them():
-    tokens = independent_letters(np.random.default_rng(2), 5, 7, 9)
-    found = kmer_profile(tokens, "W")
-    np.testing.assert_allclose(found.groups, np.isin(tokens, [0, 3]).mean(1))
-    assert kmer_profile(tokens[:2], "W").groups.shape == (2 * 7, 9)
-    assert kmer_profile(np.tile(tokens[:1], (1, 10, 1)), "W").groups.shape == (16, 9)
-    assert kmer_profile(np.tile(tokens[0], (20, 1)), "W").groups.shape == (64, 9)
-    # 140 sequences in 64 groups of 3 and 2: the frequency is still that of all.
-    many = np.tile(tokens[0], (20, 1))
-    np.testing.assert_allclose(kmer_profile(many, "W").frequency, np.isin(many, [0, 3]).mean(0))
-
-
-def test_errors_of_frequencies_are_the_spread_over_repeats():
-    """Chains that keep each sequence for three draws, so that counting draws as independent would be wrong."""
-    rng = np.random.default_rng(3)
-    z = []
-    for _ in range(100):
-        found = kmer_profile(np.repeat(independent_letters(rng, 16, 20, 10), 3, axis=1), "WW")
-        z.append((found.frequency - 0.25) / found.error)
-    # Student's t with 15 degrees of freedom has a variance of 15/13; 900 values, neighbours of which are alike.
-    assert 0.9 < np.std(z) / (15 / 13) ** 0.5 < 1.1
-
-
-def test_profile_of_a_run_is_that_of_its_draws():
-    draws = independent_letters(np.random.default_rng(4), 2 * 3 * 10, 8, 20).reshape(2, 3, 10, 8, 20)
-    run = made_run(draws=draws, letters="ACGT")
-    np.testing.assert_array_equal(stored_draws(run, 1, 0)[5, 7], draws[1, 0, 7, 5])
-    found = kmer_profile(run, "SS", anchor=1)
-    np.testing.assert_array_equal(found.groups, kmer_profile(draws[1, 2].swapaxes(0, 1), "SS").groups)
-    assert found.groups.shape == (8, 19)
 
 
 def test_draws_that_never_change_have_no_error():
@@ -160,7 +72,7 @@ def test_a_sinusoid_on_a_trend_is_found(period, phase, window):
 
 
 def test_errors_are_the_spread_over_repeats():
-    """Period, amplitude and phase of a wave under the noise of 16 chains, in which neighbours are alike."""
+    """Period, amplitude and phase of a wave under the noise of 16 chains, in which neighbors are alike."""
     rng = np.random.default_rng(7)
     truth, z = (10.2, 0.05, -1.0), []
     for _ in range(120):
@@ -223,7 +135,7 @@ def motif(rng):
 
 @pytest.mark.parametrize("coherent", [True, False])
 def test_p_is_uniform_where_letters_are_independent(coherent):
-    """k-mers that overlap make neighbours alike, which is no period."""
+    """k-mers that overlap make neighbors alike, which is no period."""
     rng = np.random.default_rng(10)
     repeats, p = 200, []
     for seed in range(repeats):
@@ -321,7 +233,7 @@ def test_pictures_show_profile_fit_spectrum_and_threshold():
 def test_pictures_without_errors_fit_or_peak():
     rows = [profile_of(0.3 + wave(12, 0.1, phase)[None]) for phase in (0, 1)]
     none = periodicity(rows, periods=(12.3, 12.9), coherent=False, shuffles=19)
-    assert len(periodic_profile(none).lines) == 2  # profile and centre
+    assert len(periodic_profile(none).lines) == 2  # profile and center
     assert "no peak" in spectrum(none).get_title(loc="right")
     assert not periodic_profile(periodicity(rows[0], shuffles=19)).collections
 
@@ -337,10 +249,10 @@ def test_pictures_without_errors_fit_or_peak():
         ({"periods": (5.0, 200.0)}, "periods must be"),
         ({"periods": (5.0,)}, "periods must be"),
         ({"detrend": 6}, "detrend must be 0 to 5"),
-        ({"within": 4}, "detrend must be 0 to 5, of at least 2 detrend \\+ 16 positions"),
+        ({"within": 4}, "detrend must be 0 to 5, for at least 2 detrend \\+ 16 positions"),
         ({"within": 0}, "within must be a finite number above 0"),
         ({"window": "square"}, "window must be one of"),
-        ({"coherent": False}, "profiles must be at least 2, got 1"),
+        ({"coherent": False}, "profiles must be 2 or more, got 1"),
         ({"shuffles": 5}, "shuffles must be a whole number of at least 19"),
         ({"seed": -1}, "seed must be a whole number of at least 0"),
     ],
@@ -353,41 +265,9 @@ def test_bad_input_is_named(change, message):
 
 def test_bad_profiles_are_named():
     profile = profile_of(np.random.default_rng(16).normal(size=(2, 147)))
-    with pytest.raises(ValueError, match="profiles must be at least 1, got 0"):
+    with pytest.raises(ValueError, match="profiles must be 1 or more, got 0"):
         periodicity([])
-    with pytest.raises(ValueError, match="profiles must be of the same k-mers and positions"):
+    with pytest.raises(ValueError, match="profiles must have the same k-mers and positions"):
         periodicity([profile, profile._replace(offsets=profile.offsets + 1)])
     with pytest.raises(ValueError, match="profiles must vary along the positions, got one that is 0 everywhere"):
         periodicity(kmer_profile(np.zeros((4, 50), np.uint8), "SS"))
-
-
-@pytest.mark.parametrize(
-    ("source", "kmers", "settings", "message"),
-    [
-        (np.zeros((2, 5), np.uint8), "", {}, "kmers must be one or several k-mers of one length"),
-        (np.zeros((2, 5), np.uint8), (), {}, "kmers must be one or several"),
-        (np.zeros((2, 5), np.uint8), ("A", "AA"), {}, "kmers must be one or several"),
-        (np.zeros((2, 5), np.uint8), "AX", {}, "kmers must hold letters of 'ACGT' or IUPAC codes for them, got 'X'"),
-        (np.zeros((2, 5), np.uint8), "W", {"letters": BINARY.letters}, "kmers must hold letters of '01'"),
-        (np.zeros((2, 5), np.uint8), "N" * 9, {}, "at most 65536 are possible"),
-        (np.zeros((2, 5), np.uint8), "NNNNNN", {}, "kmers must be at most as long as the sequences, 5"),
-        (np.full((2, 5), 4, np.uint8), "WW", {}, "source must hold tokens 0 to 3, got 4 to 4"),
-        (np.zeros(5, np.uint8), "WW", {}, "source must be a run or whole-number tokens"),
-        (np.zeros((2, 5)), "WW", {}, "source must be a run or whole-number tokens"),
-        (np.zeros((0, 5), np.uint8), "WW", {}, "source must be a run or whole-number tokens"),
-        (np.zeros((2, 5), np.uint8), "WW", {"centre": np.nan}, "centre must be a finite number"),
-    ],
-)
-def test_bad_sources_are_named(source, kmers, settings, message):
-    with pytest.raises(ValueError, match=message):
-        kmer_profile(source, kmers, **settings)
-
-
-def test_runs_without_draws_are_named():
-    with pytest.raises(ValueError, match=r"run must have stored draws, got one without: sample\(..., store_every=…\)"):
-        stored_draws(made_run())
-    run = made_run(draws=np.zeros((2, 3, 4, 5, 6), np.uint8), letters="ACGT")
-    with pytest.raises(ValueError, match="anchor must be a whole number from -2 to 1, got 2"):
-        kmer_profile(run, anchor=2)
-    with pytest.raises(ValueError, match="rung must be a whole number from -3 to 2, got True"):
-        stored_draws(run, 0, True)

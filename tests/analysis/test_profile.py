@@ -13,8 +13,8 @@ from jaxmaxent.analysis import (
     informative_window,
     profile,
 )
-from jaxmaxent.analysis._profiles.compare import benjamini_hochberg, holm
-from jaxmaxent.analysis._profiles.profile import covariance, information_bias, information_errors
+from jaxmaxent.analysis._profiles.compare import holm
+from jaxmaxent.analysis._profiles.information import covariance, information_bias, information_errors
 from problems import PROBLEMS, Problem
 
 CHAINS = 16
@@ -83,6 +83,19 @@ def test_consensus_in_other_alphabets():
     ],
 )
 def test_informative_window_by_hand(information, window):
+    assert informative_window(np.array(information)) == window
+
+
+@pytest.mark.parametrize(
+    ("information", "window"),
+    [
+        ([0.2501], (0, 1)),
+        ([0.2499], (0, 0)),
+        ([1, 0, 0, 1], (0, 4)),  # a gap of 0 bits costs 0.25 per position, and 1 bit earns 0.75
+        ([1, 0, 0, 0, 1], (0, 1)),
+    ],
+)
+def test_the_published_threshold_is_a_quarter_of_a_bit_per_position(information, window):
     assert informative_window(np.array(information)) == window
 
 
@@ -209,7 +222,7 @@ def test_profile_of_a_run():
     np.testing.assert_array_equal(found.information, information_bits(run.frequencies[0, -1]))
     np.testing.assert_array_equal(found.unbiased_information, found.information - found.bias)
     assert (np.abs(found.unbiased_information - information_bits(rows)) < 5 * found.information_errors).all()
-    first = profile(run, 0, 0, any_letter="-")
+    first = profile(run, rung=0, any_letter="-")
     assert first.consensus == "----"
     np.testing.assert_array_equal(first.information, information_bits(run.frequencies[0, 0]))
 
@@ -279,7 +292,6 @@ def test_bad_backgrounds_are_named(background, message):
 def test_adjusted_p_by_hand():
     p = np.array([0.04, 0.01, 0.03, 0.5])
     np.testing.assert_allclose(holm(p), [0.09, 0.04, 0.09, 0.5])
-    np.testing.assert_allclose(benjamini_hochberg(p), [0.16 / 3, 0.04, 0.16 / 3, 0.5])
 
 
 def test_profiles_that_are_alike_seldom_differ():
@@ -338,7 +350,7 @@ def test_unknown_errors_decide_nothing():
 @pytest.mark.parametrize(
     ("second", "settings", "message"),
     [
-        (3, {}, "second must be of the length and alphabet of first, 2 positions of 'ACGT', got 3 positions of 'ACGT'"),
+        (3, {}, "second must have the length and alphabet of first, 2 positions of 'ACGT', got 3 positions of 'ACGT'"),
         (2, {"level": 1}, "level must be a finite number above 0 and below 1, got 1"),
         (2, {"degrees": 0}, "degrees must be a finite number above 0, got 0"),
     ],

@@ -119,9 +119,11 @@ def test_auto_beta_goes_by_the_median_and_tells_of_the_acceptance():
     np.testing.assert_array_equal(found.beta, beta_by_median(ensemble))
     for beta, other, reason in zip(found.beta, beta_by_acceptance(ensemble), found.reasons, strict=True):
         assert reason.startswith(f"β = {beta:.4g}: ")
-        assert reason.endswith(f"; a mean acceptance of 0.1 over all of them would take β = {other:.4g}")
+        assert reason.endswith(f"; a mean acceptance of 0.1 over all changes would take β = {other:.4g}")
     unseeing = auto_beta(jme.Ensemble.create(first_letter, "CCC", beta=1.0))
-    assert unseeing.reasons[0].endswith("no β has a mean acceptance of 0.1, as the network does not see 67% of them")
+    assert unseeing.reasons[0].endswith(
+        "no β has a mean acceptance of 0.1, because the network does not see 67% of changes"
+    )
 
 
 def test_another_scale_of_the_network_takes_another_beta():
@@ -137,7 +139,9 @@ def blind(one_hot):
 
 @pytest.mark.parametrize("function", [auto_beta, beta_by_median])
 def test_a_network_that_sees_no_change(function):
-    with pytest.raises(ValueError, match="^ensemble must have single-letter mutants that the network sees, but all of"):
+    with pytest.raises(
+        ValueError, match="^ensemble must have single-letter mutants that the network sees, got anchor . with all"
+    ):
         function(jme.Ensemble.create(blind, "ACGT", beta=1.0))
 
 
@@ -149,7 +153,7 @@ def test_bad_ensembles_and_numbers():
     for function in (auto_beta, beta_by_median, beta_by_acceptance, mutant_energies):
         with pytest.raises(ValueError, match="^ensemble must be an Ensemble, got str$"):
             function("ACGT")
-        with pytest.raises(ValueError, match="^ensemble must have finite energies, but .* of anchor 1 has not$"):
+        with pytest.raises(ValueError, match="^ensemble must have finite energies, got another for .* of anchor 1$"):
             function(jme.Ensemble.create(broken, ["CC", "CG"], beta=1.0, fixed=[1]))
     for wrong in (0, 1, -1, np.nan, "much"):
         with pytest.raises(ValueError, match="^target must be a finite number above 0 and below 1, got "):
@@ -212,7 +216,7 @@ def test_energies_outside_the_ladder_are_refused():
     with pytest.raises(ValueError, match="^energy must be a finite number, got nan$"):
         beta_at_energy(run, np.nan)
     with pytest.raises(ValueError, match="^anchor must be a whole number from 0 to 0, got 3$"):
-        beta_at_energy(run, 1.0, 3)
+        beta_at_energy(run, 1.0, anchor=3)
 
 
 def test_a_ladder_of_one_beta_has_none_at_an_energy():

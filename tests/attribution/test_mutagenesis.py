@@ -1,16 +1,13 @@
 import importlib
 
 import numpy as np
+import toy_views
+from toy_views import HEAD, NETWORK, WEIGHTS
 
 import exact
-import jaxmaxent as jme
 from jaxmaxent.attribution import loss_of_letters, mutagenesis
-from problems import Problem, toy_features
 
-WEIGHTS = exact.toy_weights(4, 4, 4)
-HEAD = np.random.default_rng(5).normal(size=(5, 2))
-NETWORK = jme.Representation(toy_features, WEIGHTS, HEAD)
-TOKENS = Problem(length=4).states[[1, 60, 200]].astype(np.uint8)
+TOKENS = toy_views.TOKENS.astype(np.uint8)
 
 
 def by_brute_force():

@@ -94,11 +94,11 @@ def test_rivals_of_another_python_draw_from_the_ensemble(name, tiny):
     assert_agrees(arrays["draws"][10:], tiny[1])
 
 
-def test_replica_exchange_answers_with_converged_frequencies(tiny, tmp_path, monkeypatch):
+def test_parallel_tempering_answers_with_converged_frequencies(tiny, tmp_path, monkeypatch):
     # That `sample` draws from the ensemble is tested elsewhere; few rungs and one rule compile sooner.
     few = {"ladder": 3, "chains": 8, "rule": Site()}
-    monkeypatch.setattr(rivals_worker.Exchange, "settings", lambda _: few)
-    sampler = rivals_worker.Exchange(tiny[1], rivals.DEFAULT_CHAINS, seed=0)
+    monkeypatch.setattr(rivals_worker.ParallelTempering, "settings", lambda _: few)
+    sampler = rivals_worker.ParallelTempering(tiny[1], rivals.DEFAULT_CHAINS, seed=0)
     order = {"converge": True, "longest": 60, "file": str(tmp_path / "answer.npz")}
     answer = json.loads(json.dumps(rivals_worker.obey(sampler, order)))
     assert answer["converged"]
@@ -192,5 +192,5 @@ def test_tables_show_what_ran_what_did_not_and_what_did_not_converge():
     assert "not run: no module" in text
     assert "not within 10 min" in text
     assert "12 (0.65)" in text
-    assert "another run of replica exchange: converged after 10 steps" in text
+    assert "another run of parallel tempering: converged after 10 steps" in text
     assert "(0.50)" in text  # an ESS that means nothing

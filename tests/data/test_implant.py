@@ -3,7 +3,7 @@ import pytest
 from scipy.stats import chisquare
 
 from jaxmaxent.data import implant, random_sequences
-from jaxmaxent.data._implant import normalised_rows
+from jaxmaxent.data._implant import normalized_rows
 from jaxmaxent.ensembles import DNA, PROTEIN
 
 SITE = np.eye(4)[DNA.encode("GATA")] * 7
@@ -78,14 +78,14 @@ def test_given_positions():
 @pytest.mark.parametrize("scale", [1e308 / 4, 1e300, 1e-300, 5e-324, 1.0, 3.0])
 def test_counts_of_any_size_are_normalised(scale):
     counts = np.array([[4.0, 2, 0, 1], [1, 1, 1, 1]]) * scale
-    rows = normalised_rows("counts", counts)
+    rows = normalized_rows("counts", counts)
     np.testing.assert_allclose(rows.sum(1), 1, rtol=1e-15)
     np.testing.assert_allclose(rows, [[4 / 7, 2 / 7, 0, 1 / 7], [0.25] * 4], rtol=1e-15)
 
 
 def test_ordinary_counts_are_divided_by_their_sum_to_the_last_bit():
     counts = np.random.default_rng(0).gamma(1.0, 30.0, (50, 4))
-    np.testing.assert_array_equal(normalised_rows("counts", counts), counts / counts.sum(1, keepdims=True))
+    np.testing.assert_array_equal(normalized_rows("counts", counts), counts / counts.sum(1, keepdims=True))
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ def test_tokens_follow_the_declared_letter_order(npy, dtype):
     ],
 )
 def test_files_that_are_no_arrays_or_not_whole(npy, content):
-    with pytest.raises(ValueError, match=r"x.npy is not a sound .npy file of numbers: "):
+    with pytest.raises(ValueError, match=r"x.npy is not a valid .npy file of numbers: "):
         read_one_hot(npy(content), "ACGT")
 
 

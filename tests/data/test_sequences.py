@@ -24,10 +24,10 @@ def test_take_keeps_everything_in_the_given_order(indices):
 
 
 def test_take_by_boolean_by_nothing_and_without_labels():
-    unlabelled = Sequences(np.array([[0, 1], [1, 0]]), ("a", "b"), None, BINARY)
-    taken = unlabelled.take([False, True])
+    unlabeled = Sequences(np.array([[0, 1], [1, 0]]), ("a", "b"), None, BINARY)
+    taken = unlabeled.take([False, True])
     assert taken.names == ("b",) and taken.labels is None and taken.alphabet is BINARY
-    assert len(unlabelled.take([])) == 0
+    assert len(unlabeled.take([])) == 0
 
 
 @pytest.mark.parametrize("indices", [[3], [-4], [True], [0.5], [[0, 1]], 1])

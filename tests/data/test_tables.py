@@ -1,23 +1,16 @@
 import csv
-import gzip
 import time
 
 import numpy as np
 import pytest
 
 from jaxmaxent.data import LeftOut, read_table
-from jaxmaxent.data import _text as text
 from jaxmaxent.ensembles import BINARY, DNA
 
 
 @pytest.fixture
-def table(tmp_path):
-    def write(text: str, name: str = "x.tsv"):
-        path = tmp_path / name
-        path.write_bytes(gzip.compress(text.encode()) if name.endswith(".gz") else text.encode())
-        return path
-
-    return write
+def table(write_file):
+    return lambda text, name="x.tsv": write_file(name, text)
 
 
 @pytest.mark.parametrize("compressed", ["", ".gz"])
@@ -90,7 +83,7 @@ def test_cells_of_any_length(table, quote, delimiter):
     read = read_table(table("\n".join(map(delimiter.join, rows)), "x.txt"))
     assert DNA.decode(read.tokens) == [letters, letters[::-1]]
     assert csv.field_size_limit() == limit
-    with pytest.raises(ValueError, match="not a sound row"):
+    with pytest.raises(ValueError, match="not a valid row"):
         read_table(table('seq,label\n"AC"x,1\n', "x.csv"))
     assert csv.field_size_limit() == limit
 
@@ -113,12 +106,6 @@ def test_invalid_rows_can_be_left_out_and_the_others_keep_their_numbers(table):
     assert read_table(path, skip_invalid=True, limit=1).names == ("sequence_0",)
     with pytest.raises(ValueError, match="x.tsv, line 2: the label"):  # only letters can be left out
         read_table(table("seq\tlabel\nNC\tx\n"), skip_invalid=True)
-
-
-def test_what_the_memory_does_not_hold_is_refused(table, monkeypatch):
-    monkeypatch.setattr(text, "free_bytes", lambda: 130_000)
-    with pytest.raises(ValueError, match="x.tsv, line 3001: what was read up to here takes"):
-        read_table(table("seq\n" + "A\n" * 3000))
 
 
 def test_quotes_and_a_byte_order_mark_of_spreadsheets(table):
@@ -161,17 +148,8 @@ def test_wrong_columns_and_quotes(table):
         read_table(path, sequence_column="dna")
     with pytest.raises(ValueError, match=r"no column called 'seq', .*'AC', '1'"):
         read_table(table("AC\t1\n"), sequence_column="seq")
-    with pytest.raises(ValueError, match="x.csv, line 2: not a sound row of a table with quotes: "):
+    with pytest.raises(ValueError, match="x.csv, line 2: not a valid row of a table with quotes: "):
         read_table(table('seq,label\n"AC,1\n', "x.csv"))
-
-
-def test_every_truncation_of_a_compressed_file_is_refused(tmp_path):
-    whole = gzip.compress(b"seq\tlabel\nACGT\t1\nACGA\t0\n")
-    path = tmp_path / "x.tsv.gz"
-    for length in range(len(whole)):
-        path.write_bytes(whole[:length])
-        with pytest.raises(ValueError, match=r"x.tsv.gz is (empty|cut off|not a sound gzip file)"):
-            read_table(path)
 
 
 @pytest.mark.parametrize(

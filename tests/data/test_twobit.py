@@ -55,9 +55,9 @@ def test_windows_are_those_of_fasta(tmp_path):
     ("content", "message"),
     [
         (b"", "g.2bit cannot be read"),
-        (b">chr1\nACGT\n", "g.2bit is no 2bit file: it does not begin with the signature 0x1a412743"),
+        (b">chr1\nACGT\n", "g.2bit is not a 2bit file: it does not begin with the signature 0x1a412743"),
         (written(version=1), "g.2bit must be a 2bit file of version 0, got version 1"),
-        (written()[:10], "g.2bit is cut off: it has 10 bytes, at least 16 expected"),
+        (written()[:10], "g.2bit is cut off: it has 10 bytes, expected at least 16"),
         (written()[:20], "g.2bit is cut off"),
         (written()[:-1], "g.2bit is cut off"),
     ],

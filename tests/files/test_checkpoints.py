@@ -1,4 +1,4 @@
-"""Checkpoints come back bit for bit, or are refused by name; a kill at any moment loses nothing that was saved."""
+"""Check that checkpoints come back bit for bit or are refused by name, and that a kill at any moment loses none."""
 
 import contextlib
 import json
@@ -22,7 +22,7 @@ ABOUT_RUN = {"seed": 3, "beta": [1.5, 2.0], "name": "β"}
 
 
 def state(step):
-    """Arrays that all tell their step, about a megabyte of them."""
+    """Return arrays that all hold their step, about a megabyte of them."""
     rng = np.random.default_rng(step)
     return {
         "tokens": rng.integers(0, 4, (200, 5000), dtype=np.uint8),
@@ -41,7 +41,7 @@ def assert_same(arrays, expected):
 
 
 def assert_whole(checkpoints, *steps):
-    """Loading gives the state of one of the steps, whose arrays and notes all belong together."""
+    """Check that the state of one of the steps is loaded, and that its arrays and notes belong together."""
     step, arrays, notes = checkpoints.load()
     assert step in steps
     assert notes == {"step": step}
@@ -59,7 +59,7 @@ def names(folder):
 
 
 def content(folder):
-    """Every path below a folder, and what the files hold."""
+    """Return every path below a folder, and the contents of the files."""
     return {str(p.relative_to(folder)): p.read_bytes() if p.is_file() else None for p in folder.rglob("*")}
 
 
@@ -77,7 +77,7 @@ DTYPES = [*"?bBhHiIlLqQefd", ">i4", ">f8", "g", "F", ml_dtypes.bfloat16, ml_dtyp
 def test_every_type_and_shape_comes_back_bit_for_bit(checkpoints):
     arrays = {}
     for dtype in map(np.dtype, DTYPES):
-        # Random bits: of floats they are NaN, infinite and subnormal as well; booleans and int4 have fewer of them.
+        # Random bits, which as floats are NaN, infinite and subnormal as well; booleans and int4 have fewer bits.
         bits = NUMBERS & 1 if dtype.name in ("bool", "int4") else NUMBERS
         vector = bits[: 24 * dtype.itemsize].view(dtype)
         shapes = {"cube": (2, 3, 4), "column": (24, 1), "vector": (24,)}
@@ -295,7 +295,7 @@ def test_where_nothing_can_be_written(tmp_path):
 
 @contextlib.contextmanager
 def largest_file(size):
-    """The system refuses to write files beyond a size, as on a full disk."""
+    """Make the system refuse to write files beyond a size, as on a full disk."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:
@@ -315,7 +315,7 @@ def test_a_disk_that_fills_up_while_saving(checkpoints):
 
 
 def damages(data, rng):
-    """A file that is gone, emptied, cut, extended, filled with zeros, or has one bit flipped."""
+    """Yield a file that is missing, empty, cut, extended, filled with zeros, or has one bit flipped."""
     yield from (None, b"", data[:-1], data[: len(data) // 2], data + b"\0", bytes(len(data)))
     for _ in range(6):
         place, bit = rng.randrange(len(data)), rng.randrange(8)
@@ -326,7 +326,7 @@ def test_damage_is_told_and_the_checkpoint_before_it_is_taken_or_it_is_harmless(
     save(checkpoints, 1, 2)
     newest = checkpoints.folder / "000002-step-2.npz"
     whole = newest.read_bytes()
-    tail = len(whole) - 1000  # where the archive lists its entries, each byte of which is another case
+    tail = len(whole) - 1000  # there the archive lists its entries, and each byte is another case
     flips = [(place, 1 << place % 8) for place in [*range(0, 400, 3), *range(tail, len(whole), 3)]]
     flipped = (whole[:place] + bytes([whole[place] ^ bit]) + whole[place + 1 :] for place, bit in flips)
     seen = set()
@@ -393,7 +393,7 @@ def test_an_archive_from_elsewhere(checkpoints):
         checkpoints.load()
 
 
-# Starts processes that have their imports behind them, each of which does one task and may be killed at any moment.
+# Starts processes after all imports; each does one task and may be killed at any moment.
 LAUNCHER = """
 import os, signal, sys
 sys.path.insert(0, sys.argv[1])
@@ -416,7 +416,7 @@ CHANGES = {"os.mkdir", "os.rename", "os.remove", "os.rmdir", "shutil.rmtree"}
 
 
 def killed_before(moment, folder):
-    """Kill this process just before it changes something on disk for the given time, counted from 1."""
+    """Kill this process just before its change on disk with this number, counted from 1."""
     changes = 0
 
     def hook(event, arguments):
@@ -460,13 +460,13 @@ class Launcher:
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def start(self, folder, task, moment):
-        """Start a process with a task; its id."""
+        """Start a process with a task, and return its id."""
         self.process.stdin.write(f"{folder}\t{task}\t{moment}\n")
         self.process.stdin.flush()
         return self.line("started")[1]
 
     def line(self, *words):
-        """The next line, one of the words and a number."""
+        """Return the next line, one of the words and a number."""
         word, number = self.process.stdout.readline().split()
         assert word in words, word
         return word, int(number)
@@ -495,14 +495,14 @@ def test_killed_while_saving(checkpoints, launcher):
             lines.append(launcher.line("saved", "ended"))
         *_, (_, reported), (_, code) = lines
         assert code == -signal.SIGKILL
-        # What was reported is there; the next may be complete without having been reported.
+        # The save that was reported is there; the next may be complete although it was not reported.
         newest = assert_whole(checkpoints, reported, reported + 1)
         if newest > 1:
             assert_same(checkpoints.load(step=newest - 1)[1], state(newest - 1))
 
 
 def kills(launcher, folder, task):
-    """Kill a task before each of the changes that it makes, in turn; yields after each kill."""
+    """Kill a task before each of its changes, in turn, and yield after each kill."""
     moment = 0
     while True:
         moment += 1
@@ -517,7 +517,7 @@ def kills(launcher, folder, task):
 
 @pytest.fixture(scope="module")
 def two(tmp_path_factory):
-    """A folder with two checkpoints."""
+    """Return a folder with two checkpoints."""
     checkpoints = Checkpoints(tmp_path_factory.mktemp("two") / "run")
     checkpoints.begin(ABOUT_RUN)
     save(checkpoints, 1, 2)
@@ -530,7 +530,7 @@ def reset(folder, two):
 
 
 def outcome(checkpoints):
-    """The newest step, or the sentence that says why there is none, without the path."""
+    """Return the newest step, or the sentence that tells why there is none, without the path."""
     try:
         return assert_whole(checkpoints, 1, 2, 3)
     except ValueError as error:

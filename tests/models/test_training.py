@@ -4,41 +4,19 @@ import itertools
 
 import chex
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax import nnx
+from motif_tables import CONV, motif_data, quick
 
-from jaxmaxent.ensembles import BINARY, DNA
+from jaxmaxent.ensembles import DNA
 from jaxmaxent.models import ConvArchitecture, MLPArchitecture, auroc, parameters, predict, train
-from jaxmaxent.models._training import _class_weights, _Data, _epoch, _hyper, _loss, _split
 
-CONV = ConvArchitecture(length=12, filters=4, kernel_width=5, hidden=(8,), dropout=0.1)
 XOR = {"epochs": 60, "learning_rate": 0.02, "weight_decay": 0.0, "patience": 60, "progress": False}
-
-
-def motif_data(count, seed=0):
-    """Sequences of 12 letters, the bound ones with ACGT at a random place."""
-    rng = np.random.default_rng(seed)
-    tokens = rng.integers(0, 4, (count, 12), dtype=np.uint8)
-    labels = np.arange(count) % 2
-    for row, label, start in zip(tokens, labels, rng.integers(0, 9, count), strict=True):
-        if label:
-            row[start : start + 4] = [0, 1, 2, 3]
-    return tokens, labels
 
 
 def xor_rule(tokens):
     """Class 1 iff exactly one of "position 0 is A or T" and "position 1 is G" holds."""
     return (np.isin(tokens[:, 0], DNA.encode("AT")) ^ (tokens[:, 1] == DNA.encode("G"))).astype(int)
-
-
-MOTIFS = motif_data(1000)
-
-
-def quick(seed=0, architecture=CONV, data=MOTIFS, **arguments):
-    arguments = {"epochs": 2, "batch_size": 32, "progress": False} | arguments
-    return train(jax.random.key(seed), architecture, *data, **arguments)
 
 
 def test_it_learns_a_motif():
@@ -62,13 +40,6 @@ def test_same_seed_same_weights_and_another_seed_others():
     first, again, other = (parameters(quick(seed).network) for seed in (3, 3, 4))
     chex.assert_trees_all_equal(first, again)
     assert not np.array_equal(first["head"]["kernel"], other["head"]["kernel"])
-
-
-def test_second_training_compiles_nothing():
-    _epoch.clear_cache()
-    for seed in (0, 1):
-        quick(seed, epochs=2 + seed, learning_rate=1e-3 * (1 + seed), weight_decay=seed)
-    assert _epoch._cache_size() == 1
 
 
 def test_best_epoch_is_what_is_returned():
@@ -99,72 +70,11 @@ def test_three_classes_and_fewer_sequences_than_a_batch():
     assert result.history[-1].validation_auroc == 1
 
 
-def test_split_is_stratified_and_a_partition():
-    labels = np.repeat([0, 1, 2], [90, 30, 2]).astype(np.int32)
-    tokens = np.arange(122, dtype=np.uint8)[:, None]
-    kept, held_out = _split(jax.random.key(0), _Data(tokens, labels), 0.2)
-    np.testing.assert_array_equal(np.bincount(held_out.labels), [18, 6, 1])
-    assert sorted([*kept.tokens[:, 0], *held_out.tokens[:, 0]]) == list(range(122))
-    np.testing.assert_array_equal(labels[held_out.tokens[:, 0]], held_out.labels)
-    other = _split(jax.random.key(1), _Data(tokens, labels), 0.2)[1]
-    assert not np.array_equal(other.tokens, held_out.tokens)
-
-
-def test_learning_rate_warms_up_and_decays():
-    rates = _hyper(0.5, 0.0, 4, 25).rates
-    assert rates.shape == (4, 25)
-    rates = rates.ravel()
-    np.testing.assert_allclose(rates[:5], 0.5 * np.arange(1, 6) / 5, rtol=1e-6)
-    np.testing.assert_allclose(rates[4:], 0.25 * (1 + np.cos(np.pi * np.arange(96) / 96)), atol=1e-6)
-    assert rates[-1] > 0
-    np.testing.assert_array_equal(_hyper(0.5, 0.0, 1, 1).rates, [[0.5]])
-
-
-def test_class_weights_have_mean_one_over_the_sequences():
-    labels = np.repeat([0, 1], [30, 10])
-    np.testing.assert_allclose(_class_weights("balanced", labels, 2), [2 / 3, 2])
-    np.testing.assert_allclose(_class_weights([1, 3], labels, 2), _class_weights("balanced", labels, 2))
-    np.testing.assert_array_equal(_class_weights(None, labels, 2), [1, 1])
-
-
-def test_loss_is_the_weighted_cross_entropy():
-    architecture = MLPArchitecture(length=12, hidden=(5,))
-    network = architecture.build(nnx.Rngs(0))
-    tokens, labels = motif_data(50, seed=3)
-    weights = np.array([0.5, 2.0])
-    probability = predict(network, tokens)[np.arange(50), labels]
-    loss = _loss(
-        parameters(network),
-        architecture,
-        jnp.asarray(tokens),
-        jnp.asarray(labels),
-        jnp.asarray(weights),
-        jax.random.key(0),
-    )
-    assert float(loss) == pytest.approx(-np.mean(weights[labels] * np.log(probability)), rel=1e-5)
-
-
 def test_class_weights_move_the_decision():
     tokens, labels = motif_data(1000)
     tokens[:] = 0  # nothing to learn but the prior, which the weights set to 3 : 1
     network = quick(data=(tokens, labels), class_weights=[1, 3], epochs=8, learning_rate=0.02, weight_decay=0).network
     assert predict(network, tokens[:1])[0, 1] == pytest.approx(0.75, abs=0.03)
-
-
-def test_both_strands_are_twice_the_table_and_leave_validation_alone():
-    tokens, labels = motif_data(64, seed=1)
-    held_out = motif_data(20, seed=2)
-    twice = np.concatenate([tokens, DNA.reverse_complement(tokens)]), np.tile(labels, 2)
-    one = quick(data=(tokens, labels), validation=held_out, both_strands=True)
-    other = quick(data=twice, validation=held_out)
-    chex.assert_trees_all_equal(parameters(one.network), parameters(other.network))
-    assert one.history[0].validation_loss == other.history[0].validation_loss
-    with pytest.raises(ValueError, match="both_strands needs complements, which the alphabet '01' does not have"):
-        quick(
-            architecture=MLPArchitecture(length=12, hidden=(4,), alphabet=BINARY),
-            data=(tokens % 2, labels),
-            both_strands=True,
-        )
 
 
 def test_progress_goes_to_standard_error(capfd):

@@ -1,86 +1,27 @@
 import builtins
-import dataclasses
 import json
-import re
 import shutil
 import warnings
 import zlib
 
 import numpy as np
 import pytest
+from made_up_runs import ARRAYS, NAMES, assert_same, made_up
 
 import jaxmaxent as jme
 from jaxmaxent import diagnostics
-from jaxmaxent.results import Run
+from jaxmaxent.results import SCHEMA, Run, join
 from jaxmaxent.results import _export as export
-from jaxmaxent.results import _run as store
-from jaxmaxent.results._run import FORMAT_VERSION
-
-SIZES = {"anchors": 3, "rungs": 4, "length": 5, "letters": 4, "fields": 2, "chains": 3, "states": 40, "draws": 6}
-NAMES, FIELDS = ("a", "β", "c d"), ("GC", "CpG")
-# Bits that a detour over decoded values would lose.
-ODD = np.array([0x7FF8000000000123, 0xFFF8000000000000, 0x7FF0000000000000, 0x8000000000000000], np.uint64)
-
-
-def axes(name):
-    """The axes of an array of a run as its annotation names them."""
-    annotation = next(f.type for f in dataclasses.fields(Run) if f.name == name)
-    return re.search("['\"](.*)['\"]", annotation)[1].split()
-
-
-ARRAYS = [f.name for f in dataclasses.fields(Run) if "np.ndarray" in f.type]
-
-
-def made_up(seed=0, *, fields=FIELDS, draws=True, **sizes):
-    """A run that was never sampled, whose numbers are all different and not all finite."""
-    sizes = SIZES | sizes | {"fields": len(fields)}
-    sizes |= {"pairs": sizes["rungs"] - 1, "places": sizes["rungs"] + 1}
-    rng = np.random.default_rng(seed)
-    arrays = {}
-    for name in ARRAYS:
-        shape = tuple(sizes[axis] for axis in axes(name))
-        arrays[name] = rng.normal(size=shape)
-        if name in ("anchors", "last", "draws"):
-            arrays[name] = rng.integers(0, sizes["letters"], shape, np.uint8)
-        elif name in ("arrivals", "round_trips", "steps"):
-            arrays[name] = rng.integers(-(2**62), 2**62, shape)
-        elif name == "converged":
-            arrays[name] = np.arange(shape[0]) % 2 == 0
-    arrays["energies"] = arrays["energies"].astype(np.float32)
-    arrays["beta"] = np.sort(abs(arrays["beta"]), axis=1)
-    arrays["log_z"].flat[: ODD.size] = ODD.view(float)[: arrays["log_z"].size]
-    return Run(
-        names=NAMES[: sizes["anchors"]],
-        letters="ACGT"[: sizes["letters"]],
-        field_names=fields,
-        outcomes=("converged after 10 steps: R-hat ≤ 1.01", "not converged: β", "")[: sizes["anchors"]],
-        burn_in=20,
-        thin=5,
-        seconds=0.1 + 0.2,
-        compile_seconds=0.0,
-        proposals_per_second=1e6 / 3,
-        device="cpu",
-        evaluation="full",
-        **arrays | ({} if draws else {"draws": None}),
-    )
-
+from jaxmaxent.results import _format as store
+from jaxmaxent.results._format import FORMAT_VERSION
+from jaxmaxent.results._schema import axes
 
 RUNS = {
     "all": {},
     "without draws": {"draws": False},
-    "without a ladder or fields": {"fields": (), "rungs": 1},
-    "one of each": {"fields": ("N",), "anchors": 1, "rungs": 2, "length": 1, "letters": 2, "chains": 1, "draws": False},
+    "without a ladder or fields": {"fields": (), "rung": 1},
+    "one of each": {"fields": ("N",), "anchor": 1, "rung": 2, "position": 1, "letter": 2, "chain": 1, "draws": False},
 }
-
-
-def assert_same(one, other):
-    for field in dataclasses.fields(Run):
-        a, b = getattr(one, field.name), getattr(other, field.name)
-        assert type(a) is type(b), field.name
-        if isinstance(a, np.ndarray):
-            assert (a.dtype, a.shape, a.tobytes()) == (b.dtype, b.shape, b.tobytes()), field.name
-        else:
-            assert a == b, field.name
 
 
 @pytest.fixture(scope="module")
@@ -112,14 +53,6 @@ def arviz(xarray):
 # --- datasets
 
 
-def test_every_array_is_a_variable_with_the_axes_of_the_run():
-    singular = {"anchors": "anchor", "rungs": "rung", "pairs": "pair", "length": "position", "letters": "letter"}
-    singular |= {"fields": "field", "chains": "chain", "states": "state", "draws": "draw", "places": "place"}
-    assert set(export.VARIABLES) == set(ARRAYS)
-    for name, variable in export.VARIABLES.items():
-        assert variable.dims.split() == [singular[axis] for axis in axes(name)], name
-
-
 @pytest.mark.parametrize("kind", RUNS)
 def test_a_dataset_has_every_array(xarray, kind):
     run = made_up(**RUNS[kind])
@@ -129,7 +62,8 @@ def test_a_dataset_has_every_array(xarray, kind):
             assert name not in dataset
         else:
             np.testing.assert_array_equal(dataset[name].values, getattr(run, name))
-            assert {"long_name", "units"} <= set(dataset[name].attrs)
+            assert dataset[name].attrs == {"long_name": SCHEMA[name].meaning, "units": SCHEMA[name].unit}
+            assert list(dataset[name].dims) == axes(name)
     assert tuple(dataset.outcomes.values) == run.outcomes
 
 
@@ -161,7 +95,7 @@ def test_others_read_it_with_xarray_alone(path, xarray):
         assert dataset.energy.sel(anchor="β")[2] == run.energy[1, 2]
         np.testing.assert_array_equal(dataset.draws, run.draws)
         np.testing.assert_array_equal(dataset.converged, run.converged)
-        assert dataset.energy.attrs == {"long_name": "mean energy", "units": "E"}
+        assert dataset.energy.attrs == {"long_name": "mean energy ⟨E⟩", "units": "E"}
         assert list(dataset.anchor.values) == list(NAMES)
         assert (dataset.attrs["format"], dataset.attrs["format_version"]) == ("jaxmaxent-run", FORMAT_VERSION)
 
@@ -208,7 +142,7 @@ def test_what_fails_halfway_leaves_nothing(suffix, tmp_path, xarray, monkeypatch
     assert not list(tmp_path.iterdir())
 
 
-# --- what is no run
+# --- files that are no run
 
 
 def test_a_missing_store_is_named(suffix, tmp_path):
@@ -262,7 +196,7 @@ def test_changed_bits_are_found(path):
     ],
 )
 def test_a_zarr_store_without_one_of_its_files_is_refused_or_the_same(xarray, tmp_path, gone, message):
-    """Zarr itself takes what is missing for zeros."""
+    """Zarr itself reads a missing chunk as zeros."""
     pytest.importorskip("zarr", reason='needs zarr: pip install "jaxmaxent[xarray]"')
     path = tmp_path / "run.zarr"
     made_up().save(path)
@@ -345,10 +279,11 @@ def groups(data):
     )
 
 
-@pytest.mark.parametrize(("anchor", "rung"), [(0, -1), (2, 1), (-1, 0)])
+@pytest.mark.parametrize(("anchor", "rung"), [(0, None), (2, 1), (1, 0), (0, 3)])
 def test_arviz_sees_the_chains_of_one_anchor_at_one_rung(arviz, anchor, rung):
     run = made_up()
-    data = run.to_arviz(anchor, rung)
+    data = run.to_arviz(anchor=anchor, rung=rung)
+    rung = 3 if rung is None else rung
     assert groups(data) == {"posterior", "draws", "constant_data"}
     assert data["posterior"]["energy"].dims == ("chain", "draw")
     np.testing.assert_array_equal(data["posterior"]["energy"].values, run.energies[anchor, rung])
@@ -367,7 +302,7 @@ def test_arviz_gets_its_own_class(arviz):
     assert type(data).__name__ == expected
 
 
-def test_arviz_computes_what_is_computed_here(arviz):
+def test_arviz_computes_the_same_numbers(arviz):
     run = made_up()
     data = run.to_arviz()
     energies = run.energies[0, -1].astype(float)
@@ -388,21 +323,25 @@ def test_without_stored_draws_there_is_still_the_energy(arviz):
 
 
 def test_states_that_the_shorter_of_two_joined_runs_does_not_have_are_left_out(arviz):
-    joined = store.join([made_up(anchors=1, states=30, draws=False), made_up(anchors=1, draws=False)])
+    joined = join([made_up(anchor=1, state=30, draws=False), made_up(anchor=1, draws=False)])
     assert joined.energies.shape[-1] == 40
-    assert dict(joined.to_arviz(0)["posterior"].sizes) == {"chain": 3, "draw": 30}
-    assert dict(joined.to_arviz(1)["posterior"].sizes) == {"chain": 3, "draw": 40}
+    assert dict(joined.to_arviz(anchor=0)["posterior"].sizes) == {"chain": 3, "draw": 30}
+    assert dict(joined.to_arviz(anchor=1)["posterior"].sizes) == {"chain": 3, "draw": 40}
 
 
-@pytest.mark.parametrize("value", [3, -4, 1.0, True, "a", None])
+@pytest.mark.parametrize("value", [3, -1, 1.0, True, "a", None])
 def test_an_anchor_that_is_not_there_is_refused(arviz, value):
-    with pytest.raises(ValueError, match=rf"anchor must be a whole number from -3 to 2, got {value!r}$"):
-        made_up().to_arviz(value)
-    with pytest.raises(ValueError, match=r"rung must be a whole number from -4 to 3, got 4$"):
-        made_up().to_arviz(rung=4)
+    with pytest.raises(ValueError, match=rf"anchor must be a whole number from 0 to 2, got {value!r}$"):
+        made_up().to_arviz(anchor=value)
 
 
-# --- what is not installed
+@pytest.mark.parametrize("value", [4, -1, 1.0, True, "target"])
+def test_a_rung_that_is_not_there_is_refused(arviz, value):
+    with pytest.raises(ValueError, match=rf"rung must be a whole number from 0 to 3, got {value!r}$"):
+        made_up().to_arviz(rung=value)
+
+
+# --- packages that are not installed
 
 
 @pytest.mark.parametrize(
@@ -416,7 +355,7 @@ def test_an_anchor_that_is_not_there_is_refused(arviz, value):
         ("arviz", "arviz", lambda run, folder: run.to_arviz()),
     ],
 )
-def test_what_is_missing_is_named_with_its_extra(xarray, monkeypatch, tmp_path, missing, extra, action):
+def test_a_missing_package_is_named_with_its_extra(xarray, monkeypatch, tmp_path, missing, extra, action):
     def without(name, *args):
         if name == missing:
             raise ModuleNotFoundError(f"No module named {missing!r}")

@@ -1,26 +1,29 @@
 import dataclasses
 import json
 import pickle
-import re
 import zipfile
 
 import jax
 import numpy as np
 import pytest
+from made_up_runs import assert_same
 
 import jaxmaxent as jme
 from jaxmaxent import memory
-from jaxmaxent.results import Run, join
+from jaxmaxent.results import SCHEMA, Run, join
 from jaxmaxent.results import _export as export
-from jaxmaxent.results._run import FORMAT_VERSION
+from jaxmaxent.results._format import FORMAT_VERSION
+from jaxmaxent.results._schema import axes
 from problems import Problem
 
-RUNGS, CHAINS, REPLICAS, EXTRA, STEPS, BURN_IN = 3, 2, 3, 1, 60, 20
+ARRAYS = sorted(name for name, what in SCHEMA.items() if what.dims is not None)
+WORDS = sorted(SCHEMA.keys() - set(ARRAYS))
+RUNGS, CHAINS, REPLICAS, STARTED_AT_ANCHOR, STEPS, BURN_IN = 3, 2, 3, 1, 60, 20
 SETTINGS = {
     "ladder": RUNGS,
     "chains": CHAINS,
     "target_replicas": REPLICAS,
-    "anchor_chains": EXTRA,
+    "anchor_chains": STARTED_AT_ANCHOR,
     "steps": STEPS,
     "burn_in": BURN_IN,
     "thin": 5,
@@ -49,24 +52,11 @@ def path(runs, tmp_path):
     return tmp_path / "run.npz"
 
 
-def assert_same(one, other):
-    for field in dataclasses.fields(Run):
-        a, b = getattr(one, field.name), getattr(other, field.name)
-        assert type(a) is type(b), field.name
-        if isinstance(a, np.ndarray):
-            assert (a.dtype, a.shape, a.tobytes()) == (b.dtype, b.shape, b.tobytes()), field.name
-        else:
-            assert a == b, field.name
-
-
 def test_every_array_has_its_shape(runs):
-    sizes = {"anchors": 3, "rungs": RUNGS, "pairs": RUNGS - 1, "chains": CHAINS, "draws": STEPS // 20, "fields": 2}
-    sizes |= {"length": 4, "letters": 4, "states": STEPS // 5, "places": RUNGS - 1 + REPLICAS}
-    arrays = {f.name: f.type for f in dataclasses.fields(Run) if "np.ndarray" in f.type}
-    assert {"beta", "energies", "draws"} <= set(arrays)
-    for name, annotation in arrays.items():
-        axes = re.search("['\"](.*)['\"]", annotation)[1].split()
-        assert getattr(runs[True], name).shape == tuple(sizes[axis] for axis in axes), name
+    sizes = {"anchor": 3, "rung": RUNGS, "pair": RUNGS - 1, "chain": CHAINS, "draw": STEPS // 20, "field": 2}
+    sizes |= {"position": 4, "letter": 4, "state": STEPS // 5, "slot": RUNGS - 1 + REPLICAS}
+    for name in ARRAYS:
+        assert getattr(runs[True], name).shape == tuple(sizes[axis] for axis in axes(name)), name
 
 
 def test_the_worst_of_the_diagnostics_is_over_everything_that_was_judged(runs):
@@ -92,7 +82,7 @@ def test_it_also_comes_back_from_other_formats(runs, suffix, tmp_path):
     assert_same(Run.load(tmp_path / f"run{suffix}"), runs[True])
 
 
-def test_what_is_not_known_comes_back_as_such(runs, tmp_path):
+def test_unknown_values_come_back_as_such(runs, tmp_path):
     odd = dataclasses.replace(
         runs[False],
         energy_error=np.full((3, RUNGS), np.nan),
@@ -149,14 +139,14 @@ def test_speed_counts_every_proposal_of_every_replica(runs):
     run = runs[True]
     assert run.chains == CHAINS
     assert run.target_replicas == REPLICAS
-    proposals = 3 * (CHAINS + EXTRA) * (RUNGS - 2 + REPLICAS) * (STEPS + BURN_IN)  # none at β = 0
+    proposals = 3 * (CHAINS + STARTED_AT_ANCHOR) * (RUNGS - 2 + REPLICAS) * (STEPS + BURN_IN)  # none at β = 0
     assert run.proposals_per_second * run.seconds == pytest.approx(proposals)
 
 
 def test_runs_of_other_numbers_of_replicas_are_not_joined(runs):
     run = runs[False]
     other = dataclasses.replace(run, last=run.last[:, :-1])
-    message = f"runs must have equally many replicas at the last rung to be joined, got .{run.target_replicas - 1}, "
+    message = f"runs must have equally many replicas at the target to be joined, got .{run.target_replicas - 1}, "
     with pytest.raises(ValueError, match=message):
         join([run, other])
 
@@ -166,7 +156,7 @@ def test_the_speed_of_joined_runs_is_over_their_time_together(runs):
     assert join([fast, slow]).proposals_per_second == pytest.approx(24 / 4)
 
 
-# --- what is no run
+# --- files that are no run
 
 
 def rewrite(path, **changes):
@@ -199,7 +189,7 @@ def test_a_truncated_file_is_damaged(path, share):
 
 
 def test_wherever_bits_are_flipped_the_run_is_refused_or_the_same(path, runs):
-    """A time stamp may differ; what is loaded may not."""
+    """A time stamp may differ; the loaded run may not."""
     whole, refused = path.read_bytes(), 0
     for place in range(0, len(whole), 29):
         broken = bytearray(whole)
@@ -251,6 +241,7 @@ def test_a_foreign_archive_is_no_run(tmp_path, about):
             rf"version {FORMAT_VERSION + 1}, expected .* version {FORMAT_VERSION}",
         ),
         ({"format_version": 1}, rf"version 1, expected 'jaxmaxent-run' version {FORMAT_VERSION}$"),
+        ({"format_version": 3}, rf"version 3, expected 'jaxmaxent-run' version {FORMAT_VERSION}$"),
         ({"format_version": str(FORMAT_VERSION)}, f"version '{FORMAT_VERSION}', expected"),
         ({"format_version": None}, "holds no run"),
         ({"format": "jaxmaxent-model"}, "has format 'jaxmaxent-model'"),
@@ -270,9 +261,7 @@ def test_entries_of_later_writers_are_passed_over(path, runs):
     assert_same(Run.load(path), runs[True])
 
 
-ARRAYS = sorted(export.VARIABLES)
-WORDS = sorted({f.name for f in dataclasses.fields(Run)} - set(ARRAYS))
-# What can be wrong with an array, besides that it is missing.
+# Damages of an array, besides that it is missing.
 DAMAGE = {
     "another type": lambda a: a.astype(complex),
     "text": lambda a: a.astype(str),

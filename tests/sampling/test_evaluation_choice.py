@@ -1,6 +1,4 @@
-"""Which way proposals are evaluated, and that it makes no difference to what is sampled."""
-
-import dataclasses
+"""The way proposals are evaluated, and that it makes no difference to what is sampled."""
 
 import jax
 import jax.numpy as jnp
@@ -8,9 +6,9 @@ import numpy as np
 import pytest
 
 import jaxmaxent as jme
-from jaxmaxent.kernels import Informed, Mixture, SegmentAdaptive, Site, SiteAdaptive, State, Transposition
-from jaxmaxent.sampling._options import Settings
-from jaxmaxent.sampling.device import _background_draws as fresh
+from jaxmaxent.evaluate.incremental import incremental
+from jaxmaxent.kernels import Informed, Mixture, SegmentAdaptive, Site, SiteAdaptive, Transposition
+from jaxmaxent.sampling import Options
 from jaxmaxent.sampling.program import _evaluation as evaluation
 from problems import Problem
 
@@ -18,22 +16,19 @@ PROBLEM = Problem(length=5, beta=3.0, mus=(0.4, -0.3), seed=3)
 ALL_EDITS = Mixture.create([SiteAdaptive(), SegmentAdaptive(3), Transposition()])
 
 
-def settings_of(ensemble):
-    return Settings.of(
-        ensemble, rungs=3, has_source=True, adapts=True, going_on=False, chains=4, target_replicas=1,
-        anchor_chains=None, until=None, steps=100, burn_in=None, thin=5, store_every=None, names=None,
-    )  # fmt: skip
+def options_of(ensemble):
+    return Options.of(ensemble, ladder=3, chains=4, target_replicas=1, steps=100)
 
 
 def chosen(asked, rule=None, ensemble=None):
     batch = (ensemble or PROBLEM.ensemble()).batched()
-    return evaluation.chosen(asked, batch, (rule or Site()).prepare(batch, 3), settings_of(batch))
+    return evaluation.chosen(asked, batch, (rule or Site()).prepare(batch, 3), options_of(batch))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("rule", [Site(), ALL_EDITS], ids=["site", "all-edits"])
 def test_both_ways_sample_the_same(rule, x64):
-    """The same draws, with edits of one letter, of several and of two far positions."""
+    """Check that the draws are the same, with edits of one letter, of several and of two distant positions."""
     settings = {"ladder": 3, "chains": 4, "steps": 400, "store_every": 5, "rule": rule, "progress": False}
     full, quick = (
         jme.sample(jax.random.key(0), PROBLEM.ensemble(), evaluation=way, **settings) for way in ("full", "incremental")
@@ -42,15 +37,25 @@ def test_both_ways_sample_the_same(rule, x64):
     np.testing.assert_array_equal(quick.draws, full.draws)
     np.testing.assert_allclose(quick.energies, full.energies, rtol=0, atol=1e-10)
     np.testing.assert_allclose(quick.beta, full.beta, rtol=1e-10)
-    # What is remembered was updated many times, and was recomputed at the start only.
+    # The caches were updated many times, and were recomputed at the start only.
     assert (quick.drift < 1e-10).all()
 
 
 def test_small_networks_are_evaluated_in_full_without_timing(monkeypatch):
-    monkeypatch.setattr(evaluation, "_seconds_a_step", lambda *_: pytest.fail("was timed"))
+    monkeypatch.setattr(evaluation, "_seconds_per_step", lambda *_: pytest.fail("was timed"))
     assert chosen("auto") == "full"
     assert chosen("auto", Informed()) == "full"
     assert chosen("incremental") == "incremental"
+
+
+@pytest.mark.parametrize("name", ["dense", "convolution"])
+def test_the_bound_of_flops_is_above_them(name):
+    network = {"kernel": jnp.ones((3, 4, 2)), "dense": jnp.ones((36, 5))}
+    features = convolution if name == "convolution" else lambda params, x: jnp.cumsum(jnp.tanh(x[:18].reshape(-1)[:36]))
+    ensemble = jme.Ensemble.create(jme.Representation(features, network), "ACGTTGCAACGTTGCAACGT", beta=1.0)
+    exact_flops = incremental(ensemble.features, network, 20).explain().full_flops
+    bound = evaluation._most_flops(evaluation._traced(ensemble.batched()))
+    assert exact_flops <= bound < 100 * exact_flops
 
 
 def test_the_faster_way_is_taken_and_timed_once(monkeypatch):
@@ -66,7 +71,7 @@ def test_the_faster_way_is_taken_and_timed_once(monkeypatch):
             timed.append(way)
             return 1.0 if way == faster else 2.0
 
-        monkeypatch.setattr(evaluation, "_seconds_a_step", took)
+        monkeypatch.setattr(evaluation, "_seconds_per_step", took)
         monkeypatch.setattr(evaluation, "_FOUND", {})
         assert chosen("auto", ensemble=ensemble) == faster
         assert sorted(timed) == ["full", "incremental"]
@@ -88,7 +93,7 @@ def test_ways_are_timed(monkeypatch):
     monkeypatch.setattr(evaluation, "_SECONDS", 1e-4)
     rule = Site().prepare(batch, 3)
     one, its_rule = batch.take(0), rule.at(0, -1)
-    assert all(0 < evaluation._seconds_a_step(way, one, its_rule, 6) < 10 for way in ("full", "incremental"))
+    assert all(0 < evaluation._seconds_per_step(way, one, its_rule, 6) < 10 for way in ("full", "incremental"))
 
 
 def test_what_cannot_be_is_said(monkeypatch):
@@ -101,26 +106,3 @@ def test_what_cannot_be_is_said(monkeypatch):
         chosen("incremental")
     with pytest.raises(ValueError, match="evaluation must be"):
         jme.sample(jax.random.key(0), PROBLEM.ensemble(), steps=10, evaluation=True, progress=False)
-
-
-def test_fresh_sequences_are_put_in_place_alike_on_every_platform():
-    rng = np.random.default_rng(0)
-
-    def states(*lead):
-        shapes = {"tokens": (5,), "energy": (), "counts": (2,), "cache": (3, 4)}
-        return State(**{name: jnp.asarray(rng.normal(size=lead + shape)) for name, shape in shapes.items()})
-
-    old, source, now = states(3, 6), states(3, 4), jnp.array(2)
-    replica, taken = jnp.array([2, 0, 5]), jnp.array([True, False, True])
-    for way in (fresh._at_once, fresh._in_turn, fresh.installed):
-        new = way(old, replica=replica, taken=taken, source=source, now=now)
-        for name in State._fields:
-            expected = np.array(getattr(old, name))
-            for ladder in (0, 2):
-                expected[ladder, replica[ladder]] = getattr(source, name)[ladder, now]
-            np.testing.assert_array_equal(getattr(new, name), expected)
-
-
-def test_the_way_is_part_of_what_is_saved():
-    settings = dataclasses.replace(settings_of(PROBLEM.ensemble().batched()), evaluation="incremental")
-    assert Settings.from_json(settings.to_json()).evaluation == "incremental"

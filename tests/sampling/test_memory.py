@@ -1,10 +1,9 @@
-"""Numbers of any size on the command line and in Python: refused in a sentence, at once, with nothing written."""
+"""Check that numbers out of bounds are refused in a sentence, at once, with nothing written."""
 
 import dataclasses
 import os
 import re
 import resource
-import sys
 import time
 
 import jax
@@ -19,14 +18,13 @@ from jaxmaxent import models
 from jaxmaxent.analysis import solve_chemical_potential
 from jaxmaxent.cli import main
 from jaxmaxent.data import Sequences, write_fasta
-from jaxmaxent.sampling import Precision
-from jaxmaxent.sampling._options import Settings
+from jaxmaxent.sampling import Options, Precision, _sample
 from jaxmaxent.sampling.host._assemble import result
 from jaxmaxent.sampling.program import _memory as memory
 from problems import Problem
 
 LENGTH = 12
-WHOLE = ("1e20", "2.5", "nan", "inf", "", "many")  # what is no whole number at all
+WHOLE = ("1e20", "2.5", "nan", "inf", "", "many")  # no whole numbers at all
 COMMON = {
     "seed": [*WHOLE, 2**63, -(2**63) - 1, 10**30],
     "limit": [*WHOLE, 10**18, 2**31, 0, -1],
@@ -67,7 +65,7 @@ OPTIONS = {
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """An untrained network, a sequence and a table for it."""
+    """Return a folder with an untrained network, a sequence and a table."""
     folder = tmp_path_factory.mktemp("bounds")
     models.save(models.MLPArchitecture(length=LENGTH, hidden=(4,)).build(nnx.Rngs(0)), folder / "model")
     tokens = np.random.default_rng(0).integers(0, 4, (60, LENGTH), dtype=np.uint8)
@@ -90,11 +88,11 @@ def arguments(command, place, option):
 
 
 def refusal(arguments, capsys):
-    """What is said of bad input, on one line, with the exit code 2."""
+    """Return the one line that refuses bad input, with the exit code 2."""
     capsys.readouterr()
     try:
         code = main([str(argument) for argument in arguments])
-    except SystemExit as stopped:  # of what cannot be parsed
+    except SystemExit as stopped:  # if the arguments cannot be parsed
         code = stopped.code
     said = capsys.readouterr()
     assert code == 2, said.err[-2000:]
@@ -200,48 +198,44 @@ def test_a_precision_out_of_bounds_is_named(name, value):
         Precision(**{name: value})
 
 
-# --- what is added up
+# --- the memory that a run takes
 
 
-def settings_of(ensemble, **changes):
-    given = {
-        "chains": 4, "target_replicas": None, "anchor_chains": None, "until": None, "steps": 1000, "burn_in": 0,
-        "thin": 5, "store_every": None, "names": None,
-    } | changes  # fmt: skip
-    return Settings.of(ensemble, rungs=6, has_source=True, adapts=True, going_on=False, **given)
+def options_of(ensemble, **changes):
+    return Options.of(ensemble, **{"ladder": 6, "chains": 4, "steps": 1000, "burn_in": 0} | changes)
 
 
-def refused(ensemble, settings):
-    """The bound that is told, or None."""
+def refused(ensemble, options):
+    """Return the bound in the refusal, or None."""
     try:
-        memory.check(ensemble, settings)
+        memory.check(ensemble, options)
     except ValueError as error:
         return int(re.search(r"about ([\d,]+) to fit", str(error))[1].replace(",", ""))
     return None
 
 
-@pytest.mark.parametrize("field", ["chains", "extra", "rungs", "target_replicas"])
+@pytest.mark.parametrize("field", ["chains", "anchor_chains", "rungs", "target_replicas"])
 def test_what_is_said_to_fit_does_with_room_to_spare_and_three_times_as_much_does_not(field, monkeypatch):
     ensemble = Problem().ensemble().batched()
     monkeypatch.setattr(memory, "_on_host", lambda: True)
     free = 50 * 2**20
     monkeypatch.setattr(host, "free_bytes", lambda: free)
-    settings = dataclasses.replace(settings_of(ensemble), **{field: 10**7})
-    bound = refused(ensemble, settings)
+    options = dataclasses.replace(options_of(ensemble), **{field: 10**7})
+    bound = refused(ensemble, options)
     assert bound > 10
-    assert refused(ensemble, dataclasses.replace(settings, **{field: 3 * bound})) == bound
+    assert refused(ensemble, dataclasses.replace(options, **{field: 3 * bound})) == bound
     free //= 2
-    assert refused(ensemble, dataclasses.replace(settings, **{field: bound})) is None
+    assert refused(ensemble, dataclasses.replace(options, **{field: bound})) is None
 
 
 def test_more_stored_draws_than_fit_are_thinned(monkeypatch):
     ensemble = Problem().ensemble().batched()
     monkeypatch.setattr(host, "free_bytes", lambda: 50 * 2**20)
-    settings = settings_of(ensemble, steps=10**7, store_every=5)
-    bound = refused(ensemble, settings)
+    options = options_of(ensemble, steps=10**7, store_every=5)
+    bound = refused(ensemble, options)
     assert bound % 5 == 0
-    assert refused(ensemble, dataclasses.replace(settings, store_every=bound)) is None
-    assert refused(ensemble, dataclasses.replace(settings, store_every=max(bound // 4, 5))) is not None
+    assert refused(ensemble, dataclasses.replace(options, store_every=bound)) is None
+    assert refused(ensemble, dataclasses.replace(options, store_every=max(bound // 4, 5))) is not None
 
 
 def test_so_many_anchors_that_they_do_not_fit_are_told(monkeypatch):
@@ -252,7 +246,7 @@ def test_so_many_anchors_that_they_do_not_fit_are_told(monkeypatch):
         ValueError, match="^sequences sampled together must be at most about .* got 200: 200 sequences of 4"
     ):
         memory.check(
-            ensemble, dataclasses.replace(settings_of(ensemble), chains=1, extra=0, rungs=2, target_replicas=1)
+            ensemble, dataclasses.replace(options_of(ensemble), chains=1, anchor_chains=0, rungs=2, target_replicas=1)
         )
 
 
@@ -260,27 +254,26 @@ def test_where_nothing_fits_that_is_said(monkeypatch):
     ensemble = Problem().ensemble().batched()
     monkeypatch.setattr(host, "free_bytes", lambda: 1)
     with pytest.raises(ValueError, match="^chains must be fewer, and rungs fewer, or sequences shorter, to fit"):
-        memory.check(ensemble, settings_of(ensemble))
+        memory.check(ensemble, options_of(ensemble))
     monkeypatch.setattr(host, "free_bytes", lambda: None)  # a system that does not say
-    memory.check(ensemble, settings_of(ensemble))
+    memory.check(ensemble, options_of(ensemble))
 
 
 def test_the_arrays_of_a_run_are_in_what_it_takes(monkeypatch):
-    """Not less than the largest arrays that are really made, and not more than some times these."""
+    """Check that the estimate is at least the largest arrays of a real run, and at most a few times these."""
     ensemble = Problem(length=4).ensemble().batched()
-    settings = settings_of(ensemble, chains=30, steps=2000, store_every=20)
+    options = options_of(ensemble, chains=30, steps=2000, store_every=20)
     seen = []
-    module = sys.modules["jaxmaxent.sampling._sample"]  # its name in the package is that of the function
-    monkeypatch.setattr(module, "result", lambda loop, seconds: seen.append(loop) or result(loop, seconds))
+    monkeypatch.setattr(_sample, "result", lambda loop, *others: seen.append(loop) or result(loop, *others))
     run = jme.sample(
         jax.random.key(0), ensemble, ladder=6, chains=30, steps=2000, burn_in=0, store_every=20, progress=False
     )
     (loop,) = seen
     device = sum(leaf.nbytes for leaf in jax.tree.leaves(loop.carry) if hasattr(leaf, "nbytes"))
-    record = sum(np.asarray(array).nbytes for array in loop.record.arrays().values()) + run.draws.nbytes
-    found = memory._needs(settings, 1, (4, 4), 0, 0, 1, 1)
+    totals = sum(np.asarray(array).nbytes for array in loop.totals.arrays().values()) + run.draws.nbytes
+    found = memory._needs(options, 1, (4, 4), 0, 0, 1, 1)
     assert device / 2 < found.device < 4 * device
-    assert record < found.host < 10 * record
+    assert totals < found.host < 10 * totals
 
 
 def test_only_products_that_change_with_the_sequence_are_activations():
@@ -296,12 +289,12 @@ def test_only_products_that_change_with_the_sequence_are_activations():
     assert memory._activation_bytes(ensemble) == 5 * 1000 * 4
 
 
-# --- what is free
+# --- the memory that is free
 
 
 @pytest.fixture
 def system(tmp_path, monkeypatch):
-    """Files of a system of its own: 8 GiB are available, and nothing limits this process."""
+    """Return the files of a made-up system with 8 GiB available and no limits."""
     proc, groups = tmp_path / "proc", tmp_path / "cgroup"
     (proc / "self").mkdir(parents=True)
     groups.mkdir()

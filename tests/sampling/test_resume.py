@@ -1,4 +1,4 @@
-"""Runs that are interrupted, saved and resumed, against runs that are not."""
+"""Runs that are interrupted, saved and resumed, compared with runs that are not."""
 
 import dataclasses
 import os
@@ -38,16 +38,16 @@ def assert_equal(one, other):
 def interrupted_at(monkeypatch, block, checkpoint, **settings):
     """Sample until a block, and leave a checkpoint."""
     seen = []
-    look_up = save.Saver.look_up
+    save_if_due = save.Saver.save_if_due
 
     def counting(self, loop, interrupts):
         seen.append(loop.steps)
         if len(seen) == block:
             os.kill(os.getpid(), signal.SIGTERM if block % 2 else signal.SIGINT)
-        look_up(self, loop, interrupts)
+        save_if_due(self, loop, interrupts)
 
     with monkeypatch.context() as patch:
-        patch.setattr(save.Saver, "look_up", counting)
+        patch.setattr(save.Saver, "save_if_due", counting)
         with pytest.raises(
             jme.Interrupted, match=rf"interrupted after \d+ steps, which are saved in {checkpoint}"
         ) as e:
@@ -57,7 +57,7 @@ def interrupted_at(monkeypatch, block, checkpoint, **settings):
     assert e.value.signal == (signal.SIGTERM if block % 2 else signal.SIGINT)
 
 
-# In the warm-up before and after the ladder was adapted, at its end, and while sampling.
+# In the burn-in before and after the ladder was adapted, at its end, and while sampling.
 @pytest.mark.parametrize("block", [1, 5, 8, 9, 14, 20])
 def test_a_resumed_run_is_the_run_never_interrupted(undisturbed, monkeypatch, tmp_path, block):
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
@@ -142,7 +142,7 @@ def test_what_is_no_checkpoint_is_refused_by_name(tmp_path):
 
 
 def test_a_second_signal_acts_as_it_always_does():
-    usual = signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background may have begun without
+    usual = signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job may have started without it
     try:
         _assert_a_second_signal_raises()
     finally:
@@ -150,11 +150,8 @@ def test_a_second_signal_acts_as_it_always_does():
 
 
 def _assert_a_second_signal_raises():
-    with Interrupts(active=True) as interrupts:
+    with Interrupts() as interrupts:
         os.kill(os.getpid(), signal.SIGINT)
         assert interrupts.noted == signal.SIGINT
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
-    with Interrupts(active=False) as idle, pytest.raises(KeyboardInterrupt):
-        os.kill(os.getpid(), signal.SIGINT)
-    assert idle.noted is None

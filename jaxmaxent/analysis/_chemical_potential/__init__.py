@@ -1,1 +1,1 @@
-"""The chemical potential of a wanted composition."""
+"""The chemical potential that gives a wanted composition."""

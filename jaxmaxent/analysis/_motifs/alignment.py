@@ -1,9 +1,9 @@
-"""Laying informative windows over each other: the arithmetic of `find_motifs`.
+"""Alignment of informative windows: the arithmetic of `find_motifs`.
 
-A column of letter frequencies p is the vector of length sqrt(information) in the direction of p − uniform. The product
-of two columns is then Pearson's correlation of their frequencies, weighted by the geometric mean of their information.
-Two windows at an offset are as similar as the cosine between them, columns that face nothing being 0: never above 1,
-which only proportionate windows reach, and low where much information faces none.
+A column of letter frequencies p becomes the vector of length sqrt(information) in the direction of p − uniform. The
+product of two columns is then Pearson's correlation of their frequencies, weighted by the geometric mean of their
+information. The similarity of two windows at an offset is the cosine between them, where a column that faces nothing
+counts as 0. It is at most 1, which only proportionate windows reach, and low where much information faces no column.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Integer
 
-from jaxmaxent.analysis._profiles.profile import information_bits
+from jaxmaxent.analysis._profiles.information import information_bits
 
-_ROUNDS = 20  # of the joint alignment, which ends where nothing moves any more, mostly after two
+_ROUNDS = 20  # of the joint alignment at most; it ends when nothing moves any more, mostly after two
 
 
 class Overlaps(NamedTuple):
-    """The best way to lay every window over every other.
+    """The best alignment of every window with every other.
 
     Attributes:
         similarity: cosine, shape [windows, windows].
         offset: column of window i that the first column of window j faces, the same shape.
-        flipped: whether window j is laid down as its reverse complement.
+        flipped: True if window j is aligned as its reverse complement, the same shape.
     """
 
     similarity: Float[np.ndarray, "windows windows"]
@@ -34,17 +34,17 @@ class Overlaps(NamedTuple):
 
 
 def column_vectors(frequencies: Float[np.ndarray, "*shape letters"]) -> Float[np.ndarray, "*shape letters"]:
-    """Columns of frequencies as vectors of length sqrt(information); shape [..., letters]."""
-    centred = frequencies - 1 / frequencies.shape[-1]
-    length = np.sqrt((centred**2).sum(-1, keepdims=True))
+    """Return columns of frequencies as vectors of length sqrt(information); shape [..., letters]."""
+    centered = frequencies - 1 / frequencies.shape[-1]
+    length = np.sqrt((centered**2).sum(-1, keepdims=True))
     weight = np.sqrt(np.maximum(information_bits(frequencies), 0))[..., None]
-    return centred * weight / np.where(length > 0, length, 1)
+    return centered * weight / np.where(length > 0, length, 1)
 
 
 def overlaps(
-    windows: Sequence[Float[np.ndarray, "width letters"]], complement: Int[np.ndarray, " letters"] | None
+    windows: Sequence[Float[np.ndarray, "_ letters"]], complement: Integer[np.ndarray, " letters"] | None
 ) -> Overlaps:
-    """How to lay windows, given as column vectors, over each other; on both strands if there is a complement."""
+    """Align windows, given as column vectors, with each other; on both strands if there is a complement."""
     number, widest = len(windows), max(map(len, windows))
     best = Overlaps(
         np.full((number, number), -np.inf), np.zeros((number, number), int), np.zeros((number, number), bool)
@@ -65,30 +65,30 @@ def overlaps(
 
 
 def flipped(
-    columns: Float[np.ndarray, "width letters"], complement: Int[np.ndarray, " letters"] | None
+    columns: Float[np.ndarray, "width letters"], complement: Integer[np.ndarray, " letters"] | None
 ) -> Float[np.ndarray, "width letters"]:
-    """The reverse complement."""
+    """Return the reverse complement."""
     return columns[::-1] if complement is None else columns[::-1][:, complement]
 
 
 def joint_alignment(
-    windows: Sequence[Float[np.ndarray, "width letters"]],
+    windows: Sequence[Float[np.ndarray, "_ letters"]],
     found: Overlaps,
-    complement: Int[np.ndarray, " letters"] | None,
+    complement: Integer[np.ndarray, " letters"] | None,
 ) -> list[tuple[int, bool]]:
-    """(offset, flipped) of every window in one frame, most of them not flipped.
+    """Return (offset, flipped) of every window in one frame, with most of them not flipped.
 
-    Starts from each window's best place over the one that is most similar to all, then moves each to its best place
-    over the sum of all others, which never lowers the sum of all products, until none moves.
+    The alignment starts from the best offset of each window to the one that is most similar to all. Then each window
+    moves to its best offset to the sum of all others, which never lowers the sum of all products, until none moves.
     """
-    centre = int(found.similarity.sum(1).argmax())
-    placed = [(int(o), bool(f)) for o, f in zip(found.offset[centre], found.flipped[centre], strict=True)]
+    center = int(found.similarity.sum(1).argmax())
+    placed = [(int(o), bool(f)) for o, f in zip(found.offset[center], found.flipped[center], strict=True)]
     for _ in range(_ROUNDS):
         moved = False
         for k in range(len(windows)):
-            place = _best_place(windows, placed, k, complement)
-            moved |= place != placed[k]
-            placed[k] = place
+            best = _best_offset(windows, placed, k, complement)
+            moved |= best != placed[k]
+            placed[k] = best
         if not moved:
             break
     if 2 * sum(flip for _, flip in placed) > len(placed):
@@ -96,10 +96,10 @@ def joint_alignment(
     return placed
 
 
-def _best_place(
+def _best_offset(
     windows: Sequence[np.ndarray], placed: list[tuple[int, bool]], k: int, complement: np.ndarray | None
 ) -> tuple[int, bool]:
-    """Where window k lies best over the sum of the others; where it is, unless another place is better."""
+    """Return the best (offset, flipped) of window k to the sum of the others; its own unless another is better."""
     width = len(windows[k])
     start = min(offset for offset, _ in placed) - width
     stop = max(offset + len(window) for (offset, _), window in zip(placed, windows, strict=True)) + width
@@ -122,5 +122,5 @@ def _best_place(
 
 
 def _padded(windows: Sequence[np.ndarray], width: int) -> np.ndarray:
-    """Windows filled up with columns of 0, shape [windows, width, letters]."""
+    """Return windows filled up with columns of 0, shape [windows, width, letters]."""
     return np.stack([np.pad(window, ((0, width - len(window)), (0, 0))) for window in windows])

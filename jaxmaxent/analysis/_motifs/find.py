@@ -1,6 +1,6 @@
-"""Motifs: what the informative windows of many anchors have in common, on whichever strand it stands.
+"""Motifs that the informative windows of many anchors have in common, on either strand.
 
-The windows are laid over each other, clustered by how similar they are, and those of a cluster averaged.
+The windows are aligned with each other, clustered by their similarity, and averaged within each cluster.
 """
 
 from __future__ import annotations
@@ -13,24 +13,25 @@ from jaxtyping import Float
 
 from jaxmaxent import checks
 from jaxmaxent.analysis._motifs.alignment import Overlaps, column_vectors, flipped, joint_alignment, overlaps
-from jaxmaxent.analysis._motifs.windows import Window, informative_windows
-from jaxmaxent.analysis._profiles.draws import index_of
-from jaxmaxent.analysis._profiles.profile import consensus, information_bits
+from jaxmaxent.analysis._motifs.informative_windows import InformativeWindow, informative_windows
+from jaxmaxent.analysis._profiles.information import THRESHOLD, consensus, information_bits
+from jaxmaxent.analysis._run_parts import rung_of
 from jaxmaxent.ensembles import DNA, Alphabet, checked_alphabet, with_letters
 from jaxmaxent.results import Run
 
 
-class Member(NamedTuple):
-    """Where an anchor has a motif.
+class MotifMember(NamedTuple):
+    """A place where an anchor has a motif.
 
     Attributes:
-        anchor: its index.
-        name: what it is called.
-        start, stop: the positions [start, stop) of the anchor that the motif covers.
-        strand: "+" or "-": whether the motif reads along the anchor, or is its reverse complement there.
+        anchor: index of the anchor.
+        name: its name.
+        start: first position of the anchor that the motif covers.
+        stop: the position after the last that it covers.
+        strand: "+" if the motif reads along the anchor, "-" if it is the reverse complement there.
         column: the motif's column at the first of these positions in the motif's direction; more than 0 where the
             motif reaches beyond the anchor's end.
-        similarity: cosine between the member and the motif, from −1 to 1; see `alignment`.
+        similarity: cosine between the member and the motif, from −1 to 1, each column weighted by its information.
     """
 
     anchor: int
@@ -43,15 +44,16 @@ class Member(NamedTuple):
 
 
 class FoundMotif(NamedTuple):
-    """A motif and where it was found. `data.write_meme` writes it, and `match_motifs` compares it with known ones.
+    """A motif and its members. `data.write_meme` writes it, and `match_motifs` compares it with known motifs.
 
     Attributes:
-        name, identifier: what it is called, "motif_1" and so on.
+        name: "motif_1" and so on.
+        identifier: the same.
         probabilities: mean letter frequencies of the members, shape [width, letters]; each row sums to 1.
-        errors: their standard errors: of the spread between members, or of the draws where there is one member only.
+        errors: their standard errors, from the spread between members, or from the draws if there is one member only.
         information: bits of each column of the mean, shape [width].
-        consensus: the letter that more than half have, at each column.
-        members: where it stands, the most similar first.
+        consensus: the letter with a frequency of more than one half, at each column.
+        members: the places where the motif stands, the most similar first.
         aligned: letter frequencies of every member, in the motif's direction; NaN beyond an anchor's end.
     """
 
@@ -61,12 +63,12 @@ class FoundMotif(NamedTuple):
     errors: Float[np.ndarray, "width letters"]
     information: Float[np.ndarray, " width"]
     consensus: str
-    members: tuple[Member, ...]
+    members: tuple[MotifMember, ...]
     aligned: Float[np.ndarray, "members width letters"]
 
     @property
     def sites(self) -> int:
-        """How many members it has."""
+        """Number of members."""
         return len(self.members)
 
 
@@ -74,9 +76,9 @@ class Motifs(NamedTuple):
     """The motifs of a set of anchors.
 
     Attributes:
-        motifs: those with the most members first, then those with the most information; empty where there are none.
-        windows: how many informative windows there were.
-        outcome: a sentence that says what was found, or why nothing was.
+        motifs: by their number of members, then by their information, largest first; empty where there are none.
+        windows: number of informative windows.
+        outcome: a sentence that says what was found, or why nothing was found.
     """
 
     motifs: tuple[FoundMotif, ...]
@@ -87,37 +89,37 @@ class Motifs(NamedTuple):
 def find_motifs(
     profiles: Run | Float[np.ndarray, "anchors length letters"],
     *,
+    rung: int | None = None,
     errors: Float[np.ndarray, "anchors length letters"] | None = None,
     names: Sequence[str] | None = None,
     alphabet: Alphabet | None = None,
-    rung: int = -1,
-    threshold: float = 0.25,
+    threshold: float = THRESHOLD,
     least: float = 4.0,
     gap: int = 8,
     flank: int = 2,
     similarity: float = 0.6,
     both_strands: bool = True,
 ) -> Motifs:
-    """The motifs in the letter frequencies of many anchors.
+    """Find the motifs in the letter frequencies of many anchors.
 
-    An anchor gives every stretch of positions with more than `threshold` bits a position on the whole that has `least`
-    bits in all. Windows are clustered by average linkage.
+    The windows of an anchor are its stretches with more than `threshold` bits per position on average and at least
+    `least` bits in all. Windows are clustered by average linkage.
 
     Args:
         profiles: a run of many anchors, or letter frequencies whose rows sum to 1.
-        errors: standard errors of the frequencies; a run has its own. Information counts only above 2 of them.
-        names: what the anchors are called; a run has its own, otherwise their indices.
-        alphabet: the letters, and whether they have complements; None means the run's, and DNA for an array.
-        rung: which β of a run; by default the largest.
-        threshold: bits a position, above which a window goes on and outside which a motif is cut off.
-        least: bits in a window, at least.
-        gap: positions in a row with no more than `threshold` bits that a window reaches across, at most.
+        rung: index of the rung, for a run; None means the target.
+        errors: standard errors of the frequencies; a run has its own. Information counts less 2 of its standard errors.
+        names: names of the anchors; None means those of a run, and the indices for an array.
+        alphabet: the letters and their complements; None means those of a run, and DNA for an array.
+        threshold: bits of an informative position. A window extends over more than that, and a motif ends outside it.
+        least: fewest bits of a window.
+        gap: most positions in a row with no more than `threshold` bits that a window reaches across.
         flank: columns kept on either side.
-        similarity: clusters are joined while their windows are that similar on average, 0 to 1.
-        both_strands: whether a window may stand on either strand, where the letters have complements.
+        similarity: clusters are joined while the mean similarity of their windows is at least this, between 0 and 1.
+        both_strands: let a window stand on either strand, if the letters have complements.
 
     Raises:
-        ValueError: if shapes do not match, rows do not sum to 1, or a number is out of range.
+        ValueError: if the run has no such rung, shapes do not match, rows do not sum to 1, or a number is out of range.
     """
     if alphabet is not None:
         checked_alphabet(alphabet)
@@ -152,7 +154,7 @@ def find_motifs(
 
 
 class _Given(NamedTuple):
-    """What was given, checked: errors are NaN where not known, and `unsure` is an addition to a sentence."""
+    """The checked input. Errors are NaN where not known; `unsure` is the end of the outcome's sentence."""
 
     frequencies: np.ndarray
     errors: np.ndarray
@@ -161,10 +163,10 @@ class _Given(NamedTuple):
     unsure: str
 
 
-def _checked_profiles(profiles: Any, errors: Any, names: Any, alphabet: Alphabet | None, rung: int) -> _Given:
+def _checked_profiles(profiles: Any, errors: Any, names: Any, alphabet: Alphabet | None, rung: int | None) -> _Given:
     unsure = ""
     if isinstance(profiles, Run):
-        run, rung = profiles, index_of("rung", rung, profiles.frequencies.shape[1])
+        run, rung = profiles, rung_of(profiles, rung)
         if alphabet is None:
             alphabet = with_letters(run.letters)
         if not run.converged.all():
@@ -191,7 +193,7 @@ def _checked_profiles(profiles: Any, errors: Any, names: Any, alphabet: Alphabet
         else tuple(checks.several("names", names, "names"))
     )
     if len(names) != len(frequencies):
-        raise ValueError(f"names must be {len(frequencies)}, one an anchor, got {len(names)}")
+        raise ValueError(f"names must have {len(frequencies)} entries, one per anchor, got {len(names)}")
     return _Given(frequencies / sums[..., None], errors, names, alphabet, unsure)
 
 
@@ -208,7 +210,7 @@ def _several(number: int, what: str) -> str:
 
 
 def _clusters(similarity: np.ndarray, threshold: float) -> list[np.ndarray]:
-    """Indices of the windows of each cluster."""
+    """Return the indices of the windows of each cluster."""
     from scipy.cluster import hierarchy  # slow to import, and it changes warning filters
 
     if len(similarity) == 1:
@@ -220,7 +222,7 @@ def _clusters(similarity: np.ndarray, threshold: float) -> list[np.ndarray]:
 
 def _motif(
     given: _Given,
-    windows: list[Window],
+    windows: list[InformativeWindow],
     placed: list[tuple[int, bool]],
     complement: np.ndarray | None,
     threshold: float,
@@ -247,7 +249,7 @@ def _motif(
         column = stop - high if flip else low - start
         own = column_vectors(rows[column : column + high - low])
         members.append(
-            Member(
+            MotifMember(
                 window.anchor,
                 names[window.anchor],
                 low,
@@ -270,8 +272,8 @@ def _motif(
     )
 
 
-def _frame(windows: list[Window], placed: list[tuple[int, bool]]) -> list[tuple[int, int, bool]]:
-    """(start, stop, flipped) of the columns that all windows together cover, on each window's anchor."""
+def _frame(windows: list[InformativeWindow], placed: list[tuple[int, bool]]) -> list[tuple[int, int, bool]]:
+    """Return (start, stop, flipped) of the columns that all windows together cover, on each window's anchor."""
     first = min(offset for offset, _ in placed)
     last = max(offset + w.stop - w.start for (offset, _), w in zip(placed, windows, strict=True))
     result = []
@@ -283,7 +285,7 @@ def _frame(windows: list[Window], placed: list[tuple[int, bool]]) -> list[tuple[
 
 
 def _read(values: np.ndarray, start: int, stop: int, flip: bool, complement: np.ndarray | None) -> np.ndarray:
-    """The columns [start, stop) of an anchor, in the motif's direction; NaN beyond its ends."""
+    """Return the columns [start, stop) of an anchor, in the motif's direction; NaN beyond its ends."""
     length = len(values)
     inside = values[max(start, 0) : min(stop, length)]
     columns = np.pad(inside, ((max(-start, 0), max(stop - length, 0)), (0, 0)), constant_values=np.nan)
@@ -291,11 +293,11 @@ def _read(values: np.ndarray, start: int, stop: int, flip: bool, complement: np.
 
 
 def _trimmed(aligned: np.ndarray, threshold: float, flank: int) -> slice:
-    """The informative columns and their flanks, of those that half of the members have."""
+    """Return the informative columns and their flanks, among those that half of the members have."""
     covered = np.flatnonzero((~np.isnan(aligned[..., 0])).mean(0) >= 0.5)
     low, high = covered[0], covered[-1] + 1
     informative = low + np.flatnonzero(information_bits(np.nanmean(aligned[:, low:high], axis=0)) > threshold)
-    if not informative.size:  # of members that agree little
+    if not informative.size:  # the members agree little
         return slice(int(low), int(high))
     return slice(int(max(informative[0] - flank, low)), int(min(informative[-1] + 1 + flank, high)))
 

@@ -1,17 +1,22 @@
-"""Which known motifs a motif is like, and how likely it is by chance: the Tomtom comparison, computed exactly.
+"""Comparison of motifs with known ones by Tomtom, with exact p-values.
 
 Gupta, Stamatoyannopoulos, Bailey & Noble, Genome Biology 8:R24 (2007), with the complete scores of Tanaka, Bailey,
-Grant & Noble, Bioinformatics 27(12):1603 (2011). Two columns score minus their Euclidean distance, measured from the
-query column's median over all columns of all targets, so that a column that faces none counts 0. Scores are added up
-along an alignment, and the best alignment counts. Its p-value is that of the best of all alignments with columns drawn
-from all targets: scores are rounded to whole numbers, so that the distribution of a sum is a convolution.
+Grant & Noble, Bioinformatics 27(12):1603 (2011). The score of two columns is minus their Euclidean distance, less its
+median over all columns of all targets, so that a column that faces none scores 0. Scores are added up along an
+alignment, and the best alignment counts. Its p-value is that of the best of all alignments with columns drawn from all
+targets. Scores are rounded to whole numbers, so that the distribution of a sum is a convolution.
+
+The package `memelite` (0.5.0) has the same comparison in Numba and installs on Python 3.11 to 3.13. It is not used for
+these reasons. It brings Numba, LLVM, pandas and pyfaidx (380 MB), which must support each new Python first. Its first
+call compiles for a minute or more. It has no q-values, and it bins targets, so that small p-values are rough: 7e-29
+instead of 2e-30. Both take well under a second per query against JASPAR.
 """
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -19,11 +24,12 @@ from jaxtyping import Float, Int
 from jaxmaxent import checks
 from jaxmaxent.ensembles import DNA, Alphabet, checked_alphabet
 
-_LEVELS = 100  # whole numbers that the scores of a query are rounded to, from the smallest to the largest
+_LEVELS = 100  # steps of the rounded scores of a query, from the smallest to the largest
 
 
+@runtime_checkable
 class NamedMotif(Protocol):
-    """What can be compared: a motif of a file, or one that was found."""
+    """A motif that can be compared: one of a file, or one that was found."""
 
     @property
     def name(self) -> str:
@@ -41,21 +47,21 @@ class NamedMotif(Protocol):
         ...
 
 
-class Hit(NamedTuple):
-    """A target that a query is like.
+class MotifHit(NamedTuple):
+    """A known motif that is similar to a query.
 
     Attributes:
-        target: the motif.
-        p: probability that a motif of this width with columns drawn from all targets scores as much.
-        e: how many of the targets would by chance, p times their number.
+        target: the known motif.
+        p: probability that a motif of this width with columns drawn from all targets scores as high.
+        e: number of targets expected to score as high by chance, p times the number of targets.
         q: share of false hits among this and the better ones (Benjamini & Hochberg 1995).
-        offset: column of the target, on the strand of the hit, that the query's first column faces; negative where the
+        offset: column of the target, on the strand of the hit, that the query's first column faces; negative if the
             query begins before the target.
-        strand: "+" or "-": whether the query is like the target or its reverse complement.
-        overlap: columns that face each other.
+        strand: "+" if the query is similar to the target, "-" if to its reverse complement.
+        overlap: number of columns that face each other.
     """
 
-    target: Any
+    target: NamedMotif
     p: float
     e: float
     q: float
@@ -81,18 +87,18 @@ def match_motifs(
     best: int = 10,
     alphabet: Alphabet = DNA,
     both_strands: bool = True,
-) -> list[tuple[Hit, ...]]:
-    """The most similar targets of each query, the most significant first.
+) -> list[tuple[MotifHit, ...]]:
+    """Return the most similar targets of each query, the most significant first.
 
-    Chance is what the targets' own columns make of it: p-values need a whole collection, such as JASPAR, and mean
-    little for a few targets.
+    p-values rest on the columns of the targets. They need a whole collection, such as JASPAR, and mean little for a few
+    targets.
 
     Args:
         queries: motifs, such as `find_motifs(…).motifs`.
         targets: known motifs, such as `data.read_motifs` reads.
-        best: hits of each query, at most.
+        best: most hits of each query.
         alphabet: the letters of all motifs.
-        both_strands: whether to compare with the targets' reverse complements as well, where letters have complements.
+        both_strands: compare with the targets' reverse complements as well, if the letters have complements.
 
     Raises:
         ValueError: if there is no target, or a motif has other letters.
@@ -123,7 +129,7 @@ def _checked(name: str, motif: NamedMotif, alphabet: Alphabet) -> np.ndarray:
 
 def _hits(
     query: np.ndarray, strands: dict[str, list[np.ndarray]], targets: Sequence[NamedMotif], best: int
-) -> tuple[Hit, ...]:
+) -> tuple[MotifHit, ...]:
     from scipy.stats import false_discovery_control  # slow to import, and it changes warning filters
 
     scores = _column_scores(query, np.concatenate([matrix for known in strands.values() for matrix in known]))
@@ -139,14 +145,14 @@ def _hits(
         overlap = min(offset + len(query), int(widths[k])) - max(offset, 0)
         probability = float(p[k])
         strand = [*strands][chosen[k]]
-        hits.append(Hit(targets[k], probability, probability * len(targets), float(q[k]), offset, strand, overlap))
+        hits.append(MotifHit(targets[k], probability, probability * len(targets), float(q[k]), offset, strand, overlap))
     return tuple(hits)
 
 
 def _column_scores(
     query: Float[np.ndarray, "width letters"], columns: Float[np.ndarray, "columns letters"]
 ) -> Int[np.ndarray, "width columns"]:
-    """Similarity of every query column to every target column, from the query column's median, in whole numbers."""
+    """Return the similarity of every query column to every target column, less its median, in whole numbers."""
     squares = np.square(query[:, None] - columns).sum(-1)
     similarity = -np.sqrt(squares)
     similarity -= np.median(similarity, axis=1, keepdims=True)
@@ -157,7 +163,7 @@ def _column_scores(
 def _best_alignments(
     scores: Int[np.ndarray, "width columns"], widths: Int[np.ndarray, " targets"]
 ) -> tuple[Int[np.ndarray, " targets"], Int[np.ndarray, " targets"]]:
-    """The best score of each target and its offset; of equal ones that with the largest overlap.
+    """Return the best score of each target and its offset; among equal scores, that with the largest overlap.
 
     Targets are laid end to end with room for the query's overhang between them, so that all alignments of all targets
     are sums along diagonals.
@@ -179,7 +185,7 @@ def _best_alignments(
 
 
 class _Tails(NamedTuple):
-    """log P(sum < score) of the query's columns [first, stop), for the scores from the lowest that is possible.
+    """log P(sum < score) of the query's columns [first, stop), for all scores from the lowest possible.
 
     Attributes:
         log_below: by (first, stop), shape [scores].
@@ -198,7 +204,7 @@ class _Tails(NamedTuple):
 
 
 def _tails(scores: np.ndarray, longest: int) -> _Tails:
-    """The distributions of sums over all spans of the query's columns, of at most `longest` columns."""
+    """Return the distributions of sums over all spans of at most `longest` columns of the query."""
     width = len(scores)
     smallest = scores.min(1)
     columns = [np.bincount(row - low) / len(row) for row, low in zip(scores, smallest, strict=True)]
@@ -206,7 +212,7 @@ def _tails(scores: np.ndarray, longest: int) -> _Tails:
     for first in range(width):
         distribution, low = np.ones(1), 0
         for stop in range(first + 1, min(first + longest, width) + 1):
-            # By sums of products, all positive: small tails stay exact, which they would not by Fourier transforms.
+            # Sums of positive products keep small tails exact, which Fourier transforms would not.
             distribution = np.convolve(distribution, columns[stop - 1])
             low += int(smallest[stop - 1])
             above = np.minimum(np.cumsum(distribution[::-1])[::-1], 1)
@@ -217,7 +223,7 @@ def _tails(scores: np.ndarray, longest: int) -> _Tails:
 
 
 def _p_values(tails: _Tails, score: np.ndarray, widths: np.ndarray, strands: int) -> np.ndarray:
-    """P(the best of all alignments ≥ score) of targets of these widths, alignments taken as independent."""
+    """Return P(the best of all alignments ≥ score) for targets of these widths, with alignments as if independent."""
     p = np.empty(len(widths))
     for n in np.unique(widths):
         same = widths == n

@@ -1,1 +1,1 @@
-"""Letter frequencies per position, their information, and their comparison."""
+"""Letter and k-mer frequencies per position, their information, and their comparison."""

@@ -1,44 +1,45 @@
-"""How many sequences the network holds equal to the anchor: entropy, free energy and heat capacity along the ladder.
+"""The number of sequences that the network treats as equal to the anchor: entropy, free energy and heat capacity.
 
 At β = 0 log Z is exact, so everything above it has an absolute value: the entropy of the ensemble in bits,
 
     S = (log Z + β ⟨E⟩ − Σ_k μ_k ⟨N_k⟩) / ln 2,
 
-and with it 2^S, the number of equally likely sequences that would have the same entropy. log Z comes from MBAR (see
-`mbar`); `thermodynamic_integration` finds it in another way, for comparison.
+and with it 2^S, the number of equally likely sequences that would have the same entropy. log Z is that of the run, by
+MBAR (see `diagnostics.log_z_along`). `thermodynamic_integration` finds it in another way, for comparison.
 
-Standard errors are from the spread between chains, so they need no model of autocorrelation, are NaN with a single
-chain, and have chains − 1 degrees of freedom: the interval of 95 % is the value ±
+Standard errors come from the spread between chains, so they need no model of the autocorrelation. They are NaN with a
+single chain, except that of log Z. They have chains − 1 degrees of freedom: the interval of 95 % is the value ±
 scipy.special.stdtrit(chains − 1, 0.975) standard errors.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import ArrayLike, Float
 
 from jaxmaxent import checks
-from jaxmaxent.analysis._thermodynamics.mbar import Mbar, mbar, standard_error, traces
-from jaxmaxent.diagnostics._free_energy import or_unknown
+from jaxmaxent.analysis._thermodynamics.mbar import Mbar, mbar, traces
+from jaxmaxent.diagnostics import jackknife_error, nan_if_rounding
 from jaxmaxent.results import Run
 
 
 class Thermodynamics(NamedTuple):
-    """An anchor's ensemble at every rung; k_B = 1, so that entropies are in bits and heat capacities in nats.
+    """An anchor's ensemble at every rung; k_B = 1, entropies are in bits and heat capacities in nats.
 
     Attributes:
         beta: β, shape [rungs].
-        log_z: log Z by MBAR, exact at the first rung, shape [rungs].
+        log_z: log Z of the run, by MBAR, exact at the first rung, shape [rungs].
         log_z_error: its standard error.
         energy: mean energy ⟨E⟩ by MBAR, shape [rungs].
         energy_error: its standard error.
         entropy: S in bits, shape [rungs].
         entropy_error: its standard error.
-        information: bits that the ensemble has less than at β = 0, S(0) − S, shape [rungs]: those of all positions
-            together. The sum over positions of a profile's information leaves out what positions tell of each other.
+        information: S(0) − S, the bits that the ensemble lost since β = 0, shape [rungs]. They are those of all
+            positions together. The sum over positions of a profile's information leaves out dependences between
+            positions.
         information_error: its standard error.
         heat_capacity: β² Var E, shape [rungs].
         heat_capacity_error: its standard error.
@@ -58,32 +59,32 @@ class Thermodynamics(NamedTuple):
 
     @property
     def free_energy(self) -> Float[np.ndarray, " rungs"]:
-        """−log Z / β in units of E (with fields, the grand potential); NaN at β = 0, where it has no limit."""
+        """−log Z / β in units of E (with fields, the grand potential), shape [rungs]; NaN at β = 0: it has no limit."""
         return -_over(self.log_z, self.beta)
 
     @property
     def free_energy_error(self) -> Float[np.ndarray, " rungs"]:
-        """Its standard error."""
+        """Standard error of `free_energy`, shape [rungs]."""
         return _over(self.log_z_error, self.beta)
 
     @property
     def log10_number(self) -> Float[np.ndarray, " rungs"]:
-        """log10 of 2^S, how many sequences the network holds equal to the anchor at this β."""
+        """log10 of 2^S, the number of sequences that the network treats as equal to the anchor, shape [rungs]."""
         return self.entropy * math.log10(2)
 
     @property
     def log10_number_error(self) -> Float[np.ndarray, " rungs"]:
-        """Its standard error."""
+        """Standard error of `log10_number`, shape [rungs]."""
         return self.entropy_error * math.log10(2)
 
     @property
     def log10_share(self) -> Float[np.ndarray, " rungs"]:
-        """log10 of the share that these are of the background's own number."""
+        """log10 of the share that these are of the number at β = 0, shape [rungs]."""
         return -self.information * math.log10(2)
 
     @property
     def log10_share_error(self) -> Float[np.ndarray, " rungs"]:
-        """Its standard error."""
+        """Standard error of `log10_share`, shape [rungs]."""
         return self.information_error * math.log10(2)
 
 
@@ -93,9 +94,9 @@ class Integration(NamedTuple):
     Attributes:
         beta: β, shape [rungs].
         log_z: log Z, exact at the first rung, shape [rungs].
-        standard_error: from the draws, shape [rungs].
-        quadrature: how much the third cumulants changed, summed up to each rung, in nats; shape [rungs]. The ladder is
-            too coarse for this method where it is not small: what it leaves out is smaller, but of that kind.
+        standard_error: standard error from the draws, shape [rungs].
+        quadrature: change of log Z by the third cumulants, summed up to each rung, in nats; shape [rungs]. The error of
+            the rule itself is smaller, but of that kind. If this is not small, the ladder is too coarse for the method.
     """
 
     beta: Float[np.ndarray, " rungs"]
@@ -105,10 +106,10 @@ class Integration(NamedTuple):
 
 
 class SequencesWithin(NamedTuple):
-    """How many sequences lie within a distance of the anchor; NaN where no draw does.
+    """The number of sequences within a distance of the anchor; NaN if no draw is within it.
 
     Attributes:
-        energy: the distances, shape [thresholds].
+        energy: distances, shape [thresholds].
         log10_number: log10 of the number of sequences x with E(x) ≤ energy, shape [thresholds].
         log10_number_error: its standard error.
         log10_share: log10 of the probability of E(x) ≤ energy at β = 0, shape [thresholds].
@@ -122,11 +123,15 @@ class SequencesWithin(NamedTuple):
     log10_share_error: Float[np.ndarray, " thresholds"]
 
 
-def thermodynamics(run: Run, anchor: int = 0) -> Thermodynamics:
-    """Entropy, free energy and heat capacity of one anchor at every rung, from all rungs' draws together.
+def thermodynamics(run: Run, *, anchor: int = 0) -> Thermodynamics:
+    """Return entropy, free energy and heat capacity of one anchor at every rung, from the draws of all rungs together.
+
+    Args:
+        run: a run with a ladder.
+        anchor: index of the anchor.
 
     Raises:
-        ValueError: if there is no such anchor, the run has no ladder or no traced states, or two parts of the ladder
+        ValueError: if there is no such anchor, the run has no ladder or no traced draws, or two parts of the ladder
             have no draws in common.
     """
     checks.like("run", run, "beta", "a Run: sample gives one, and Run.load reads one from a file")
@@ -134,7 +139,7 @@ def thermodynamics(run: Run, anchor: int = 0) -> Thermodynamics:
 
 
 def of_draws(pooled: Mbar) -> Thermodynamics:
-    """The same from draws that have their weights already."""
+    """Return `thermodynamics` from draws that have their weights already."""
     betas, energies = pooled.betas, pooled.energies
     field_terms = pooled.counts @ pooled.mu
     values = np.stack([energies, energies**2, field_terms], axis=-1)
@@ -148,37 +153,41 @@ def of_draws(pooled: Mbar) -> Thermodynamics:
     return Thermodynamics(
         beta=betas,
         log_z=log_z,
-        log_z_error=or_unknown(standard_error(log_z_influence), log_z, betas),
+        log_z_error=pooled.log_z_error,
         energy=mean[:, 0],
-        energy_error=standard_error(influence[..., 0]),
+        energy_error=jackknife_error(influence[..., 0]),
         entropy=entropy,
-        entropy_error=or_unknown(standard_error(of_entropy), entropy, betas),
+        entropy_error=nan_if_rounding(jackknife_error(of_entropy), entropy, betas),
         information=information,
-        information_error=or_unknown(standard_error(of_entropy[:, :1] - of_entropy), information, betas),
+        information_error=nan_if_rounding(jackknife_error(of_entropy[:, :1] - of_entropy), information, betas),
         heat_capacity=betas**2 * variance,
-        heat_capacity_error=betas**2 * standard_error(of_variance),
+        heat_capacity_error=betas**2 * jackknife_error(of_variance),
     )
 
 
-def thermodynamic_integration(run: Run, anchor: int = 0) -> Integration:
-    """log Z at every rung from log Z(β) = log Z(0) − ∫ ⟨E⟩ dβ, from each rung's own draws.
+def thermodynamic_integration(run: Run, *, anchor: int = 0) -> Integration:
+    """Return log Z at every rung from log Z(β) = log Z(0) − ∫ ⟨E⟩ dβ, from each rung's own draws.
 
-    Between neighbours ⟨E⟩ is the polynomial of degree 5 with the ⟨E⟩, the slopes d⟨E⟩/dβ = −Var E and the curvatures
-    d²⟨E⟩/dβ² = third cumulant of both, which the draws tell as well: the trapezoidal rule with two corrections.
+    Between neighbors ⟨E⟩ is the polynomial of degree 5 that has their ⟨E⟩, slopes d⟨E⟩/dβ = −Var E and curvatures
+    d²⟨E⟩/dβ² = third cumulant, all estimated from the draws. This is the trapezoidal rule with two corrections.
+
+    Args:
+        run: a run with a ladder.
+        anchor: index of the anchor.
 
     Raises:
-        ValueError: if there is no such anchor, or the run has no ladder or no traced states.
+        ValueError: if there is no such anchor, or the run has no ladder or no traced draws.
     """
     checks.like("run", run, "beta", "a Run: sample gives one, and Run.load reads one from a file")
     energies, _ = traces(run, anchor)
     betas = np.asarray(run.beta[anchor], np.float64)
     mean = energies.mean((1, 2))
-    centred = energies - mean[:, None, None]
-    second, third = (centred**2).mean((1, 2)), (centred**3).mean((1, 2))
-    # Influence of every chain on the three cumulants, [rungs, chains]; the mean is known no better than they are.
-    of_mean = centred.mean(2)
-    of_second = (centred**2).mean(2) - second[:, None]
-    of_third = (centred**3).mean(2) - third[:, None] - 3 * second[:, None] * of_mean
+    centered = energies - mean[:, None, None]
+    second, third = (centered**2).mean((1, 2)), (centered**3).mean((1, 2))
+    # Influence of every chain on the three cumulants, [rungs, chains]. The mean is an estimate as well.
+    of_mean = centered.mean(2)
+    of_second = (centered**2).mean(2) - second[:, None]
+    of_third = (centered**3).mean(2) - third[:, None] - 3 * second[:, None] * of_mean
     steps = np.diff(betas)
     change = -_hermite(steps, mean, -second, third)
     of_change = -_hermite(steps[:, None], of_mean, -of_second, of_third)
@@ -186,16 +195,16 @@ def thermodynamic_integration(run: Run, anchor: int = 0) -> Integration:
     return Integration(
         beta=betas,
         log_z=float(run.log_z[anchor, 0]) + _running(change),
-        standard_error=standard_error(_running(of_change).T),
+        standard_error=jackknife_error(_running(of_change).T),
         quadrature=_running(np.abs(change - cubic)),
     )
 
 
-def sequences_within(run: Run, energy: Any, anchor: int = 0) -> SequencesWithin:
-    """Count the sequences within each of some distances of the anchor, E(x) ≤ energy, whatever β is.
+def sequences_within(run: Run, energy: ArrayLike, *, anchor: int = 0) -> SequencesWithin:
+    """Count the sequences within each of some distances of the anchor, E(x) ≤ energy; β plays no role.
 
-    Every draw stands for a known number of sequences (see `mbar`), so those of the draws within the distance are added
-    up; fields' weights are taken out again.
+    Every draw stands for a known number of sequences, so those of the draws within the distance are added up. The
+    weights of fields are taken out again.
 
     Args:
         run: a run with a ladder.
@@ -222,14 +231,14 @@ def sequences_within(run: Run, energy: Any, anchor: int = 0) -> SequencesWithin:
     return SequencesWithin(
         energy=thresholds,
         log10_number=log_number / math.log(10),
-        log10_number_error=standard_error(of_number) / math.log(10),
+        log10_number_error=jackknife_error(of_number) / math.log(10),
         log10_share=(log_mass - pooled.log_z[0]) / math.log(10),
-        log10_share_error=standard_error(of_mass) / math.log(10),
+        log10_share_error=jackknife_error(of_mass) / math.log(10),
     )
 
 
 def _hermite(steps: np.ndarray, value: np.ndarray, slope: np.ndarray, curvature: np.ndarray) -> np.ndarray:
-    """Integrals between neighbours of a function given at the rungs with two derivatives; shape [rungs − 1, ...]."""
+    """Return integrals between neighbors of a function given at the rungs with two derivatives, [rungs − 1, ...]."""
     return (
         steps / 2 * (value[:-1] + value[1:])
         + steps**2 / 10 * (slope[:-1] - slope[1:])
@@ -238,7 +247,7 @@ def _hermite(steps: np.ndarray, value: np.ndarray, slope: np.ndarray, curvature:
 
 
 def _running(changes: np.ndarray) -> np.ndarray:
-    """Sums from the first rung up to each, 0 at the first."""
+    """Return sums from the first rung up to each, 0 at the first."""
     return np.concatenate([np.zeros((1, *changes.shape[1:])), np.cumsum(changes, axis=0)])
 
 

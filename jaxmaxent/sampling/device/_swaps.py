@@ -1,31 +1,45 @@
-"""Replica exchange: a ladder of β's, its exchanges, and how it is adapted.
+"""Parallel tempering (replica exchange): swaps of neighbouring rungs.
 
-Neighbouring rungs exchange their sequences with the Metropolis probability min(1, exp((β' − β)(E' − E))), the pairs
-(0, 1), (2, 3) … and (1, 2), (3, 4) … in turn, which carries sequences along the ladder instead of letting them
+The sequences at two neighbouring rungs are swapped with the Metropolis probability min(1, exp((β' − β)(E' − E))). The
+pairs (0, 1), (2, 3) … and (1, 2), (3, 4) … take turns, which carries sequences along the ladder instead of letting them
 diffuse (Okabe et al., Chem. Phys. Lett. 335, 2001; Syed, Bouchard-Côté, Deligiannidis & Doucet, J. R. Stat. Soc. B
-84, 2022). The rung at β = 0 is never walked on: it is a fresh exact draw at every second exchange, so a sequence that
-comes down to it is forgotten and a new one starts from there.
+84, 2022). No replica walks at β = 0: an exact draw stands there for two swaps. A sequence that comes down to it is
+forgotten, and the draw starts up the ladder in its place.
 """
 
 from __future__ import annotations
 
+import functools
+
+import jax
 import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, Key
 
-from jaxmaxent import checks
-
-# A pair that never refuses would have no width in an even ladder; this much it is given.
-_LEAST_REJECTION = 0.01
+from jaxmaxent.kernels import State
+from jaxmaxent.sampling.device._background_draws import drawn, installed, standing
+from jaxmaxent.sampling.device._state import Carry, Setup
 
 
-def exchange(
+def swap(setup: Setup, number: Int[Array, ""], carry: Carry, draws: State) -> Carry:
+    """Swap all pairs of one parity in every chain, the lowest with a draw at β = 0."""
+    draws, now = drawn(setup, number, draws), standing(number, setup.program.drawn_together)
+    lowest = carry.in_slot[:, 0]
+    keys = jax.vmap(lambda key: jax.random.fold_in(key, number))(setup.swap_keys)
+    moved, taken = jax.vmap(functools.partial(_swap_chain, setup, number % 2 == 0))(
+        keys, draws.energy[:, now], carry._replace(states=carry.states._replace(cache=None), background=None)
+    )
+    # A draw replaces the sequence that it is swapped with, which is forgotten.
+    states = installed(carry.states, lowest, taken, draws, now)
+    return moved._replace(states=states, background=draws)
+
+
+def swapped(
     numbers: Float[Array, " pairs"],
     even: Bool[Array, ""],
     betas: Float[Array, " rungs"],
     energies: Float[Array, " rungs"],
 ) -> tuple[Int[Array, " rungs"], Float[Array, " pairs"]]:
-    """Exchange neighbours in one ladder.
+    """Swap neighbours in one chain.
 
     Args:
         numbers: uniform in [0, 1), one for every pair.
@@ -34,7 +48,7 @@ def exchange(
         energies: E of the sequence at every rung.
 
     Returns:
-        from which rung each rung now has its sequence, and the acceptance probability of every pair, tried or not.
+        the rung from which each rung now has its sequence, and the acceptance probability of every pair, tried or not.
     """
     log_ratio = (betas[1:] - betas[:-1]) * (energies[1:] - energies[:-1])
     pairs = jnp.arange(log_ratio.shape[0])
@@ -46,41 +60,59 @@ def exchange(
     return rungs + with_above - with_below, jnp.exp(jnp.minimum(log_ratio, 0))
 
 
-def first_guess(beta: Float[np.ndarray, " anchors"], rungs: int) -> Float[np.ndarray, "anchors rungs"]:
-    """A ladder from 0 to β to begin with: narrow at small β, where energies vary most."""
-    return np.asarray(beta, float)[:, None] * np.linspace(0, 1, rungs) ** 2
+def _swap_chain(
+    setup: Setup, even: Bool[Array, ""], key: Key[Array, ""], energy: Float[Array, ""], carry: Carry
+) -> tuple[Carry, Bool[Array, ""]]:
+    """Return one chain after its swaps, and whether the draw at β = 0, which has this energy, was taken in."""
+    program, counters, rungs = setup.program, carry.counters, setup.program.rungs
+    numbers = jax.random.uniform(key, (rungs,), energy.dtype)  # one for each pair, and one to rotate the target by
+    energies = jnp.concatenate([energy[None], carry.states.energy[carry.in_slot[: rungs - 1]]])
+    order, probability = swapped(numbers[:-1], even, setup.betas[:rungs], energies)
+    # After a draw was taken in, the rung above holds what became of it. Only before are the two independent, as the
+    # mean acceptance probability of a swap supposes.
+    entry = jnp.where(even, probability[0], carry.entry)
+    probability = probability.at[0].set(entry)
+    taken = order[1] == 0
+    order = jnp.concatenate([order, jnp.arange(rungs, program.slots, dtype=order.dtype)])
+    rows, came_from = _followed(setup, order[1:], carry)
+    in_slot, lowest, been_up = _rotated(setup, numbers[-1], rows)
+    counters = counters._replace(
+        swaps=counters.swaps + probability,
+        trips=counters.trips + (jnp.arange(rungs) == came_from),
+        round_trips=counters.round_trips + (taken & carry.been_up[0]),
+    )
+    return carry._replace(in_slot=in_slot, lowest=lowest, been_up=been_up == 1, entry=entry, counters=counters), taken
 
 
-def evened(betas: Float[np.ndarray, " rungs"], rejection: Float[np.ndarray, " pairs"]) -> Float[np.ndarray, " rungs"]:
-    """The ladder between the same ends in which every pair would be refused equally often.
+def _followed(
+    setup: Setup, order: Int[Array, " replicas"], carry: Carry
+) -> tuple[Int[Array, "3 replicas"], Int[Array, ""]]:
+    """Return `in_slot`, `lowest` and `been_up` after swaps, and the former `lowest` of what stands first at the target.
 
-    The sum of rejection rates up to β hardly depends on the rungs it is measured with, so rungs at equal steps of that
-    sum are refused alike (Syed et al. 2022, section 5).
-
-    Args:
-        betas: the ladder used, increasing (all 0 for an ensemble at β = 0).
-        rejection: mean probability that an exchange of rungs k and k + 1 was refused.
+    What comes from β = 0 is new, and takes the replica of the sequence that it is swapped with.
     """
-    from scipy.interpolate import PchipInterpolator  # slow to import, and it changes warning filters
+    top, replicas = setup.program.rungs - 1, setup.program.replicas
+    rung = jnp.minimum(1 + jnp.arange(replicas, dtype=carry.in_slot.dtype), top)
+    at_target = jnp.arange(replicas) == top - 1
+    before = jnp.stack([carry.in_slot, carry.lowest, carry.been_up.astype(carry.in_slot.dtype)])
+    new = jnp.stack([carry.in_slot[0], *jnp.zeros(2, carry.in_slot.dtype)])
+    in_slot, lowest, been_up = jnp.concatenate([new[:, None], before], axis=1)[:, order]
+    came_from = lowest[top - 1]
+    lowest = jnp.where(at_target, top, jnp.minimum(lowest, rung))
+    return jnp.stack([in_slot, lowest, been_up | at_target]), came_from
 
-    if betas[-1] == 0:
-        return betas
-    barrier = np.concatenate([[0], np.cumsum(np.maximum(rejection, _LEAST_REJECTION))])
-    wanted = np.linspace(0, barrier[-1], len(betas))
-    inverse = PchipInterpolator(barrier, betas)
-    return np.concatenate([betas[:1], np.asarray(inverse(wanted[1:-1])), betas[-1:]])
 
+def _rotated(setup: Setup, number: Float[Array, ""], rows: Int[Array, "3 replicas"]) -> Int[Array, "3 replicas"]:
+    """Return what belongs to slots, with those at the target rotated by an amount that a number in [0, 1) decides.
 
-def checked(ladder: object, beta: Float[np.ndarray, " anchors"]) -> Float[np.ndarray, "anchors rungs"]:
-    """β's given by a user, one ladder for all anchors or one each, as an array."""
-    betas = checks.finite_array("ladder", ladder, at_least=0)
-    if betas.ndim not in (1, 2) or betas.shape[-1] < 2 or (betas.ndim == 2 and len(betas) != len(beta)):
-        raise ValueError(
-            f"ladder must hold at least 2 β's, [rungs] or [{len(beta)} anchors, rungs], got shape {list(betas.shape)}"
-        )
-    betas = np.broadcast_to(betas, (len(beta), betas.shape[-1]))
-    if (betas[:, 0] != 0).any() or (np.diff(betas) <= 0).any():
-        raise ValueError(f"ladder must begin with 0 and increase, got {np.asarray(ladder).tolist()}")
-    if not np.allclose(betas[:, -1], beta, rtol=1e-6):
-        raise ValueError(f"ladder must end with the β of the ensemble, {beta.tolist()}, got {betas[:, -1].tolist()}")
-    return betas
+    Sequences come to and leave the first of these slots, and it is the one that is traced. Rotated at random, it holds
+    any of the replicas each time, so the autocorrelation of a trace is that of all of them together. In a fixed order
+    each replica would return after as many swaps as there are replicas, and the draws between would make the trace look
+    uncorrelated.
+    """
+    replicas = setup.program.target_replicas
+    if replicas == 1:
+        return rows
+    first = setup.program.replicas - replicas
+    rotated = first + (jnp.arange(replicas) + jnp.floor(number * replicas).astype(int)) % replicas
+    return jnp.concatenate([rows[:, :first], rows[:, rotated]], axis=1)

@@ -1,1 +1,1 @@
-"""The loop on the host: blocks, adaptation, stopping, and the assembly of a run."""
+"""The host's side: the loop over blocks, adaptation of the ladder, stopping, and the assembly of a run."""

@@ -1,4 +1,4 @@
-"""Copies of an anchor that a network may hold equal to it: shifted, and reverse-complemented."""
+"""Copies of an anchor that a network may treat as equal to it: shifted, and reverse-complemented."""
 
 from __future__ import annotations
 

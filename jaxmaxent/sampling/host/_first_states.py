@@ -1,4 +1,4 @@
-"""Where chains start."""
+"""The first sequences of the chains, and the key of a run that goes on from another."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from jaxmaxent import checks
 from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.ensembles import _background as background
 from jaxmaxent.results import Run
-from jaxmaxent.sampling.program._program import Plan
+from jaxmaxent.sampling.program._program import Program
 
 
 @jax.transfer_guard("allow")
 def first_tokens(
-    key: Key[Array, ""], ensemble: Ensemble, plan: Plan, extra: int, start: str | Run
-) -> Int[Array, "anchors ladders replicas length"]:
-    """The replicas' first sequences; the last `extra` ladders of each anchor start at it."""
-    ladders = plan.chains - extra
-    shape = (ensemble.anchors, ladders, plan.replicas, ensemble.length)
+    key: Key[Array, ""], ensemble: Ensemble, program: Program, start: str | Run
+) -> Int[Array, "anchors all_chains replicas length"]:
+    """Return the first sequences of the replicas; the last `anchor_chains` chains of each anchor start at it."""
+    chains = program.all_chains - program.anchor_chains
+    shape = (ensemble.anchors, chains, program.replicas, ensemble.length)
     if isinstance(start, Run):
-        tokens = _last_of(start, ensemble, shape, plan.has_source)
+        tokens = _last_of(start, ensemble, shape, program.has_background)
     elif isinstance(start, str) and start == "background":
-        tokens = _background(ensemble, key, ladders * plan.replicas).reshape(shape)
+        tokens = _background(ensemble, key, chains * program.replicas).reshape(shape)
     elif isinstance(start, str) and start == "anchor":
         tokens = _anchor(ensemble, shape)
     else:
         raise ValueError(f'start must be "background", "anchor" or a run, got {checks.shown(start)}')
-    return jnp.concatenate([tokens, _anchor(ensemble, (shape[0], extra, *shape[2:]))], axis=1)
+    return jnp.concatenate([tokens, _anchor(ensemble, (shape[0], program.anchor_chains, *shape[2:]))], axis=1)
 
 
 @jax.transfer_guard("allow")
-def fresh_key(key: Key[Array, ""], start: str | Run) -> Key[Array, ""]:
-    """The key of a run; the key that led to the run it goes on from must not be used for the same steps again."""
+def key_after(key: Key[Array, ""], start: str | Run) -> Key[Array, ""]:
+    """Return the key of a run; if it goes on from a run, another one, so that the same steps are not made again."""
     if not isinstance(start, Run):
         return key
     return jax.random.fold_in(key, zlib.crc32(np.ascontiguousarray(start.last).tobytes()))
@@ -55,8 +55,8 @@ def _background(ensemble: Ensemble, key: Key[Array, ""], count: int) -> Int[Arra
     return jax.vmap(one, in_axes=(ensemble.anchor_axes(), 0))(ensemble, jnp.arange(ensemble.anchors))
 
 
-def _last_of(run: Run, ensemble: Ensemble, shape: tuple[int, ...], has_source: bool) -> Array:
-    last = run.last[:, has_source:].swapaxes(1, 2)
+def _last_of(run: Run, ensemble: Ensemble, shape: tuple[int, ...], has_background: bool) -> Array:
+    last = run.last[:, has_background:].swapaxes(1, 2)
     if last.shape != shape:
         raise ValueError(
             f"start must be a run with [anchors, chains, replicas, length] = {list(shape)}, got {list(last.shape)}"

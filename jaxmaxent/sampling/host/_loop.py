@@ -1,6 +1,6 @@
-"""The one loop of the host: blocks, one after another, through the warm-up and then until enough is known.
+"""The one loop of the host: blocks, one after another, through the burn-in and then until enough is known.
 
-What a run gives does not depend on how long its blocks are, nor on whether it was saved, killed and resumed between
+The result of a run does not depend on how long its blocks are, nor on whether it was saved, killed and resumed between
 two of them.
 """
 
@@ -12,19 +12,18 @@ from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Float
 
-from jaxmaxent.ensembles import Ensemble
-from jaxmaxent.sampling._options import Settings
+from jaxmaxent.sampling._prepare import Prepared
 from jaxmaxent.sampling.device import _block as blocks
-from jaxmaxent.sampling.device import _swaps as ladder
+from jaxmaxent.sampling.device._counters import Counters
+from jaxmaxent.sampling.device._state import TRACE_SLOTS, Carry, Clock, Keys, Trace
+from jaxmaxent.sampling.host._ladder import evened
 from jaxmaxent.sampling.host._progress import Progress
-from jaxmaxent.sampling.host._totals import Record, first_size
-from jaxmaxent.sampling.program._program import Plan
+from jaxmaxent.sampling.host._totals import Totals, first_size
 
 # Long enough that a call costs nothing beside the work, short enough that the bar moves and Ctrl-C is heard.
-_SECONDS_A_BLOCK = 0.5
-# Several devices get copies of what all of them share; between host and device only what is meant to goes.
+_SECONDS_PER_BLOCK = 0.5
+# Devices get copies of what they share. Between host and device nothing is sent but by `device_put` and `device_get`.
 _shared = jax.transfer_guard_device_to_device("allow")
 
 
@@ -33,132 +32,122 @@ class NonFiniteEnergyError(ArithmeticError):
 
 
 class Loop:
-    """Runs blocks and gathers what they return.
+    """A run in progress: it runs blocks and gathers what they return.
 
     Attributes:
-        plan: what shapes the program.
+        program: what shapes the compiled program.
         ensemble: what is sampled, batched.
         rule: how replicas move.
         betas: the ladder of each anchor, [anchors, rungs].
         keys: the keys of the run.
-        settings: what was asked for.
-        carry: the replicas, and what they counted since the last batch.
-        record: what was sampled.
-        draws: stored draws, a list of [anchors, ladders, draws, rungs, length].
-        round: the round of the warm-up; their number once it is over.
-        done: counted states in this round or batch.
+        options: the options.
+        carry: the replicas, and their counters since the last batch.
+        totals: everything counted after the burn-in.
+        stored: stored draws, a list of [anchors, all_chains, draws, rungs, length].
+        round: the round of the burn-in; the number of rounds once it is over.
+        done: draws in this round or batch.
         steps: steps of every replica so far.
-        seconds: time the blocks ran.
+        seconds: time that the blocks ran.
         noise: β times the noise of the energy, [anchors].
-        copies: energies of shifted and reverse-complemented anchors, by the anchor's number, once they are needed.
+        copies: energies of shifted and reverse-complemented anchors, by number of the anchor, once they are needed.
     """
 
-    def __init__(
-        self,
-        plan: Plan,
-        ensemble: Ensemble,
-        rule: Any,
-        betas: Float[np.ndarray, "anchors rungs"],
-        keys: blocks.Keys,
-        settings: Settings,
-        carry: blocks.Carry,
-        bar: Progress,
-    ) -> None:
-        self.plan, self.ensemble, self.rule, self.betas = plan, ensemble, rule, betas
-        self.keys, self.settings, self.carry, self.bar = keys, settings, carry, bar
-        self.record = Record(first_size(settings.counted), settings.target_replicas)
-        self.draws: list[np.ndarray] = []
+    def __init__(self, prepared: Prepared, keys: Keys, carry: Carry, bar: Progress) -> None:
+        self.ensemble, self.options, self.rule, self.program, self.betas = prepared
+        self.keys, self.carry, self.bar = keys, carry, bar
+        self.totals = Totals(first_size(self.options.draws), self.options.target_replicas)
+        self.stored: list[np.ndarray] = []
         self.round = self.done = self.steps = 0
         self.seconds = 0.0
-        self.noise = np.zeros(ensemble.anchors)
+        self.noise = np.zeros(self.ensemble.anchors)
         self.copies: dict[int, np.ndarray] = {}
         self._size = 1
 
     @_shared
     def compile(self) -> float:
-        """Compile the program, unless it is compiled already, by a block of no steps; the seconds it took."""
+        """Compile the program by a block of no steps, unless it is compiled already; return the seconds it took."""
         began = time.perf_counter()
         self.carry, _ = jax.block_until_ready(self._block(0, 1))
         return time.perf_counter() - began
 
     @_shared
-    def run(self, enough: Callable[[Loop], bool], after_block: Callable[[], Any]) -> None:
+    def run(self, enough: Callable[[Loop], bool], after_block: Callable[[], Any] = lambda: None) -> None:
         """Go on to the end from wherever the loop is.
 
         Args:
-            enough: asked after every batch whether to stop.
-            after_block: called after every block, when everything is in place to be saved.
+            enough: called after every batch; the loop stops when it returns True.
+            after_block: called after every block, when the loop can be saved.
         """
-        rounds = self.settings.rounds
+        rounds = self.options.rounds
         while self.round < len(rounds):
             size = rounds[self.round]
-            self._adapt(self._batch("burn-in", size, -(-size // blocks.TRACE_SLOTS), after_block))
+            self._adapt(self._batch("burn-in", size, -(-size // TRACE_SLOTS), after_block))
             self.round += 1
             after_block()
-        while self.record.counted < self.settings.counted and not enough(self):
-            size = min(self.record.size, self.settings.counted - self.record.counted)
-            self.record.close(self._batch("sampling", size, self.record.stride, after_block))
+        while self.totals.draws < self.options.draws and not enough(self):
+            size = min(self.totals.size, self.options.draws - self.totals.draws)
+            self.totals.add_batch(self._batch("sampling", size, self.totals.stride, after_block))
             after_block()
 
-    def _batch(self, what: str, size: int, stride: int, after_block: Callable[[], Any]) -> blocks.Tally:
-        """Run blocks until `size` states are counted, and return what they counted."""
+    def _batch(self, what: str, size: int, stride: int, after_block: Callable[[], Any]) -> Counters:
+        """Run blocks until there are so many draws, and return their counters."""
         while self.done < size:
-            count = self._block_size(size - self.done)
+            draws = self._block_size(size - self.done)
             began = time.perf_counter()
-            self.carry, trace = self._block(count, stride)
-            rows, draws, bad = jax.device_get((trace.scalars, trace.draws, self.carry.non_finite))
+            self.carry, trace = self._block(draws, stride)
+            rows, stored, bad = jax.device_get((trace.scalars, trace.stored, self.carry.non_finite))
             took = time.perf_counter() - began
             self.seconds += took
-            self._size = max(1, min(4 * count, int(count * _SECONDS_A_BLOCK / max(took, 1e-6))))
+            self._size = max(1, min(4 * draws, int(draws * _SECONDS_PER_BLOCK / max(took, 1e-6))))
             self._check_energies(bad)
             if what == "sampling":
-                self._keep(rows, draws, count, stride)
-            self.done += count
-            self.steps += count * self.plan.thin
-            self.bar.advance(what, count * self.plan.thin, energy=float(rows[..., 0, -1, 0].mean()))
+                self._keep(rows, stored, draws, stride)
+            self.done += draws
+            self.steps += draws * self.program.thin
+            self.bar.advance(what, draws * self.program.thin, energy=float(rows[..., 0, -1, 0].mean()))
             if self.done < size:
                 after_block()
-        tally = jax.device_get(self.carry.tally)
-        self.carry = blocks.emptied(self.plan, self.ensemble, self.carry)
+        counters = jax.device_get(self.carry.counters)
+        self.carry = blocks.emptied(self.program, self.ensemble, self.carry)
         self.done = 0
-        return tally
+        return counters
 
-    def _block(self, count: int, stride: int) -> tuple[blocks.Carry, blocks.Trace]:
-        drawn = self.record.counted + self.done if self.round == len(self.settings.rounds) else 0
-        clock = blocks.Clock(self.steps, count, self.done, drawn, stride)
+    def _block(self, draws: int, stride: int) -> tuple[Carry, Trace]:
+        sampled = self.totals.draws + self.done if self.round == len(self.options.rounds) else 0
+        clock = Clock(self.steps, draws, self.done, sampled, stride)
         betas = np.asarray(self.betas, self.ensemble.beta.dtype)
-        # As one array, since sending each of the numbers by itself would take several times as long.
+        # As one array, because to send each of the numbers by itself would take several times as long.
         betas, clock = jax.device_put((betas, np.array(clock, np.int32)))
-        return blocks.block(self.plan, self.ensemble, self.rule, betas, self.keys, self.carry, clock)
+        return blocks.block(self.program, self.ensemble, self.rule, betas, self.keys, self.carry, clock)
 
     def _block_size(self, left: int) -> int:
-        """Counted states of the next block: as fits the time and the buffer of stored draws."""
+        """Return the draws of the next block: as many as fit the time and the buffer of stored draws."""
         size = min(self._size, left)
-        if self.plan.store_every:
-            drawn = self.record.counted + self.done
-            size = min(size, self.plan.buffer * self.plan.store_every - drawn % self.plan.store_every)
+        if self.program.store_every:
+            sampled = self.totals.draws + self.done
+            size = min(size, self.program.buffer * self.program.store_every - sampled % self.program.store_every)
         return size
 
-    def _keep(self, rows: np.ndarray, draws: np.ndarray, count: int, stride: int) -> None:
+    def _keep(self, rows: np.ndarray, stored: np.ndarray, draws: int, stride: int) -> None:
         """Take in what a block traced; its last slots are not complete."""
-        complete = (self.done + count) // stride - self.done // stride
-        self.record.add_trace(rows[:, :, :complete])
-        if self.plan.store_every:
-            drawn, every = self.record.counted + self.done, self.plan.store_every
-            self.draws.append(draws[:, :, : (drawn + count) // every - drawn // every])
+        complete = (self.done + draws) // stride - self.done // stride
+        self.totals.add_trace(rows[:, :, :complete])
+        if self.program.store_every:
+            sampled, every = self.totals.draws + self.done, self.program.store_every
+            self.stored.append(stored[:, :, : (sampled + draws) // every - sampled // every])
 
     @jax.transfer_guard("allow")
-    def _adapt(self, tally: blocks.Tally) -> None:
-        """After a round of the warm-up let the rule learn from it, and even the ladder unless it was the last.
+    def _adapt(self, counters: Counters) -> None:
+        """Let the rule learn from a round of the burn-in, and even the ladder unless the round was the last.
 
-        What the rule has learned helps the next rounds to get where the last is to be learned from.
+        What the rule has learned helps replicas to reach the target in the next rounds, where more is learned.
         """
-        estimating = slice(0, self.plan.chains - self.plan.extra)
-        letters = tally.letters[:, estimating].sum(1)
+        estimating = slice(0, self.options.chains)
+        letters = counters.letters[:, estimating].sum(1)
         self.rule = self.rule.learn(letters / letters.sum(-1, keepdims=True), self.ensemble)
-        if self.settings.adapts and self.round < len(self.settings.rounds) - 1:
-            refused = 1 - tally.exchange[:, estimating].mean(1) / self.settings.rounds[self.round]
-            self.betas = np.stack([ladder.evened(*row) for row in zip(self.betas, refused, strict=True)])
+        if self.options.adapts and self.round < len(self.options.rounds) - 1:
+            refused = 1 - counters.swaps[:, estimating].mean(1) / self.options.rounds[self.round]
+            self.betas = np.stack([evened(*row) for row in zip(self.betas, refused, strict=True)])
 
     def _check_energies(self, bad: np.ndarray) -> None:
         if not bad.any():

@@ -6,7 +6,7 @@ from jaxmaxent import console
 
 
 class Progress:
-    """A bar over the proposals of a chain that says what is being done: compiling, burn-in, sampling."""
+    """A bar over the steps of a replica that says what is being done: compiling, burn-in, sampling."""
 
     def __init__(self, total: int, *, show: bool) -> None:
         self._bar = console.bar(total=total, desc="compiling", unit="step", show=show)
@@ -18,7 +18,7 @@ class Progress:
         self._bar.close()
 
     def compiled(self, seconds: float, *, done: int = 0) -> None:
-        """Start the clock of the bar anew: compiling is over and took `seconds`; `done` steps were made before."""
+        """Restart the clock of the bar: compiling is over and took `seconds`; `done` steps were made before."""
         if not self._bar.disable:
             console.say_above(f"compiled in {seconds:.1f} s")
             self._bar.unpause()

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, heard between two blocks, so that what was sampled can be saved first."""
+"""Ctrl-C and SIGTERM: noted at once, acted on between two blocks, so that the run can be saved first."""
 
 from __future__ import annotations
 
@@ -21,18 +21,17 @@ class Interrupted(KeyboardInterrupt):
 
 
 class Interrupts:
-    """Inside `with`, a first SIGINT or SIGTERM is only noted; a second one acts as it did before.
+    """A context in which a first SIGINT or SIGTERM is only noted, and a second one acts as it did before.
 
-    Signals are left alone outside the main thread, where Python does not let them be handled.
+    Outside the main thread signals are left alone, because Python does not let them be handled there.
     """
 
-    def __init__(self, *, active: bool) -> None:
+    def __init__(self) -> None:
         self.noted: int | None = None
-        self._active = active and threading.current_thread() is threading.main_thread()
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Interrupts:
-        if self._active:
+        if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 self._before[number] = signal.signal(number, self._note)
         return self

@@ -1,227 +1,153 @@
-"""When a run has said enough: diagnostics of everything it estimates, and the verdict on them as a sentence."""
+"""The decision to stop a run, and the verdict on each of its anchors."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import math
 
+import jax
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool
 
-from jaxmaxent import diagnostics
-from jaxmaxent.sampling._options import Precision
-from jaxmaxent.sampling.host._totals import Record
+from jaxmaxent.diagnostics import (
+    AnchorStart,
+    Batches,
+    Diagnosis,
+    ScalarBatches,
+    Verdict,
+    compare_starts,
+    diagnose,
+    judge,
+    judge_start,
+    limit_log_z,
+    target_rhat,
+)
+from jaxmaxent.ensembles import Ensemble
+from jaxmaxent.sampling._options import FEWEST_BATCHES
+from jaxmaxent.sampling.device._counters import SCALARS
+from jaxmaxent.sampling.host._assemble import free_energies
+from jaxmaxent.sampling.host._copies import energies_of_copies
+from jaxmaxent.sampling.host._loop import Loop
 
-# Sequences in a superchain of R-hat: if they never move, it is √(1 + 1/n).
-_MOST_TOGETHER = 16
-
-
-class Diagnosis(NamedTuple):
-    """What is known of the estimates of one anchor at all its rungs.
-
-    Where a letter was always or never seen, R-hat is NaN, and what is known of it came from below: sequences have come
-    to the top of the ladder, all of which said the same, from a rung where it was at times another. The effective
-    sample size is the number of these sequences or the smallest of any letter at that rung, whichever is smaller; of
-    all such rungs the one that says most. At β = 0, where they are drawn independently, all sequences that came from
-    there count. It is 0 without a ladder. Positions that are held fixed and letters that are forbidden have no R-hat
-    and an infinite effective sample size: nothing is estimated there.
-    """
-
-    letter_rhat: Float[np.ndarray, "rungs length letters"]
-    letter_ess: Float[np.ndarray, "rungs length letters"]
-    letter_mcse: Float[np.ndarray, "rungs length letters"]
-    scalar_rhat: Float[np.ndarray, "rungs scalars"]
-    scalar_ess: Float[np.ndarray, "rungs scalars"]
-    scalar_tail_ess: Float[np.ndarray, "rungs scalars"]
-    scalar_mcse: Float[np.ndarray, "rungs scalars"]
-
-    def max_rhat(self) -> Float[np.ndarray, " rungs"]:
-        """Largest R-hat of every rung, NaN where there is none."""
-        both = np.concatenate([self.letter_rhat.reshape(len(self.letter_rhat), -1), self.scalar_rhat], axis=1)
-        return np.where(np.isnan(both).all(1), np.nan, np.max(np.nan_to_num(both, nan=-np.inf, posinf=np.inf), axis=1))
-
-    def min_ess(self) -> Float[np.ndarray, " rungs"]:
-        """Smallest effective sample size of every rung."""
-        return np.minimum(self.letter_ess.min((1, 2)), self.scalar_ess.min(1))
+# Acceptance ratios are wrong by a factor of exp(β × noise). From a tenth on, the noise decides instead of the network.
+_NOISY = 0.1
 
 
-def diagnose(record: Record, anchor: int, chains: slice, varies: Bool[np.ndarray, "length letters"]) -> Diagnosis:
-    """Diagnostics of one anchor at all its rungs, from the chains that are named.
+@jax.transfer_guard("allow")
+def enough(loop: Loop) -> bool:
+    """Return whether a run that ends when it knows enough may end; called after every batch."""
+    until, batches = loop.options.until, len(loop.totals.letters)
+    if until is None or batches < FEWEST_BATCHES:
+        return False
+    if until.seconds is not None and loop.seconds > until.seconds:
+        return True
+    # Judging costs little beside sampling if a run has grown by about a tenth since the last time. A batch is a 32nd to
+    # a 16th of the run, so that is every other batch.
+    if batches % 2:
+        return False
+    return all(_knows_enough(loop, a) for a in range(loop.ensemble.anchors))
 
-    Args:
-        record: what was seen.
-        anchor: which anchor.
-        chains: which of its chains.
-        varies: which letters a position may have besides others; nothing is estimated elsewhere.
-    """
-    trips = record.sums["trips"][anchor, chains].sum(0)
-    counts = np.stack([batch[anchor, chains] for batch in record.letters])
-    means = np.stack([batch[anchor, chains] for batch in record.means])
-    traces = np.stack([row[anchor, chains] for row in record.traces], axis=1)
-    variance = record.scalars.variance()[anchor, chains].mean(0)
-    letters = [
-        _of_letters(counts[:, :, :-1], record.size, 1),
-        _of_letters(counts[:, :, -1:], record.size, record.target_replicas),
-    ]
-    rhat, ess, mcse = (np.concatenate(both) for both in zip(*letters, strict=True))
-    found = Diagnosis(
-        letter_rhat=rhat,
-        letter_ess=ess,
-        letter_mcse=mcse,
-        scalar_rhat=diagnostics.rhat(_joined_draws(traces, chains_together(traces.shape[0]))),
-        scalar_ess=_scalar_ess(traces, means, record.size, record.target_replicas, variance),
-        scalar_tail_ess=diagnostics.ess_tail(traces),
-        scalar_mcse=diagnostics.batch_means_mcse(means).error,
+
+def _knows_enough(loop: Loop, anchor: int) -> bool:
+    """Return whether the estimates of an anchor are good enough; R-hat at the target mostly shows that they are not."""
+    totals, chains, varies = loop.totals, slice(0, loop.options.chains), _varies(loop.ensemble, anchor)
+    counts = np.stack([batch[anchor, chains, -1:] for batch in totals.letters])
+    if not target_rhat(counts, totals.size, totals.target_replicas, varies) <= loop.options.wanted.rhat:
+        return False
+    if not _judged(loop, anchor, diagnose(batches_of(loop, anchor), varies))[0]:
+        return False
+    return _compared(loop, anchor)[1]
+
+
+@jax.transfer_guard("allow")
+def verdict(loop: Loop, anchor: int) -> Verdict:
+    """Return the verdict on an anchor of a run that has come to its end."""
+    found = diagnose(batches_of(loop, anchor), _varies(loop.ensemble, anchor))
+    start, believed, remark = _compared(loop, anchor)
+    good, why = _judged(loop, anchor, found)
+    good, why = good and believed, f"{why}; {remark}"
+    noise = loop.noise[anchor]
+    if noise > _NOISY:
+        good, why = False, f"{why}; energies are noisy: β times their noise is {noise:.2g}, above {_NOISY:g}"
+    steps = f"after {loop.totals.draws * loop.options.thin:,} steps"
+    return Verdict(found, start, good, f"{'converged' if good else 'not converged'} {steps}: {why}")
+
+
+def batches_of(loop: Loop, anchor: int) -> Batches:
+    """Return counts and traces of the chains of an anchor that enter estimates."""
+    totals, chains = loop.totals, slice(0, loop.options.chains)
+    return Batches(
+        letters=np.stack([batch[anchor, chains] for batch in totals.letters]),
+        means=np.stack([batch[anchor, chains] for batch in totals.means]),
+        traces=np.stack([row[anchor, chains] for row in totals.traces], axis=1),
+        variance=totals.scalars.variance()[anchor, chains].mean(0),
+        trips=totals.sums["trips"][anchor, chains].sum(0),
+        size=totals.size,
+        target_replicas=totals.target_replicas,
     )
-    seen = counts.sum((0, 1), dtype=np.int64)
-    constant = (seen == 0) | (seen == seen.sum(-1, keepdims=True))
-    found.letter_ess[:] = with_trips(found.letter_ess, constant, trips)
-    # The standard deviation of what is left possible after so many agreeing sequences (Laplace's rule).
-    agreeing = found.letter_ess[constant]
-    found.letter_mcse[constant] = np.where(agreeing > 0, 1 / (agreeing + 2), np.nan)
-    constant = (np.ptp(traces, axis=(0, 1)) == 0) & (np.ptp(means, axis=(0, 1)) == 0)
-    found.scalar_ess[:] = with_trips(found.scalar_ess, constant, trips)
-    found.letter_rhat[:, ~varies] = np.nan
-    found.letter_ess[:, ~varies] = np.inf
-    found.letter_mcse[:, ~varies] = 0
-    return found
 
 
-def has_to_go_on(
-    record: Record, anchor: int, chains: slice, varies: Bool[np.ndarray, "length letters"], wanted: Precision
-) -> bool:
-    """Whether R-hat of the letters at the last rung is enough to say no, at a small part of the cost of a diagnosis.
-
-    Arguments are those of `diagnose` and `judge`.
-    """
-    counts = np.stack([batch[anchor, chains, -1:] for batch in record.letters])
-    rhat = _letter_rhat(counts, record.size, record.target_replicas)[:, varies]
-    return not _known(rhat, -np.inf).max() <= wanted.rhat
+def _possible(ensemble: Ensemble, anchor: int) -> Bool[np.ndarray, "length letters"]:
+    """Return the possible letters of each position: if it is held, that of the anchor, else all that are allowed."""
+    letters = len(ensemble.alphabet)
+    possible = np.arange(letters)[None] == np.asarray(ensemble.anchor)[anchor][:, None]
+    possible[np.asarray(ensemble.movable)] = True
+    forbidden = ensemble.forbidden()
+    return possible if forbidden is None else possible & ~np.asarray(forbidden)
 
 
-def with_trips(
-    ess: Float[np.ndarray, "rungs ..."], constant: Bool[np.ndarray, "rungs ..."], trips: Int[np.ndarray, " rungs"]
-) -> Float[np.ndarray, "rungs ..."]:
-    """Effective sample sizes with those of what never changed at a rung; see `Diagnosis`.
-
-    Args:
-        ess: effective sample sizes at every rung.
-        constant: what never changed there.
-        trips: sequences that came to the last rung, by the lowest rung they had been at since the last time.
-    """
-    came = np.cumsum(trips)  # those from a rung had been at it or below
-    # Not that of the letter itself: seen in a single state it would seem as large as there are states.
-    smallest = np.where(constant, np.inf, ess).reshape(len(ess), -1).min(1)
-    says = np.minimum(smallest, came)
-    says[0] = came[0]
-    known = np.where(constant, 0, says.reshape(-1, *[1] * (ess.ndim - 1)))
-    known[0] = came[0]
-    best = np.maximum.accumulate(known)
-    # All that came to the last rung have passed those between.
-    return np.where(constant, np.concatenate([best[:1], best[:-1]]), ess)
+def _varies(ensemble: Ensemble, anchor: int) -> Bool[np.ndarray, "length letters"]:
+    """Return the letters that a position may have besides others."""
+    possible = _possible(ensemble, anchor)
+    return possible & (possible.sum(1, keepdims=True) > 1)
 
 
-def _of_letters(
-    counts: Int[np.ndarray, "batches chains rungs length letters"], size: int, replicas: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """R-hat, effective sample size and standard error of letter frequencies, from batches of `size` states."""
-    sequences = size * replicas
-    errors = diagnostics.batch_mcse(counts, sequences).error
-    return _letter_rhat(counts, size, replicas), diagnostics.batch_ess(counts, sequences), errors
+def _judged(loop: Loop, anchor: int, found: Diagnosis) -> tuple[bool, str]:
+    """Return whether the estimates of an anchor are as good as wanted, and why."""
+    wanted = loop.options.wanted
+    return judge(
+        found, rhat=wanted.rhat, ess=wanted.ess, mcse=wanted.mcse, letters=loop.ensemble.alphabet.letters,
+        scalar_names=tuple(f"{field.name} count" for field in loop.ensemble.fields), betas=loop.betas[anchor],
+    )  # fmt: skip
 
 
-def _letter_rhat(
-    counts: Int[np.ndarray, "batches chains rungs length letters"], size: int, replicas: int
-) -> Float[np.ndarray, "rungs length letters"]:
-    together = chains_together(counts.shape[1], replicas)
-    return diagnostics.indicator_rhat(*_joined_counts(counts, size * replicas, together))
+def _compared(loop: Loop, anchor: int) -> tuple[AnchorStart, bool, str]:
+    """Return energies of the anchor-start chains, whether to believe the other chains, and a sentence on that."""
+    if not loop.options.anchor_chains:
+        unknown = np.full(loop.program.rungs, np.nan)
+        return AnchorStart(unknown, unknown, np.isnan(unknown), np.nan), True, "no chain was started at the anchor"
+    chains = loop.options.chains
+    start = compare_starts(*(_scalar_batches(loop, anchor, group) for group in (slice(0, chains), slice(chains, None))))
+    log_z = log_z_error = math.nan  # needed only if the two disagree
+    if not start.agrees[-1]:
+        log_z, log_z_error = (values[-1] for values in free_energies(loop, anchor))
+        start = _limited(loop, anchor, start)
+    energy = loop.totals.scalars.mean[anchor, :chains, -1, 0].mean()
+    return start, *judge_start(start, loop.betas[anchor], energy, log_z, log_z_error)
 
 
-def _scalar_ess(
-    traces: np.ndarray, means: np.ndarray, size: int, replicas: int, variance: Float[np.ndarray, "rungs scalars"]
-) -> Float[np.ndarray, "rungs scalars"]:
-    """Bulk effective sample sizes of the traces [chains, states, …]; of all states where the traces are too thin.
-
-    A trace keeps a bounded number of states. Where these are hardly correlated there were more effective ones between
-    them, and the batch means of all states say how many. At the last rung a trace goes from one of the replicas to
-    another, so that its states are correlated little but for long, which can be lost in noise: there it is at most
-    what the standard error tells.
-    """
-    bulk, spread = diagnostics.ess_bulk(traces), variance + means.mean(0).var(0)
-    batches = diagnostics.batch_means_ess(means, spread, size)
-    found = np.where(bulk > traces.shape[0] * traces.shape[1] / 4, batches, bulk)
-    if replicas > 1:
-        error = diagnostics.batch_means_mcse(means[:, :, -1]).error
-        found[-1] = np.where(error > 0, np.minimum(found[-1], spread[-1] / error**2), found[-1])
-    return found
+def _scalar_batches(loop: Loop, anchor: int, chains: slice) -> ScalarBatches:
+    totals = loop.totals
+    return ScalarBatches(
+        batches=np.stack([batch[anchor, chains, :, :SCALARS] for batch in totals.means]),
+        mean=totals.scalars.mean[anchor, chains, :, :SCALARS],
+        variance=totals.scalars.variance()[anchor, chains, :, :SCALARS],
+        size=totals.size,
+    )
 
 
-def chains_together(chains: int, replicas: int = 1) -> int:
-    """How many chains make one superchain of the nested R-hat (Margossian et al., Bayesian Analysis, 2024).
-
-    R-hat of single chains asks that each is long enough on its own; of superchains, that all of a superchain together
-    are. Up to four chains make one, and there are at least four of them. Several chains make one only if they have at
-    most 16 sequences, so that sequences which all stay where they are still have an R-hat of √(1 + 1/16) = 1.03.
-
-    Args:
-        chains: how many there are.
-        replicas: sequences of each chain.
-    """
-    wanted = (n for n in (1, 2, 4) if chains % n == 0 and chains >= 4 * n and n * replicas <= _MOST_TOGETHER)
-    return max(wanted, default=1)
-
-
-def _joined_counts(counts: np.ndarray, size: int, together: int) -> tuple[np.ndarray, int]:
-    """Counts [batches, chains, …] of superchains, and the states in a batch of one."""
-    shape = (counts.shape[0], counts.shape[1] // together, together, *counts.shape[2:])
-    return counts.reshape(shape).sum(2, dtype=np.int64), size * together
-
-
-def _joined_draws(draws: np.ndarray, together: int) -> np.ndarray:
-    """Draws [chains, draws, …] of superchains, whose halves are the halves of their chains."""
-    grouped = draws.reshape(draws.shape[0] // together, together, *draws.shape[1:]).swapaxes(1, 2)
-    return grouped.reshape(len(grouped), -1, *draws.shape[2:])
-
-
-def judge(
-    found: Diagnosis, wanted: Precision, letters: str, scalar_names: tuple[str, ...], betas: Float[np.ndarray, " rungs"]
-) -> tuple[bool, str]:
-    """Whether everything wanted is reached at every rung, and the sentence that says so or what is missing."""
-    names = ("energy", "distance in letters", *scalar_names)
-
-    def where(mask: np.ndarray) -> str:
-        rung, position, letter = np.argwhere(mask)[0]
-        return f"at position {position}, letter {letters[letter]}{_at(betas, rung)}"
-
-    misses = []
-    rhat = _known(found.letter_rhat, -np.inf)
-    if not (worst := rhat.max()) <= wanted.rhat:
-        misses.append(f"R-hat is {worst:.4g} {where(rhat == worst)}, wanted ≤ {wanted.rhat:g}")
-    if not (least := found.letter_ess.min()) >= wanted.ess:
-        place = where(found.letter_ess == least)
-        misses.append(f"the effective sample size is {least:,.0f} {place}, wanted {wanted.ess:g}")
-    if wanted.mcse is not None:
-        error = _known(found.letter_mcse, np.inf)
-        if not (worst := error.max()) <= wanted.mcse:
-            misses.append(f"a standard error is {worst:.2g} {where(error == worst)}, wanted ≤ {wanted.mcse:g}")
-    for name, rhats, sizes in zip(names, found.scalar_rhat.T, found.scalar_ess.T, strict=True):
-        rhats = _known(rhats, -np.inf)
-        if (worst := rhats.max()) > wanted.rhat:
-            at = _at(betas, int(rhats.argmax()))
-            misses.append(f"R-hat of the {name} is {worst:.4g}{at}, wanted ≤ {wanted.rhat:g}")
-        if not (least := sizes.min()) >= wanted.ess:
-            at = _at(betas, int(sizes.argmin()))
-            misses.append(f"the effective sample size of the {name} is {least:,.0f}{at}, wanted {wanted.ess:g}")
-    if misses:
-        return False, "; ".join(misses)
-    largest, smallest = np.fmax.reduce(found.max_rhat()), found.min_ess().min()
-    anywhere = " at any β" if len(betas) > 1 else ""
-    return True, f"largest R-hat {largest:.3f} and smallest effective sample size {smallest:,.0f}{anywhere}"
-
-
-def _known(values: np.ndarray, unknown: float) -> np.ndarray:
-    return np.nan_to_num(values, nan=unknown, posinf=np.inf)
-
-
-def _at(betas: Float[np.ndarray, " rungs"], rung: int) -> str:
-    """Where a rung is, in words; nothing where there is only one."""
-    return f", β = {betas[rung]:.3g}" if len(betas) > 1 else ""
+def _limited(loop: Loop, anchor: int, start: AnchorStart) -> AnchorStart:
+    """Return `start` with the limit of log Z of the state that the anchor-start chains are in."""
+    one, totals, chains = loop.ensemble.take(anchor), loop.totals, slice(loop.options.chains, None)
+    if anchor not in loop.copies:
+        loop.copies[anchor] = energies_of_copies(one)
+    return limit_log_z(
+        start,
+        np.stack([row[anchor, chains, -1] for row in totals.traces], axis=1),
+        np.stack([batch[anchor, chains, -1] for batch in totals.letters]),
+        np.stack([batch[anchor, chains, -1] for batch in totals.means]),
+        sequences=totals.size * totals.target_replicas,
+        beta=float(loop.betas[anchor, -1]),
+        mu=np.asarray(one.mu(), np.float64),
+        choices=_possible(loop.ensemble, anchor).sum(1),
+        copies=lambda most: max(1, int((loop.copies[anchor] <= most).sum())),
+    )

@@ -1,1 +1,1 @@
-"""The compiled program's shape: its sizes, how proposals are evaluated, devices, memory."""
+"""The shape of the compiled program: the way of evaluation, the memory it takes and the devices it runs on."""

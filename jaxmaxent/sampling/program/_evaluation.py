@@ -1,8 +1,9 @@
-"""Which way proposals are evaluated: the one that is asked for, or the faster of the two on the real shapes."""
+"""The way proposals are evaluated: the one that is asked for, or the faster of the two on the real shapes."""
 
 from __future__ import annotations
 
 import functools
+import math
 import time
 from collections.abc import Hashable
 from typing import Any
@@ -10,38 +11,39 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.extend import core
 from jaxtyping import Array, Int, Key
 
 from jaxmaxent import checks
 from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.evaluate.incremental import Incremental
 from jaxmaxent.kernels import build, evaluator_for
-from jaxmaxent.sampling._options import AUTO, FULL, INCREMENTAL, Settings
+from jaxmaxent.sampling._options import AUTO, FULL, INCREMENTAL, Options
 from jaxmaxent.sampling.program._memory import besides_caches, free_bytes
 
-# Below so many FLOPs a network costs no more than what surrounds it, and timing both ways costs more than it saves.
+# Below so many FLOPs a network costs no more than the steps around it, and timing both ways costs more than it saves.
 _SMALL = 100_000
-# Incremental evaluation reads and writes what it remembers, so it must save more than a little to be worth timing.
+# Incremental evaluation reads and writes its caches, so it must save more than a little to be worth timing.
 _WORTH = 0.8
-# So much less work is faster on a CPU for sure; an accelerator may be waiting for many small operations instead.
+# With so small a share of the work it is surely faster on a CPU; an accelerator may wait for many small operations.
 _PLAIN = 0.25
 _SECONDS, _REPEATS = 0.1, 3
-# What was found for a network, a rule and the shapes, so that the next call with the same need not time them.
+# The faster way for a network, a rule and shapes, so that the next call with the same need not time them.
 _FOUND: dict[Hashable, str] = {}
 
 
-def chosen(asked: Any, ensemble: Ensemble, rule: Any, settings: Settings) -> str:
-    """The way proposals will be evaluated, "full" or "incremental".
+def chosen(asked: Any, ensemble: Ensemble, rule: Any, options: Options) -> str:
+    """Return the way proposals will be evaluated, "full" or "incremental".
 
     Args:
         asked: "auto" or one of these.
         ensemble: what is sampled, batched.
         rule: how replicas move, prepared.
-        settings: how many of them there are.
+        options: numbers of chains, rungs and replicas.
 
     Raises:
-        ValueError: for another word, for incremental evaluation with a rule that needs gradients, and where what so
-            many replicas remember does not fit into memory.
+        ValueError: for another word, for incremental evaluation with a rule that needs gradients, and if the caches of
+            so many replicas do not fit into memory.
     """
     if asked not in (AUTO, FULL, INCREMENTAL):
         raise ValueError(f'evaluation must be "auto", "full" or "incremental", got {checks.shown(asked)}')
@@ -49,15 +51,16 @@ def chosen(asked: Any, ensemble: Ensemble, rule: Any, settings: Settings) -> str
         return FULL
     if rule.needs_gradient:
         raise ValueError('evaluation must be "full" for a rule that needs gradients, got "incremental"')
+    if asked == AUTO and _most_flops(_traced(ensemble)) < _SMALL:
+        return FULL
     network = Incremental(ensemble.features, ensemble.params, ensemble.length, len(ensemble.alphabet))
     cost, each = network.explain(), network.cache_bytes
-    replicas = (settings.chains + settings.extra) * (settings.places - settings.has_source)
-    # What is drawn at β = 0 is remembered like any other.
-    drawn = (settings.chains + settings.extra) * settings.drawn_together
+    replicas = options.all_chains * options.replicas
+    drawn = options.all_chains * options.drawn_together  # draws at β = 0 have caches like any other sequence
     together = (replicas + drawn) * ensemble.anchors
     needed, free = each * together, free_bytes()
     if free is not None:
-        free = max(free - besides_caches(ensemble, settings), 0)
+        free = max(free - besides_caches(ensemble, options), 0)
     fits = free is None or needed <= free
     if asked == INCREMENTAL:
         if not fits:
@@ -71,18 +74,43 @@ def chosen(asked: Any, ensemble: Ensemble, rule: Any, settings: Settings) -> str
         return FULL
     if jax.default_backend() == "cpu" and cost.flops < _PLAIN * cost.full_flops:
         return INCREMENTAL
-    # Those of the first anchor, so that it is timed once for any number of them.
+    # Shapes of the first anchor, so that the ways are timed once for any number of anchors.
     one, its_rule = ensemble.take(0), rule.at(0, -1)
     shapes = tuple((leaf.shape, str(leaf.dtype)) for leaf in jax.tree.leaves((one, its_rule)))
     mark = (ensemble.features, str(jax.tree.structure(rule)), shapes, replicas, jax.default_backend())
     if mark not in _FOUND:
-        took = {way: _seconds_a_step(way, one, its_rule, replicas) for way in (FULL, INCREMENTAL)}
+        took = {way: _seconds_per_step(way, one, its_rule, replicas) for way in (FULL, INCREMENTAL)}
         _FOUND[mark] = min(took, key=lambda way: took[way])
     return _FOUND[mark]
 
 
-def _seconds_a_step(way: str, ensemble: Ensemble, rule: Any, replicas: int) -> float:
-    """Least time of a step of all replicas of one anchor, as a block makes them, without compiling."""
+def _traced(ensemble: Ensemble) -> core.Jaxpr:
+    """Return the operations of the network, traced as for incremental evaluation, so that it is traced once."""
+    one_hot = jax.ShapeDtypeStruct((ensemble.length, len(ensemble.alphabet)), jnp.float32)
+    with jax.default_matmul_precision("highest"):
+        return jax.make_jaxpr(ensemble.features)(ensemble.params, one_hot).jaxpr
+
+
+def _most_flops(jaxpr: core.Jaxpr) -> int:
+    """Return an upper bound of the FLOPs of a forward pass, by the sizes of its arrays alone.
+
+    It identifies a small network before the windows of its operations are worked out.
+    """
+    total = 0
+    for equation in jaxpr.eqns:
+        values: list[Any] = [*equation.invars, *equation.outvars]
+        sizes = [math.prod(value.aval.shape) for value in values]
+        if equation.primitive.name in ("dot_general", "conv_general_dilated"):
+            total += 2 * sizes[-1] * sizes[1]
+        else:
+            total += sum(sizes) * math.prod(equation.params.get("window_dimensions", ()))
+        inner = (getattr(parameter, "jaxpr", parameter) for parameter in equation.params.values())
+        total += sum(_most_flops(one) for one in inner if isinstance(one, core.Jaxpr))
+    return total
+
+
+def _seconds_per_step(way: str, ensemble: Ensemble, rule: Any, replicas: int) -> float:
+    """Return the least time of a step of all replicas of one anchor, as a block makes them, without compiling."""
     tokens = jnp.broadcast_to(ensemble.anchor, (replicas, ensemble.length))
     key, steps = jax.random.key(0), 4
     walk = functools.partial(_walk, way)
@@ -92,7 +120,7 @@ def _seconds_a_step(way: str, ensemble: Ensemble, rule: Any, replicas: int) -> f
         began = time.perf_counter()
         jax.block_until_ready(walk(ensemble, rule, key, tokens, steps))
         took = time.perf_counter() - began
-        # The first repeats also find out how many steps make a moment.
+        # The first repeats also find out how many steps take long enough to be timed.
         best, steps = min(best, took / steps), max(steps, min(16 * steps, int(steps * _SECONDS / max(took, 1e-6))))
     return best
 

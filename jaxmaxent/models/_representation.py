@@ -1,0 +1,53 @@
+"""Networks as the sampler takes them: a pure function of parameters and one sequence."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from jaxtyping import Array, Float
+
+from jaxmaxent.ensembles import Representation
+from jaxmaxent.models._networks import Architecture, Network
+from jaxmaxent.models._parameters import parameters, with_parameters
+
+
+@dataclasses.dataclass(frozen=True)
+class Features:
+    """The pure function `features(params, one_hot[length, letters]) -> [features]` of an architecture.
+
+    Functions of equal architectures are equal, so a program compiled for one checkpoint serves all others.
+
+    Attributes:
+        architecture: the architecture of the network.
+    """
+
+    architecture: Architecture
+
+    def __call__(self, params: dict[str, Any], one_hot: Float[Array, "length letters"]) -> Float[Array, " features"]:
+        """Return Φ of one sequence."""
+        return with_parameters(self.architecture, params).features(one_hot)
+
+
+def representation(network: Network) -> Representation:
+    """Return a network of this package in the form that `Ensemble.create` takes.
+
+    Other networks need one line. Keep the function and reuse it, because a new lambda is compiled again:
+
+        Representation(lambda params, x: module.apply(params, x[None])[0], variables)   # a Flax linen module
+        Representation(lambda params, x: function(x), None)                             # a plain function
+
+    Args:
+        network: the network. Dropout is off in the result, in whichever mode the network is.
+
+    Returns:
+        a `Representation` with the fields
+
+        - features: `Features` of the architecture.
+        - params: nested dictionaries of the weights, float32.
+        - head: weights from the features to the output units, shape [features, units].
+        - alphabet: the alphabet of the architecture.
+    """
+    params = parameters(network)
+    architecture = network.architecture
+    return Representation(Features(architecture), params, params["head"]["kernel"], architecture.alphabet)

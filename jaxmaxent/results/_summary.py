@@ -1,0 +1,55 @@
+"""Short descriptions of a run: a few lines of text, and a small table for notebooks."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+_MOST_NAMES, _LONGEST_NAME = 3, 40
+
+
+def as_text(words: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str:
+    """Return a few lines on a run: its anchors, target, size, and how many anchors converged."""
+    rows = "\n".join(f"  {name:<10} {value}" for name, value in _rows(words, arrays).items())
+    return f"<jaxmaxent.Run\n{rows}>"
+
+
+def as_html(words: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str:
+    """Return the same as a small table of HTML, with escaped names."""
+    rows = "".join(
+        f"<tr><th style='text-align:left'>{html.escape(name)}</th>"
+        f"<td style='text-align:left'>{html.escape(value)}</td></tr>"
+        for name, value in _rows(words, arrays).items()
+    )
+    return f"<table><caption>jaxmaxent.Run</caption><tbody>{rows}</tbody></table>"
+
+
+def _rows(words: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> dict[str, str]:
+    beta, last, converged = arrays["beta"], arrays["last"], arrays["converged"]
+    rungs = f"{beta.shape[1]} rungs from β = {_range(beta[:, 0])}" if beta.shape[1] > 1 else "no ladder"
+    return {
+        "anchors": f"{len(words['names'])}: {_names(words['names'])}",
+        "target": f"β = {_range(beta[:, -1])}, {rungs}",
+        "chains": f"{last.shape[2]} per anchor",
+        "steps": f"{_range(arrays['steps'])} after {words['burn_in']:,} of burn-in",
+        "converged": f"{int(converged.sum())} of {converged.size} anchors",
+    }
+
+
+def _names(names: Iterable[str]) -> str:
+    shown, total = [], 0
+    for name in names:
+        total += 1
+        if total <= _MOST_NAMES:
+            shown.append(name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + "…")
+    return ", ".join(shown) + (f" and {total - len(shown)} more" if total > len(shown) else "")
+
+
+def _range(values: np.ndarray) -> str:
+    """Return the number that all values share, or the smallest and the largest."""
+    form = ",d" if values.dtype.kind in "iu" else ".4g"
+    low, high = (format(values.item(i), form) for i in (values.argmin(), values.argmax()))
+    return low if low == high else f"{low} to {high}"

@@ -1,0 +1,101 @@
+"""The only way from the options of a run to its parts: rule, program and first ladder."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Float
+
+from jaxmaxent import checks
+from jaxmaxent.ensembles import Ensemble
+from jaxmaxent.kernels import Mixture, Rule, SegmentAdaptive, Site, SiteAdaptive
+from jaxmaxent.sampling._options import Options
+from jaxmaxent.sampling.host._ladder import first_ladder
+from jaxmaxent.sampling.program._evaluation import chosen
+from jaxmaxent.sampling.program._memory import check
+from jaxmaxent.sampling.program._program import ENOUGH_FOR_A_CPU, Program, program_of
+
+# How often the default mixture redraws single sites, a few adjacent ones, and whole segments, which cost several times
+# as much. A few sites give most effective draws at the target, segments bring sequences up the ladder; docs/results.md
+_FEW = 6
+_SHARES = (6, 3, 1)
+# Letters of all replicas that an accelerator advances together; more anchors wait for their turn.
+_LETTERS_AT_ONCE = 2**19
+
+
+class Prepared(NamedTuple):
+    """The parts of a run, besides its keys and first sequences.
+
+    Attributes:
+        ensemble: what is sampled, with a leading axis of anchors.
+        options: the options, with the way of evaluation decided.
+        rule: how replicas move when the burn-in begins.
+        program: what shapes the compiled program.
+        betas: the ladder of each anchor when the burn-in begins, shape [anchors, rungs].
+    """
+
+    ensemble: Ensemble
+    options: Options
+    rule: Rule | Mixture
+    program: Program
+    betas: Float[np.ndarray, "anchors rungs"]
+
+
+@jax.transfer_guard("allow")
+def prepare(
+    ensemble: Ensemble,
+    options: Options,
+    *,
+    rule: Rule | Mixture | None = None,
+    mesh: jax.sharding.Mesh | None = None,
+    kept: int | None = None,
+) -> Prepared:
+    """Turn the options of a run into its parts.
+
+    Args:
+        ensemble: what is sampled, for one anchor or several.
+        options: the options, as `Options.of` made them for this ensemble.
+        rule: how replicas move; the default rule of `sample` if None.
+        mesh: devices to spread over; those of this process if None.
+        kept: number of anchors whose results stay in memory, if there are more of them than in the ensemble.
+
+    Raises:
+        ValueError: if the run would not fit into memory, or if rule, mesh or evaluation do not fit the options.
+    """
+    ensemble = ensemble.batched()
+    if mesh is not None:
+        checks.like("mesh", mesh, "axis_names", "a jax.sharding.Mesh")
+    check(ensemble, options, devices=getattr(mesh, "size", len(jax.local_devices())), kept=kept)
+    if rule is None:
+        adaptive = [SiteAdaptive(), SegmentAdaptive(_FEW), SegmentAdaptive()]
+        rule = Mixture.create(adaptive, _SHARES) if options.has_background else Site()
+    checks.like("rule", rule, "prepare", "a rule of jaxmaxent.kernels, such as Site()")
+    prepared = rule.prepare(ensemble, options.rungs)
+    options = dataclasses.replace(options, evaluation=chosen(options.evaluation, ensemble, prepared, options))
+    program = program_of(ensemble, options, prepared, mesh)
+    return Prepared(ensemble, options, prepared, program, _first_betas(ensemble, options))
+
+
+def _first_betas(ensemble: Ensemble, options: Options) -> Float[np.ndarray, "anchors rungs"]:
+    beta = np.asarray(ensemble.beta, float)
+    if not options.has_background:
+        return beta[:, None]
+    if options.betas is None:
+        return first_ladder(beta, options.rungs)
+    return np.broadcast_to(np.asarray(options.betas, float), (ensemble.anchors, options.rungs))
+
+
+def group_size(ensemble: Ensemble, options: Options) -> int:
+    """Return how many anchors to sample side by side, so that groups are alike and keep the device busy.
+
+    All anchors of a group go on until the slowest of them is known well enough, so groups are no larger than that.
+    """
+    at_once = ENOUGH_FOR_A_CPU if jax.default_backend() == "cpu" else _LETTERS_AT_ONCE
+    walked = options.all_chains * options.replicas * ensemble.length
+    anchors = ensemble.batched().anchors
+    groups = math.ceil(anchors / max(1, at_once // walked))
+    return math.ceil(anchors / groups)

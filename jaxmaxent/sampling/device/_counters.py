@@ -1,0 +1,136 @@
+"""Counters: statistics of the draws, in memory that does not grow with their number.
+
+`Moments` works on JAX and on NumPy arrays alike. Inside a block it runs in the float type of the device; between blocks
+the host merges the moments of blocks in float64.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from jaxmaxent.ensembles import Ensemble
+from jaxmaxent.sampling.program._program import Program
+
+# Statistics of a draw that stand before its field counts: its energy, and the number of positions that differ from the
+# anchor.
+SCALARS = 2
+
+
+class Moments(NamedTuple):
+    """Count of values, their mean and their sum of squared deviations (Welford 1962), element by element."""
+
+    count: Any
+    mean: Any
+    squares: Any
+
+    @classmethod
+    def zeros(cls, shape: tuple[int, ...], dtype: Any = float) -> Moments:
+        """Return the moments of no values, as JAX arrays."""
+        return cls(jnp.zeros((), jnp.int32), jnp.zeros(shape, dtype), jnp.zeros(shape, dtype))
+
+    def add(self, value: Float[Array, ...]) -> Moments:
+        """Return the moments with one more value."""
+        count = self.count + 1
+        delta = value - self.mean
+        mean = self.mean + delta / count
+        return Moments(count, mean, self.squares + delta * (value - mean))
+
+    def merge(self, other: Moments) -> Moments:
+        """Return the moments of both sets of values (Chan, Golub & LeVeque 1979), in float64 on the host."""
+        n, m = int(self.count), int(other.count)
+        share = m / max(n + m, 1)
+        mean = np.asarray(self.mean, np.float64)
+        delta = np.asarray(other.mean, np.float64) - mean
+        squares = np.asarray(self.squares, np.float64) + np.asarray(other.squares, np.float64)
+        return Moments(n + m, mean + delta * share, squares + delta**2 * (n * share))
+
+    def variance(self) -> Any:
+        """Return the variance of the values (divided by their count)."""
+        return self.squares / max(int(self.count), 1)
+
+
+class Counters(NamedTuple):
+    """Counts of one chain between two visits of the host; at the target they cover all its replicas.
+
+    Attributes:
+        letters: number of draws with each letter at each position of each rung.
+        scalars: moments of the scalars of each slot, [slots, 2 + fields].
+        accepted: accepted proposals of each rung.
+        swaps: sums of the acceptance probabilities of swaps, for each pair of neighbouring rungs.
+        trips: sequences that came to the target, by the lowest rung that they came from.
+        round_trips: sequences that came back to β = 0 after they had been at the target.
+    """
+
+    letters: Int[Array, "rungs length letters"]
+    scalars: Moments
+    accepted: Int[Array, " rungs"]
+    swaps: Float[Array, " pairs"]
+    trips: Int[Array, " rungs"]
+    round_trips: Int[Array, ""]
+
+
+def zero_counters(program: Program, ensemble: Ensemble, dtype: Any) -> Counters:
+    """Return counters before the first draw."""
+    return Counters(
+        letters=jnp.zeros((program.rungs, ensemble.length, len(ensemble.alphabet)), jnp.int32),
+        scalars=Moments.zeros((program.slots, SCALARS + len(ensemble.fields)), dtype),
+        accepted=jnp.zeros(program.rungs, jnp.int32),
+        swaps=jnp.zeros(program.rungs - 1, dtype),
+        trips=jnp.zeros(program.rungs, jnp.int32),
+        round_trips=jnp.zeros((), jnp.int32),
+    )
+
+
+def add_draw(
+    program: Program,
+    counters: Counters,
+    tokens: Int[Array, "slots length"],
+    scalars: Float[Array, "slots scalars"],
+    accepted: Int[Array, " slots"],
+) -> Counters:
+    """Return the counters with one more draw of every slot."""
+    return counters._replace(
+        letters=_add_letters(program, counters.letters, tokens),
+        scalars=counters.scalars.add(scalars),
+        accepted=_add_at_rungs(program, counters.accepted, accepted),
+    )
+
+
+def _add_letters(
+    program: Program, counts: Int[Array, "rungs length letters"], tokens: Int[Array, "slots length"]
+) -> Int[Array, "rungs length letters"]:
+    counts = count_letters(counts, tokens[: program.rungs])
+    if program.target_replicas == 1:
+        return counts
+    others = count_letters(jnp.zeros_like(counts, shape=(1, *counts.shape[1:])), tokens[program.rungs :])
+    return counts.at[-1].add(others.sum(0, dtype=counts.dtype))
+
+
+def _add_at_rungs(program: Program, counts: Int[Array, " rungs"], more: Int[Array, " slots"]) -> Int[Array, " rungs"]:
+    counts = counts + more[: program.rungs]
+    return counts.at[-1].add(more[program.rungs :].sum(dtype=counts.dtype))
+
+
+def count_letters(
+    counts: Int[Array, "*chains length letters"], tokens: Int[Array, "*chains length"]
+) -> Int[Array, "*chains length letters"]:
+    """Return the counts with one more sequence of every chain."""
+    return counts + jax.nn.one_hot(tokens, counts.shape[-1], dtype=counts.dtype)
+
+
+def mean_over_chains(values: Float[np.ndarray, ...], axis: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mean of chain averages and its standard error, from the spread between chains.
+
+    Chains are independent given the positions they share, so this error needs no model of autocorrelation. It is NaN
+    for a single chain.
+    """
+    values = np.asarray(values, np.float64)
+    chains = values.shape[axis]
+    if chains < 2:
+        return values.mean(axis), np.full_like(values.mean(axis), np.nan)
+    return values.mean(axis), values.std(axis, ddof=1) / np.sqrt(chains)

@@ -1,0 +1,60 @@
+"""Steps of all replicas of one anchor, and the recomputation of what they cache."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Int
+
+from jaxmaxent.kernels import Info, State, build
+from jaxmaxent.sampling.device._state import Carry, Setup
+
+# Draws between two recomputations of everything that is cached, always at the same numbers of a run.
+REFRESH_EVERY = 100
+
+
+def refresh(setup: Setup, number: Int[Array, ""], carry: Carry) -> Carry:
+    """Recompute the caches at fixed draws, so that a run does not depend on where it was interrupted."""
+
+    def recompute(again: Array, old: Carry) -> Carry:
+        # The barrier keeps the compiler from recomputing ahead of the loop, every time.
+        tokens, _ = jax.lax.optimization_barrier((old.states.tokens, again))
+        states = jax.vmap(jax.vmap(setup.kernel.init))(tokens)
+        drift = jnp.max(jnp.abs(states.energy - old.states.energy), axis=1)
+        return old._replace(states=states, drift=jnp.maximum(old.drift, drift))
+
+    # A loop of one step or none; unlike a branch it copies nothing when there is nothing to do.
+    due = (number % REFRESH_EVERY == 0).astype(jnp.int32)
+    return jax.lax.fori_loop(0, due, recompute, carry)
+
+
+def walk(setup: Setup, first: Int[Array, ""], carry: Carry) -> tuple[Carry, Int[Array, "chains replicas"]]:
+    """Make `thin` steps of every replica, and return how many of each were accepted."""
+    program, shape = setup.program, carry.in_slot.shape
+    # The inverse of the permutation `in_slot`, by comparison, because a sort takes seconds to compile.
+    here = carry.in_slot[:, :, None] == jnp.arange(shape[1], dtype=carry.in_slot.dtype)[None, None]
+    slots = (jnp.argmax(here, axis=1) + program.has_background).reshape(-1)
+    keys = setup.what_keys.reshape(-1)
+
+    def step(number: Array, inner: tuple[State, Array, Array, Array]) -> tuple[State, Array, Array, Array]:
+        states, accepted, non_finite, offender = inner
+        where = setup.kernel.where(jax.random.fold_in(setup.where_key, number))
+
+        def move(key: Array, state: State, slot: Array) -> tuple[State, Info]:
+            ensemble = setup.ensemble.replace(beta=setup.betas[slot])  # pyright: ignore[reportAttributeAccessIssue]
+            rung = jnp.minimum(slot, program.rungs - 1)
+            kernel = build(setup.rule.at(setup.anchor, rung), ensemble, setup.evaluator)
+            return kernel.move(jax.random.fold_in(key, number), state, where)
+
+        states, info = jax.vmap(move)(keys, states, slots)
+        bad = ~jnp.isfinite(info.proposed_energy)
+        offender = jnp.where(bad[:, None], info.proposed, offender)
+        return states, accepted + info.accepted, non_finite + bad, offender
+
+    def flat(leaf: Array) -> Array:
+        return leaf.reshape(shape[0] * shape[1], *leaf.shape[2:])
+
+    before = (carry.states, jnp.zeros(shape, jnp.int32), carry.non_finite, carry.offender)
+    after = jax.lax.fori_loop(first, first + program.thin, step, jax.tree.map(flat, before))
+    states, accepted, non_finite, offender = jax.tree.map(lambda leaf: leaf.reshape(*shape, *leaf.shape[1:]), after)
+    return carry._replace(states=states, non_finite=non_finite, offender=offender), accepted

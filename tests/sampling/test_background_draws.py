@@ -1,0 +1,66 @@
+"""Draws at β = 0: how they stand at the lowest rung, and how one takes the place of a replica."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import jaxmaxent as jme
+from jaxmaxent.kernels import State
+from jaxmaxent.sampling import _options as options
+from jaxmaxent.sampling.device import _background_draws as background_draws
+from problems import Problem
+
+
+def test_a_draw_that_is_taken_in_stands_at_the_lowest_rung():
+    """Check that draws at β = 0 come into the chains; without them all rungs would still be right."""
+    problem = Problem(length=6)
+    settings = {
+        "ladder": [0.0, 1e-6], "chains": 4, "target_replicas": 1, "anchor_chains": 0, "steps": 40,
+        "burn_in": 0, "thin": 2
+    }  # fmt: skip
+    for evaluation in ("full", "incremental"):
+        run = jme.sample(
+            jax.random.key(3), problem.ensemble(beta=1e-6), store_every=2, evaluation=evaluation, progress=False,
+            **settings,
+        )  # fmt: skip
+        assert "no chain was started at the anchor" in run.outcomes[0]
+        np.testing.assert_array_equal(run.last[0], run.draws[0, :, -1])
+        drawn, walked = run.draws[0]
+        same = (drawn == walked).all(-1).all(-1)
+        assert same[::2].all()  # every second swap is with β = 0, and at nearly equal β's always accepted
+        assert not same[1::2].any()
+        # Until the next such swap the draw stays the same.
+        np.testing.assert_array_equal(drawn[::2], drawn[1::2])
+        assert (drawn[2::2] != drawn[:-2:2]).any(-1).any(-1).all()
+
+
+def test_draws_do_not_depend_on_how_many_are_made_together(monkeypatch, x64):
+    ensemble = Problem(length=6).ensemble()
+    settings = {"ladder": 3, "target_replicas": 15, "chains": 4, "steps": 200, "burn_in": 100, "store_every": 5}
+    runs = []
+    for most in (1, 4):
+        monkeypatch.setattr(options, "_MOST_TOGETHER", most)
+        runs.append(jme.sample(jax.random.key(0), ensemble, progress=False, **settings))
+    np.testing.assert_array_equal(runs[0].draws, runs[1].draws)
+    for run in runs:
+        np.testing.assert_array_equal(run.last[0, :3], run.draws[0, :, -1])
+    assert [options.drawn_together(chains, 20) for chains in (1, 9, 16, 31, 32, 1000)] == [4, 4, 2, 2, 1, 1]
+    assert [options.drawn_together(9, replicas) for replicas in (1, 7, 8, 15, 16)] == [1, 1, 2, 3, 4]
+
+
+def test_draws_are_put_in_place_alike_on_every_platform():
+    rng = np.random.default_rng(0)
+
+    def states(*lead):
+        shapes = {"tokens": (5,), "energy": (), "counts": (2,), "cache": (3, 4)}
+        return State(**{name: jnp.asarray(rng.normal(size=lead + shape)) for name, shape in shapes.items()})
+
+    old, draws, now = states(3, 6), states(3, 4), jnp.array(2)
+    replica, taken = jnp.array([2, 0, 5]), jnp.array([True, False, True])
+    for way in (background_draws._at_once, background_draws._in_turn, background_draws.installed):
+        new = way(old, replica=replica, taken=taken, draws=draws, now=now)
+        for name in State._fields:
+            expected = np.array(getattr(old, name))
+            for chain in (0, 2):
+                expected[chain, replica[chain]] = getattr(draws, name)[chain, now]
+            np.testing.assert_array_equal(getattr(new, name), expected)

@@ -1,0 +1,128 @@
+"""Swaps of neighbouring rungs against exact enumeration."""
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import stats
+
+import exact
+import jaxmaxent as jme
+from jaxmaxent.sampling.device._swaps import swapped
+from problems import PROBLEMS, Problem
+
+OTHERS = ("dna-fixed", "binary", "zero-beta")  # each compiles a program of its own
+
+
+def test_swaps_leave_every_rung_invariant(x64):
+    """Check for all pairs of states at two rungs that the flow of a swap equals that of its reverse, to 1e-10."""
+    problem = Problem(length=3, mus=(0.4,))
+    betas = jnp.array([0.7, 2.5])
+    p = [exact.distribution(problem.log_weights() - (float(b) - problem.beta) * problem.energies) for b in betas]
+    low, high = np.meshgrid(problem.energies, problem.energies, indexing="ij")
+    pairs = jnp.asarray(np.stack([low.ravel(), high.ravel()], -1))
+    accept = jax.vmap(lambda e: swapped(jnp.zeros(1), True, betas, e)[1][0])(pairs)
+    accept = np.asarray(accept).reshape(low.shape)
+    expected = np.minimum(1, np.exp((2.5 - 0.7) * (high - low)))
+    np.testing.assert_allclose(accept, expected, rtol=0, atol=1e-12)
+    flow = p[0][:, None] * p[1][None, :] * accept
+    np.testing.assert_allclose(flow, flow.T, rtol=0, atol=1e-10)
+
+
+def test_swaps_are_made_as_often_as_their_probability_and_only_in_their_turn():
+    betas, energies = jnp.array([0.0, 1.0, 2.0, 4.0, 5.0]), jnp.array([1.0, 0.6, 0.9, 0.3, 0.1])
+    numbers = jax.random.uniform(jax.random.key(1), (20_000, 4))
+    for even in (True, False):
+        order, probability = jax.vmap(lambda row, e=even: swapped(row, e, betas, energies))(numbers)
+        order = np.asarray(order)
+        np.testing.assert_array_equal(np.sort(order, axis=1), np.tile(np.arange(5), (len(order), 1)))
+        for k in range(4):
+            traded = (order[:, k] == k + 1) & (order[:, k + 1] == k)
+            if (k % 2 == 0) != even:
+                assert not traded.any()
+                continue
+            expected = min(1.0, float(np.exp((betas[k + 1] - betas[k]) * (energies[k + 1] - energies[k]))))
+            assert float(probability[0, k]) == pytest.approx(expected, rel=1e-6)
+            assert stats.binomtest(int(traded.sum()), len(order), expected).pvalue > 1e-5
+
+
+@pytest.mark.parametrize("name", ["dna-fields", *(pytest.param(n, marks=pytest.mark.slow) for n in OTHERS)])
+def test_every_rung_agrees_with_enumeration_within_its_own_errors(name):
+    problem = PROBLEMS[name]
+    settings = {"ladder": 4, "chains": 32, "steps": 4000, "anchor_chains": 2, "progress": False}
+    run = jme.sample(jax.random.key(0), problem.ensemble(), **settings)
+    assert run.converged.all(), run.outcomes
+    free = np.isin(np.arange(problem.length), problem.movable)
+    for k, beta in enumerate(run.beta[0]):
+        log_weights = problem.log_weights() - (beta - problem.beta) * problem.energies
+        p = exact.distribution(log_weights, problem.allowed)
+        gap = np.abs(run.frequencies[0, k] - exact.letter_frequencies(p, problem.states, problem.letters))
+        assert (run.frequency_errors[0, k][free] < 0.02).all()
+        assert (gap[free] < 5 * run.frequency_errors[0, k][free]).all()
+        assert gap[~free].max(initial=0) < 1e-12
+        energy, _ = exact.mean_and_variance(p, problem.energies)
+        assert abs(run.energy[0, k] - energy) < 5 * run.energy_error[0, k]
+        for f, count in enumerate(problem.counts):
+            mean, variance = exact.mean_and_variance(p, count(problem.states))
+            assert abs(run.field_mean[0, k, f] - mean) < 5 * run.field_error[0, k, f]
+            assert run.field_variance[0, k, f] == pytest.approx(variance, rel=0.1)
+        log_z = exact.log_partition(log_weights, problem.allowed)
+        assert abs(run.log_z[0, k] - log_z) <= 5 * run.log_z_error[0, k] + 1e-5
+    assert run.beta[0, 0] == 0
+    assert run.log_z_error[0, 0] == 0
+    if not problem.counts:
+        assert run.log_z[0, 0] == pytest.approx(len(problem.movable) * np.log(problem.letters), rel=1e-14)
+    assert np.isnan(run.acceptance[0, 0])
+    # Sequences that arrived in the burn-in may return after it, at most all that there are.
+    assert 0 < run.round_trips[0] <= run.arrivals[0] + 32 * (run.last.shape[1] - 1)
+
+
+def test_reported_swap_acceptance_is_the_exact_one():
+    """Check that they are those of independent sequences, not of a draw at β = 0 and the same draw one rung above."""
+    problem = Problem(length=4, mus=(0.4,))
+    betas = np.array([0.0, 3.0, 6.0, 9.0])
+    p = [exact.distribution(problem.log_weights() + (problem.beta - b) * problem.energies) for b in betas]
+    rises = problem.energies[None, :] - problem.energies[:, None]
+    expected = [a @ np.minimum(1, np.exp(3.0 * rises)) @ b for a, b in itertools.pairwise(p)]
+    run = jme.sample(
+        jax.random.key(0), problem.ensemble(beta=9.0), ladder=betas, chains=32, anchor_chains=0, steps=4000,
+        burn_in=400, thin=1, progress=False,
+    )  # fmt: skip
+    assert max(expected) < 0.9
+    np.testing.assert_allclose(run.swap_acceptance[0], expected, atol=0.006)  # two seeds differ by 0.002
+
+
+@pytest.mark.parametrize("replicas", [1, 8])
+def test_rungs_at_beta_0_swap_always_and_carry_sequences_up_and_down(replicas):
+    problem = Problem(length=4, beta=0.0)
+    settings = {"ladder": 4, "chains": 4, "steps": 800, "burn_in": 0, "thin": 2, "anchor_chains": 0}
+    run = jme.sample(jax.random.key(0), problem.ensemble(), target_replicas=replicas, progress=False, **settings)
+    np.testing.assert_allclose(run.swap_acceptance, 1, rtol=1e-6)
+    # Of 400 swaps every other one takes in a sequence, which has come to the target two swaps later.
+    assert run.arrivals[0] == 4 * 199
+    if replicas == 1:  # it stays there for one and leaves after three more; so did one of those that began there
+        assert run.round_trips[0] == 4 * 198
+    else:  # any that is there can leave instead of it, and the first to do so need not have come by a swap
+        assert 4 * (198 - replicas) <= run.round_trips[0] < 4 * 198
+
+
+@pytest.mark.slow
+def test_what_is_said_of_letters_never_seen_holds():
+    """Check in 48 short runs at a β where many letters are rare that letters never seen are as rare as their errors."""
+    problem = Problem(length=5, beta=40.0, seed=1)
+    betas = problem.beta * np.linspace(0, 1, 6) ** 1.5
+    p = [exact.distribution(problem.log_weights() + (problem.beta - b) * problem.energies) for b in betas]
+    truth = np.array([exact.letter_frequencies(one, problem.states, 4) for one in p])
+    ensemble = problem.ensemble(anchor=np.tile(problem.anchor, (24, 1)))
+    settings = {"ladder": betas, "anchor_chains": 0, "steps": 1500, "burn_in": 500, "progress": False}
+    runs = [jme.sample(jax.random.key(seed), ensemble, **settings) for seed in range(2)]
+    never = np.concatenate([run.frequencies == 0 for run in runs])
+    errors, sizes = (np.concatenate([getattr(run, n) for run in runs]) for n in ("frequency_errors", "frequency_ess"))
+    arrivals = np.concatenate([run.arrivals for run in runs])
+    z = (np.broadcast_to(truth, never.shape) / errors)[never]
+    assert z.size > 300
+    assert (z > 2).mean() < 0.05
+    # And the sizes are larger than the number of sequences that came all the way.
+    assert np.median(sizes[never]) > 2 * np.median(arrivals)

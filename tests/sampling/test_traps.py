@@ -1,0 +1,74 @@
+"""Runs on traps, whose answers are known by counting: none may claim convergence with wrong numbers."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxmaxent as jme
+
+ANCHOR = np.array([0, 1, 2, 3])
+
+
+def clipped(params, one_hot):
+    """Return the mismatches with a motif at the start, up to a limit, as a share of it."""
+    pattern, most = params
+    return (jnp.minimum(jnp.sum(pattern) - jnp.sum(pattern * one_hot), most) / most)[None]
+
+
+def trap(length, motif, most, beta):
+    """Return the ensemble, and its exact ⟨E⟩ and log Z: j mismatches have C(k, j) 3^j 4^(L−k) sequences."""
+    anchor = np.resize(ANCHOR, length)
+    pattern = np.eye(4)[anchor] * (np.arange(length) < motif)[:, None]
+    network = jme.Representation(clipped, (jnp.asarray(pattern), jnp.asarray(float(most))))
+    j = np.arange(motif + 1)
+    energies = np.minimum(j, most) / most
+    number = [math.log(math.comb(motif, i)) + i * math.log(3) + (length - motif) * math.log(4) for i in j]
+    log_weights = np.array(number) - beta * energies
+    log_z = np.logaddexp.reduce(log_weights)
+    return jme.Ensemble.create(network, anchor, beta=beta), np.exp(log_weights - log_z) @ energies, log_z
+
+
+TRAPS = [
+    (20, 12, 1, 18.83),
+    (20, 10, 1, 16.06),
+    (20, 14, 2, 22.9),
+    (20, 8, 1, 13.3),
+    (20, 12, 3, 20.4),
+    (20, 20, 1, 27.3),
+]
+
+
+def judged(trapped, seed, **settings):
+    """Return a run, after a check that it does not claim convergence with a wrong energy."""
+    ensemble, energy, _ = trap(*trapped)
+    run = jme.sample(jax.random.key(seed), ensemble, progress=False, **settings)
+    right = abs(run.energy[0, -1] - energy) < 5 * run.energy_error[0, -1]
+    assert right or not run.converged[0], run.outcomes[0]
+    return run
+
+
+@pytest.mark.parametrize("chains", [1, pytest.param(2, marks=pytest.mark.slow), 8])
+def test_a_basin_that_holds_the_weight_is_not_dismissed(chains):
+    """Check a trap in which 0.90 of the weight is where only the anchor-start chains are."""
+    run = judged(TRAPS[0], 0, chains=chains, until=jme.Precision(steps=2000))
+    assert not run.converged[0]
+    assert run.energy[0, -1] > 0.9  # exactly 0.100
+    assert "neither can be dismissed" in run.outcomes[0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("chains", [1, 2, 8])
+def test_no_seed_calls_the_trap_converged(chains):
+    for seed in range(10):
+        run = judged(TRAPS[0], seed, chains=chains, until=jme.Precision(steps=5000))
+        assert not run.converged[0], (seed, run.outcomes[0])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("anchor_chains", [1, 4])
+def test_no_trap_is_called_converged_over_wrong_numbers(anchor_chains):
+    for trapped in TRAPS:
+        judged(trapped, 0, anchor_chains=anchor_chains, until=jme.Precision(steps=5000))
