@@ -21,7 +21,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from jaxmaxent import diagnostics
+from jaxmaxent.diagnostics._batch_means import batch_ess, batch_means_ess, batch_means_mcse
+from jaxmaxent.diagnostics._stored_draws import MIN_DRAWS, rhat
 
 # Means further apart than this many standard errors count as different; limits lie as many above the estimates.
 _APART = 4.0
@@ -86,14 +87,14 @@ def compare_starts(others: ScalarBatches, started: ScalarBatches) -> AnchorStart
 
 def _means(group: ScalarBatches) -> tuple[np.ndarray, np.ndarray]:
     """Return means of energy and distance at every rung, and their standard errors, shape [rungs, 2]."""
-    return group.mean.mean(0), diagnostics.batch_means_mcse(group.batches).error
+    return group.mean.mean(0), batch_means_mcse(group.batches).error
 
 
 def _size(group: ScalarBatches) -> float:
     """Return the effective draws of energy or distance at the target; infinite if neither ever changes."""
     batches = np.ascontiguousarray(group.batches[:, :, -1])
     variance = group.variance[:, -1].mean(0) + batches.mean(0).var(0)
-    sizes = diagnostics.batch_means_ess(batches, variance, group.size)
+    sizes = batch_means_ess(batches, variance, group.size)
     return float(np.min(sizes, where=variance > 0, initial=np.inf))
 
 
@@ -128,7 +129,7 @@ def limit_log_z(
         return start._replace(unknown="they were seen too briefly")
     if not (units[..., _CHANGED] > 0).any(1).all():
         return start._replace(unknown="not all of them have left the anchor")
-    if (np.nan_to_num(diagnostics.rhat(units[..., :_FIELDS]), posinf=np.inf) > _ALIKE).any():
+    if (np.nan_to_num(rhat(units[..., :_FIELDS]), posinf=np.inf) > _ALIKE).any():
         return start._replace(unknown="they do not agree among themselves")
     weight, error = _weight(counts, means, beta, mu, sequences)
     missing = _missing_entropy(counts, sequences, choices)
@@ -144,7 +145,7 @@ def _units(traces: Float[np.ndarray, "chains draws scalars"]) -> Float[np.ndarra
     chains, draws, scalars = traces.shape
     parts = 1 if chains >= _UNITS else -(-_UNITS // chains)
     length = draws // parts
-    if length < diagnostics.MIN_DRAWS:
+    if length < MIN_DRAWS:
         return None
     return traces[:, draws - parts * length :].reshape(chains * parts, length, scalars)
 
@@ -166,7 +167,7 @@ def _weight(
     surprise = -np.log(np.where(frequencies > 0, frequencies, 1))
     each = -beta * means[..., _ENERGY] + means[..., _FIELDS:] @ mu + np.einsum("bcla,la->bc", shares, surprise)
     parts = [*each.T, *np.array_split(each, _UNITS)] if len(each) >= _UNITS else [*each.T]
-    return max(float(part.mean()) for part in parts), float(diagnostics.batch_means_mcse(each).error)
+    return max(float(part.mean()) for part in parts), float(batch_means_mcse(each).error)
 
 
 def _missing_entropy(
@@ -177,7 +178,7 @@ def _missing_entropy(
     To first order it is (letters − 1) / (2 n) per position for n independent draws (Miller 1955). For a position that
     was always the same letter, n is the smallest of all positions.
     """
-    ess = diagnostics.batch_ess(counts, sequences)
+    ess = batch_ess(counts, sequences)
     seen = counts.sum((0, 1), dtype=np.int64)
     varies = (seen > 0) & (seen < seen.sum(-1, keepdims=True))
     sizes = np.min(ess, axis=1, where=varies, initial=np.inf)

@@ -32,8 +32,8 @@ class BatchError(NamedTuple):
             the mean ± scipy.special.stdtrit(degrees, 0.975) · error.
     """
 
-    error: Float[np.ndarray, ...]
-    degrees: Float[np.ndarray, ...]
+    error: Float[np.ndarray, "..."]
+    degrees: Float[np.ndarray, "..."]
 
 
 def batch_means_mcse(means: Float[np.ndarray, "batches chains *shape"]) -> BatchError:

@@ -7,8 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from jaxmaxent import diagnostics
 from jaxmaxent.diagnostics._anchor_start import AnchorStart
+from jaxmaxent.diagnostics._batch_means import batch_ess, batch_mcse, batch_means_ess, batch_means_mcse, indicator_rhat
+from jaxmaxent.diagnostics._stored_draws import ess_bulk, ess_tail, nested_rhat
 
 # Sequences in a superchain of R-hat: if they never move, R-hat is √(1 + 1/n).
 _MOST_TOGETHER = 16
@@ -106,10 +107,10 @@ def diagnose(batches: Batches, varies: Bool[np.ndarray, "length letters"]) -> Di
         letter_rhat=rhat,
         letter_ess=ess,
         letter_mcse=mcse,
-        scalar_rhat=diagnostics.nested_rhat(traces, chains_together(traces.shape[0])),
+        scalar_rhat=nested_rhat(traces, chains_together(traces.shape[0])),
         scalar_ess=_scalar_ess(traces, means, size, replicas, batches.variance),
-        scalar_tail_ess=diagnostics.ess_tail(traces),
-        scalar_mcse=diagnostics.batch_means_mcse(means).error,
+        scalar_tail_ess=ess_tail(traces),
+        scalar_mcse=batch_means_mcse(means).error,
     )
     seen = counts.sum((0, 1), dtype=np.int64)
     constant = (seen == 0) | (seen == seen.sum(-1, keepdims=True))
@@ -171,15 +172,15 @@ def _of_letters(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return R-hat, effective sample size and standard error of letter frequencies, from batches of so many draws."""
     sequences = size * replicas
-    errors = diagnostics.batch_mcse(counts, sequences).error
-    return _letter_rhat(counts, size, replicas), diagnostics.batch_ess(counts, sequences), errors
+    errors = batch_mcse(counts, sequences).error
+    return _letter_rhat(counts, size, replicas), batch_ess(counts, sequences), errors
 
 
 def _letter_rhat(
     counts: Int[np.ndarray, "batches chains rungs length letters"], size: int, replicas: int
 ) -> Float[np.ndarray, "rungs length letters"]:
     together = chains_together(counts.shape[1], replicas)
-    return diagnostics.indicator_rhat(*_joined_counts(counts, size * replicas, together))
+    return indicator_rhat(*_joined_counts(counts, size * replicas, together))
 
 
 def _scalar_ess(
@@ -196,11 +197,11 @@ def _scalar_ess(
     draws have little correlation but for a long time, which noise can hide. There the effective sample size is at most
     the one that the standard error implies.
     """
-    bulk, spread = diagnostics.ess_bulk(traces), variance + means.mean(0).var(0)
-    batches = diagnostics.batch_means_ess(means, spread, size)
+    bulk, spread = ess_bulk(traces), variance + means.mean(0).var(0)
+    batches = batch_means_ess(means, spread, size)
     found = np.where(bulk > traces.shape[0] * traces.shape[1] / 4, batches, bulk)
     if replicas > 1:
-        error = diagnostics.batch_means_mcse(means[:, :, -1]).error
+        error = batch_means_mcse(means[:, :, -1]).error
         found[-1] = np.where(error > 0, np.minimum(found[-1], spread[-1] / error**2), found[-1])
     return found
 

@@ -136,7 +136,7 @@ def first_gap(shared: Float[np.ndarray, " pairs"]) -> int | None:
     return int(gaps[0]) if gaps.size else None
 
 
-def jackknife_error(influence: Float[np.ndarray, "chains ..."]) -> Float[np.ndarray, ...]:
+def jackknife_error(influence: Float[np.ndarray, "chains ..."]) -> Float[np.ndarray, "..."]:
     """Return the standard error of an estimate from the influence of each chain on it; NaN for a single chain."""
     chains = len(influence)
     if chains < 2:

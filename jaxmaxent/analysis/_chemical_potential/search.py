@@ -186,7 +186,7 @@ def _verdict(gap: np.ndarray, error: np.ndarray, degrees: np.ndarray) -> str:
     return "off" if len(gap) > 1 else "below" if gap[0] > 0 else "above"
 
 
-def unlikely(deviations: float, degrees: Float[np.ndarray, ...] | float) -> np.ndarray | float:
+def unlikely(deviations: float, degrees: Float[np.ndarray, "..."] | float) -> np.ndarray | float:
     """Return the deviation of Student's t that is as unlikely as `deviations` of the normal."""
     from scipy import special  # slow to import, and it changes warning filters
 

@@ -19,7 +19,7 @@ from jaxmaxent import checks
 THRESHOLD = 0.25
 
 
-def information_bits(frequencies: Float[np.ndarray, "... letters"]) -> Float[np.ndarray, ...]:
+def information_bits(frequencies: Float[np.ndarray, "... letters"]) -> Float[np.ndarray, "..."]:
     """Return log2(letters) − entropy at every position, in bits.
 
     It is 0 for uniform letters and log2(letters) for a certain letter.
@@ -30,7 +30,7 @@ def information_bits(frequencies: Float[np.ndarray, "... letters"]) -> Float[np.
 
 def information_errors(
     frequencies: Float[np.ndarray, "... letters"], errors: Float[np.ndarray, "... letters"]
-) -> Float[np.ndarray, ...]:
+) -> Float[np.ndarray, "..."]:
     """Return the standard error of the information, by the delta method to second order.
 
     Letters never seen drop out. Where one letter was always seen, its error δ says how far that can be trusted. The
@@ -43,7 +43,7 @@ def information_errors(
 
 def information_bias(
     frequencies: Float[np.ndarray, "... letters"], errors: Float[np.ndarray, "... letters"]
-) -> Float[np.ndarray, ...]:
+) -> Float[np.ndarray, "..."]:
     """Return the bits that noise adds to the information on average, Σ var(f) / (2 f ln 2).
 
     With n independent draws it is (letters seen − 1) / (2 n ln 2), the correction of Miller (1955).
@@ -59,7 +59,7 @@ def divergence_bits(
     errors: Float[np.ndarray, "... letters"],
     background: Float[np.ndarray, "... letters"],
     background_errors: Float[np.ndarray, "... letters"],
-) -> tuple[Float[np.ndarray, ...], Float[np.ndarray, ...]]:
+) -> tuple[Float[np.ndarray, "..."], Float[np.ndarray, "..."]]:
     """Return Σ f log2(f / b) and its standard error."""
     seen = frequencies > 0
     with np.errstate(divide="ignore"):

@@ -33,7 +33,7 @@ class Moments(NamedTuple):
         """Return the moments of no values, as JAX arrays."""
         return cls(jnp.zeros((), jnp.int32), jnp.zeros(shape, dtype), jnp.zeros(shape, dtype))
 
-    def add(self, value: Float[Array, ...]) -> Moments:
+    def add(self, value: Float[Array, "..."]) -> Moments:
         """Return the moments with one more value."""
         count = self.count + 1
         delta = value - self.mean
@@ -123,7 +123,7 @@ def count_letters(
     return counts + jax.nn.one_hot(tokens, counts.shape[-1], dtype=counts.dtype)
 
 
-def mean_over_chains(values: Float[np.ndarray, ...], axis: int) -> tuple[np.ndarray, np.ndarray]:
+def mean_over_chains(values: Float[np.ndarray, "..."], axis: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the mean of chain averages and its standard error, from the spread between chains.
 
     Chains are independent given the positions they share, so this error needs no model of autocorrelation. It is NaN
