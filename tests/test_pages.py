@@ -42,5 +42,11 @@ def test_links_lead_somewhere(page):
             assert section in anchors(file.read_text("utf-8")), target
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_files_that_a_page_names_exist(page):
+    for name in re.findall(r"(?<![\w/])(?:tests|benchmarks|docs|notebooks)/[\w/]+\.\w+", page.read_text("utf-8")):
+        assert (ROOT / name).exists(), name
+
+
 def test_the_pages_are_all_there():
     assert {"README.md", "CONTRIBUTING.md", "CHANGELOG.md", "api.md", "design.md"} <= {page.name for page in PAGES}
