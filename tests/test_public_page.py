@@ -67,7 +67,7 @@ def test_first_sentence_ends_at_its_full_stop():
 
 @pytest.mark.parametrize("name", PACKAGES)
 def test_a_package_shows_what_it_exports(name):
-    shown = {inner for inner in dir(importlib.import_module(name)) if not inner.startswith("_")}
+    shown = set(API["_shown"](importlib.import_module(name)))
     strays = {inner for inner in shown - exported(name) if not own(name, inner)}
     assert not strays, (
         "export names as `from … import X as X`, and give imports for the package's own use an underscore"
