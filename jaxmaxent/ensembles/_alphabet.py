@@ -14,7 +14,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, UInt8
+from jaxtyping import Array, Float, Integer, UInt8
+from numpy.typing import ArrayLike
 
 from jaxmaxent import checks
 
@@ -127,7 +128,7 @@ class Alphabet:
         table[list(points)] = list(points.values())
         return table
 
-    def read(self, name: str, given: Any) -> Int[np.ndarray, "*sequences length"]:
+    def read(self, name: str, given: Any) -> Integer[np.ndarray, "*sequences length"]:
         """Tokens of what a user gave: one sequence or several, as letters or as tokens.
 
         Each type has one meaning. Text, and what is letter by letter its own text (as the sequences of Biopython), is
@@ -175,23 +176,21 @@ class Alphabet:
             return ""
         return "; Alphabet.from_one_hot(array, letters) turns a one-hot into tokens"
 
-    def decode(self, tokens: Int[np.ndarray, "*sequences length"]) -> str | list[str]:
+    def decode(self, tokens: ArrayLike) -> str | list[str]:
         """Turn tokens of shape [length] into a string, of shape [sequences, length] into a list of strings."""
-        tokens = np.asarray(tokens)
-        if not np.issubdtype(tokens.dtype, np.integer) or tokens.ndim == 0:
-            raise ValueError(f"tokens must be whole numbers in an array, got {checks.shown(tokens)}")
-        if tokens.size and (tokens.min() < 0 or tokens.max() >= len(self)):
-            raise ValueError(f"tokens must be 0 to {len(self) - 1}, got values {tokens.min()} to {tokens.max()}")
-        letters = np.array(list(self.letters))[tokens]
-        return "".join(letters) if tokens.ndim == 1 else ["".join(row) for row in letters]
+        array = np.asarray(tokens)
+        if not np.issubdtype(array.dtype, np.integer) or array.ndim == 0:
+            raise ValueError(f"tokens must be whole numbers in an array, got {checks.shown(array)}")
+        if array.size and (array.min() < 0 or array.max() >= len(self)):
+            raise ValueError(f"tokens must be 0 to {len(self) - 1}, got values {array.min()} to {array.max()}")
+        letters = np.array(list(self.letters))[array]
+        return "".join(letters) if array.ndim == 1 else ["".join(row) for row in letters]
 
-    def one_hot(self, tokens: Int[Array, "*sequences length"]) -> Float[Array, "*sequences length letters"]:
+    def one_hot(self, tokens: Integer[Array | np.ndarray, "*sequences length"]) -> Float[Array, "*sequences length letters"]:
         """One-hot of tokens in the alphabet's own letter order, as a JAX array of the default float type."""
         return jax.nn.one_hot(tokens, len(self), dtype=jnp.float32)
 
-    def from_one_hot(
-        self, one_hot: Float[np.ndarray, "*sequences length letters"], letters: str
-    ) -> UInt8[np.ndarray, "*sequences length"]:
+    def from_one_hot(self, one_hot: ArrayLike, letters: str) -> UInt8[np.ndarray, "*sequences length"]:
         """Tokens of a one-hot array whose last axis is in the declared letter order.
 
         Args:
@@ -206,28 +205,28 @@ class Alphabet:
         """
         if sorted(checks.text("letters", letters)) != sorted(self.letters):
             raise ValueError(f"letters must be the letters {self.letters!r} in some order, got {checks.shown(letters)}")
-        one_hot = np.asarray(one_hot)
-        if one_hot.ndim < 2 or one_hot.shape[-1] != len(self) or 0 in one_hot.shape:
+        given = np.asarray(one_hot)
+        if given.ndim < 2 or given.shape[-1] != len(self) or 0 in given.shape:
             raise ValueError(
-                f"one_hot must have shape [..., length, {len(self)}] and not be empty, got {list(one_hot.shape)}"
+                f"one_hot must have shape [..., length, {len(self)}] and not be empty, got {list(given.shape)}"
             )
-        if not np.issubdtype(one_hot.dtype, np.number) and one_hot.dtype != bool:
-            raise ValueError(f"one_hot must hold numbers, got dtype {one_hot.dtype}")
-        valid = ((one_hot == 0) | (one_hot == 1)).all(-1) & (one_hot.sum(-1) == 1)
+        if not np.issubdtype(given.dtype, np.number) and given.dtype != bool:
+            raise ValueError(f"one_hot must hold numbers, got dtype {given.dtype}")
+        valid = ((given == 0) | (given == 1)).all(-1) & (given.sum(-1) == 1)
         if not valid.all():
             where = tuple(int(i) for i in np.argwhere(~valid)[0])
             raise ValueError(
                 f"one_hot must have exactly one 1 and otherwise 0 at every position, "
-                f"but at index {list(where)} it holds {one_hot[where].tolist()}"
+                f"but at index {list(where)} it holds {given[where].tolist()}"
             )
         order = np.array([self.letters.index(letter) for letter in letters], np.uint8)
-        return order[one_hot.argmax(-1)]
+        return order[given.argmax(-1)]
 
-    def reverse_complement(self, tokens: Int[np.ndarray, "*sequences length"]) -> Int[np.ndarray, "*sequences length"]:
+    def reverse_complement(self, tokens: ArrayLike) -> UInt8[np.ndarray, "*sequences length"]:
         """The other strand, read in its own direction. ValueError for an alphabet without complements."""
         return self.complement(tokens)[..., ::-1]
 
-    def complement(self, tokens: Int[np.ndarray, "*sequences length"]) -> Int[np.ndarray, "*sequences length"]:
+    def complement(self, tokens: ArrayLike) -> UInt8[np.ndarray, "*sequences length"]:
         """The complement of every letter, in place. ValueError for an alphabet without complements."""
         if self.complements is None:
             raise ValueError(f"the alphabet {self.letters!r} has no complements")

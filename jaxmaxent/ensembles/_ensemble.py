@@ -16,7 +16,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import struct
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, Shaped
+from numpy.typing import ArrayLike
 
 from jaxmaxent import checks
 from jaxmaxent.ensembles import _summary as summary
@@ -72,13 +73,13 @@ class Ensemble:
     def create(
         cls,
         representation: Representation | Callable[[Array], Array],
-        anchor: str | Sequence[str] | Int[np.ndarray, "*anchors length"],
+        anchor: str | Sequence[str] | ArrayLike,
         *,
-        beta: Any,
+        beta: ArrayLike,
         unit: int | tuple[int, int] | None = None,
-        weights: Any = None,
+        weights: ArrayLike | None = None,
         fields: Sequence[Field] = (),
-        fixed: Any = None,
+        fixed: ArrayLike | None = None,
         alphabet: Alphabet | None = None,
     ) -> Ensemble:
         """Return the ensemble of one or several anchors.
@@ -141,13 +142,13 @@ class Ensemble:
         return self.anchor.shape[-1]
 
     @jax.transfer_guard("allow")
-    def with_beta(self, beta: Any) -> Ensemble:
+    def with_beta(self, beta: ArrayLike) -> Ensemble:
         """Return the ensemble at another β ≥ 0, one number or one per anchor."""
         checked = checks.factor("beta", beta, at_least=0)
         return self.replace(beta=one_per_anchor("beta", checked, self.anchor.shape[:-1]))  # pyright: ignore
 
     @jax.transfer_guard("allow")
-    def with_mu(self, mu: Any, field: int = 0) -> Ensemble:
+    def with_mu(self, mu: ArrayLike, field: int = 0) -> Ensemble:
         """Return the ensemble with another μ of one of its fields, one number or one per anchor."""
         if isinstance(field, bool) or not isinstance(field, int | np.integer) or not 0 <= field < len(self.fields):
             raise ValueError(f"field must be the index of one of {len(self.fields)} fields, got {checks.shown(field)}")
@@ -157,7 +158,7 @@ class Ensemble:
         return self.replace(fields=tuple(fields))  # pyright: ignore[reportAttributeAccessIssue]
 
     @jax.transfer_guard("allow")
-    def take(self, indices: Any) -> Ensemble:
+    def take(self, indices: ArrayLike) -> Ensemble:
         """Return the ensemble of some of the anchors, by an array of indices, or of one anchor, by one index."""
         if not isinstance(indices, jax.Array):
             chosen = np.asarray(indices)
@@ -195,11 +196,11 @@ class Ensemble:
         """Return E of one sequence, given as its one-hot; E has a gradient in it, which is 0 at the anchor."""
         return self.distance(self.representation(one_hot))
 
-    def representation(self, one_hot: Float[Array, "length letters"]) -> Float[Array, " features"]:
+    def representation(self, one_hot: Float[Array, "length letters"]) -> Shaped[Array, " features"]:
         """Return Φ of one one-hot sequence, in the network's own type."""
         return run_network(self.features, self.params, one_hot)
 
-    def distance(self, features: Float[Array, " features"]) -> Float[Array, ""]:
+    def distance(self, features: Shaped[Array, " features"]) -> Float[Array, ""]:
         """Return E of the sequence with these features Φ(x); for an ensemble of one anchor."""
         if self.anchor.ndim != 1:
             raise ValueError(

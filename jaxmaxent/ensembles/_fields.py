@@ -16,7 +16,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import struct
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, Integer
+from numpy.typing import ArrayLike
 
 from jaxmaxent import checks
 from jaxmaxent.ensembles._alphabet import DNA, Alphabet, checked_alphabet
@@ -113,7 +114,7 @@ def dinucleotide(pair: str, mu: float = 0.0, *, alphabet: Alphabet = DNA) -> Fie
 
 
 @jax.transfer_guard("allow")
-def position_prior(table: Float[np.ndarray, "length letters"], mu: float = 1.0) -> Field:
+def position_prior(table: ArrayLike, mu: float = 1.0) -> Field:
     """Return the field of a score for every letter at every position.
 
     With log-probabilities and μ = 1 it is an independent prior. A score of −∞ forbids a letter: no sequence has it at
@@ -179,7 +180,7 @@ def _all_forbidden(by_score: Any, given: Any, shape: tuple[int, int]) -> jax.Arr
 
 
 def settled_positions(
-    fields: tuple[Field, ...], tokens: Int[np.ndarray, "*anchors length"], alphabet: Alphabet
+    fields: tuple[Field, ...], tokens: Integer[np.ndarray, "*anchors length"], alphabet: Alphabet
 ) -> Bool[np.ndarray, " length"]:
     """Return the mask of positions at which the fields allow a single letter.
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Integer
 
 from jaxmaxent import checks
 from jaxmaxent.ensembles import _network_errors as network_errors
@@ -92,7 +92,7 @@ def chosen_alphabet(own: Alphabet | None, wanted: Alphabet | None) -> Alphabet:
 
 
 def reference_features(
-    representation: Representation, tokens: Int[np.ndarray, "*anchors length"], alphabet: Alphabet
+    representation: Representation, tokens: Integer[np.ndarray, "*anchors length"], alphabet: Alphabet
 ) -> Float[Array, "*anchors features"]:
     """Return Φ(x0) of every anchor, at least in float32.
 

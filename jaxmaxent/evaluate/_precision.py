@@ -12,7 +12,7 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, Shaped
 
 from jaxmaxent.ensembles import Ensemble, weighted_distance
 
@@ -58,7 +58,7 @@ def _alone(
     return jax.tree.map(lambda leaf: leaf.reshape(tokens.shape[:2]), flat)
 
 
-def _rounding(features: Float[Array, " features"], ensemble: Ensemble, energy: Float[Array, ""]) -> Float[Array, ""]:
+def _rounding(features: Shaped[Array, " features"], ensemble: Ensemble, energy: Float[Array, ""]) -> Float[Array, ""]:
     """Standard deviation of E from rounding every feature to its own bits, uniformly within half a unit."""
     kept = ensemble.reference.dtype
     if not jnp.issubdtype(features.dtype, jnp.inexact):  # whole numbers are exact

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jaxtyping import Array, Int
@@ -52,12 +53,47 @@ def put(array: Array, piece: Array, start: Any, axis: int = 0) -> Array:
         if own[2]:
             return jax.vmap(one, in_axes=(*[0 if its else None for its in own[:2]], 0))(array, piece, start), True
         array, piece = (
-            each if its else jax.numpy.broadcast_to(each, (number, *each.shape))
+            each if its else jnp.broadcast_to(each, (number, *each.shape))
             for each, its in zip((array, piece), own, strict=False)
         )
         return put(array, piece, start, axis + 1), True
 
     return _differentiable(mapped, one)(array, piece, start)
+
+
+class Offset:
+    """A number of positions, known only when the program runs, and the least and the most it can be."""
+
+    def __init__(self, value: Any, least: int, most: int) -> None:
+        self.value, self.least, self.most = value, least, most
+
+
+def shifted(array: Array, offset: Offset, size: int, axis: int, fill: Any = 0) -> Array:
+    """`size` positions of an array from `offset` on, `fill` where they lie outside."""
+    length = array.shape[axis]
+    least, most = max(offset.least, -size), min(offset.most, length)
+    if most < least:  # all outside, on one side
+        least = most = max(-size, min(least, length))
+    before, behind = max(0, -least), max(0, most + size - length)
+    if before or behind:
+        edges = [(before, behind, 0) if i == axis else (0, 0, 0) for i in range(array.ndim)]
+        array = lax.pad(array, jnp.asarray(fill, array.dtype), edges)
+    if least == most:
+        return lax.slice_in_dim(array, least + before, least + before + size, axis=axis)
+    start = jnp.clip(offset.value, least, most) + before
+    return cut(array, start, size, axis)
+
+
+def laid_over(array: Array, piece: Array, offset: Offset, axis: int) -> Array:
+    """An array with a piece over it from `offset` on, as far as it lies inside.
+
+    A choice element by element: what is written into a slice has to be copied before, if it is needed as it was.
+    """
+    size, length = piece.shape[axis], array.shape[axis]
+    back = shifted(piece, Offset(-offset.value, -offset.most, -offset.least), length, axis)
+    at = jnp.arange(length) - offset.value
+    inside = ((at >= 0) & (at < size)).reshape([-1 if i == axis else 1 for i in range(array.ndim)])
+    return jnp.where(inside, back, array)
 
 
 def _differentiable(mapped: Callable[..., Array], linear: Callable[..., Array]) -> Callable[..., Array]:
@@ -67,7 +103,7 @@ def _differentiable(mapped: Callable[..., Array], linear: Callable[..., Array]) 
     @function.defjvp
     def derivative(primals: tuple[Array, ...], tangents: tuple[Any, ...]) -> tuple[Array, Any]:
         out = function(*primals)
-        if not jax.numpy.issubdtype(out.dtype, jax.numpy.inexact):
+        if not jnp.issubdtype(out.dtype, jnp.inexact):
             return out, np.zeros(out.shape, jax.dtypes.float0)
         return out, linear(*tangents[:-1], primals[-1])
 

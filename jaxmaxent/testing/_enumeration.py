@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
+from numpy.typing import ArrayLike
 
 from jaxmaxent.ensembles import Ensemble
 
@@ -55,7 +56,7 @@ def _log_weights(ensemble: Ensemble, states: Int[jax.Array, "states length"]) ->
     return jax.vmap(ensemble.log_weight)(states)
 
 
-def numbers_of(tokens: Int[np.ndarray, "*sequences length"], letters: int) -> Int[np.ndarray, "*sequences"]:
+def numbers_of(tokens: ArrayLike, letters: int) -> Int[np.ndarray, "*sequences"]:
     """Return the places of sequences among those of `enumerate_states`."""
-    tokens = np.asarray(tokens)
-    return np.ravel_multi_index(tuple(np.moveaxis(tokens, -1, 0)), (letters,) * tokens.shape[-1])
+    digits = np.moveaxis(np.asarray(tokens), -1, 0)
+    return np.asarray(np.ravel_multi_index(tuple(digits), (letters,) * len(digits)))

@@ -55,7 +55,7 @@ class Eager(FullEvaluator):
     """Commits what was refused."""
 
     def commit(self, cache, patch, accept):
-        return super().commit(cache, patch, True)
+        return super().commit(cache, patch, jnp.array(True))
 
 
 class Narrow(FullEvaluator):

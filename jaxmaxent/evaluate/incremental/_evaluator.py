@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.evaluate._interface import Edit, read, write
@@ -62,12 +62,12 @@ class Incremental:
         """What an edit of `parts` parts of `width` adjacent letters costs, operation by operation; print it."""
         return explain(self.graph, self.plan(parts, width), self.cached)
 
-    def init(self, tokens: Int[Array, " length"]) -> tuple[Float[Array, " features"], Cache]:
+    def init(self, tokens: Int[Array, " length"]) -> tuple[Shaped[Array, " features"], Cache]:
         """Features of a sequence, and its cache."""
         features, values = first_cache(self.graph, self.plan(1, 1), self.leaves, tokens, self.cached)
         return features, Cache(tokens, values)
 
-    def propose(self, cache: Cache, edit: Edit) -> tuple[Float[Array, " features"], Patch]:
+    def propose(self, cache: Cache, edit: Edit) -> tuple[Shaped[Array, " features"], Patch]:
         """Features after an edit, and the patch that makes it."""
         plan = self.plan(*edit.letters.shape)
         pairs = zip(self.cached, cache.values, strict=True)

@@ -8,8 +8,7 @@ import numpy as np
 
 from jaxmaxent.evaluate.incremental._costs import flops_of
 from jaxmaxent.evaluate.incremental._plan import Plan
-from jaxmaxent.evaluate.incremental._trace import Graph
-from jaxmaxent.evaluate.incremental._values import Value
+from jaxmaxent.evaluate.incremental._values import Graph, Value
 
 
 @dataclasses.dataclass(frozen=True)

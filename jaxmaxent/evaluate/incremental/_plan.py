@@ -6,8 +6,7 @@ import numpy as np
 
 from jaxmaxent.evaluate.incremental._costs import flops_of
 from jaxmaxent.evaluate.incremental._ranges import Range, Reach, merged
-from jaxmaxent.evaluate.incremental._trace import Graph
-from jaxmaxent.evaluate.incremental._values import Value
+from jaxmaxent.evaluate.incremental._values import Graph, Value
 
 # An update reads and writes what it changes, so it must save more than a little.
 _WORTH = 0.75

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -11,8 +10,7 @@ import jax.numpy as jnp
 from jax.extend import core
 from jaxtyping import Array
 
-from jaxmaxent.evaluate.incremental._ranges import Range
-from jaxmaxent.evaluate.incremental._values import Change, Equation, Value, Window
+from jaxmaxent.evaluate.incremental._values import Change, Equation, Graph, Value, Window, sequence_window
 from jaxmaxent.evaluate.incremental.rules import RULES
 
 # Calls that only wrap a function, and the parameter that holds it.
@@ -27,33 +25,6 @@ _CALLS = {
     "custom_jvp_call": "call_jaxpr",
     "custom_vjp_call": "call_jaxpr",
 }
-
-
-@dataclasses.dataclass(eq=False)
-class Graph:
-    """A traced network.
-
-    Attributes:
-        values: all, each behind what it is made of.
-        sequence: the one-hot sequence.
-        result: the features.
-        constants: arrays the function closed over; they come behind the parameters among the leaves.
-    """
-
-    values: list[Value]
-    sequence: Value
-    result: Value
-    constants: list[Any]
-
-    def live(self) -> list[Value]:
-        """The values that the result is made of, in order."""
-        found, waiting = set(), [self.result]
-        while waiting:
-            value = waiting.pop()
-            if value.number not in found:
-                found.add(value.number)
-                waiting += value.equation.inputs if value.equation else []
-        return [value for value in self.values if value.number in found]
 
 
 def trace(features: Callable[[Any, Array], Array], params: Any, length: int, letters: int) -> Graph:
@@ -74,7 +45,7 @@ class _Tracer:
             raise ValueError(f"features must return one array [features], got {len(closed.jaxpr.outvars)} arrays")
         leaves = {var: self.value(var.aval, leaf=i) for i, var in enumerate([*params, *closed.jaxpr.constvars])}
         sequence = self.value(one_hot.aval, depends=True)
-        sequence.opened = _letters(one_hot.aval.shape)
+        sequence.opened = sequence_window(one_hot.aval.shape)
         (result,) = self.walk(closed.jaxpr, {**leaves, one_hot: sequence})
         return Graph(self.values, sequence, result, list(closed.consts))
 
@@ -135,10 +106,3 @@ def _inner(eqn: Any) -> tuple[Any, list[Any]] | None:
         return None
     body, constants = (body.jaxpr, list(body.consts)) if isinstance(body, core.ClosedJaxpr) else (body, [])
     return (body, constants) if len(body.invars) == len(eqn.invars) else None
-
-
-def _letters(shape: tuple[int, int]) -> Window:
-    def compute(read: Any, wanted: Range) -> Array:
-        return jax.nn.one_hot(read.tokens(wanted), shape[1], dtype=jnp.float32)
-
-    return Window(axis=0, shape=shape, spread=[], compute=compute)

@@ -137,6 +137,42 @@ class Change:
     terms: Callable[[Any, Array, Range], Array]
 
 
+@dataclasses.dataclass(eq=False)
+class Graph:
+    """A traced network.
+
+    Attributes:
+        values: all, each behind what it is made of.
+        sequence: the one-hot sequence.
+        result: the features.
+        constants: arrays the function closed over; they come behind the parameters among the leaves.
+    """
+
+    values: list[Value]
+    sequence: Value
+    result: Value
+    constants: list[Any]
+
+    def live(self) -> list[Value]:
+        """The values that the result is made of, in order."""
+        found, waiting = set(), [self.result]
+        while waiting:
+            value = waiting.pop()
+            if value.number not in found:
+                found.add(value.number)
+                waiting += value.equation.inputs if value.equation else []
+        return [value for value in self.values if value.number in found]
+
+
+def sequence_window(shape: tuple[int, int]) -> Window:
+    """Return the window of the one-hot sequence itself, which nothing else opens."""
+
+    def compute(read: Any, wanted: Range) -> Array:
+        return jax.nn.one_hot(read.tokens(wanted), shape[1], dtype=jax.numpy.float32)
+
+    return Window(axis=0, shape=shape, spread=[], compute=compute)
+
+
 def plain(value: Value) -> bool:
     """Whether a value is clean, or windowed and not flattened."""
     return value.opened is None or value.window.shape == value.shape

@@ -12,8 +12,8 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array
 
+from jaxmaxent.evaluate._slices import shifted
 from jaxmaxent.evaluate.incremental._ranges import Range, Slide
-from jaxmaxent.evaluate.incremental._shifts import shifted
 from jaxmaxent.evaluate.incremental._values import Equation, Value, Window, plain
 
 # Multiplications in the time that a number takes to be written and read again, twice: at 20 FLOPs a byte.
