@@ -1,4 +1,7 @@
-"""What is sampled: alphabets, representations, distances, fields, and the ensemble that joins them."""
+"""The distribution to be sampled: alphabets, representations, distances, fields, and the ensemble that joins them.
+
+Nothing here depends on a framework: any function of the right form is a representation.
+"""
 
 from jaxmaxent.ensembles._alphabet import BINARY as BINARY
 from jaxmaxent.ensembles._alphabet import DNA as DNA

@@ -1,10 +1,11 @@
-"""Slices at positions known only when the program runs, which stay slices under `jax.vmap`.
+"""Slices at positions that are known only when the program runs; they stay slices under `jax.vmap`.
 
 JAX maps `lax.dynamic_slice` and `lax.dynamic_update_slice` as a gather and a scatter, even if all slices are at one
-position. Compilers make slices of these again, but with masks of what lies inside, a copy of what is overwritten, and
-several operations where one would do. Here arrays that share a position are one slice of one array.
+position. Compilers turn these into slices again, but with masks for positions outside, a copy of the overwritten
+array, and several operations instead of one. Here arrays that share a position are one slice of one array.
 
-Starts are not negative, and are moved so that slices lie inside.
+The starts of `cut` and `put` are not negative, and are moved so that slices lie inside. Those of `shifted` and
+`laid_over` may lie outside.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from jaxtyping import Array, Int
 
 
 def cut(array: Array, start: Any, size: int, axis: int = 0) -> Array:
-    """`size` positions of an axis from `start` on."""
+    """Return `size` positions of an axis from `start` on."""
     if array.shape[axis] == size:
         return array
 
@@ -39,7 +40,7 @@ def cut(array: Array, start: Any, size: int, axis: int = 0) -> Array:
 
 
 def put(array: Array, piece: Array, start: Any, axis: int = 0) -> Array:
-    """The array with a piece in place of what is there from `start` on along an axis."""
+    """Return the array with a piece written from `start` on along an axis."""
     if array.shape == piece.shape:
         return piece.astype(array.dtype)
 
@@ -62,14 +63,14 @@ def put(array: Array, piece: Array, start: Any, axis: int = 0) -> Array:
 
 
 class Offset:
-    """A number of positions, known only when the program runs, and the least and the most it can be."""
+    """A number of positions that is known only when the program runs, with its smallest and largest value."""
 
     def __init__(self, value: Any, least: int, most: int) -> None:
         self.value, self.least, self.most = value, least, most
 
 
 def shifted(array: Array, offset: Offset, size: int, axis: int, fill: Any = 0) -> Array:
-    """`size` positions of an array from `offset` on, `fill` where they lie outside."""
+    """Return `size` positions of an array from `offset` on, with `fill` where they lie outside."""
     length = array.shape[axis]
     least, most = max(offset.least, -size), min(offset.most, length)
     if most < least:  # all outside, on one side
@@ -85,9 +86,9 @@ def shifted(array: Array, offset: Offset, size: int, axis: int, fill: Any = 0) -
 
 
 def laid_over(array: Array, piece: Array, offset: Offset, axis: int) -> Array:
-    """An array with a piece over it from `offset` on, as far as it lies inside.
+    """Return an array with a piece over it from `offset` on, as far as the piece lies inside.
 
-    A choice element by element: what is written into a slice has to be copied before, if it is needed as it was.
+    It is a choice element by element: a written slice would cost a copy of the array, if the old one is still needed.
     """
     size, length = piece.shape[axis], array.shape[axis]
     back = shifted(piece, Offset(-offset.value, -offset.most, -offset.least), length, axis)
@@ -97,7 +98,7 @@ def laid_over(array: Array, piece: Array, offset: Offset, axis: int) -> Array:
 
 
 def _differentiable(mapped: Callable[..., Array], linear: Callable[..., Array]) -> Callable[..., Array]:
-    """A function of arrays and, last, a start, linear in the arrays, with the gradient that its mapping hides."""
+    """Return a function of arrays and a start, linear in the arrays, with the gradient that its mapping hides."""
     function = jax.custom_jvp(mapped)
 
     @function.defjvp

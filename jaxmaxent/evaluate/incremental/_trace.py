@@ -1,4 +1,4 @@
-"""A function of one sequence as a graph of values: nested calls are entered, and every equation is put to its rule."""
+"""Tracing a function of one sequence into a graph of values: nested calls are entered, every equation gets its rule."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from jaxtyping import Array
 from jaxmaxent.evaluate.incremental._values import Change, Equation, Graph, Value, Window, sequence_window
 from jaxmaxent.evaluate.incremental.rules import RULES
 
-# Calls that only wrap a function, and the parameter that holds it.
+# Primitives that only wrap a function, and the parameter that holds the function.
 _CALLS = {
     "jit": "jaxpr",
     "pjit": "jaxpr",
@@ -28,8 +28,8 @@ _CALLS = {
 
 
 def trace(features: Callable[[Any, Array], Array], params: Any, length: int, letters: int) -> Graph:
-    """The graph of `features(params, one_hot[length, letters]) -> [features]`."""
-    # The default of GPUs and TPUs rounds factors to 10 or 8 bits, and β multiplies what that does to E.
+    """Return the graph of `features(params, one_hot[length, letters]) -> [features]`."""
+    # The default of GPUs and TPUs rounds factors to 10 or 8 bits, and β multiplies the error that this makes in E.
     with jax.default_matmul_precision("highest"):
         closed = jax.make_jaxpr(features)(params, jax.ShapeDtypeStruct((length, letters), jnp.float32))
     return _Tracer().graph(closed)
@@ -100,7 +100,7 @@ def _put_to_rule(equation: Equation) -> None:
 
 
 def _inner(eqn: Any) -> tuple[Any, list[Any]] | None:
-    """The body of a call that only wraps it, and its constants."""
+    """Return the body of a call that only wraps a function, and its constants; None for other equations."""
     body = eqn.params.get(_CALLS.get(eqn.primitive.name, ""))
     if body is None:
         return None
