@@ -29,7 +29,7 @@ from jaxmaxent.data import read_fasta, read_motifs
 from jaxmaxent.data._example import ctcf_example
 from jaxmaxent.files import owned
 from jaxmaxent.models import load
-from jaxmaxent.report._page import PNG_SIGNATURE
+from jaxmaxent.report._images import PNG_SIGNATURE
 from jaxmaxent.sampling import Interrupted, NonFiniteEnergyError
 from jaxmaxent.sampling import _checkpoint as save
 from jaxmaxent.sampling import _options as run_settings
@@ -823,7 +823,7 @@ LONG = ["--beta", 5, *LADDER, "--steps", 2000, "--burn-in", 100, "--limit", 2, "
 IN_TURN = """
 import sys
 from jaxmaxent.cli import _parser, main
-from jaxmaxent.commands import interpret
+from jaxmaxent.commands import _interpret as interpret
 from jaxmaxent.sampling.host._progress import Progress
 interpret._letters_at_once = lambda: 1
 Progress.advance = lambda *arguments, **numbers: print("block", flush=True)

@@ -235,7 +235,7 @@ import pathlib
 from flax import nnx
 from jaxmaxent import models
 from jaxmaxent.cli import main
-from jaxmaxent.commands import interpret
+from jaxmaxent.commands import _interpret as interpret
 
 models.save(models.MLPArchitecture(length=12, hidden=(16,)).build(nnx.Rngs(0)), "m12")
 pathlib.Path("one.fa").write_text(">a\\x1b[31m\\x00\\u202eb β\\nACGTACGTACGT\\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The pictures of a run, as PNG files in memory: the profile, its ladder, and the logos on the way to it."""
+"""The pictures of a run for its report, as PNG files in memory."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _THRESHOLDS = 61
 
 
 def profile_logo(result: Run, a: int, found: Profile, anchors: Sequences) -> bytes:
-    """The logo at the wanted β, over the anchor's own letters."""
+    """Return the logo at the target, over the anchor's own letters, as a PNG file."""
     axes = plot.logo(
         found.frequencies,
         letters=result.letters,
@@ -28,7 +28,7 @@ def profile_logo(result: Run, a: int, found: Profile, anchors: Sequences) -> byt
 
 
 def along_ladder(result: Run, a: int, profiles: list[Profile]) -> list[Picture]:
-    """What the ladder shows of an anchor, given its profile at every rung; nothing for a single β."""
+    """Return the pictures of an anchor along its ladder, given its profile at every rung; none for a single β."""
     if not result.beta[a, -1] > result.beta[a, 0]:
         return []
     bits = np.array([found.information.sum() for found in profiles])
@@ -50,29 +50,33 @@ def along_ladder(result: Run, a: int, profiles: list[Profile]) -> list[Picture]:
     return [
         Picture(
             "Along β",
-            "Mean energy (bars: ± 2 standard errors), information of all positions (band: ± 1 standard error at most), "
-            "and how often neighbouring rungs exchange. Where chains started at the anchor part from those that came "
-            "from the background, at least one of the two is not in equilibrium.",
+            "Mean energy (bars: ± 2 standard errors), information of all positions (band: upper bound of ± 1 "
+            "standard error), and acceptance of swaps between neighbouring rungs. If chains started at the anchor and "
+            "chains from the background have different energies, at least one of the two is not in equilibrium.",
             plot.png(panels),
         ),
         Picture(
             "From coarse to fine",
-            "Logos at some of the β's: what the network looks at first, and what it adds.",
+            "Logos at some of the β's. The letters that matter most to the network appear at small β, the others at "
+            "larger β.",
             plot.png(logos),
         ),
     ]
 
 
-def how_many(result: Run, a: int, found: Thermodynamics | None) -> list[Picture]:
-    """How many sequences the network holds equal to an anchor; nothing where that is not known, or for a single β."""
+def number_of_sequences(result: Run, a: int, found: Thermodynamics | None) -> list[Picture]:
+    """Return the picture of the number of sequences that the network treats as equal to an anchor.
+
+    There is none if the numbers are not known, or for a single β.
+    """
     if found is None or not np.isfinite(found.heat_capacity).all() or not result.beta[a, -1] > result.beta[a, 0]:
         return []
-    # From where a few draws of the sharpest rung lie to where the background lies.
+    # From the smallest energies at the target to the energies of the background.
     nearest, furthest = np.nanquantile(result.energies[a], [0.001, 0.99])
     if not furthest > nearest:
         return []
     distances = np.linspace(nearest, furthest, _THRESHOLDS)
-    within = sequences_within(result, distances, a)
+    within = sequences_within(result, distances, anchor=a)
     known = np.isfinite(within.log10_number)
     if known.sum() < 2:
         return []
@@ -83,17 +87,17 @@ def how_many(result: Run, a: int, found: Thermodynamics | None) -> list[Picture]
     )  # fmt: skip
     return [
         Picture(
-            "How many sequences",
-            "Entropy of the draws in bits and heat capacity along β, and how many sequences lie within a distance of "
-            "the anchor (bands: ± 2 standard errors). A peak of the heat capacity is where draws change over from any "
-            "sequence to such as the network takes for the anchor.",
+            "Number of sequences",
+            "Entropy of the draws in bits, heat capacity, and the number of sequences within each distance of the "
+            "anchor (bands: ± 2 standard errors). At a peak of the heat capacity the draws change from arbitrary "
+            "sequences to sequences that the network treats as equal to the anchor.",
             plot.png(panels),
         )
     ]
 
 
 def _rungs_to_show(bits: np.ndarray) -> list[int]:
-    """Some rungs up to the last, apart both in information and along the ladder."""
+    """Return some rungs up to the target that are far apart both in information and along the ladder."""
     last = len(bits) - 1
     progress = np.arange(last + 1) / last + np.clip(bits / max(bits[-1], 1e-9), 0, 1)
     wanted = 2 * np.arange(1, _LOGOS) / _LOGOS

@@ -1,4 +1,4 @@
-"""Global features: how far each anchor moves a count from its background, and how the count answers to μ."""
+"""Global features: the shift of a count from its background, and the count as a function of μ."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ import numpy as np
 from jaxmaxent.analysis import CompositionShift
 from jaxmaxent.analysis._response import Response
 from jaxmaxent.plot._inputs import need
-from jaxmaxent.plot._style import BLACK, BLUE, GREY, ORANGE, new_figure
+from jaxmaxent.plot._style import BLACK, BLUE, GRAY, ORANGE, finish_curves, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_INCHES_AN_ANCHOR, _NARROWEST, _WIDEST = 0.16, 4.6, 9.0
-_MOST_NAMES, _INCHES_A_LETTER, _LONGEST_NAME = 40, 0.075, 30
+_ANCHOR_INCHES, _NARROWEST, _WIDEST = 0.16, 4.6, 9.0
+_MOST_NAMES, _LETTER_INCHES, _LONGEST_NAME = 40, 0.075, 30
 
 
 def composition_shift(found: CompositionShift, *, names: Sequence[str] | None = None, ax: Axes | None = None) -> Axes:
-    """Draw the shift of every anchor from the background, at 0, and the mean of all as a band.
+    """Draw the shift of every anchor from the background, which is at 0, and the mean of all shifts.
 
-    Bars and band are ± two standard errors: the bars of Monte Carlo, the band that of the mean over anchors. Squares
-    stand where the anchors themselves are.
+    Bars are ± two Monte Carlo standard errors of each shift. The band is ± two standard errors of the mean over
+    anchors. Squares show the anchors themselves.
 
     Args:
-        found: what `analysis.composition_shift` returned.
-        names: of the anchors, written below them where there are at most 40; their indices if None.
-        ax: where to draw; a new figure of its own if None.
+        found: the result of `analysis.composition_shift`.
+        names: names of the anchors, written below them if there are at most 40; their indices if None.
+        ax: where to draw; a new figure if None.
 
     Returns:
-        The Axes.
+        The Axes of the shifts.
 
     Raises:
         ValueError: if there are not as many names as anchors.
@@ -41,12 +41,12 @@ def composition_shift(found: CompositionShift, *, names: Sequence[str] | None = 
     need("matplotlib")
     anchors = np.arange(len(found.shift))
     if names is not None and len(names) != len(anchors):
-        raise ValueError(f"names must be one an anchor, {len(anchors)}, got {len(names)}")
+        raise ValueError(f"names must have {len(anchors)} entries, one per anchor, got {len(names)}")
     if ax is None:
         longest = min(max((len(name) for name in names or ()), default=0), _LONGEST_NAME)
-        wide = min(max(len(anchors) * _INCHES_AN_ANCHOR + 1, _NARROWEST), _WIDEST)
-        ax = _new_axes(wide, max(0.5, 0.15 + longest * _INCHES_A_LETTER))
-    ax.axhline(0, color=GREY, linewidth=1, label="background")
+        wide = min(max(len(anchors) * _ANCHOR_INCHES + 1, _NARROWEST), _WIDEST)
+        ax = _axes(wide, max(0.5, 0.15 + longest * _LETTER_INCHES))
+    ax.axhline(0, color=GRAY, linewidth=1, label="background")
     if math.isfinite(found.mean_error):
         low, high = found.mean - 2 * found.mean_error, found.mean + 2 * found.mean_error
         ax.axhspan(low, high, color=ORANGE, alpha=0.25, linewidth=0)
@@ -56,7 +56,7 @@ def composition_shift(found: CompositionShift, *, names: Sequence[str] | None = 
     if np.isfinite(found.own).any():
         ax.plot(
             anchors, found.own - found.background, "s", color=BLACK, markersize=3, markerfacecolor="none",
-            markeredgewidth=0.7, label="anchors themselves",
+            markeredgewidth=0.7, label="anchors",
         )  # fmt: skip
     ax.set_xlim(-0.7, len(anchors) - 0.3)
     _name_anchors(ax, names, len(anchors))
@@ -67,24 +67,18 @@ def composition_shift(found: CompositionShift, *, names: Sequence[str] | None = 
 def composition_response(found: Response, *, ax: Axes | None = None) -> Axes:
     """Draw the mean fraction of a field against μ, with the network and without it.
 
-    The band is ± two standard errors. The curve ends where the run has too few effective draws; the circle is the run's
-    own μ.
+    The band is ± two standard errors. The curve ends where the run has too few effective draws. The circle marks the μ
+    of the run. Returns the Axes.
 
     Args:
-        found: what `analysis.composition_response` returned.
-        ax: where to draw; a new figure of its own if None.
-
-    Returns:
-        The Axes.
-
-    Raises:
-        ImportError: if matplotlib is not installed.
+        found: the result of `analysis.composition_response`.
+        ax: where to draw; a new figure if None.
     """
     need("matplotlib")
-    ax = _new_axes(_NARROWEST, 0.5) if ax is None else ax
+    ax = _axes(_NARROWEST, 0.5) if ax is None else ax
     order = np.argsort(found.mu)
     mu, mean, error, bare = (values[order] for values in (found.mu, found.mean, 2 * found.mean_error, found.background))
-    ax.plot(mu, bare / found.length, "--", color=GREY, linewidth=1, label="background")
+    ax.plot(mu, bare / found.length, "--", color=GRAY, linewidth=1, label="background")
     ax.fill_between(
         mu, (mean - error) / found.length, (mean + error) / found.length, color=BLUE, alpha=0.25, linewidth=0
     )
@@ -113,19 +107,12 @@ def _name_anchors(ax: Axes, names: Sequence[str] | None, count: int) -> None:
     ax.set_xlabel("anchor", fontsize=9)
 
 
-def _new_axes(width: float, bottom: float) -> Axes:
-    left, height = 0.75, bottom + 2.2
-    box = left / width, bottom / height, (width - left - 0.15) / width, (height - bottom - 0.5) / height
-    return new_figure(width, height).add_axes(box)
+def _axes(width: float, bottom: float) -> Axes:
+    return new_axes(width, bottom + 2.2, bottom=bottom, top=0.5, left=0.75)
 
 
 def _finished(ax: Axes, title: str) -> Axes:
-    ax.tick_params(labelsize=8)
-    for side in ("top", "right"):
-        ax.spines[side].set_visible(False)
-    ax.legend(
-        fontsize=7, frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=4, borderaxespad=0.2,
-        handlelength=1.2, columnspacing=1.2,
-    )  # fmt: skip
+    place = {"loc": "lower left", "bbox_to_anchor": (0, 1), "ncols": 4}
+    finish_curves(ax, **place, borderaxespad=0.2, handlelength=1.2, columnspacing=1.2)
     ax.set_title(title, fontsize=8, loc="left", pad=18)
     return ax

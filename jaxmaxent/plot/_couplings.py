@@ -1,4 +1,4 @@
-"""Which positions depend on each other, as a map."""
+"""A map of the positions that depend on each other."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from jaxtyping import Float
 from jaxmaxent.analysis import Couplings
 from jaxmaxent.plot._inputs import checked_frequencies, need
 from jaxmaxent.plot._logos import logo
-from jaxmaxent.plot._style import BLUE, GREY, SMALLEST_BITS, axes_box, colors, new_figure
+from jaxmaxent.plot._style import BLUE, GRAY, SMALLEST_BITS, axes_box, colors, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 SIGNIFICANT = 0.05
-"""Above the diagonal only pairs with a q of at most this are drawn."""
+"""The largest q of a pair that is drawn above the diagonal."""
 
 CELL_INCHES = 0.14
 SMALLEST_INCHES, WIDEST_INCHES = 2.4, 12.0
@@ -34,16 +34,16 @@ def coupling_map(
     corrected: bool = False,
     title: str | None = None,
 ) -> Figure:
-    """Draw the couplings of a window: below the diagonal all pairs, above it those that are significant, q ≤ 0.05.
+    """Draw the couplings of a window: all pairs below the diagonal, the significant ones (q ≤ 0.05) above it.
 
-    Where a position never changed its couplings are unknown, and grey.
+    The couplings of a position that never changed are unknown, and are drawn in grey.
 
     Args:
-        found: what `analysis.couplings` returned.
-        frequencies: letter frequencies of the whole anchor, such as `run.frequencies[0, -1]`: the logo of the window is
-            drawn on top, and the commonest letters at the left where there is room.
-        corrected: draw what is above the average product instead of mutual information.
-        title: drawn above, as plain text.
+        found: the result of `analysis.couplings`.
+        frequencies: letter frequencies of the whole anchor, such as `run.frequencies[0, -1]`. If given, the logo of the
+            window is drawn on top, and the commonest letters at the left if there is room.
+        corrected: draw the mutual information above the average product instead of the mutual information.
+        title: drawn above the map, as plain text.
 
     Returns:
         A new Figure; the map is its first Axes.
@@ -78,7 +78,7 @@ def coupling_map(
 
 
 def _checked_window(found: Couplings, frequencies: object) -> np.ndarray | None:
-    """The rows of the window, or None."""
+    """Return the rows of the window, or None."""
     if frequencies is None:
         return None
     need("logomaker")
@@ -103,7 +103,7 @@ def _draw_map(ax: Axes, found: Couplings, values: np.ndarray) -> None:
     ax.imshow(shown, cmap=scale, vmin=0, vmax=max(shown.max(), SMALLEST_BITS), **place)
     unknown = np.where(known | np.eye(size, dtype=bool), np.nan, 1.0)
     ax.imshow(unknown, cmap=ListedColormap([UNKNOWN]), **place)
-    ax.plot(edges, edges, color=GREY, linewidth=0.5)
+    ax.plot(edges, edges, color=GRAY, linewidth=0.5)
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_locator(MaxNLocator(nbins=10, integer=True, min_n_ticks=1))
     ax.tick_params(labelsize=7, length=2.5)
@@ -119,7 +119,7 @@ def _draw_bar(figure: Figure, ax: Axes, label: str, width: float) -> None:
 
 
 def _draw_letters(ax: Axes, rows: np.ndarray, found: Couplings) -> None:
-    """The commonest letter of each position at the left; fainter where it tells less."""
+    """Write the commonest letter of each position at the left, fainter if the position has less information."""
     if len(rows) > MOST_LETTERS:
         return
     palette, most = colors(found.letters), math.log2(len(found.letters))

@@ -1,4 +1,4 @@
-"""Curves: information along a sequence, losses over the epochs of a training."""
+"""Curves: information along a sequence, and losses over the epochs of training."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from jaxmaxent import checks
 from jaxmaxent.plot._inputs import checked_position, checked_standard_error, need
-from jaxmaxent.plot._style import BLACK, BLUE, GREY, ORANGE, SMALLEST_BITS, figure_width, new_axes, style_positions
+from jaxmaxent.plot._style import BLACK, BLUE, GRAY, ORANGE, SMALLEST_BITS, figure_width, new_axes, style_positions
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,16 +23,16 @@ def information_track(
     start: int = 0,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw information against position as a step profile, with ± one standard error where given.
+    """Draw information against position as a step profile, with bars of ± one standard error if given.
 
     Args:
         information: bits, shape [length].
-        standard_error: of `information`, bits, same shape; no bar is drawn where it is not finite.
+        standard_error: standard error of `information`, bits, same shape; no bar is drawn where it is not finite.
         start: the position of the first entry, as written on the x axis.
-        ax: where to draw; a new figure of its own if None.
+        ax: where to draw; a new figure if None.
 
     Returns:
-        The Axes.
+        The Axes of the profile.
 
     Raises:
         ValueError: if the shapes do not match or `information` is not finite.
@@ -65,9 +65,9 @@ def training_curve(history: Sequence[Mapping[str, Any]], *, ax: Axes | None = No
     """Draw losses (left axis) and the validation AUROC (right axis) against the epoch.
 
     Args:
-        history: one mapping an epoch, with any of the keys "epoch", "train_loss", "validation_loss" and
-            "validation_auroc". A key that is absent, or None, is left out; epochs count from 1 if not given.
-        ax: where to draw; a new figure of its own if None.
+        history: one mapping per epoch, with any of the keys "epoch", "train_loss", "validation_loss" and
+            "validation_auroc". A value that is absent or None is left out; epochs count from 1 if not given.
+        ax: where to draw; a new figure if None.
 
     Returns:
         The Axes of the losses.
@@ -77,10 +77,10 @@ def training_curve(history: Sequence[Mapping[str, Any]], *, ax: Axes | None = No
         ImportError: if matplotlib is not installed.
     """
     need("matplotlib")
-    losses = {"train_loss": ("training loss", GREY, "-"), "validation_loss": ("validation loss", BLUE, "-")}
+    losses = {"train_loss": ("training loss", GRAY, "-"), "validation_loss": ("validation loss", BLUE, "-")}
     curves = {key: _curve(history, key) for key in (*losses, "validation_auroc")}
     if not any(len(epochs) for epochs, _ in curves.values()):
-        raise ValueError(f"history must hold a value of {', '.join(curves)}, got {len(history)} entries with none")
+        raise ValueError(f"history must hold a value of {', '.join(curves)}, got {len(history)} entries without any")
     if ax is None:
         ax = new_axes(5.0, 3.0, bottom=0.5, top=0.4, right=0.65)
 

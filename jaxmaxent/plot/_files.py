@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def save(figure_or_axes: Figure | Axes, path: str | os.PathLike, *, force: bool = True) -> None:
-    """Write a figure, or the figure of an Axes, as PNG (150 dots an inch) or SVG, by the suffix of `path`.
+def save(figure_or_axes: Figure | Axes, path: str | os.PathLike[str], *, force: bool = True) -> None:
+    """Write a figure, or the figure of an Axes, as PNG (150 dots per inch) or SVG.
 
-    The file appears under its name only when it is complete.
+    The suffix of `path` decides the format. The file appears under its name only when it is complete.
 
     Args:
-        figure_or_axes: what to write.
-        path: ends in .png or .svg.
+        figure_or_axes: the picture to write.
+        path: a name that ends in .png or .svg.
         force: replace a file of that name.
 
     Raises:
@@ -37,14 +37,14 @@ def save(figure_or_axes: Figure | Axes, path: str | os.PathLike, *, force: bool 
         scratch.write_bytes(_render(figure_or_axes, suffix[1:]))
 
 
-def show(figure_or_axes: Figure | Axes, path: str | os.PathLike | None = None) -> None:
-    """Show a figure, or the figure of an Axes, below a notebook's cell; elsewhere show nothing.
+def show(figure_or_axes: Figure | Axes, path: str | os.PathLike[str] | None = None) -> None:
+    """Show a figure, or the figure of an Axes, below a notebook's cell; outside notebooks show nothing.
 
-    Figures of this package are not pyplot's, which notebooks would show by themselves.
+    Notebooks show figures of pyplot by themselves. Figures of this package are not known to pyplot.
 
     Args:
-        figure_or_axes: what to show.
-        path: write it to this file as well, as `save` does.
+        figure_or_axes: the picture to show.
+        path: a file to write as well, as by `save`; none if None.
 
     Raises:
         ValueError: as `save`.
@@ -59,7 +59,7 @@ def show(figure_or_axes: Figure | Axes, path: str | os.PathLike | None = None) -
 
 
 def png(figure_or_axes: Figure | Axes) -> bytes:
-    """A figure, or the figure of an Axes, as the bytes of a PNG file at 150 dots an inch."""
+    """Return a figure, or the figure of an Axes, as the bytes of a PNG file at 150 dots per inch."""
     return _render(figure_or_axes, "png")
 
 

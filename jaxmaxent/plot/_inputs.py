@@ -1,4 +1,4 @@
-"""What is given to draw, checked."""
+"""Checks of the arguments of pictures."""
 
 from __future__ import annotations
 
@@ -6,12 +6,17 @@ import importlib
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 from jaxmaxent import checks
 
+PerRung = Float[np.ndarray, " rungs"]
+PerPair = Float[np.ndarray, " pairs"]  # of neighbouring rungs
+PerThreshold = Float[np.ndarray, " thresholds"]
+
 
 def need(*packages: str) -> None:
-    """Import the packages, with an error that names the extra they come with."""
+    """Import the packages, or raise ImportError that names their extra."""
     for package in packages:
         try:
             importlib.import_module(package)
@@ -20,7 +25,7 @@ def need(*packages: str) -> None:
 
 
 def checked_frequencies(name: str, value: Any, letters: str, *, ndim: int) -> np.ndarray:
-    """`value` as a float array of `ndim` axes whose rows sum to 1 over the letters."""
+    """Return `value` as a float array of `ndim` axes whose rows sum to 1 over the letters."""
     if not isinstance(letters, str) or len(letters) < 2 or len(set(letters)) < len(letters):
         raise ValueError(f"letters must be a string of at least 2 different characters, got {letters!r}")
     if any(not letter.isprintable() or letter.isspace() for letter in letters):
@@ -40,7 +45,7 @@ def checked_frequencies(name: str, value: Any, letters: str, *, ndim: int) -> np
 
 
 def checked_standard_error(value: Any, shape: tuple[int, ...]) -> np.ndarray | None:
-    """A float array in which NaN stands for "not known", as for a chain that never moved."""
+    """Return standard errors as a float array; NaN means "not known", as for a chain that never moved."""
     if value is None:
         return None
     array = np.asarray(value, dtype=float)
@@ -52,7 +57,7 @@ def checked_standard_error(value: Any, shape: tuple[int, ...]) -> np.ndarray | N
 
 
 def checked_position(start: Any) -> int:
-    """`start` as an int."""
+    """Return `start` as an int."""
     if isinstance(start, bool) or not isinstance(start, int | np.integer):
         raise ValueError(f"start must be a whole number, got {start!r}")
     return int(start)

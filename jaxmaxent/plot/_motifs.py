@@ -1,4 +1,4 @@
-"""A motif: its average, its members laid over each other, and the known motif that is most like it."""
+"""A motif: its average, its aligned members, and the known motif that is most similar to it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 COLUMN_INCHES, ROW_INCHES, LOGO_INCHES = 0.2, 0.17, 1.0
 LEFT_INCHES, RIGHT_INCHES = 1.9, 0.2
 TITLE_INCHES, TICKS_INCHES = 0.28, 0.25  # above a logo, and below each part
-LABEL_LETTERS = 28  # that fit at the left
+LABEL_LETTERS = 28  # letters that fit at the left
 
 
 def motif(
@@ -32,21 +32,21 @@ def motif(
 ) -> Figure:
     """Draw a motif: the logo of its average, its members below, and the logo of a known motif below these.
 
-    Columns stand under each other. A member's letter is the commonest at its position, fainter the less information
-    there is. Columns of the average are faded where they are uncertain, as in `logo`.
+    Columns stand under each other. The letter of a member is the commonest one at its position; it is fainter if the
+    position has less information. Uncertain columns of the average are faded, as in `logo`.
 
     Args:
-        found: one of the motifs that `analysis.find_motifs` returned.
-        hit: what `analysis.match_motifs` found for it; drawn on the strand on which it matches.
-        alphabet: the letters.
-        members: how many members to draw, the most similar first; 0 draws none.
+        found: a motif of `analysis.find_motifs`.
+        hit: a known motif that `analysis.match_motifs` found for it; drawn on the strand of the match.
+        alphabet: the alphabet of the motif.
+        members: number of members to draw, the most similar first; 0 draws none.
         title: drawn above, as plain text; the motif's name and its number of members if None.
 
     Returns:
-        A new Figure, one Axes a part, from the top.
+        A new Figure with one Axes per part, from the top.
 
     Raises:
-        ValueError: if the alphabet is not that of the motif.
+        ValueError: if the alphabet does not have as many letters as the motif.
         ImportError: if matplotlib or logomaker is not installed.
     """
     need("matplotlib", "logomaker")
@@ -73,7 +73,7 @@ def motif(
 
 
 def _facing(hit: Hit, alphabet: Alphabet) -> tuple[np.ndarray, int]:
-    """The known motif on the strand of the hit, and the column of the query that its first column faces."""
+    """Return the known motif on the strand of the hit, and the query's column under its first column."""
     known = np.asarray(hit.target.probabilities)
     if hit.strand == "-":
         known = known[::-1, alphabet.complement(np.arange(len(alphabet)))]
@@ -86,7 +86,7 @@ def _heading(found: FoundMotif, drawn: int) -> str:
 
 
 def _stacked_axes(heights: list[float], above: list[float], columns: float) -> list[Axes]:
-    """Axes of these heights from the top, each with room above; all in inches."""
+    """Return Axes of these heights from the top, each with room above; all in inches."""
     width = LEFT_INCHES + columns + RIGHT_INCHES
     total = sum(heights) + sum(above) + TICKS_INCHES * len(heights)
     figure = new_figure(width, total)
@@ -99,7 +99,7 @@ def _stacked_axes(heights: list[float], above: list[float], columns: float) -> l
 
 
 def _draw_members(ax: Axes, aligned: np.ndarray, members: tuple[Member, ...], letters: str) -> None:
-    """One row of letters a member, as one artist."""
+    """Draw one row of letters per member, as one artist."""
     from matplotlib.collections import PathCollection
     from matplotlib.colors import to_rgba
     from matplotlib.ticker import MultipleLocator

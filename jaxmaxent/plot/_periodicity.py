@@ -1,44 +1,39 @@
-"""Periodicity: a profile of k-mers around the centre with the wave found in it, and its spectrum."""
+"""Periodicity: a profile of k-mers around the centre, the wave fitted to it, and its spectrum."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from jaxmaxent.analysis import Periodicity
 from jaxmaxent.plot._inputs import need
-from jaxmaxent.plot._style import BLACK, BLUE, GREY, ORANGE, new_figure
+from jaxmaxent.plot._style import BLACK, BLUE, GRAY, ORANGE, finish_curves, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_INCHES_A_POSITION, _NARROWEST, _WIDEST = 0.03, 4.0, 9.0
-_MOST_NAMED = 4  # k-mers written out; of more, how many there are
+_POSITION_INCHES, _NARROWEST, _WIDEST = 0.03, 4.0, 9.0
+_MOST_NAMED = 4  # k-mers written out; if there are more, only their number
 
 
 def periodic_profile(found: Periodicity, *, ax: Axes | None = None) -> Axes:
     """Draw the profile against the distance from the centre, with the trend and wave of the period found.
 
-    The band is ± two standard errors; there is none where they are not known, and no wave where none was fitted.
+    The band is ± two standard errors. There is no band if they are not known, and no wave if none was fitted.
+    Returns the Axes.
 
     Args:
-        found: what `analysis.periodicity` returned.
-        ax: where to draw; a new figure of its own if None.
-
-    Returns:
-        The Axes.
-
-    Raises:
-        ImportError: if matplotlib is not installed.
+        found: the result of `analysis.periodicity`.
+        ax: where to draw; a new figure if None.
     """
     need("matplotlib")
     if ax is None:
-        wide = min(max(len(found.offsets) * _INCHES_A_POSITION + 1, _NARROWEST), _WIDEST)
-        ax = _new_axes(wide)
+        wide = min(max(len(found.offsets) * _POSITION_INCHES + 1, _NARROWEST), _WIDEST)
+        ax = _axes(wide)
     error = 2 * found.profile_error
-    ax.axvline(0, color=GREY, linewidth=0.8, linestyle=":")
+    ax.axvline(0, color=GRAY, linewidth=0.8, linestyle=":")
     if np.isfinite(error).any():
         low, high = found.profile - error, found.profile + error
         ax.fill_between(found.offsets, low, high, color=BLUE, alpha=0.25, linewidth=0)
@@ -47,27 +42,22 @@ def periodic_profile(found: Periodicity, *, ax: Axes | None = None) -> Axes:
         ax.plot(found.offsets, found.fit, color=ORANGE, linewidth=1, label=f"period {found.period:.2f}")
     ax.set_xlabel("distance from the centre", fontsize=9)
     ax.set_ylabel("frequency", fontsize=9)
-    return _finished(ax, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
+    return finish_curves(ax, loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.3)
 
 
 def spectrum(found: Periodicity, *, ax: Axes | None = None) -> Axes:
-    """Draw power against period, with what shuffled profiles exceed in 5 % of cases, and the period found.
+    """Draw power against period, the power that 5 % of shuffled profiles exceed, and the period found.
+
+    Returns the Axes.
 
     Args:
-        found: what `analysis.periodicity` returned.
-        ax: where to draw; a new figure of its own if None.
-
-    Returns:
-        The Axes.
-
-    Raises:
-        ImportError: if matplotlib is not installed.
+        found: the result of `analysis.periodicity`.
+        ax: where to draw; a new figure if None.
     """
     need("matplotlib")
-    if ax is None:
-        ax = _new_axes(_NARROWEST)
+    ax = _axes(_NARROWEST) if ax is None else ax
     ax.plot(found.periods, found.power, color=BLUE, linewidth=1.2, label=_class_name(found.kmers))
-    ax.plot(found.periods, found.threshold, "--", color=GREY, linewidth=1, label="shuffled, 5 %")
+    ax.plot(found.periods, found.threshold, "--", color=GRAY, linewidth=1, label="shuffled, 5 %")
     if math.isfinite(found.period):
         ax.axvline(found.period, color=ORANGE, linewidth=1, zorder=0)
     ax.set_title(_sentence(found), fontsize=8, loc="right", color=BLACK)
@@ -75,14 +65,12 @@ def spectrum(found: Periodicity, *, ax: Axes | None = None) -> Axes:
     ax.set_ylim(bottom=0)
     ax.set_xlabel("period", fontsize=9)
     ax.set_ylabel("power", fontsize=9)
-    return _finished(ax, loc="upper right")
+    return finish_curves(ax, loc="upper right", borderaxespad=0.3)
 
 
-def _new_axes(width: float) -> Axes:
-    """Axes with room on the left for the many digits of small numbers."""
-    height, left, bottom = 2.6, 0.75, 0.5
-    box = left / width, bottom / height, (width - left - 0.15) / width, (height - bottom - 0.35) / height
-    return new_figure(width, height).add_axes(box)
+def _axes(width: float) -> Axes:
+    """Return new Axes with room on the left for the many digits of small numbers."""
+    return new_axes(width, 2.6, bottom=0.5, top=0.35, left=0.75)
 
 
 def _sentence(found: Periodicity) -> str:
@@ -90,18 +78,10 @@ def _sentence(found: Periodicity) -> str:
         return f"no peak in this range, p = {found.p:.2g}"
     digits, error = 2, ""
     if found.period_error > 0:
-        digits = min(max(1 - math.floor(math.log10(found.period_error)), 1), 4)  # two of the error's own
+        digits = min(max(1 - math.floor(math.log10(found.period_error)), 1), 4)  # two digits of the error
         error = f" ± {found.period_error:.{digits}f}"
     return f"period {found.period:.{digits}f}{error}, p = {found.p:.2g}"
 
 
 def _class_name(kmers: tuple[str, ...]) -> str:
     return ", ".join(kmers) if len(kmers) <= _MOST_NAMED else f"{len(kmers)} {len(kmers[0])}-mers"
-
-
-def _finished(ax: Axes, **place: Any) -> Axes:
-    ax.tick_params(labelsize=8)
-    for side in ("top", "right"):
-        ax.spines[side].set_visible(False)
-    ax.legend(fontsize=7, frameon=False, borderaxespad=0.3, **place)
-    return ax

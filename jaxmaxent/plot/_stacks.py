@@ -1,4 +1,4 @@
-"""The letters of a logo, each scaled to its height and set on the one below."""
+"""The letters of a logo, each scaled to its height and placed on the letter below it."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ FONT = "DejaVu Sans"  # comes with matplotlib, so a logo looks the same on every
 def draw_stacks(ax: Axes, frequencies: np.ndarray, letters: str, faded: np.ndarray, start: int) -> None:
     """Add all letters as ONE artist.
 
-    logomaker.Logo makes an artist, two text layouts and a few data frame look-ups a letter, about 2.5 ms: 1 s
-    for 101 nucleotides and several for as many amino acids. Placing copies of its outline of each letter
-    takes less than a fiftieth of that and draws the same letters.
+    logomaker.Logo needs an artist, two text layouts and a few data frame look-ups per letter, about 2.5 ms: 1 s for 101
+    nucleotides and several seconds for as many amino acids. Placing copies of its outlines takes less than a fiftieth
+    of that time and draws the same letters.
     """
     from matplotlib.collections import PathCollection
     from matplotlib.colors import to_rgba
@@ -41,7 +41,7 @@ def draw_stacks(ax: Axes, frequencies: np.ndarray, letters: str, faded: np.ndarr
 
 
 def _stacks(frequencies: np.ndarray) -> list[tuple[int, int, float, float]]:
-    """(position, token, bottom, height) of every letter high enough to be seen, smallest lowest."""
+    """Return (position, token, bottom, height) of every letter that is high enough to be seen, smallest lowest."""
     heights = frequencies * information_bits(frequencies)[:, None]
     order = np.argsort(heights, axis=-1, kind="stable")
     result = []
@@ -57,7 +57,7 @@ def _stacks(frequencies: np.ndarray) -> list[tuple[int, int, float, float]]:
 
 @functools.cache
 def letter_outlines(letters: str) -> tuple[GlyphPath, ...]:
-    """logomaker's outline of every letter, filling the box from (−0.475, 0) to (0.475, 1)."""
+    """Return logomaker's outline of every letter; each fills the box from (−0.475, 0) to (0.475, 1)."""
     import logomaker
 
     scratch = new_figure(1, 1).add_axes((0, 0, 1, 1))
@@ -67,7 +67,7 @@ def letter_outlines(letters: str) -> tuple[GlyphPath, ...]:
 
 
 def placed(outline: GlyphPath, x: float, floor: float, height: float) -> GlyphPath:
-    """The outline of a letter as high as `height` and about one position wide, centred at x above `floor`."""
+    """Return the outline of a letter, `height` high and about one position wide, centred at x above `floor`."""
     from matplotlib.path import Path as GlyphPath
 
     return GlyphPath(np.asarray(outline.vertices) * [1.0, height] + [x, floor], outline.codes)

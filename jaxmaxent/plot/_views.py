@@ -1,4 +1,4 @@
-"""Several views of one sequence and the logo of its draws, above the same positions."""
+"""Several views of one sequence and the logo of its draws, aligned by position."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from jaxmaxent import checks
 from jaxmaxent.plot._inputs import checked_frequencies, checked_position, need
 from jaxmaxent.plot._logos import LOGO_INCHES, TOP_INCHES, draw_anchor, logo
 from jaxmaxent.plot._stacks import letter_outlines, placed
-from jaxmaxent.plot._style import BLACK, GREY, axes_box, colors, figure_width, new_figure, style_positions
+from jaxmaxent.plot._style import BLACK, GRAY, axes_box, colors, figure_width, new_figure, style_positions
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,24 +36,24 @@ def views(
     start: int = 0,
     title: str = "MaxEnt",
 ) -> Figure:
-    """Draw the logo of the draws and, below it, rival views of the same sequence, one row a view.
+    """Draw the logo of the draws and, below it, the scores of other methods for the same sequence, one row each.
 
-    In the rows of the views each letter of the sequence is as high as its score, below the axis and upside down where
-    it is negative. Every row has a scale of its own, in units of the network's output. The sequence stands under the
-    last row.
+    In the rows of scores each letter of the sequence is as high as its score. Letters with a negative score are below
+    the axis and upside down. Every row has its own scale, in units of the network's output. The sequence is written
+    under the last row.
 
     Args:
-        frequencies: of the draws, shape [length, letters], as for `logo`.
-        scores: the scores of each view under its name, shape [length], as a row of `attribution.every_view`.
-        sequence: the sequence itself.
+        frequencies: letter frequencies of the draws, shape [length, letters], as for `logo`.
+        scores: the scores of each view by its name, shape [length], such as a row of `attribution.every_view`.
+        sequence: the sequence.
         letters: the letters in the order of the last axis of `frequencies`.
-        standard_error: of `frequencies`, as for `logo`.
-        sites: known sites to shade, as (start, stop) in the positions written on the x axis, stop excluded.
+        standard_error: standard error of `frequencies`, as for `logo`.
+        sites: known sites to shade, as (start, stop) in positions of the x axis, stop excluded.
         start: the position of the first letter, as written on the x axis.
         title: drawn above the logo.
 
     Returns:
-        A new Figure with one Axes a row.
+        A new Figure with one Axes per row.
 
     Raises:
         ValueError: if shapes or lengths do not match, the scores are not finite, or the sequence has other letters.
@@ -101,7 +101,7 @@ def _checked_site(site: Any) -> tuple[int, int]:
 
 
 def _draw_scores(ax: Axes, scores: np.ndarray, sequence: str, letters: str, start: int) -> None:
-    """Every letter of the sequence from 0 up or down to its score, as ONE artist."""
+    """Draw every letter of the sequence from 0 up or down to its score, as ONE artist."""
     from matplotlib.collections import PathCollection
     from matplotlib.colors import to_rgba
 
@@ -118,10 +118,10 @@ def _draw_scores(ax: Axes, scores: np.ndarray, sequence: str, letters: str, star
     ax.set_ylim(low - room * (low < 0), high + room)
     ax.locator_params(axis="y", nbins=4)
     ax.set_ylabel("output", fontsize=8)
-    # Beside the widest numbers, so that the labels of all rows stand above each other and none leaves the figure.
+    # Beside the widest numbers: the labels of all rows are aligned and none leaves the figure.
     ax.yaxis.set_label_coords(-_LABEL_INCHES * ax.figure.dpi / ax.get_window_extent().width, 0.5)
 
 
 def _shade(ax: Axes, sites: Sequence[tuple[int, int]]) -> None:
     for start, stop in sites:
-        ax.axvspan(start - 0.5, stop - 0.5, color=GREY, alpha=0.2, linewidth=0, zorder=0)
+        ax.axvspan(start - 0.5, stop - 0.5, color=GRAY, alpha=0.2, linewidth=0, zorder=0)

@@ -303,10 +303,12 @@ def test_pictures_of_a_shift():
     lengths = [np.ptp(segment[:, 1]) for segment in bars.lines[2][0].get_segments()]
     np.testing.assert_allclose(lengths, [0.02, 0, 0.08])
     labels = [text.get_text() for text in ax.get_legend().get_texts()]
-    assert labels == ["background", "mean shift", "anchors themselves", "ensembles"]
+    assert labels == ["background", "mean shift", "anchors", "ensembles"]
+    ax.figure.draw_without_rendering()
+    assert ax.get_legend().get_window_extent().x1 <= ax.figure.bbox.width
     assert ax.get_title(loc="left") == "+0.04 ± 0.01 per site, +0.8 SD, p = 0.25"
     assert "anchor" in draw_shift(shifted([4.0])).get_xlabel()
-    with pytest.raises(ValueError, match="names must be one an anchor, 3, got 1"):
+    with pytest.raises(ValueError, match="names must have 3 entries, one per anchor, got 1"):
         draw_shift(found, names=["a"])
     assert plot.png(ax).startswith(b"\x89PNG")
 

@@ -8,8 +8,7 @@ import pytest
 from jax import lax
 
 import jaxmaxent as jme
-from jaxmaxent.attribution import _deeplift as deeplift
-from jaxmaxent.attribution import completeness, input_x_gradient, integrated_gradients
+from jaxmaxent.attribution import completeness, deeplift, input_x_gradient, integrated_gradients
 
 OUTPUT, AGAINST = -0.7146824576562043, -0.027939888548540272
 # At the letters of the sequence; 0 at all others.

@@ -9,8 +9,7 @@ import pytest
 from jax import lax
 
 import jaxmaxent as jme
-from jaxmaxent.attribution import _deeplift as deeplift
-from jaxmaxent.attribution import completeness
+from jaxmaxent.attribution import completeness, deeplift
 from jaxmaxent.attribution._rescale import rescaled
 
 LENGTH, LETTERS, HIDDEN = 6, 4, 5

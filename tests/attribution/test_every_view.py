@@ -2,9 +2,15 @@ import numpy as np
 
 import exact
 import jaxmaxent as jme
-from jaxmaxent.attribution import _deeplift as deeplift
-from jaxmaxent.attribution import _mutagenesis as mutagenesis
-from jaxmaxent.attribution import every_view, input_x_gradient, integrated_gradients, loss_of_letters, saliency
+from jaxmaxent.attribution import (
+    deeplift,
+    every_view,
+    input_x_gradient,
+    integrated_gradients,
+    loss_of_letters,
+    mutagenesis,
+    saliency,
+)
 from problems import toy_features
 
 RNG = np.random.default_rng(0)

@@ -4,8 +4,7 @@ import pytest
 
 import exact
 import jaxmaxent as jme
-from jaxmaxent.attribution import _deeplift as deeplift
-from jaxmaxent.attribution import completeness, integrated_gradients
+from jaxmaxent.attribution import completeness, deeplift, integrated_gradients
 from problems import Problem, toy_features
 
 WEIGHTS = exact.toy_weights(4, 4, 4)

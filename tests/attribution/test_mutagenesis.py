@@ -4,8 +4,7 @@ import numpy as np
 
 import exact
 import jaxmaxent as jme
-from jaxmaxent.attribution import _mutagenesis as mutagenesis
-from jaxmaxent.attribution import loss_of_letters
+from jaxmaxent.attribution import loss_of_letters, mutagenesis
 from problems import Problem, toy_features
 
 WEIGHTS = exact.toy_weights(4, 4, 4)

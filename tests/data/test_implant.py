@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare
 
-from jaxmaxent.data import _implant as implant
-from jaxmaxent.data import random_sequences
+from jaxmaxent.data import implant, random_sequences
 from jaxmaxent.data._implant import normalised_rows
 from jaxmaxent.ensembles import DNA, PROTEIN
 

@@ -7,8 +7,8 @@ from scipy.signal import lfilter
 from scipy.special import ndtri, stdtrit
 from scipy.stats import rankdata
 
-from jaxmaxent import diagnostics
 from jaxmaxent.diagnostics import (
+    _diagnostics,
     batch_ess,
     batch_mcse,
     batch_means_ess,
@@ -155,7 +155,7 @@ def test_quantities_are_worked_out_one_by_one(function, monkeypatch):
     assert together.dtype == np.float64
     for index in np.ndindex(2, 3):
         np.testing.assert_array_equal(function(draws[:, :, *index]), together[index])
-    monkeypatch.setattr(diagnostics, "CHUNK", 300)  # two quantities at a time
+    monkeypatch.setattr(_diagnostics, "CHUNK", 300)  # two quantities at a time
     np.testing.assert_array_equal(function(draws), together)
     assert function(draws[..., :0]).shape == (2, 0)
 
@@ -353,7 +353,7 @@ def test_degrees_of_freedom_of_groups_are_those_of_their_noise(chains):
     fine = white.var((0, 1), ddof=1)
     coarse = 2 * ((white[::2] + white[1::2]) / 2).var((0, 1), ddof=1)
     largest = np.maximum(coarse, 2 * coarse - fine)
-    claimed = diagnostics._lugsail(white)[1]
+    claimed = _diagnostics._lugsail(white)[1]
     # Claimed to leading order in 1 / groups, and on the safe side: the mean of the maximum is above 1.
     assert claimed < 2 * largest.mean() ** 2 / largest.var()
     np.testing.assert_allclose(claimed, 2 / largest.var(), rtol=0.25 if chains == 1 else 0.1)

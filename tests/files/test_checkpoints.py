@@ -397,7 +397,7 @@ def test_an_archive_from_elsewhere(checkpoints):
 LAUNCHER = """
 import os, signal, sys
 sys.path.insert(0, sys.argv[1])
-from test_run_checkpoint import TASKS
+from test_checkpoints import TASKS
 
 for line in sys.stdin:
     folder, task, moment = line.rstrip("\\n").split("\\t")

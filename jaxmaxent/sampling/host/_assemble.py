@@ -137,7 +137,7 @@ def _of_anchor(loop: Loop, a: int) -> dict[str, Any]:
         "field_rhat": found.scalar_rhat[:, SCALARS:],
         "field_ess": found.scalar_ess[:, SCALARS:],
         "acceptance": np.where(np.arange(loop.plan.rungs) < loop.plan.has_source, np.nan, accepted),
-        "exchange": record.sums["exchange"][a, chains].mean(0) / record.counted,
+        "swap_acceptance": record.sums["exchange"][a, chains].mean(0) / record.counted,
         "arrivals": record.sums["trips"][a, chains, 0].sum(),
         "round_trips": record.sums["round_trips"][a, chains].sum(),
         "log_z": log_z,

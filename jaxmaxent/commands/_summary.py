@@ -1,0 +1,156 @@
+"""The numbers of a run in `summary.json`: its field names are the keys of that file."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from jaxmaxent.analysis import Profile, Thermodynamics
+from jaxmaxent.results import Run
+
+_NAMED = 5
+_AT_TARGET = ("beta", "mean_energy", "mean_energy_error", "acceptance", "max_rhat", "min_ess")
+_OPTIONAL = (
+    "entropy_bits", "entropy_bits_error", "log10_sequences", "log10_sequences_error", "gc", "gc_error", "beta_reason",
+)  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class RungSummary:
+    """The numbers of one rung of an anchor.
+
+    The error of the information is an upper bound: the errors of the positions, added.
+    """
+
+    beta: float
+    mean_energy: float
+    mean_energy_error: float
+    acceptance: float
+    information_bits: float
+    information_bits_error: float
+    swap_acceptance_with_next: float | None
+    max_rhat: float
+    min_ess: float
+    log_z: float
+    log_z_error: float
+    anchor_start_energy: float
+    anchor_start_error: float
+
+
+@dataclasses.dataclass(frozen=True)
+class AnchorSummary:
+    """The numbers of an anchor and of each of its rungs, the target last."""
+
+    name: str
+    mu: float
+    beta_reason: str | None
+    converged: bool
+    outcome: str
+    steps: int
+    consensus: str
+    information_bits: Float[np.ndarray, " length"]
+    information_bits_error: Float[np.ndarray, " length"]
+    arrivals: int
+    round_trips: int
+    ladder: list[RungSummary]
+    # Of the whole run.
+    proposals_per_second: float
+    compile_seconds: float
+    # Not known without a ladder whose rungs have draws in common.
+    entropy_bits: float | None
+    entropy_bits_error: float | None
+    log10_sequences: float | None
+    log10_sequences_error: float | None
+    # Not known without a field of G and C.
+    gc: float | None
+    gc_error: float | None
+
+    @property
+    def target(self) -> RungSummary:
+        """Return the numbers of the target."""
+        return self.ladder[-1]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the entries of `summary.json`, without the optional ones that are not known."""
+        entries = dataclasses.asdict(self)
+        at_target = {key: getattr(self.target, key) for key in _AT_TARGET}
+        known = {key: value for key, value in entries.items() if value is not None or key not in _OPTIONAL}
+        ladder = known.pop("ladder")  # the longest part comes last
+        return {"name": self.name} | at_target | known | {"ladder": ladder}
+
+
+def summarize(
+    result: Run, a: int, profiles: list[Profile], heat: Thermodynamics | None, reason: str | None
+) -> AnchorSummary:
+    """Return the numbers of an anchor.
+
+    Args:
+        result: the run.
+        a: index of the anchor.
+        profiles: the profile of every rung, the target last.
+        heat: entropies along the ladder, or None if they are not known.
+        reason: why the anchor has its β, if it was chosen for it.
+    """
+    found = profiles[-1]
+    gc, gc_error = _gc(result, a)
+    return AnchorSummary(
+        name=result.names[a],
+        mu=result.mu[a, 0] if result.field_names else 0.0,
+        beta_reason=reason,
+        converged=result.converged[a],
+        outcome=result.outcomes[a],
+        steps=result.steps[a],
+        consensus=found.consensus,
+        information_bits=found.information,
+        information_bits_error=found.information_errors,
+        arrivals=result.arrivals[a],
+        round_trips=result.round_trips[a],
+        ladder=[_summarize_rung(result, a, k, at_rung) for k, at_rung in enumerate(profiles)],
+        proposals_per_second=result.proposals_per_second,
+        compile_seconds=result.compile_seconds,
+        entropy_bits=None if heat is None else heat.entropy[-1],
+        entropy_bits_error=None if heat is None else heat.entropy_error[-1],
+        log10_sequences=None if heat is None else heat.log10_number[-1],
+        log10_sequences_error=None if heat is None else heat.log10_number_error[-1],
+        gc=gc,
+        gc_error=gc_error,
+    )
+
+
+def outcome(result: Run) -> str:
+    """Return a sentence on convergence that names sequences that did not converge."""
+    missing = [name for name, good in zip(result.names, result.converged, strict=True) if not good]
+    count = len(result.names)
+    if not missing:
+        return f"converged: {count} of {count} sequences"
+    more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
+    return f"not converged: {len(missing)} of {count} sequences ({', '.join(missing[:_NAMED])}{more})"
+
+
+def _gc(result: Run, a: int) -> tuple[float | None, float | None]:
+    """Return the mean share of G and C at the target and its error, or None without a GC field."""
+    if "GC" not in result.field_names:
+        return None, None
+    k, length = result.field_names.index("GC"), result.anchors.shape[1]
+    return result.field_mean[a, -1, k] / length, result.field_error[a, -1, k] / length
+
+
+def _summarize_rung(result: Run, a: int, k: int, found: Profile) -> RungSummary:
+    return RungSummary(
+        beta=result.beta[a, k],
+        mean_energy=result.energy[a, k],
+        mean_energy_error=result.energy_error[a, k],
+        acceptance=result.acceptance[a, k],
+        information_bits=float(found.information.sum()),
+        information_bits_error=float(found.information_errors.sum()),
+        swap_acceptance_with_next=result.swap_acceptance[a, k] if k < result.swap_acceptance.shape[1] else None,
+        max_rhat=result.max_rhat[a, k],
+        min_ess=result.min_ess[a, k],
+        log_z=result.log_z[a, k],
+        log_z_error=result.log_z_error[a, k],
+        anchor_start_energy=result.anchor_start_energy[a, k],
+        anchor_start_error=result.anchor_start_error[a, k],
+    )

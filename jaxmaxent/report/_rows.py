@@ -1,0 +1,99 @@
+"""The contents of a page as typed rows."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from jaxmaxent.report._images import png_size
+
+
+class Setting(NamedTuple):
+    """A setting or a measurement of the whole run.
+
+    Attributes:
+        name: the label.
+        value: numbers are rounded for the reader; text is shown as it is.
+    """
+
+    name: str
+    value: object
+
+
+@dataclasses.dataclass(frozen=True)
+class Picture:
+    """A picture below an anchor's logo.
+
+    Attributes:
+        heading: the title.
+        caption: how to read the picture.
+        png: the bytes of a PNG file.
+
+    Raises:
+        ValueError: if `png` is not a PNG file.
+    """
+
+    heading: str
+    caption: str
+    png: bytes
+
+    def __post_init__(self) -> None:
+        png_size("png", self.png)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AnchorRow:
+    """An anchor's row in the table and its section of the page; unknown values (None and NaN) become "–".
+
+    Attributes:
+        name: a name; a blank one becomes "anchor" and its index.
+        beta: β of the target.
+        mu: μ of one field, or of each field.
+        mean_energy: mean energy at the target.
+        acceptance: share of proposals accepted at the target.
+        information_bits: information of all positions together, in bits.
+        max_rhat: largest R-hat.
+        min_ess: smallest effective sample size.
+        converged: whether the numbers can be trusted; the row and its outcome become a warning if not.
+        consensus: the consensus of the draws.
+        outcome: a sentence on convergence, "verdict: reason".
+        advice: what to do if the anchor did not converge.
+        beta_reason: why this β was chosen.
+        steps: steps of each replica.
+        proposals_per_second: proposals per second of the whole run.
+        compile_seconds: seconds of compilation of the whole run.
+        logo: the bytes of a PNG file, or None if the logo was not drawn.
+        pictures: further pictures, below the logo.
+
+    Raises:
+        ValueError: if `logo` is not a PNG file.
+    """
+
+    name: str
+    beta: float | None = None
+    mu: float | Sequence[float] | None = None
+    mean_energy: float | None = None
+    acceptance: float | None = None
+    information_bits: float | None = None
+    max_rhat: float | None = None
+    min_ess: float | None = None
+    converged: bool | None = None
+    consensus: str | None = None
+    outcome: str | None = None
+    advice: str | None = None
+    beta_reason: str | None = None
+    steps: int | None = None
+    proposals_per_second: float | None = None
+    compile_seconds: float | None = None
+    logo: bytes | None = None
+    pictures: Sequence[Picture] = ()
+
+    def __post_init__(self) -> None:
+        if self.logo is not None:
+            png_size("logo", self.logo)
+
+    @property
+    def warns(self) -> bool:
+        """Return whether the anchor is known not to have converged."""
+        return self.converged is not None and not self.converged
