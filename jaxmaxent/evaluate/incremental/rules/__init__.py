@@ -1,7 +1,7 @@
-"""The rule of every operation that has one; for any other the value is computed in full.
+"""The rules of operations; the result of an operation without a rule is computed in full.
 
-A rule is a function of an `Equation` at least one of whose inputs changes, all that do in windows. It returns a
-`Window`, a `Change`, or in a few words why there is neither; of an operation with several outputs, a list of these.
+A rule is a function of an `Equation`. At least one input of it changes, and every such input changes in windows. The
+rule returns a `Window`, a `Change`, or in a few words why there is neither; for several outputs, a list of these.
 """
 
 from __future__ import annotations
