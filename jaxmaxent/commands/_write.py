@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import numpy as np
 from jaxmaxent import console
 from jaxmaxent.analysis import Profile, Thermodynamics, informative_window, profile, thermodynamics
 from jaxmaxent.commands._common import Missed, file_name, versions, write_json
-from jaxmaxent.commands._job import RUN, Settings
+from jaxmaxent.commands._job import RUN, JobSettings
 from jaxmaxent.commands._pictures import along_ladder, how_many, profile_logo
 from jaxmaxent.data import Motif, Sequences, write_meme
 from jaxmaxent.report import Picture, write_report
@@ -27,7 +26,7 @@ _RARE = 0.2  # neighbours that exchange less often than this cut a ladder in two
 _NAMED = 5
 
 
-def write(result: Run, anchors: Sequences, folder: Path, settings: Settings, *, progress: bool = False) -> list[str]:
+def write(result: Run, anchors: Sequences, folder: Path, settings: JobSettings, *, progress: bool = False) -> list[str]:
     """Write everything that is told about a run into an existing folder, the numbers first.
 
     Returns:
@@ -43,7 +42,7 @@ def write(result: Run, anchors: Sequences, folder: Path, settings: Settings, *, 
     about = {
         "converged": result.converged.all(),
         "outcome": outcome(result),
-        "settings": _settings(result, settings),
+        "settings": settings.plain() | {"thin": result.thin},
         "anchors": summary,
         "seconds": result.seconds,
         "compile_seconds": result.compile_seconds,
@@ -78,13 +77,6 @@ def outcome(result: Run) -> str:
         return f"converged: {count} of {count} sequences"
     more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
     return f"not converged: {len(missing)} of {count} sequences ({', '.join(missing[:_NAMED])}{more})"
-
-
-def _settings(result: Run, settings: Settings) -> dict[str, Any]:
-    """What was asked for, in the words of the command line's options."""
-    plain = dataclasses.asdict(settings) | {"thin": result.thin}
-    del plain["group"], plain["force"], plain["reasons"]
-    return plain
 
 
 def _thermodynamics(result: Run, a: int) -> Thermodynamics | None:
@@ -195,7 +187,7 @@ def _write_logos(logos: list[bytes | None], anchors: Sequences, folder: Path) ->
             (folder / f"{file_name(anchors.names[index], index)}.png").write_bytes(picture)
 
 
-def _advice(result: Run, a: int, settings: Settings) -> str | None:
+def _advice(result: Run, a: int, settings: JobSettings) -> str | None:
     """What to do where an anchor did not converge."""
     if result.converged[a]:
         return None
@@ -220,13 +212,13 @@ def _advice(result: Run, a: int, settings: Settings) -> str | None:
     return f"Allow larger {limits}, or take a smaller --beta."
 
 
-def _notes(result: Run, settings: Settings) -> list[str]:
+def _notes(result: Run, settings: JobSettings) -> list[str]:
     told = outcome(result)
     missing = f"{told[0].upper()}{told[1:]}. What is missing and what to do is said at each of them."
     return ([] if result.converged.all() else [missing]) + ([_NOTE] if settings.rungs == 1 else [])
 
 
-def _facts(result: Run, settings: Settings) -> dict[str, Any]:
+def _facts(result: Run, settings: JobSettings) -> dict[str, Any]:
     fewest, most = int(result.steps.min()), int(result.steps.max())
     until, count = settings.until, len(result.names)
     drawn = min(settings.pictures, count)
