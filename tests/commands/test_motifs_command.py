@@ -11,6 +11,7 @@ from flax import nnx
 import jaxmaxent as jme
 from jaxmaxent.cli import main
 from jaxmaxent.commands._common import read_for
+from jaxmaxent.commands._options import AnchorOptions
 from jaxmaxent.data import Motif, read_motifs, write_meme
 from jaxmaxent.models import ConvArchitecture, predict
 from problems import Problem
@@ -108,6 +109,10 @@ def network():
     return ConvArchitecture(length=LENGTH, filters=4, kernel_width=3, hidden=(5,)).build(nnx.Rngs(0))
 
 
+def read(network, path, **options):
+    return read_for(network, AnchorOptions(model="", sequences=str(path), **options))
+
+
 def test_called_keeps_what_the_network_calls_so_and_rightly(network, tmp_path):
     rng = np.random.default_rng(0)
     tokens = rng.integers(0, 4, (60, LENGTH))
@@ -117,11 +122,11 @@ def test_called_keeps_what_the_network_calls_so_and_rightly(network, tmp_path):
     assert 5 < len(kept) < (calls == 1).sum() < 60
     rows = [f"{s}\t{label}" for s, label in zip(jme.DNA.decode(tokens), labels, strict=True)]
     (tmp_path / "s.tsv").write_text("\n".join(["seq\tlabel", *rows]))
-    read = read_for(network, str(tmp_path / "s.tsv"), letters=None, limit=4, called=1)
-    np.testing.assert_array_equal(read.tokens, tokens[kept[:4]])
+    found = read(network, tmp_path / "s.tsv", limit=4, called=1)
+    np.testing.assert_array_equal(found.tokens, tokens[kept[:4]])
     (tmp_path / "s.fa").write_text("".join(f">n\n{s}\n" for s in jme.DNA.decode(tokens)))
-    read = read_for(network, str(tmp_path / "s.fa"), letters=None, limit=None, called=1)
-    np.testing.assert_array_equal(read.tokens, tokens[calls == 1])
+    found = read(network, tmp_path / "s.fa", called=1)
+    np.testing.assert_array_equal(found.tokens, tokens[calls == 1])
 
 
 @pytest.mark.parametrize(
@@ -136,4 +141,4 @@ def test_a_class_that_cannot_be_had_is_named(network, tmp_path, called, words):
     other = tokens[predict(network, tokens).argmax(1) == 0][:1]
     (tmp_path / "s.fa").write_text(f">n\n{jme.DNA.decode(other)[0]}\n")
     with pytest.raises(ValueError, match=words):
-        read_for(network, str(tmp_path / "s.fa"), letters=None, limit=None, called=called)
+        read(network, tmp_path / "s.fa", called=called)
