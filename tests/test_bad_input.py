@@ -21,7 +21,8 @@ from hypothesis import strategies as st
 
 import jaxmaxent as jme
 from jaxmaxent import models
-from jaxmaxent.cli import _parser, main
+from jaxmaxent.cli import main
+from jaxmaxent.commands._parser import make_parser
 from jaxmaxent.data import Sequences, read_motifs, read_sequences, read_windows, write_fasta, write_meme
 from jaxmaxent.files._manifest import obstacle
 from jaxmaxent.results import Run
@@ -102,9 +103,7 @@ def place(tmp_path_factory):
 def here(place, monkeypatch):
     """The folder, where nothing is sampled or trained: what gets there was accepted."""
     monkeypatch.chdir(place / "here")
-    for module, name in (
-        ("run.sample", "first_tokens"), ("commands.motifs", "find_motifs"),
-    ):  # fmt: skip
+    for module, name in (("sampling._sample", "first_tokens"), ("commands._motifs", "find_motifs")):
         monkeypatch.setattr(importlib.import_module(f"jaxmaxent.{module}"), name, reached)
     monkeypatch.setattr("jaxmaxent.sampling._checkpoint.Saved.restore", reached)
     monkeypatch.setattr("jaxmaxent.models._training._Fit.run", reached)
@@ -285,7 +284,7 @@ WORDS = {
     "motifs": ["@run.npz", "--out", "out"],
     "resume": ["out"],
 }
-(COMMANDS,) = (action.choices for action in _parser()._actions if action.choices)
+(COMMANDS,) = (action.choices for action in make_parser()._actions if action.choices)
 OPTIONS = [
     (command, action.option_strings[-1])
     for command in WORDS

@@ -1,8 +1,10 @@
 """The command line in process: what it writes when all is well, and one sentence when it is not."""
 
+import ast
 import dataclasses
 import gzip
 import html
+import inspect
 import json
 import os
 import shutil
@@ -16,15 +18,19 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from jaxmaxent import DNA, Precision, Run, cli, plot
+import jaxmaxent
+from jaxmaxent import DNA, Precision, Run, plot
 from jaxmaxent.analysis import consensus, information_bits, informative_window
-from jaxmaxent.cli import _parser, main
+from jaxmaxent.cli import main
 from jaxmaxent.commands import _demo as demo
 from jaxmaxent.commands import _interpret as interpret
 from jaxmaxent.commands import _job as job
+from jaxmaxent.commands import _options as options
 from jaxmaxent.commands import _potential as potential
 from jaxmaxent.commands import _train as train
 from jaxmaxent.commands import _write as write
+from jaxmaxent.commands._kept import discard
+from jaxmaxent.commands._parser import COMMANDS, make_parser, options_of
 from jaxmaxent.data import read_fasta, read_motifs
 from jaxmaxent.data._example import ctcf_example
 from jaxmaxent.files import owned
@@ -328,6 +334,36 @@ def test_help_answers_without_a_network():
         assert command in done.stdout
 
 
+def test_the_version_is_that_of_the_package(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["--version"])
+    assert stopped.value.code == 0
+    assert capsys.readouterr().out == f"jaxmaxent {jaxmaxent.__version__}\n"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_tells_every_option_with_its_default(name, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "1000")
+    with pytest.raises(SystemExit) as stopped:
+        main([name, "--help"])
+    assert stopped.value.code == 0
+    told = capsys.readouterr().out
+    command = COMMANDS[name]
+    assert told.endswith(f"example:\n  {command.example}\n")
+    assert isinstance(options_of(make_parser().parse_args(command.example.split()[1:])), command.options)
+    defaults = {field.name: field.default for field in dataclasses.fields(command.options)}
+    for option, (kind, description) in options.described(command.options).items():
+        note = f" (default {defaults[option]})".replace(" 0.0)", " 0)")
+        if description.positional or kind is bool or (defaults[option] is None and description.default is None):
+            note = ""
+        elif defaults[option] is None:
+            note = f" (default {description.default})"
+        elif defaults[option] is dataclasses.MISSING:
+            note = " (required)"
+        assert f"  {description.help}{note}\n" in told
+        assert description.positional or f"  --{option.replace('_', '-')} " in told
+
+
 def test_the_defaults_that_help_tells_are_those_of_the_library(capsys):
     with pytest.raises(SystemExit):
         main(["interpret", "--help"])
@@ -335,11 +371,33 @@ def test_the_defaults_that_help_tells_are_those_of_the_library(capsys):
     until, chains = Precision(), (run_settings.CHAINS, run_settings.CHAINS_AT_ONE_BETA)
     for default in (
         f"(default {plan.DEFAULT_RUNGS})", f"(default {chains[0]}, or {chains[1]} without a ladder)",
-        f"(default {run_settings.ANCHOR_CHAINS}, or 0)", f"(default {run_settings._WARM_UP_SWEEPS} × length",
+        f"(default {run_settings.ANCHOR_CHAINS}, or 0 without a ladder)",
+        f"(default {run_settings._WARM_UP_SWEEPS} × length",
         f"(default {until.rhat:g})", f"(default {until.ess:g})", f"(default {until.steps})",
     ):  # fmt: skip
         assert default in told
     assert until.mcse is None and until.seconds is None
+    with pytest.raises(SystemExit):
+        main(["train", "--help"])
+    epochs = inspect.signature(jaxmaxent.models.train).parameters["epochs"].default, train.RECIPES["mlp"]["epochs"]
+    assert f"(default {epochs[0]}, or {epochs[1]} for mlp)" in " ".join(capsys.readouterr().out.split())
+
+
+def test_the_defaults_of_potential_are_those_of_the_library():
+    library = inspect.signature(jaxmaxent.analysis.solve_chemical_potential).parameters
+    for field in dataclasses.fields(options.SolverOptions):
+        assert field.default == library[field.name].default
+
+
+def test_options_need_nothing_heavy():
+    """The parser is made before JAX is imported, if the package allows that."""
+    for module in (options, sys.modules[make_parser.__module__]):
+        tree = ast.parse(Path(module.__file__).read_text("utf-8"))
+        names = {a.name for node in ast.walk(tree) if isinstance(node, ast.Import) for a in node.names}
+        names |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+        ours = {name for name in names if name.startswith("jaxmaxent.")}
+        assert {name.split(".")[0] for name in names} - set(sys.stdlib_module_names) <= {"jaxmaxent"}
+        assert ours <= {"jaxmaxent.commands", "jaxmaxent.commands._options"}
 
 
 # --- what is refused
@@ -506,13 +564,13 @@ def test_bad_settings_of_potential_are_named(work, out, capsys, settings, words)
 
 def numbers():
     """(command, option, a number that it must not be) for every option that is a number."""
-    (commands,) = (action.choices for action in _parser()._actions if action.choices)
     found = [("interpret", "--steps", "57"), ("interpret", "--burn-in", "57"), ("potential", "--burn-in", "57")]
     for name in ("train", "interpret", "motifs", "potential"):
-        for action in commands[name]._actions:
-            if action.type in (int, float, cli._beta):
-                wrong = {"seed": str(10**30), "mu": "inf"}.get(action.dest, "-1")
-                found.append((name, action.option_strings[-1], wrong))
+        for option, (kind, _) in options.described(COMMANDS[name].options).items():
+            if kind in (int, float) or option == "beta":
+                wrong = {"seed": str(10**30), "mu": "inf"}.get(option, "-1")
+                found.append((name, f"--{option.replace('_', '-')}", wrong))
+    assert len(found) > 20
     return found
 
 
@@ -536,7 +594,7 @@ def test_every_option_is_refused_under_its_own_name(work, done, out, capsys, nam
     ],
 )
 def test_arguments_in_messages_are_spelled_as_options(message, told):
-    parser = _parser().parse_args(["interpret", "m", "s", "--beta", "1", "--out", "o"]).parser
+    parser = make_parser().parse_args(["interpret", "m", "s", "--beta", "1", "--out", "o"]).parser
     assert parser.spelled(message) == told
 
 
@@ -548,7 +606,7 @@ def test_arguments_in_messages_are_spelled_as_options(message, told):
     ],
 )  # fmt: skip
 def test_what_is_no_argument_of_a_command_stays_as_it_is(message):
-    parser = _parser().parse_args(["interpret", "m", "s", "--beta", "1", "--out", "o"]).parser
+    parser = make_parser().parse_args(["interpret", "m", "s", "--beta", "1", "--out", "o"]).parser
     assert parser.spelled(message) == message
 
 
@@ -822,7 +880,7 @@ def test_anchors_that_are_taken_in_turn_end_when_each_has_converged(work, tmp_pa
 LONG = ["--beta", 5, *LADDER, "--steps", 2000, "--burn-in", 100, "--limit", 2, "--evaluation", "incremental"]
 IN_TURN = """
 import sys
-from jaxmaxent.cli import _parser, main
+from jaxmaxent.cli import main
 from jaxmaxent.commands import _interpret as interpret
 from jaxmaxent.sampling.host._progress import Progress
 interpret._letters_at_once = lambda: 1
@@ -862,7 +920,7 @@ def test_a_process_that_was_stopped_and_killed_is_gone_on_with(work, out, kept, 
     code, said = stop([*command, out], kept, 0, signal.SIGINT)
     assert said.splitlines() == [
         f"jaxmaxent: interrupted; what was sampled is kept in {kept} (0 of 2 sequences are done), "
-        f"go on with: jaxmaxent resume {out}"
+        f"continue with: jaxmaxent resume {out}"
     ]
     assert code == 130
     assert stop(["resume", out, "--quiet"], kept, 1, signal.SIGKILL)[0] == -signal.SIGKILL
@@ -895,7 +953,7 @@ def test_a_signal_is_heard_and_the_command_to_go_on_works(work, out, kept, done,
     said = capsys.readouterr().err
     assert said == (
         f"jaxmaxent: interrupted; what was sampled is kept in {kept} (0 of 3 sequences are done), "
-        f"go on with: jaxmaxent resume {out}\n"
+        f"continue with: jaxmaxent resume {out}\n"
     )
     assert not out.exists()
     assert call(*said.split("jaxmaxent ")[-1].split(), "--quiet") == 3
@@ -1125,6 +1183,56 @@ def test_what_cannot_be_gone_on_with_is_named_and_left(broken_off, out, kept, ca
     assert snapshot(out.parent) == before
 
 
+# The list of files is only one of two records of what a job was begun with.
+LISTS = {
+    "missing": lambda file: file.unlink(),
+    "cut off": lambda file: file.write_text(file.read_text()[:-9]),
+    "another kind": lambda file: rewritten(file, lambda a: a.update(kind="x")),
+    "no kind": lambda file: rewritten(file, lambda a: a.pop("kind")),
+    "a file renamed": lambda file: rewritten(file, lambda a: a["files"].update(x=a["files"].pop("anchors.npz"))),
+}
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+@pytest.mark.parametrize("case", LISTS)
+def test_a_damaged_list_of_files_is_told_in_a_line_and_nothing_is_left(
+    broken_off, out, kept, monkeypatch, capsys, case, hidden
+):
+    if hidden:
+        out.mkdir()
+        kept = out / ".jaxmaxent-checkpoint"
+        monkeypatch.setattr("os.path.ismount", lambda path: Path(path) == out)
+    shutil.copytree(broken_off, kept)
+    LISTS[case](kept / ".jaxmaxent.json")
+    assert call("resume", out, "--quiet") == 3
+    said = capsys.readouterr()
+    lines = [line for line in said.out.splitlines() if ".jaxmaxent.json" in line]
+    assert said.err == "" and len(lines) == (case != "a file renamed")
+    assert [path.name for path in out.parent.iterdir()] == ["out"]
+    assert {path.name for path in out.iterdir() if path.name.startswith(".")} == {".jaxmaxent.json"}
+
+
+def test_a_job_with_a_damaged_list_can_be_discarded_and_is_known_when_half_deleted(work, broken_off, out, kept):
+    for left in ([], ["model", "anchors.npz", "group-000000"]):
+        shutil.copytree(broken_off, kept)
+        (kept / ".jaxmaxent.json").write_text("{")
+        for path in (kept / name for name in left):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        discard(kept)
+        assert not kept.exists()
+
+
+def test_output_that_has_a_damaged_list_is_not_taken_for_that_of_a_job(work, done, broken_off, out, kept, capsys):
+    shutil.copytree(done, out)
+    shutil.copytree(broken_off, kept)
+    for change in (lambda about: about.pop("kind"), lambda about: about["notes"].clear()):
+        rewritten(out / ".jaxmaxent.json", change)
+        (kept / ".jaxmaxent.json").write_text("{")
+        assert call("resume", out, "--quiet") == 2
+        assert "exists already" in capsys.readouterr().err and kept.is_dir()
+        shutil.copy(done / ".jaxmaxent.json", out)
+
+
 def test_a_group_killed_before_its_first_save_begins_anew(broken_off, out, kept):
     shutil.copytree(broken_off, kept)
     for state in kept.glob("group-000000/*-step-*"):
@@ -1152,7 +1260,7 @@ def test_a_damaged_checkpoint_is_told_in_a_line_and_the_one_before_it_taken(work
 def test_a_demo_that_is_interrupted_gives_no_advice_that_cannot_be_followed(out, monkeypatch, capsys, number, code):
     monkeypatch.setattr(demo.train, "run", lambda *a, **k: None)
     monkeypatch.setattr(demo, "write_example", lambda *a, **k: None)
-    monkeypatch.setattr(demo.interpret, "run", raising(Interrupted("go on with: jaxmaxent resume gone/run", number)))
+    monkeypatch.setattr(demo.interpret, "run", raising(Interrupted("continue with: jaxmaxent resume gone/run", number)))
     assert call("demo", "--out", out, "--quiet") == code
     assert capsys.readouterr().err == "jaxmaxent: interrupted; nothing was written under its final name\n"
     assert not list(out.parent.iterdir())
