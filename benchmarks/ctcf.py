@@ -46,12 +46,10 @@ def main() -> None:
         print(f"training {metrics['train_seconds']:.0f} s")
     anchors = data / "published_anchors_gcat.npy"
     time_published_job(model, anchors, options.beta)
-    settings: dict[str, Any] = {"beta": options.beta, "chains": options.chains, "steps": options.steps, "seed": options.seed}
+    settings: dict[str, Any] = {name: getattr(options, name) for name in ("beta", "chains", "steps", "seed")}
     settings["rungs"] = 1
     out = str(options.out / f"beta_{options.beta:g}")
-    run = interpret.run(
-        InterpretOptions(model=str(model), sequences=str(anchors), out=out, letters="GCAT", **settings)
-    )
+    run = interpret.run(InterpretOptions(model=str(model), sequences=str(anchors), out=out, letters="GCAT", **settings))
     print_anchors(run)
 
 

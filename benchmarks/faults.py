@@ -58,7 +58,7 @@ def work(arguments: list[str], log: Path, kill: tuple[int, int, bool] | None) ->
     from jaxmaxent.sampling import _checkpoint as save
 
     save._SECONDS_BETWEEN_SAVES = 0.0
-    interpret._letters_at_once = lambda: 1  # two groups
+    interpret.group_size = lambda *_: 1  # two groups of one sequence
     count = 0
 
     def watched(change):

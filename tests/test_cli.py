@@ -864,7 +864,7 @@ def test_a_run_that_its_anchor_contradicts_is_advised_of_a_smaller_beta(done):
 
 @pytest.mark.slow
 def test_anchors_that_are_taken_in_turn_end_when_each_has_converged(work, tmp_path, monkeypatch):
-    monkeypatch.setattr(interpret, "_letters_at_once", lambda: 1)
+    monkeypatch.setattr(interpret, "group_size", lambda *_: 1)
     settings = [*EASY, "--beta", 100, "--ess", 150, "--max-steps", 20000]
     call("interpret", work.model, work.fasta, "--out", tmp_path / "out", *settings)
     run = Run.load(tmp_path / "out" / "run.npz")
@@ -883,7 +883,7 @@ import sys
 from jaxmaxent.cli import main
 from jaxmaxent.commands import _interpret as interpret
 from jaxmaxent.sampling.host._progress import Progress
-interpret._letters_at_once = lambda: 1
+interpret.group_size = lambda *_: 1
 Progress.advance = lambda *arguments, **numbers: print("block", flush=True)
 sys.exit(main(sys.argv[1:]))
 """
@@ -928,7 +928,7 @@ def test_a_process_that_was_stopped_and_killed_is_gone_on_with(work, out, kept, 
     assert call("resume", out, "--quiet") in (0, 3)
     assert not kept.exists()
     assert (out / "report.html").is_file()
-    monkeypatch.setattr(interpret, "_letters_at_once", lambda: 1)
+    monkeypatch.setattr(interpret, "group_size", lambda *_: 1)
     assert call(*command, work.folder / "whole") in (0, 3)
     assert_same_but_for_times(out, Run.load(work.folder / "whole" / "run.npz"))
 
@@ -1046,7 +1046,7 @@ def test_a_second_process_is_refused_and_changes_nothing(work, out, kept, monkey
         for command in (["resume", out], [*commands(work)["interpret"], "--force", "--out", out]):
             assert call(*command) == 2
             assert capsys.readouterr().err == (
-                f"jaxmaxent: {out} is being written by another process; wait for its end, or name another place\n"
+                f"jaxmaxent: {out} is being written by another process; wait until it ends, or name another place\n"
             )
     assert snapshot(out.parent) == before
     with owned(kept / "group-000000"):

@@ -51,12 +51,12 @@ def run(options: InterpretOptions) -> Run:
         found = auto_beta(ensemble) if automatic else None
         settings = _settings(options, ensemble, until, found)
         job = Job.begin(options.out, network, anchors, settings)
-        return finish(job, fresh=True, progress=not options.quiet)
+        return finish(job, begun_here=True, progress=not options.quiet)
 
 
-def finish(job: Job, *, fresh: bool, force: bool = False, progress: bool = True) -> Run:
+def finish(job: Job, *, begun_here: bool, force: bool = False, progress: bool = True) -> Run:
     """Do the rest of a job, write its output and delete the job."""
-    with job.kept(fresh=fresh):
+    with job.kept(begun_here=begun_here):
         result = job.sampled(progress=progress)
         force, notes = force or job.settings.force, {"job": job.identifier}
         with new_folder(job.out, kind=OUTPUT, force=force, notes=notes) as folder:
@@ -113,7 +113,7 @@ def _settings(
         target_replicas=None, anchor_chains=options.anchor_chains, until=until, steps=options.steps,
         burn_in=options.burn_in, thin=runs.THIN, store_every=None, names=None,
     )  # fmt: skip
-    group = _group_size(plans.make(batch, filled, None), batch.anchors, batch.length)
+    group = group_size(batch, filled)
     some = batch.take(np.arange(group))
     memory.check(some, filled, devices=len(jax.local_devices()), kept=batch.anchors)
     evaluation = chosen(options.evaluation, some, prepared_rule(None, some, filled), filled)
@@ -124,16 +124,13 @@ def _settings(
     return JobSettings(**asked, beta=beta, reasons=() if found is None else found.reasons, group=group)
 
 
-def _group_size(plan: plans.Plan, anchors: int, length: int) -> int:
-    """Return the number of anchors sampled side by side; all of them continue until the slowest has converged."""
-    walked = plan.chains * plan.replicas * length
-    groups = math.ceil(anchors / max(1, _letters_at_once() // walked))
-    return math.ceil(anchors / groups)
+def group_size(ensemble: Ensemble, options: runs.Settings) -> int:
+    """Return the number of anchors sampled side by side; all of them continue until the slowest has converged.
 
-
-def _letters_at_once() -> int:
-    """Return the number of letters of all replicas that advance together.
-
-    It keeps a CPU busy, and bounds the memory on other devices.
+    The letters of all replicas that advance together keep a CPU busy, and bound the memory on other devices.
     """
-    return plans.ENOUGH_FOR_A_CPU if jax.default_backend() == "cpu" else _LETTERS_AT_ONCE
+    program = plans.make(ensemble, options, None)
+    at_once = plans.ENOUGH_FOR_A_CPU if jax.default_backend() == "cpu" else _LETTERS_AT_ONCE
+    walked = program.chains * program.replicas * ensemble.length
+    groups = math.ceil(ensemble.anchors / max(1, at_once // walked))
+    return math.ceil(ensemble.anchors / groups)

@@ -202,7 +202,7 @@ class Job:
         return part
 
     @contextlib.contextmanager
-    def kept(self, *, fresh: bool) -> Iterator[None]:
+    def kept(self, *, begun_here: bool) -> Iterator[None]:
         """Say where the work is kept if the block does not end well.
 
         A job that was begun by this process takes its folder away instead, if nothing was sampled yet.
@@ -210,15 +210,15 @@ class Job:
         try:
             yield
         except (KeyboardInterrupt, SystemExit) as stop:
-            if fresh and not self._has_begun():
+            if begun_here and not self._has_begun():
                 self.remove()
                 raise
             number = signal.SIGINT if isinstance(stop, KeyboardInterrupt) else signal.SIGTERM
             raise Interrupted(f"interrupted; {self._told()}", getattr(stop, "signal", number)) from None
         except Exception as error:
-            if fresh and not self._has_begun():
+            if begun_here and not self._has_begun():
                 self.remove()
-            elif fresh and not isinstance(error, ArithmeticError):  # a network that fails will fail there again
+            elif begun_here and not isinstance(error, ArithmeticError):  # a network that fails will fail there again
                 error.add_note(self._told())
             raise
 

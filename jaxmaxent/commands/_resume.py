@@ -20,4 +20,4 @@ def run(options: ResumeOptions) -> Run:
             return done
         job = Job.open(out)
         interpret.check_output(out, force=options.force or job.settings.force)
-        return interpret.finish(job, fresh=False, force=options.force, progress=progress)
+        return interpret.finish(job, begun_here=False, force=options.force, progress=progress)
