@@ -55,7 +55,7 @@ def write(stream: Any, text: str) -> None:
         stream.flush()
 
 
-def bar(*arguments: Any, show: bool, **settings: Any) -> tqdm:
+def bar(*arguments: Any, show: bool, **settings: Any) -> tqdm[Any]:
     """Return a progress bar of tqdm, also for notebooks, that survives a failing stream; hidden unless `show`."""
     return tqdm(*arguments, file=_BARS, disable=not show, dynamic_ncols=True, **settings)
 

@@ -18,7 +18,7 @@ class Busy(ValueError):
 
 
 @contextlib.contextmanager
-def held(folder: Path, path: str | os.PathLike, *, seconds: float = 0) -> Iterator[None]:
+def held(folder: Path, path: str | os.PathLike[str], *, seconds: float = 0) -> Iterator[None]:
     """Make a folder if it does not exist, and hold it until the block ends. Its content stays.
 
     The system releases the folder when the process dies in any way.

@@ -23,9 +23,10 @@ class Refused(ValueError):
         reason: the reason in the words of the system.
     """
 
-    def __init__(self, path: str | os.PathLike, what: str, reason: str) -> None:
+    def __init__(self, path: str | os.PathLike[str], what: str, reason: str) -> None:
         super().__init__(f"{path} cannot be {what}: {reason}")
-        self.path, self.reason = path, reason
+        self.path: str | os.PathLike[str] = path
+        self.reason: str = reason
 
 
 def named(path: Any) -> str:
@@ -54,7 +55,7 @@ def to_read(path: Any) -> str:
     return name
 
 
-def resolved(path: str | os.PathLike) -> Path:
+def resolved(path: str | os.PathLike[str]) -> Path:
     """Return the absolute path of a place to write to. Links are followed: a link stays, and its target is written.
 
     Raises:
@@ -77,7 +78,7 @@ def resolved(path: str | os.PathLike) -> Path:
 
 
 @contextlib.contextmanager
-def refusing(path: str | os.PathLike, what: str) -> Iterator[None]:
+def refusing(path: str | os.PathLike[str], what: str) -> Iterator[None]:
     """Turn an error of the operating system into a sentence which says that `path` cannot be `what`, and why."""
     try:
         yield
@@ -113,7 +114,7 @@ def lies_inside(place: Path) -> bool:
 
 
 @contextlib.contextmanager
-def owned(path: str | os.PathLike, *, parents: bool = False) -> Iterator[None]:
+def owned(path: str | os.PathLike[str], *, parents: bool = False) -> Iterator[None]:
     """Own an output folder for the time of the block: no other process can work on it.
 
     Args:

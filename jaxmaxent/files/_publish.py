@@ -26,7 +26,7 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # errors that only writing ra
 
 @contextlib.contextmanager
 def new_file(
-    path: str | os.PathLike, *, force: bool = False, ours: Callable[[Path], bool] | None = None
+    path: str | os.PathLike[str], *, force: bool = False, ours: Callable[[Path], bool] | None = None
 ) -> Iterator[Path]:
     """Yield a temporary path to write to; it becomes `path` if the block ends without an exception.
 
@@ -65,7 +65,7 @@ def new_file(
 
 @contextlib.contextmanager
 def new_folder(
-    path: str | os.PathLike, *, kind: str, force: bool = False, notes: Mapping[str, Any] | None = None
+    path: str | os.PathLike[str], *, kind: str, force: bool = False, notes: Mapping[str, Any] | None = None
 ) -> Iterator[Path]:
     """Yield a temporary folder to fill; its content becomes that of `path` if the block ends without an exception.
 
@@ -111,7 +111,7 @@ def new_folder(
 
 
 @contextlib.contextmanager
-def _naming(path: str | os.PathLike, scratch: Path) -> Iterator[None]:
+def _naming(path: str | os.PathLike[str], scratch: Path) -> Iterator[None]:
     """Let errors of the operating system name the output that is being written, instead of the hidden folder."""
     try:
         yield
@@ -129,7 +129,7 @@ def _is_in(folder: Path, path: Any) -> bool:
     return isinstance(path, str | os.PathLike) and Path(path).is_relative_to(folder)
 
 
-def _check_file(path: str | os.PathLike, place: Path, force: bool, ours: Callable[[Path], bool] | None) -> None:
+def _check_file(path: str | os.PathLike[str], place: Path, force: bool, ours: Callable[[Path], bool] | None) -> None:
     if place.is_dir():
         raise ValueError(f"{path} is a folder, expected the name of a file to write")
     if not os.path.lexists(place):
@@ -142,7 +142,7 @@ def _check_file(path: str | os.PathLike, place: Path, force: bool, ours: Callabl
         raise ValueError(f"{path} was not written here and is not overwritten; move it elsewhere or name another file")
 
 
-def _check_folder(path: str | os.PathLike, place: Path, kind: str, force: bool) -> None:
+def _check_folder(path: str | os.PathLike[str], place: Path, kind: str, force: bool) -> None:
     if not os.path.lexists(place):
         return
     if not place.is_dir():
