@@ -51,6 +51,7 @@ def read_beta(text: str) -> float | Literal["auto"]:
     return "auto" if text == "auto" else float(text)
 
 
+_BETA = "inverse temperature β ≥ 0: the larger, the less the network may tell inputs from the sequence"
 # Headings under which `--help` shows options, in this order; the others come before them.
 READING, STOPPING, OTHERS = "reading sequences", "when to stop, for each sequence", "other options"
 GROUPS = (READING, STOPPING, OTHERS)
@@ -60,7 +61,7 @@ GROUPS = (READING, STOPPING, OTHERS)
 class ForceOptions:
     """The option that lets output replace older output."""
 
-    force: Annotated[bool, Option("replace what this command wrote there before", group=OTHERS)] = False
+    force: Annotated[bool, Option("replace earlier output of this command", group=OTHERS)] = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -112,7 +113,8 @@ class AnchorOptions(ReadingOptions):
         ),
     ] = None  # fmt: skip
     letters: Annotated[
-        str | None, Option("letter order of a one-hot array, which needs it; for example GCAT", group=READING)
+        str | None,
+        Option("letter order of a one-hot array, for example GCAT; required for such an array", group=READING),
     ] = None
 
 
@@ -123,7 +125,7 @@ class UnitOptions:
     unit: Annotated[
         Unit | None,
         Option(
-            "output unit to interpret, or a pair A,B for the log-ratio of two", "1,0 for two units",
+            "output unit to interpret, or a pair A,B for the log-ratio of two", "1,0 if the network has two",
             parse=read_unit, expected="a unit such as 1 or a pair such as 1,0",
         ),
     ] = None  # fmt: skip
@@ -133,7 +135,7 @@ class UnitOptions:
 class ChainOptions:
     """Options of one call of `sample`."""
 
-    rungs: Annotated[int | None, Option("rungs of the ladder of β's; 1 samples at --beta alone", "14")] = None
+    rungs: Annotated[int | None, Option("rungs of the ladder from β = 0 to --beta; 1 means --beta alone", "14")] = None
     chains: Annotated[int | None, Option("independent chains per sequence", "8, or 256 without a ladder")] = None
     anchor_chains: Annotated[
         int | None,
@@ -145,7 +147,9 @@ class ChainOptions:
     ] = None
     evaluation: Annotated[
         Literal["auto", "full", "incremental"],
-        Option("evaluate proposals by a full pass of the network, or recompute only what changes; auto is the faster"),
+        Option(
+            "evaluate proposals by a full pass of the network, or recompute only what changes; auto takes the faster"
+        ),
     ] = "auto"
 
 
@@ -154,10 +158,12 @@ class StoppingOptions:
     """Options that say when sampling stops; the fields of `Precision`, whose limits are called max_ here."""
 
     rhat: Annotated[float | None, Option("stop when every R-hat is at most this", "1.01", group=STOPPING)] = None
-    ess: Annotated[float | None, Option("and every effective sample size at least this", "400", group=STOPPING)] = None
+    ess: Annotated[float | None, Option("and every effective sample size is at least this", "400", group=STOPPING)] = (
+        None
+    )
     mcse: Annotated[
         float | None,
-        Option("and every standard error of a letter's frequency at most this", "any", group=STOPPING),
+        Option("and every standard error of a letter's frequency is at most this", "no limit", group=STOPPING),
     ] = None
     max_steps: Annotated[
         int | None, Option("give up after this many steps of each replica", "200000", group=STOPPING)
@@ -171,8 +177,8 @@ class StoppingOptions:
 class SamplingOptions(StoppingOptions, ChainOptions, UnitOptions, ForceOptions, SeedOptions):
     """Options of `interpret` that decide its result, besides the network, the sequences and β."""
 
-    mu: Annotated[float, Option("chemical potential μ of the GC content")] = 0.0
-    pictures: Annotated[int, Option("draw pictures of the first so many sequences")] = 50
+    mu: Annotated[float, Option("chemical potential μ of the GC content; positive values favor G and C")] = 0.0
+    pictures: Annotated[int, Option("draw pictures of the first N sequences", metavar="N")] = 50
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -182,7 +188,7 @@ class InterpretOptions(SamplingOptions, AnchorOptions, OutputOptions):
     beta: Annotated[
         float | Literal["auto"],
         Option(
-            'inverse temperature β ≥ 0: the larger, the closer to the sequence; "auto" chooses one per sequence',
+            f'{_BETA}; "auto" chooses one per sequence',
             parse=read_beta, expected='a number or "auto"',
         ),
     ]  # fmt: skip
@@ -205,9 +211,10 @@ class TrainOptions(ReadingOptions, OutputOptions, SeedOptions):
     ]
     out: Annotated[str, Option("folder to write", metavar="MODEL")]
     valid: Annotated[
-        str | None, Option("table that decides when to stop", "a tenth of TABLE, not trained on", metavar="TABLE")
+        str | None,
+        Option("table to choose the best epoch by", "a tenth of TABLE, which is not trained on", metavar="TABLE"),
     ] = None
-    test: Annotated[str | None, Option("table to measure AUROC and AUPRC on", "no measurement", metavar="TABLE")] = None
+    test: Annotated[str | None, Option("table to measure AUROC and AUPRC on", metavar="TABLE")] = None
     architecture: Annotated[Literal["conv", "mlp"], Option("convolutional network, or fully connected layers")] = "conv"
     epochs: Annotated[int | None, Option("largest number of passes over the table", "6, or 60 for mlp")] = None
     both_strands: Annotated[bool, Option("train on reverse complements as well")] = False
@@ -224,9 +231,9 @@ class MotifsOptions(OutputOptions):
     run: Annotated[str, Option("folder that `interpret` wrote, or a saved run", positional=True)]
     out: Annotated[str, Option("folder to write", metavar="FOLDER")]
     against: Annotated[
-        str | None, Option("file of known motifs, MEME or JASPAR, to name them by", "none", metavar="MOTIFS")
+        str | None, Option("file of known motifs, MEME or JASPAR, to name motifs by", metavar="MOTIFS")
     ] = None
-    best: Annotated[int, Option("number of known motifs to report for each")] = 5
+    best: Annotated[int, Option("known motifs to report for each motif")] = 5
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -236,7 +243,7 @@ class SolverOptions:
     shared: Annotated[bool, Option("find one μ for all sequences, for their mean GC content")] = False
     tolerance: Annotated[float, Option("largest standard error of μ")] = 0.02
     chains: Annotated[int, Option("independent chains per sequence, at least 2")] = 8
-    steps: Annotated[int, Option("steps of each replica at each trial of μ")] = 1000
+    steps: Annotated[int, Option("steps of each replica at a trial of μ; later trials may be longer")] = 1000
     max_steps: Annotated[int, Option("give up after this many steps of each replica")] = 64_000
     burn_in: Annotated[
         int | None,
@@ -249,7 +256,7 @@ class PotentialOptions(SolverOptions, UnitOptions, AnchorOptions, OutputOptions,
     """Options of `jaxmaxent potential`."""
 
     out: Annotated[str, Option("JSON file to write", metavar="FILE")]
-    beta: Annotated[float, Option("inverse temperature β ≥ 0: the larger, the closer to the sequence")]
+    beta: Annotated[float, Option(_BETA)]
     gc: Annotated[float, Option("wanted mean GC content, between 0 and 1")]
 
 

@@ -85,6 +85,12 @@ class _Help(argparse.HelpFormatter):
     def __init__(self, prog: str) -> None:
         super().__init__(prog, max_help_position=28)
 
+    def add_argument(self, action: argparse.Action) -> None:
+        """Add an option, or the names of the commands with their indentation, which argparse does not count."""
+        super().add_argument(action)
+        if isinstance(action, argparse._SubParsersAction):
+            self._action_max_length += self._indent_increment
+
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         return text if "\n" in text else super()._fill_text(text, width, indent)
 
@@ -127,10 +133,12 @@ def make_parser() -> Parser:
         prog="jaxmaxent",
         description="Which inputs does a trained sequence network treat as the same as this one?",
         formatter_class=_Help,
-        epilog="`jaxmaxent COMMAND --help` describes a command. Begin with: jaxmaxent demo",
+        usage="jaxmaxent COMMAND [options]",
+        epilog="example:\n  jaxmaxent demo\n\n`jaxmaxent COMMAND --help` describes the options of a command.",
     )
-    parser.add_argument("--version", action="version", version=f"jaxmaxent {jaxmaxent.__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
+    version = f"jaxmaxent {jaxmaxent.__version__}"
+    parser.add_argument("--version", action="version", version=version, help="show the version and exit")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands", prog="jaxmaxent")
     for name, command in COMMANDS.items():
         about = f"{command.summary[0].upper()}{command.summary[1:]}. {command.description}"
         own = commands.add_parser(
@@ -153,13 +161,19 @@ def options_of(parsed: argparse.Namespace) -> Any:
 
 def _add_options(parser: argparse.ArgumentParser, cls: type) -> None:
     described, defaults = options.described(cls), {field.name: field.default for field in dataclasses.fields(cls)}
+    flagged, unflagged = [], []  # words of the usage
     for group in (None, *options.GROUPS):
         mine = [name for name, (_, option) in described.items() if option.group == group]
         place = parser.add_argument_group(group) if group and mine else parser
         for name in sorted(mine, key=lambda name: defaults[name] is not dataclasses.MISSING):  # required ones first
             kind, option = described[name]
             flags = [name] if option.positional else [f"--{name.replace('_', '-')}"]
-            place.add_argument(*flags, **_settings(name, kind, option, defaults[name]))
+            action = place.add_argument(*flags, **_settings(name, kind, option, defaults[name]))
+            if option.positional:
+                unflagged.append(f"{action.metavar}")
+            elif action.required:
+                flagged.append(f"{flags[0]} {action.metavar}")
+    parser.usage = " ".join([parser.prog, *unflagged, *flagged, "[options]"])
 
 
 def _settings(name: str, kind: Any, option: Option, default: Any) -> dict[str, Any]:
