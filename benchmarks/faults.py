@@ -7,9 +7,9 @@ before or after one of its changes of the disk: making, renaming, deleting or fl
 changes belong to checkpoints and to the last steps. Then it is continued, by `resume` if work was kept, otherwise by
 the same command. The result must be equal bit by bit except for times, and nothing else may be left behind. Output goes
 to a new folder, replaces an older one (--force), or goes to an empty folder, through a link and, if mounting is
-allowed, to a mount point, whose parent may be read-only. Disks are small file systems in memory, which fill up at some moment.
-The command must say so in one sentence, and reach the same result once there is room; it may also leave out a picture
-and say so.
+allowed, to a mount point, whose parent may be read-only. Disks are small file systems in memory, which fill up at some
+moment. The command must say so in one sentence, and reach the same result once there is room; it may also leave out a
+picture and say so.
 """
 
 import argparse
