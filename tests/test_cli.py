@@ -599,7 +599,7 @@ def test_output_that_exists_is_left_alone(work, out, capsys, name):
         out.mkdir()
         (out / "thesis.txt").write_text("years of work")
     refused(capsys, commands(work)[name], out, [out, "exists already", "--force"])
-    refused(capsys, [*commands(work)[name], "--force"], out, [out, "was not written here"])
+    refused(capsys, [*commands(work)[name], "--force"], out, [out, "was not written by jaxmaxent"])
 
 
 @pytest.mark.parametrize("name", ["train", "interpret", "motifs", "demo"])
@@ -609,13 +609,13 @@ def test_a_file_named_like_one_of_ours_makes_nothing_ours(work, done, out, capsy
         (out / mark).write_text("{}")
     (out / "thesis.txt").write_text("years of work")
     command = commands(work) | {"motifs": ["motifs", done]}
-    refused(capsys, [*command[name], "--force"], out, [out, "was not written here"])
+    refused(capsys, [*command[name], "--force"], out, [out, "was not written by jaxmaxent"])
 
 
 def test_potential_replaces_its_own_file_only(work, out, capsys):
     for text in ("years of work", "{}", "[1]", '{"format": "keras"}', ""):
         out.write_text(text)
-        refused(capsys, [*commands(work)["potential"], "--force"], out, [out, "was not written here"])
+        refused(capsys, [*commands(work)["potential"], "--force"], out, [out, "was not written by jaxmaxent"])
     out.write_text('{"format": "jaxmaxent-potential"}')
     assert (
         call(*commands(work)["potential"], "--limit", 1, "--chains", 32, "--steps", 500, "--force", "--out", out) == 0
@@ -930,7 +930,7 @@ def test_resume_does_not_replace_what_has_come_meanwhile(work, out, done, monkey
     with monkeypatch.context() as patch:  # what would be refused in the end is refused before the sampling
         patch.setattr(job, "sample", raising(AssertionError("sampled")))
         patch.setattr(job, "resume", raising(AssertionError("sampled")))
-        for force, words in (([], "exists already"), (["--force"], "'summary.json' and no sound .jaxmaxent.json")):
+        for force, words in (([], "exists already"), (["--force"], "'summary.json' and no valid .jaxmaxent.json")):
             assert call("resume", out, "--quiet", *force) == 2
             assert words in capsys.readouterr().err
     shutil.rmtree(out)
@@ -988,7 +988,7 @@ def test_a_job_killed_in_its_last_step_is_finished(work, out, kept, monkeypatch,
 def test_files_of_others_beside_a_job_stay(work, out, kept, monkeypatch, capsys):
     interrupted(work, out, monkeypatch)
     (kept / "thesis.doc").write_text("years of work")
-    refused(capsys, [*commands(work)["interpret"], "--force"], out, [kept, "thesis.doc was not written here"])
+    refused(capsys, [*commands(work)["interpret"], "--force"], out, [kept, "thesis.doc was not written by jaxmaxent"])
     assert call("resume", out, "--quiet") == 3
     assert [path.name for path in kept.iterdir()] == ["thesis.doc"]
     refused(capsys, commands(work)["interpret"], out.with_name("out"), [kept])
@@ -1041,9 +1041,9 @@ def each_array(folder):
 
 KEPT = {
     "missing": (shutil.rmtree, ["does not exist"]),
-    "no description": (lambda k: (k / "settings.json").unlink(), ["no sound settings.json"]),
-    "no JSON": (lambda k: (k / "settings.json").write_text("{"), ["no sound settings.json"]),
-    "a list": (lambda k: (k / "settings.json").write_text("[]"), ["no sound settings.json"]),
+    "no description": (lambda k: (k / "settings.json").unlink(), ["no valid settings.json"]),
+    "no JSON": (lambda k: (k / "settings.json").write_text("{"), ["no valid settings.json"]),
+    "a list": (lambda k: (k / "settings.json").write_text("[]"), ["no valid settings.json"]),
     "foreign": (lambda k: rewritten(k / "settings.json", lambda a: a.update(format="x")), ["has format 'x'"]),
     "newer": (lambda k: rewritten(k / "settings.json", lambda a: a.update(format_version=9)), ["version 9"]),
     "another seed": (

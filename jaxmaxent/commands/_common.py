@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import typing
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,14 +15,14 @@ import jax
 import numpy as np
 
 from jaxmaxent import checks
-from jaxmaxent.commands._options import AnchorOptions, Unit
+from jaxmaxent.commands._options import AnchorOptions, Headers, Unit
 from jaxmaxent.console import say as say
 from jaxmaxent.data import LeftOut, Sequences, read_sequences
 from jaxmaxent.ensembles import Ensemble, composition
 from jaxmaxent.models import Network, predict, representation
 from jaxmaxent.sampling import device_name
 
-HEADERS = ("names", "labels")
+HEADERS = typing.get_args(Headers)
 
 
 def read_for(network: Network, options: AnchorOptions) -> Sequences:
@@ -76,10 +77,10 @@ def _called(network: Network, sequences: Sequences, unit: int, path: str) -> Seq
     if sequences.labels is not None:
         chosen &= sequences.labels == unit
     if not chosen.any():
-        rightly = "" if sequences.labels is None else " rightly"
+        correctly = "" if sequences.labels is None else " correctly"
         raise ValueError(
-            f"called must be a class that the network{rightly} gives some sequence of {path}, got {unit}, "
-            f"which none of its {len(sequences)} has"
+            f"called must be a class that the network{correctly} assigns to at least one of the {len(sequences)} "
+            f"sequences of {path}, got {unit}"
         )
     return sequences.take(chosen)
 
@@ -89,7 +90,7 @@ def ensemble_of(network: Network, sequences: Sequences, *, beta: Any, mu: float,
     alphabet, mu = network.architecture.alphabet, float(checks.factor("mu", mu))
     has_gc = {"G", "C"} <= set(alphabet.letters)
     if mu and not has_gc:
-        raise ValueError(f"--mu acts on G and C, which the alphabet {alphabet.letters!r} does not have; got {mu:g}")
+        raise ValueError(f"mu must be 0 for the alphabet {alphabet.letters!r}, which has no G or C, got {mu:g}")
     fields = [composition("GC", mu, alphabet=alphabet)] if has_gc else []
     # Letters are passed because the tokens of a few short sequences can look like a one-hot array.
     letters = alphabet.decode(sequences.tokens)

@@ -46,7 +46,9 @@ def check_place(out: str, *, force: bool) -> None:
                     "discard it with --force"
                 )
             if foreign := _foreign(kept):
-                raise ValueError(f"{kept} is not discarded, as {foreign} was not written here; move it elsewhere")
+                raise ValueError(
+                    f"{kept} is not discarded, as {foreign} was not written by jaxmaxent; move it elsewhere"
+                )
 
 
 def write_about(folder: Path, about: dict[str, Any]) -> None:
@@ -71,7 +73,7 @@ def read_about(folder: Path) -> dict[str, Any]:
         kind, version, checksum = (about.pop(key) for key in ("format", "format_version", "checksum"))
     except (OSError, ValueError, AttributeError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(
-            f"{folder} is damaged or was not made by `jaxmaxent interpret`: no sound {SETTINGS}"
+            f"{folder} is damaged or was not made by `jaxmaxent interpret`: no valid {SETTINGS}"
         ) from error
     if kind != FORMAT or not isinstance(version, int) or version != FORMAT_VERSION:
         raise ValueError(

@@ -78,7 +78,7 @@ def _match(hit: Hit) -> dict[str, Any]:
 
 
 def _line(motif: FoundMotif, hits: tuple[Hit, ...]) -> str:
-    told = f"{motif.name}: {motif.sites} of them, {motif.information.sum():.1f} bits, {motif.consensus}"
+    told = f"{motif.name}: {motif.sites} sites, {motif.information.sum():.1f} bits, {motif.consensus}"
     if not hits:
         return told
     best = hits[0]

@@ -47,7 +47,7 @@ COMMANDS = {
     ),
     "train": Command(
         options.TrainOptions,
-        "train a network on labelled sequences",
+        "train a network on labeled sequences",
         "The network learns to tell sequences with label 1 from those with label 0.",
         "jaxmaxent train train.tsv --test test.tsv --out model",
     ),

@@ -1,4 +1,4 @@
-"""`jaxmaxent train`: train a network on a table of labelled sequences."""
+"""`jaxmaxent train`: train a network on a table of labeled sequences."""
 
 from __future__ import annotations
 
@@ -65,13 +65,13 @@ def run(options: TrainOptions) -> dict[str, Any]:
     return metrics
 
 
-class _Labelled(NamedTuple):
+class _Labeled(NamedTuple):
     tokens: np.ndarray
     labels: np.ndarray
 
 
-def _read(options: TrainOptions) -> dict[str, _Labelled]:
-    """Return the labelled sequences of every table that is given, by the part they play."""
+def _read(options: TrainOptions) -> dict[str, _Labeled]:
+    """Return the labeled sequences of every table that is given, by the part they play."""
     reading = {
         "sequence_column": options.sequence_column,
         "label_column": options.label_column,
@@ -79,11 +79,11 @@ def _read(options: TrainOptions) -> dict[str, _Labelled]:
         "skip_invalid": options.skip_invalid,
     }
     paths = {"train": options.table, "valid": options.valid, "test": options.test}
-    return {name: _labelled(path, **reading) for name, path in paths.items() if path is not None}
+    return {name: _labeled(path, **reading) for name, path in paths.items() if path is not None}
 
 
 def _metrics(
-    options: TrainOptions, built: Architecture, parts: dict[str, _Labelled], result: TrainResult, seconds: float
+    options: TrainOptions, built: Architecture, parts: dict[str, _Labeled], result: TrainResult, seconds: float
 ) -> dict[str, Any]:
     """Return the contents of metrics.json."""
     return {
@@ -104,7 +104,7 @@ def _metrics(
     }
 
 
-def _labelled(path: str, **reading: Any) -> _Labelled:
+def _labeled(path: str, **reading: Any) -> _Labeled:
     with telling_what_is_left_out():
         sequences = read_sequences(path, **reading)
     if sequences.labels is None:
@@ -113,10 +113,10 @@ def _labelled(path: str, **reading: Any) -> _Labelled:
         )
     if len(np.unique(sequences.labels)) < 2:
         raise ValueError(f"{path} has only the label {sequences.labels[0]}, expected sequences of both classes")
-    return _Labelled(sequences.tokens, sequences.labels)
+    return _Labeled(sequences.tokens, sequences.labels)
 
 
-def _scores(name: str, network: Network, part: _Labelled | None) -> dict[str, float | None]:
+def _scores(name: str, network: Network, part: _Labeled | None) -> dict[str, float | None]:
     if part is None:
         return {f"{name}_auroc": None, f"{name}_auprc": None}
     scores = predict(network, part.tokens)[:, 1]

@@ -67,21 +67,21 @@ def obstacle(folder: Path, kind: str) -> str | None:
     if about is None:
         first = next(_files(folder), None)
         what = "no file" if first is None else f"{first!r}"
-        return f"it holds {what} and no sound {MANIFEST}, so it was not written here"
+        return f"it holds {what} and no valid {MANIFEST}, so it was not written by jaxmaxent"
     if about.get("kind") != kind:
         return f"it holds output of another kind ({about.get('kind')!r}, expected {kind!r})"
     listed = _listed(folder, about)
     for name in _files(folder):
         if name not in listed:
-            return f"{name!r} in it was not written here"
+            return f"{name!r} in it was not written by jaxmaxent"
         file = folder / name
         if file.is_symlink() or not file.is_file() or listed[name] not in (None, _checksum(file)):
-            return f"{name!r} in it has changed since it was written here"
+            return f"{name!r} in it has changed since jaxmaxent wrote it"
     return None
 
 
 def _listed(folder: Path, about: Mapping[str, Any]) -> dict[str, str | None]:
-    """Return the checksum of every file that was written here; None for a file whose content does not matter.
+    """Return the checksum of every file that jaxmaxent wrote; None for a file whose content does not matter.
 
     Output inside other output, as in the folder of a demo, may have been replaced since, and has a list of its own.
     """

@@ -139,7 +139,9 @@ def _check_file(path: str | os.PathLike[str], place: Path, force: bool, ours: Ca
     if not force:
         raise ValueError(f"{path} exists already; name another file or allow overwriting it (--force)")
     if ours is not None and not ours(place):
-        raise ValueError(f"{path} was not written here and is not overwritten; move it elsewhere or name another file")
+        raise ValueError(
+            f"{path} was not written by jaxmaxent and is not overwritten; move it elsewhere or name another file"
+        )
 
 
 def _check_folder(path: str | os.PathLike[str], place: Path, kind: str, force: bool) -> None:

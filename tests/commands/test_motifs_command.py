@@ -53,7 +53,7 @@ def test_the_motif_is_found_written_named_and_drawn(saved, tmp_path, capsys, giv
     assert call("motifs", saved / given, "--out", tmp_path / "out", "--against", saved / "known.meme") == 0
     said = capsys.readouterr().out
     assert "1 motif from 3 informative windows in 3 of 3 anchors" in said
-    assert "motif_1: 3 of them" in said and "most like GGCACC (M3, " in said
+    assert "motif_1: 3 sites" in said and "most like GGCACC (M3, " in said
     told = json.loads((tmp_path / "out" / "motifs.json").read_text())
     (found,) = told["motifs"]
     assert found["matches"][0]["identifier"] == "M3"
@@ -133,7 +133,7 @@ def test_called_keeps_what_the_network_calls_so_and_rightly(network, tmp_path):
     ("called", "words"),
     [
         (2, "called must be a class of the network, 0 to 1, got 2"),
-        (1, "called must be a class that the network gives some sequence of .*, got 1, which none of its 1 has"),
+        (1, "called must be a class that the network assigns to at least one of the 1 sequences of .*, got 1"),
     ],
 )
 def test_a_class_that_cannot_be_had_is_named(network, tmp_path, called, words):
