@@ -6,6 +6,7 @@ import html
 from typing import Any
 
 import jax
+from jax import core
 import numpy as np
 
 from jaxmaxent.ensembles._representation import name_of
@@ -17,14 +18,14 @@ def summary(ensemble: Any) -> dict[str, str]:
     Under `jax.jit`, and wherever a pytree holds something else than arrays, a value is left out or said to be traced.
     """
     found = {"anchors": "1", "length": "?", "alphabet": ensemble.alphabet.letters, "β": _numbers(ensemble.beta)}
-    shape = getattr(ensemble.anchor, "shape", ())
+    shape: tuple[int, ...] = getattr(ensemble.anchor, "shape", ())
     if len(shape) > 0:
         found["length"] = str(shape[-1])
     if len(shape) > 1:
         found["anchors"] = "×".join(map(str, shape[:-1]))
     fields = ensemble.fields if isinstance(ensemble.fields, tuple) else ()
     found["fields"] = ", ".join(f"{field.name} (μ = {_numbers(field.mu)})" for field in fields) or "none"
-    movable = getattr(ensemble.movable, "shape", ())
+    movable: tuple[int, ...] = getattr(ensemble.movable, "shape", ())
     held = shape[-1] - movable[-1] if len(shape) and len(movable) else "?"
     found["positions held"] = str(held)
     found["network"] = name_of(ensemble.features)
@@ -48,7 +49,7 @@ def table(ensemble: Any) -> str:
 @jax.transfer_guard("allow")
 def _numbers(value: Any) -> str:
     """Return the number that an array holds, or the smallest and the largest of several."""
-    if isinstance(value, jax.core.Tracer):
+    if isinstance(value, core.Tracer):
         return "traced"
     if not isinstance(value, jax.Array | np.ndarray | np.number | float | int) or not np.size(value):
         return "?"
