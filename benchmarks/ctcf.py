@@ -18,6 +18,7 @@ import jaxmaxent as jme
 from jaxmaxent import analysis, models
 from jaxmaxent.commands import _interpret as interpret
 from jaxmaxent.commands import _train as train
+from jaxmaxent.commands._options import InterpretOptions, TrainOptions
 from jaxmaxent.data import read_one_hot
 
 # The core of the first published anchor, and the surroundings that it can reach; 0-based, end excluded.
@@ -37,16 +38,15 @@ def main() -> None:
     model = options.model or options.out / "model"
     if options.model is None:
         table, valid, test = (str(data / f"{name}.tsv.gz") for name in ("train", "valid", "test"))
-        metrics = train.run(table, str(model), valid=valid, test=test, seed=options.seed)
+        metrics = train.run(TrainOptions(table=table, out=str(model), valid=valid, test=test, seed=options.seed))
         print(f"test AUROC {metrics['test_auroc']:.4f}  AUPRC {metrics['test_auprc']:.4f}", end="  ")
         print(f"training {metrics['train_seconds']:.0f} s")
     anchors = data / "published_anchors_gcat.npy"
     time_published_job(model, anchors, options.beta)
-    settings = {"beta": options.beta, "chains": options.chains, "steps": options.steps, "seed": options.seed}
+    settings: dict[str, Any] = {name: getattr(options, name) for name in ("beta", "chains", "steps", "seed")}
     settings["rungs"] = 1
-    run = interpret.run(
-        str(model), str(anchors), str(options.out / f"beta_{options.beta:g}"), letters="GCAT", **settings
-    )
+    out = str(options.out / f"beta_{options.beta:g}")
+    run = interpret.run(InterpretOptions(model=str(model), sequences=str(anchors), out=out, letters="GCAT", **settings))
     print_anchors(run)
 
 

@@ -1,14 +1,15 @@
-"""Commands killed at random moments, or out of room, and gone on with, against commands that were never disturbed.
+"""Kill commands at random moments or let them run out of room, continue them, and compare with undisturbed commands.
 
     python benchmarks/faults.py [--kills 60] [--disks 20] [--seed 0]
 
 Each command is a process of its own. It is killed by SIGKILL, SIGTERM or SIGINT, either after a random time or right
-before or after one of its changes of the disk (making, renaming, deleting or flushing a file or folder), of which most
-belong to checkpoints and the last steps. Then it is gone on with: by `resume` where work was kept, otherwise by the
-same command. The result must be equal bit by bit, but for times, and nothing else may be left. Output goes to a new
-folder, in the place of an older one (--force), to an empty folder, through a link and, where mounting is allowed, to a
-mount point, whose parent may be read-only. Disks are small ones in memory, which fill up at some moment; the command
-must say so in a sentence, and come to the same result once there is room; it may also leave out a picture and say so.
+before or after one of its changes of the disk: making, renaming, deleting or flushing a file or folder. Most of these
+changes belong to checkpoints and to the last steps. Then it is continued, by `resume` if work was kept, otherwise by
+the same command. The result must be equal bit by bit except for times, and nothing else may be left behind. Output goes
+to a new folder, replaces an older one (--force), or goes to an empty folder, through a link and, if mounting is
+allowed, to a mount point, whose parent may be read-only. Disks are small file systems in memory, which fill up at some
+moment. The command must say so in one sentence, and reach the same result once there is room; it may also leave out a
+picture and say so.
 """
 
 import argparse
@@ -46,9 +47,9 @@ PLACES = ("new", "force", "empty", "link", "mount", "read-only")
 
 
 def work(arguments: list[str], log: Path, kill: tuple[int, int, bool] | None) -> None:
-    """Run a command, which kills itself around the given one of its changes.
+    """Run a command that kills itself around the given one of its changes.
 
-    The number of changes is written to a file beside the log. The process has its imports behind it.
+    The number of changes is written to a file beside the log. All imports are done before the changes are counted.
     """
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(descriptor, 1)
@@ -58,7 +59,7 @@ def work(arguments: list[str], log: Path, kill: tuple[int, int, bool] | None) ->
     from jaxmaxent.sampling import _checkpoint as save
 
     save._SECONDS_BETWEEN_SAVES = 0.0
-    interpret._letters_at_once = lambda: 1  # two groups
+    interpret.group_size = lambda *_: 1  # two groups of one sequence
     count = 0
 
     def watched(change):
@@ -91,7 +92,7 @@ def work(arguments: list[str], log: Path, kill: tuple[int, int, bool] | None) ->
 
 
 class Trials:
-    """Runs commands and looks at what they leave."""
+    """The trials of commands, and the checks of what they leave behind."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
@@ -103,7 +104,7 @@ class Trials:
         self.seconds: dict[str, float] = {}
 
     def run(self, arguments: list[str], kill=None, signal_number: int | None = None, delay: float | None = None) -> int:
-        """The exit code of a command, the negative number of the signal that ended it."""
+        """Run a command and return its exit code, or the negative number of the signal that ended it."""
         process = self.context.Process(target=work, args=(arguments, self.log, kill))
         process.start()
         process.join(delay)
@@ -116,7 +117,7 @@ class Trials:
         return process.exitcode or 0
 
     def undisturbed(self) -> None:
-        """What every command gives, how long it takes and how often it changes the disk."""
+        """Measure the result of every command, its time and the number of its changes of the disk."""
         for name, command in COMMANDS.items():
             place = self.home / "expected" / (name + (".json" if name == "potential" else ""))
             for _ in range(2):  # the second has everything compiled
@@ -128,20 +129,20 @@ class Trials:
             self.expected[name] = content(place)
 
     def disturbed(self, name: str, chance: random.Random, number: int) -> tuple[str, str]:
-        """Kill a command somewhere and go on; what lay there after the kill, and what came out in the end."""
+        """Kill a command at some moment and continue it; return what the kill left, and how it ended."""
         folder = self.home / f"kill-{number}"
         kinds = PLACES[:2] if name == "potential" else PLACES
         kind = chance.choice(kinds)
         with place_of(kind, folder) as place:
             out = place / "out.json" if name == "potential" else place / "out"
             command = [*COMMANDS[name], "--out", str(out)]
-            if kind == "force":  # an older result, which differs
+            if kind == "force":  # an older result that differs
                 older = [part for part in command if part != "--quiet"] + ["--seed", "7", "--quiet"]
                 assert self.run(older if name != "motifs" else command) in FINE, self.log.read_text()
                 command.append("--force")
             before = content(out)
             if name == "resume":
-                # A job that was killed where something is kept for sure: in the second half of its changes.
+                # Something is kept for sure after the first third of the changes.
                 point = chance.randrange(self.changes[name] // 3, self.changes[name] * 2 // 3)
                 self.run(command, kill=(point, signal.SIGKILL, True))
                 command = ["resume", str(out), *(["--force"] if kind == "force" else [])]
@@ -161,7 +162,7 @@ class Trials:
             seen = self.seen(name, out, before)
             if seen == "in part" and kind in ("new", "link") and code != -signal.SIGKILL:
                 return seen, f"wrong: {what}"
-            return seen, self.gone_on_with(name, command, out, what)
+            return seen, self.continued(name, command, out, what)
 
     def seen(self, name: str, out: Path, before: dict) -> str:
         there = content(out)
@@ -169,13 +170,13 @@ class Trials:
             return "nothing"
         return "all" if self.equal(name, there) else "in part"
 
-    def gone_on_with(self, name: str, command: list[str], out: Path, what: str) -> str:
-        """Go on as a user would, and compare."""
+    def continued(self, name: str, command: list[str], out: Path, what: str) -> str:
+        """Continue as a user would, and compare the result."""
         if name in ("interpret", "resume"):
             kept = any(path.is_dir() and any(path.iterdir()) for path in kept_of(out))
             if kept:
                 command = ["resume", str(out), *(["--force"] if "--force" in command else [])]
-            elif command[0] == "resume":  # it was killed when it had finished
+            elif command[0] == "resume":  # it was killed after it had finished
                 command = []
         whole = self.equal(name, content(out))
         if whole and "--force" not in command and command[:1] != ["resume"]:
@@ -192,11 +193,11 @@ class Trials:
         return "equal"
 
     def equal(self, name: str, there: dict) -> bool:
-        """Whether a result is that of the command never disturbed."""
+        """Return whether a result equals that of the undisturbed command."""
         return there == self.expected[name]
 
     def full(self, name: str, chance: random.Random, number: int) -> str:
-        """A command on a disk that is too small, and once more when there is room."""
+        """Run a command on a disk that is too small, and again when there is room; return how it ended."""
         folder = self.home / f"disk-{number}"
         folder.mkdir()
         size = int(2 ** chance.uniform(12, 17.5))
@@ -219,7 +220,7 @@ class Trials:
             if kept != ("jaxmaxent resume" in errors[0]):
                 return f"wrong: {what}; kept: {kept}\n{said}"
             subprocess.run(["mount", "-o", "remount,size=64m", str(folder)], check=True)
-            return self.gone_on_with(name, [*COMMANDS[name], "--out", str(out)], out, what)
+            return self.continued(name, [*COMMANDS[name], "--out", str(out)], out, what)
 
 
 def kept_of(out: Path) -> tuple[Path, Path]:
@@ -239,7 +240,7 @@ def mounted(*arguments):
 
 @contextlib.contextmanager
 def place_of(kind: str, folder: Path):
-    """Yield the folder in which `out` is to be written."""
+    """Yield the folder in which `out` will be written."""
     folder.mkdir()
     with contextlib.ExitStack() as stack:
         if kind in ("mount", "read-only"):
@@ -269,7 +270,7 @@ def may_mount() -> bool:
 
 
 def content(out: Path) -> dict:
-    """What a result says, without times and pictures of them; nothing where there is none that is whole."""
+    """Return the contents of a result without times and the report; nothing if there is no complete result."""
     from jaxmaxent.files import MANIFEST
 
     if out.is_file():
@@ -295,14 +296,14 @@ def content(out: Path) -> dict:
 
 
 def plain(value):
-    """JSON without times."""
+    """Return JSON without times."""
     if isinstance(value, dict):
         return {key: plain(entry) for key, entry in value.items() if key not in TIMES}
     return [plain(entry) for entry in value] if isinstance(value, list) else value
 
 
 def prepare(home: Path) -> None:
-    """A network, two sequences, a table and a run, in the working directory."""
+    """Write a network, two sequences and a table to the working directory."""
     from flax import nnx
 
     from jaxmaxent import models
@@ -365,6 +366,6 @@ def main() -> None:
 
 if __name__ == "__main__":
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # Processes that are killed leave semaphores, which is no news here.
+    # Killed processes leave semaphores behind, which is expected here.
     os.environ.setdefault("PYTHONWARNINGS", "ignore::UserWarning:multiprocessing.resource_tracker")
     main()

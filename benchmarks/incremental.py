@@ -1,13 +1,13 @@
-"""How much incremental evaluation saves: proposals a second beside full evaluation, on published architectures.
+"""Compare incremental with full evaluation: proposals per second on published architectures.
 
     python benchmarks/incremental.py [--networks ctcf basset …] [--chains 128] [--seconds 10] [--explain] [--mutants]
     python benchmarks/incremental.py --networks ctcf --torch
 
-Both ways run in one process, on the same chains, positions, letters and acceptances, alternating; what is printed is
-the median of some rounds. Beside it: the largest difference of their energies, compile times, cache, FLOPs and bytes of
-a proposal, and what share that is of what this machine does when it only multiplies matrices or only copies memory.
-With --mutants, in-silico mutagenesis of 100 sequences beside running the batch of all mutants. With --torch, the
-published sampler as eager PyTorch runs it (needs torch, which no extra brings).
+Both ways run in one process, alternating, on the same chains, positions, letters and acceptances. The median of some
+rounds is printed, with the largest difference of their energies, compile times, cache, and FLOPs and bytes of a
+proposal. The FLOPs and bytes are also shares of the rates of this machine when it only multiplies matrices or only
+copies memory. With --mutants, in-silico mutagenesis of 100 sequences is compared with running the batch of all mutants.
+With --torch, the published sampler runs in eager PyTorch (it needs torch, which no extra installs).
 """
 
 import argparse
@@ -34,10 +34,10 @@ def main() -> None:
     parser.add_argument("--networks", nargs="+", choices=list(networks.NETWORKS), default=list(networks.NETWORKS))
     parser.add_argument("--chains", type=int, default=128)
     parser.add_argument("--beta", type=float, default=1.0)
-    parser.add_argument("--seconds", type=float, default=10.0, help="of each way, about (default %(default)s)")
+    parser.add_argument("--seconds", type=float, default=10.0, help="seconds for each way, about (default %(default)s)")
     parser.add_argument("--explain", action="store_true", help="print the table of windows")
     parser.add_argument("--mutants", action="store_true", help="time in-silico mutagenesis as well")
-    parser.add_argument("--sequences", type=int, default=100, help="to mutate (default %(default)s)")
+    parser.add_argument("--sequences", type=int, default=100, help="sequences to mutate (default %(default)s)")
     parser.add_argument("--torch", action="store_true", help="time the published sampler in eager PyTorch as well")
     options = parser.parse_args()
     flops, bandwidth = ceilings()
@@ -66,7 +66,7 @@ def print_proposals(name: str, network: networks.Network, options: Any, flops: f
         ways.extend(Way(ensemble, evaluator, options.chains) for evaluator in (FullEvaluator, IncrementalEvaluator))
         compiling.append([way.compile_seconds for way in ways])
     full, quick = ways
-    # As many steps of both, so that they can be compared: what the slower one does in the time.
+    # As many steps of both, so that they can be compared: as many as the slower one makes in the time.
     steps = max(2, int(options.seconds / ROUNDS / full.run(2)))
     quick.run(2)
     for way in ways:
@@ -82,28 +82,28 @@ def print_proposals(name: str, network: networks.Network, options: Any, flops: f
     explanation = IncrementalEvaluator(ensemble).network.explain()
     full_seconds, quick_seconds = np.median(compiling, axis=0)
     longer = np.median(np.divide(*np.transpose(compiling)[::-1]))
-    fresh = jax.jit(jax.vmap(ensemble.energy))(quick.states.tokens)
-    drift = float(jnp.abs(fresh - quick.states.energy).max() / jnp.abs(fresh).max())
+    again = jax.jit(jax.vmap(ensemble.energy))(quick.states.tokens)
+    drift = float(jnp.abs(again - quick.states.energy).max() / jnp.abs(again).max())
     print(f"{name} ({network.length} bp, {options.chains} chains; {network.source})")
     if options.explain:
         print("    " + str(explanation).replace("\n", "\n    "))
     print(
         f"    full {1 / slow:,.0f} proposals/s, incremental {1 / fast:,.0f}: {slow / fast:.1f} times as many\n"
         f"    energies after {steps + 2} equal steps differ by {apart:.1e} of the largest; incremental ones after "
-        f"{more * ROUNDS + steps} by {drift:.1e} from fresh ones\n"
+        f"{more * ROUNDS + steps} by {drift:.1e} from full ones\n"
         f"    compiling: full {full_seconds:.2f} s, incremental {quick_seconds:.2f} s, {longer:.1f} times as long\n"
-        f"    cache: {quick.cache_bytes:,} bytes a chain, {2**30 // quick.cache_bytes:,} chains a GiB\n"
-        f"    FLOPs a proposal {explanation.full_flops:,} and {explanation.flops:,}: "
+        f"    cache: {quick.cache_bytes:,} bytes per chain, {2**30 // quick.cache_bytes:,} chains per GiB\n"
+        f"    FLOPs per proposal {explanation.full_flops:,} and {explanation.flops:,}: "
         f"{100 * explanation.full_flops / slow / flops:.0f} % and {100 * explanation.flops / fast / flops:.0f} % of "
         f"the products' ceiling\n"
-        f"    bytes of cache a proposal {explanation.bytes:,}: "
+        f"    bytes of cache per proposal {explanation.bytes:,}: "
         f"{100 * explanation.bytes / fast / bandwidth:.0f} % of the copy's ceiling",
         flush=True,
     )
 
 
 def print_mutants(network: networks.Network, sequences: int) -> None:
-    """Mutagenesis beside the batch of all mutants, in chunks of one sequence; energies to the first sequence."""
+    """Compare mutagenesis with the batch of all mutants, in chunks of one sequence."""
     tokens = np.random.default_rng(3).integers(0, networks.LETTERS, (sequences, network.length)).astype(np.int32)
     representation = jme.Representation(network.features, network.weights)
     incremental = seconds(lambda: mutants(representation, tokens, reduce=_size), rounds=1)
@@ -125,7 +125,7 @@ def _size(features: jax.Array) -> jax.Array:
 
 @functools.partial(jax.jit, static_argnums=0)
 def _all_mutants(features: Any, weights: Any, tokens: jax.Array) -> jax.Array:
-    """[sequences, length, letters]: every mutant through the whole network, a sequence's at a time in chunks."""
+    """Return [sequences, length, letters]: all mutants through the whole network, one sequence at a time in chunks."""
     length = tokens.shape[1]
 
     def at(row_site: Any) -> jax.Array:
@@ -146,7 +146,7 @@ def _all_mutants(features: Any, weights: Any, tokens: jax.Array) -> jax.Array:
 
 
 def print_torch(network: networks.Network, options: Any) -> None:
-    """The published sampler, one forward pass of all chains a step, in eager PyTorch; for the CTCF network."""
+    """Time the published sampler, one forward pass of all chains per step, in eager PyTorch; for the CTCF network."""
     if "conv" not in network.weights:
         print("    the published sampler is there for the ctcf network only")
         return

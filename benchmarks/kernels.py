@@ -1,12 +1,13 @@
-"""Which rule moves replicas best: effective samples per second and per evaluation of the network.
+"""Compare rules: effective draws per second and per evaluation of the network.
 
     JAXMAXENT_DATA=... python benchmarks/kernels.py --model MODEL [--seconds 60] [--rules site adaptive …]
     python benchmarks/kernels.py --example [--seconds 60]
 
-On the CTCF network of MODEL at a published anchor, or on a network trained here on sequences with an implanted
-site. All rules run on one ladder, for about as long, after a warm-up. An effective sample size is that of the slowest
-tenth of the letter frequencies at the last rung (their median: the least of hundreds is mostly the noise of its own
-estimate), and also the least. A gradient counts as two more evaluations, which is what it costs in FLOPs.
+The network is that of MODEL, of the CTCF experiment, at a published anchor, or one that is trained here on sequences
+with an implanted site. All rules run on one ladder, for about the same time, after burn-in. The effective sample size
+is the median over the slowest tenth of the letter frequencies at the target, because the smallest of hundreds is mostly
+the noise of its own estimate; the smallest is printed too. A gradient counts as two more evaluations, as it costs in
+FLOPs.
 """
 
 import argparse
@@ -30,12 +31,12 @@ RULES: dict[str, Any] = {
     "adaptive + segment 24 (9:1)": Mixture.create([SiteAdaptive(), SegmentAdaptive(24)], [9, 1]),
     "adaptive + segment 24": Mixture.create([SiteAdaptive(), SegmentAdaptive(24)], [4, 1]),
     "adaptive + segment 12": Mixture.create([SiteAdaptive(), SegmentAdaptive(12)], [4, 1]),
-    "adaptive, block 2, segment": Mixture.create([SiteAdaptive(), Segment(2), SegmentAdaptive(24)], [5, 4, 1]),
-    "block 2": Segment(2),
-    "block 3": Segment(3),
+    "adaptive, segment 2, 24": Mixture.create([SiteAdaptive(), Segment(2), SegmentAdaptive(24)], [5, 4, 1]),
+    "uniform segment 2": Segment(2),
+    "uniform segment 3": Segment(3),
     "informed": Informed(),
-    "site + swap": Mixture.create([Site(), Transposition()]),
-    "adaptive + block 2": Mixture.create([SiteAdaptive(), Segment(2)]),
+    "site + transposition": Mixture.create([Site(), Transposition()]),
+    "adaptive + uniform segment 2": Mixture.create([SiteAdaptive(), Segment(2)]),
     "adaptive + informed": Mixture.create([SiteAdaptive(), Informed()]),
 }
 
@@ -45,14 +46,14 @@ def main() -> None:
     network = parser.add_mutually_exclusive_group(required=True)
     network.add_argument("--model", type=Path, help="a folder that `jaxmaxent train` wrote, of the CTCF experiment")
     network.add_argument("--example", action="store_true", help="train on sequences with an implanted site")
-    parser.add_argument("--anchor", type=int, default=0, help="which of the published ones (default %(default)s)")
+    parser.add_argument("--anchor", type=int, default=0, help="the number of a published anchor (default %(default)s)")
     parser.add_argument("--beta", type=float, default=100.0)
-    parser.add_argument("--seconds", type=float, default=60.0, help="of each rule (default %(default)s)")
+    parser.add_argument("--seconds", type=float, default=60.0, help="seconds for each rule (default %(default)s)")
     parser.add_argument("--rules", nargs="+", choices=list(RULES), default=list(RULES))
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     ensemble = example_ensemble(options.beta) if options.example else ctcf_ensemble(options)
-    # One ladder for all: that of a first run, which also says how much a second holds.
+    # One ladder for all rules: that of a first run.
     first = jme.sample(jax.random.key(99), ensemble, steps=2000, burn_in=4000, anchor_chains=0, progress=False)
     with np.printoptions(precision=1, suppress=True, linewidth=140):
         print(f"ladder {first.beta[0]}")
@@ -64,7 +65,7 @@ def main() -> None:
 
 
 def print_rule(name: str, ensemble: jme.Ensemble, ladder: np.ndarray, options: argparse.Namespace) -> None:
-    """One line of the table."""
+    """Print one line of the table."""
     settings: dict[str, Any] = {"ladder": ladder, "rule": RULES[name], "anchor_chains": 0, "progress": False}
     key = jax.random.key(options.seed)
     timed = jme.sample(key, ensemble, steps=200, burn_in=0, **settings)
@@ -84,12 +85,12 @@ def print_rule(name: str, ensemble: jme.Ensemble, ladder: np.ndarray, options: a
 
 
 def cost(rule: Any) -> float:
-    """Evaluations of the network that one proposal costs; a gradient that one rule needs is paid by its mixture."""
+    """Return the evaluations of the network per proposal; a mixture pays for a gradient that one rule needs."""
     return 3.0 if getattr(rule, "needs_gradient", False) else 1.0
 
 
 def ctcf_ensemble(options: argparse.Namespace) -> jme.Ensemble:
-    """A published anchor under a saved network."""
+    """Return the ensemble of a published anchor under a saved network."""
     if "JAXMAXENT_DATA" not in os.environ:
         sys.exit("set JAXMAXENT_DATA to the folder that holds ctcf/")
     anchors = Path(os.environ["JAXMAXENT_DATA"]) / "ctcf" / "published_anchors_gcat.npy"
@@ -98,7 +99,7 @@ def ctcf_ensemble(options: argparse.Namespace) -> jme.Ensemble:
 
 
 def example_ensemble(beta: float) -> jme.Ensemble:
-    """A sequence with an implanted CTCF site, under a network trained on such sequences."""
+    """Return the ensemble of a sequence with an implanted CTCF site, under a network trained on such sequences."""
     example = ctcf_example(np.random.default_rng(0), 6000)
     labels = np.asarray(example.labels)
     trained = models.train(jax.random.key(0), models.ConvArchitecture(), example.tokens, labels, epochs=10)

@@ -1,7 +1,7 @@
 """Published architectures with random weights, as pure functions of their weights and one one-hot sequence.
 
-What incremental evaluation saves depends on the architecture alone. Each network is given up to its last hidden layer,
-which is the representation; batch norm is as in inference, with statistics of its own among the weights.
+The savings of incremental evaluation depend on the architecture alone. Each network ends with its last hidden layer,
+which is the representation. Batch norm is as in inference, with statistics of its own among the weights.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,7 @@ class Network(NamedTuple):
         features: `features(weights, one_hot[length, letters]) -> [features]`.
         weights: lists of arrays by layer, float32.
         length: letters of a sequence.
-        source: where its architecture was published.
+        source: the publication of its architecture.
     """
 
     features: Callable[[Any, Any], Any]
@@ -33,7 +33,7 @@ class Network(NamedTuple):
 
 
 def _normal(rng: np.random.Generator, *shape: int) -> jax.Array:
-    """Weights of variance 2 / inputs, so that activations keep their size through ReLUs."""
+    """Draw weights of variance 2 / inputs, so that activations keep their size through ReLUs."""
     return jnp.asarray(rng.normal(size=shape) * np.sqrt(2 / np.prod(shape[:-1])), jnp.float32)
 
 
@@ -51,7 +51,7 @@ def _dense(rng: np.random.Generator, inputs: int, units: int) -> dict[str, Any]:
 
 
 def _apply_conv(layer: dict[str, Any], x: jax.Array, padding: str = "SAME", dilation: int = 1) -> jax.Array:
-    """Convolution, batch norm if the layer has one, ReLU; [1, length, channels]."""
+    """Apply a convolution, batch norm if the layer has one, and ReLU to [1, length, channels]."""
     kernel = layer["kernel"]
     out = lax.conv_general_dilated(
         x, kernel, (1,), padding, rhs_dilation=(dilation,), dimension_numbers=("NWC", "WIO", "NWC")
@@ -71,7 +71,7 @@ def _pool(x: jax.Array, width: int) -> jax.Array:
 
 
 def ctcf(seed: int = 0) -> Network:
-    """One convolution of 64 × 24 without padding, dense 100."""
+    """Return one convolution of 64 × 24 without padding, then dense 100."""
     rng = np.random.default_rng(seed)
     weights = {"conv": _conv(rng, 24, LETTERS, 64, norm=False), "dense": _dense(rng, 78 * 64, 100)}
     return Network(_ctcf, weights, 101, "Finnegan & Song 2017, doi:10.1371/journal.pcbi.1005836")
@@ -83,13 +83,13 @@ def _ctcf(weights: Any, one_hot: jax.Array) -> jax.Array:
 
 
 def basset(length: int = 1000, seed: int = 0) -> Network:
-    """Three blocks of convolution (300 × 19, 200 × 11, 200 × 7) and pooling (3, 4, 4), two dense layers of 1,000."""
+    """Return three blocks of convolution (300 × 19, 200 × 11, 200 × 7) and pooling (3, 4, 4), then dense 2 × 1,000."""
     blocks = (((300, 19),), ((200, 11),), ((200, 7),))
     return _blocks(blocks, length, seed, "Kelley, Snoek & Rinn 2016, doi:10.1101/gr.200535.115")
 
 
 def factorised_basset(length: int = 1000, seed: int = 0) -> Network:
-    """The same with each wide convolution made of narrow ones, nine in all."""
+    """Return Basset with each wide convolution replaced by narrow ones, nine in all."""
     blocks = (
         ((48, 3), (64, 3), (100, 3), (150, 7), (300, 7)),
         ((200, 7), (200, 3), (200, 3)),
@@ -124,7 +124,7 @@ def _basset(weights: Any, one_hot: jax.Array) -> jax.Array:
 
 
 def bpnet(length: int = 1000, seed: int = 0) -> Network:
-    """One convolution of 64 × 21, nine dilated residual ones of 64 × 3, and the mean over the sequence."""
+    """Return one convolution of 64 × 21, nine dilated residual ones of 64 × 3, and the mean over the sequence."""
     rng = np.random.default_rng(seed)
     weights = {
         "first": _conv(rng, 21, LETTERS, 64, norm=False),

@@ -124,7 +124,7 @@ def main() -> int:
     differ = 0
     for name, value in before.items():
         run, attribute = name.split(" | ")
-        words = [RENAMED.get(word, word) for word in run.split()]
+        words = [RENAMED.get(str(word), word) for word in run.split()]
         new = f"{' '.join(words)} | {RENAMED.get(attribute, attribute)}"
         if found.get(new) != value:
             differ += 1

@@ -29,17 +29,18 @@ if TYPE_CHECKING:
     from jaxmaxent import kernels as kernels
     from jaxmaxent import models as models
     from jaxmaxent import plot as plot
+    from jaxmaxent import testing as testing
 
 __version__ = "0.1.0"
 
 # Imported when they are first asked for, so that `import jaxmaxent` brings neither plots nor training with it.
-_SUBPACKAGES = ("analysis", "attribution", "data", "evaluate", "kernels", "models", "plot")
+_SUBPACKAGES = ("analysis", "attribution", "data", "evaluate", "kernels", "models", "plot", "testing")
 
 __all__ = [  # noqa: RUF022 (sorted by kind)
     "sample", "resume", "Run", "Precision", "Interrupted", "NonFiniteEnergyError",
     "Ensemble", "Representation", "Field", "composition", "dinucleotide", "position_prior",
     "Alphabet", "DNA", "RNA", "PROTEIN", "BINARY",
-    "analysis", "attribution", "data", "evaluate", "kernels", "models", "plot",
+    "analysis", "attribution", "data", "evaluate", "kernels", "models", "plot", "testing",
 ]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""`python -m jaxmaxent` is the same as `jaxmaxent`."""
+"""The entry point of `python -m jaxmaxent`, which is the same as `jaxmaxent`."""
 
 import sys
 

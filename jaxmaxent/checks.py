@@ -1,4 +1,4 @@
-"""Validation at the boundary: every message names the argument, what was given and what was expected."""
+"""Checks of arguments: every message names the argument, the value that was given and the values that are expected."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import numpy as np
 
 # The largest number that the device can count to.
 MOST = 2**31 - 1
-# Steps of a warm-up, and steps after it: the number of a step must not be larger than `MOST`.
+# Steps of burn-in, and steps after it: the number of a step must not be larger than `MOST`.
 MOST_STEPS = 10**9
 MOST_SEED = 2**63 - 1
-# A product of an energy or a count with its factor (β, μ, a weight) has to be a number, for all below this one.
+# Energies and counts below this number times their factor (β, μ, a weight) must not overflow.
 _LARGEST_FACTOR_OF = 1e8
 _SHOWN = 80
 
 
 def integer(name: str, value: Any, *, at_least: int, at_most: int = MOST) -> int:
-    """`value` as an int, or ValueError if it is not a whole number from `at_least` to `at_most`."""
+    """Return `value` as an int; ValueError if it is not a whole number from `at_least` to `at_most`."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < at_least:
         raise ValueError(f"{name} must be a whole number of at least {at_least}, got {shown(value)}")
     if value > at_most:
@@ -29,7 +29,7 @@ def integer(name: str, value: Any, *, at_least: int, at_most: int = MOST) -> int
 
 
 def shown(value: Any) -> str:
-    """`repr(value)` for a message, cut off where it is long."""
+    """Return `repr(value)` for a message, cut off if it is long."""
     if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > 256:
         return f"{'-' * (value < 0)}2^{value.bit_length() - 1} or more"  # Python writes no number of 5,000 digits
     if isinstance(value, str | bytes | list | tuple) and len(value) > _SHOWN:
@@ -39,28 +39,28 @@ def shown(value: Any) -> str:
 
 
 def like(name: str, value: Any, attribute: str, expected: str) -> Any:
-    """`value`, or ValueError if it has no such attribute, as what is `expected` has."""
+    """Return `value`; ValueError if it has no attribute `attribute`, as `expected` things have."""
     if isinstance(value, type) or not hasattr(value, attribute):
         raise ValueError(f"{name} must be {expected}, got {shown(value)}")
     return value
 
 
 def several(name: str, value: Any, expected: str) -> list[Any]:
-    """The entries of `value`, or ValueError if it is no list or the like of what is `expected`, or a text."""
+    """Return the entries of `value`; ValueError if it is a text or no list or the like of `expected` things."""
     if isinstance(value, str | bytes | dict) or not hasattr(value, "__iter__") or getattr(value, "ndim", 1) == 0:
         raise ValueError(f"{name} must be a list of {expected}, got {shown(value)}")
     return list(value)
 
 
 def text(name: str, value: Any) -> str:
-    """`value`, or ValueError if it is no text."""
+    """Return `value`; ValueError if it is no text."""
     if not isinstance(value, str):
         raise ValueError(f"{name} must be a text, got {shown(value)}")
     return value
 
 
 def number(name: str, value: Any, *, above: float = -math.inf, below: float = math.inf) -> float:
-    """`value` as a float, or ValueError if it is not a finite number with above < value < below."""
+    """Return `value` as a float; ValueError if it is not a finite number with above < value < below."""
     try:
         result = float(value)
     except (TypeError, ValueError, OverflowError):
@@ -72,7 +72,7 @@ def number(name: str, value: Any, *, above: float = -math.inf, below: float = ma
 
 
 def number_array(name: str, value: Any) -> np.ndarray:
-    """Return `value` as a float array that may hold infinities and NaN; ValueError for what is no real number."""
+    """Return `value` as a float array that may hold infinities and NaN; ValueError if it holds no real numbers."""
     try:
         array = np.asarray(value)
         if np.iscomplexobj(array):  # NumPy would leave out the imaginary part
@@ -83,7 +83,7 @@ def number_array(name: str, value: Any) -> np.ndarray:
 
 
 def finite_array(name: str, value: Any, *, at_least: float = -math.inf) -> np.ndarray:
-    """`value` as a float array, or ValueError if an entry is not a finite real number or below `at_least`."""
+    """Return `value` as a float array; ValueError if an entry is not a finite real number of at least `at_least`."""
     array = number_array(name, value)
     wrong = ~np.isfinite(array) | (array < at_least)
     if wrong.any():
@@ -93,7 +93,7 @@ def finite_array(name: str, value: Any, *, at_least: float = -math.inf) -> np.nd
 
 
 def factor(name: str, value: Any, *, at_least: float = -math.inf) -> np.ndarray:
-    """`finite_array`, or ValueError if an entry times an energy would overflow in the precision that JAX works in."""
+    """Return `finite_array`; ValueError if an entry times an energy would overflow in the precision of JAX."""
     array = finite_array(name, value, at_least=at_least)
     largest = float(jnp.finfo(jnp.result_type(float)).max) / _LARGEST_FACTOR_OF
     wrong = np.abs(array) > largest
@@ -106,7 +106,7 @@ def factor(name: str, value: Any, *, at_least: float = -math.inf) -> np.ndarray:
 
 
 def finite_parameters(name: str, tree: Any) -> None:
-    """ValueError that names the first leaf of `tree` that is no array or holds a NaN or infinite value."""
+    """Raise ValueError that names the first leaf of `tree` that is no array or holds a NaN or infinite value."""
     for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
         if jnp.issubdtype(getattr(leaf, "dtype", float), jax.dtypes.extended):
             continue  # a random key, say of dropout, which is off
@@ -119,7 +119,7 @@ def finite_parameters(name: str, tree: Any) -> None:
             raise ValueError(f"{name} must hold numbers, but {where or 'it'} is {shown(leaf)}")
         if np.issubdtype(array.dtype, np.integer) or array.dtype == bool:
             continue
-        with np.errstate(over="ignore"):  # what overflows in the precision that JAX works in is infinite there
+        with np.errstate(over="ignore"):  # numbers that overflow in the precision of JAX are infinite in it
             bad = ~np.isfinite(array.astype(np.float32) if array.dtype.itemsize < 4 else _as_in_jax(array))
         if bad.any():
             where = jax.tree_util.keystr(path)
@@ -129,12 +129,12 @@ def finite_parameters(name: str, tree: Any) -> None:
 
 
 def _as_in_jax(array: np.ndarray) -> np.ndarray:
-    """An array in the type that JAX gives it."""
+    """Return an array in the type that JAX gives it."""
     return array.astype(jax.dtypes.canonicalize_dtype(array.dtype))
 
 
 def multiple(name: str, value: int, of_name: str, of: int) -> int:
-    """`value`, or ValueError if it is not a multiple of `of`, the value of the argument `of_name`."""
+    """Return `value`; ValueError if it is not a multiple of `of`, the value of the argument `of_name`."""
     if value % of:
         raise ValueError(f"{name} must be a multiple of {of_name} = {of}, got {value}")
     return value
@@ -142,7 +142,7 @@ def multiple(name: str, value: int, of_name: str, of: int) -> int:
 
 @jax.transfer_guard("allow")
 def random_key(seed: Any) -> jax.Array:
-    """The typed key of a seed, or ValueError if it is not a whole number of 64 bits."""
+    """Return the typed key of a seed; ValueError if it is not a whole number of 64 bits."""
     try:
         return jax.random.key(integer("seed", seed, at_least=-MOST_SEED - 1, at_most=MOST_SEED))
     except OverflowError:  # a seed that JAX takes only in double precision
@@ -161,7 +161,7 @@ def format_version(file: Any, description: Any, expected: str) -> int:
 
 
 def typed_key(key: Any) -> jax.Array:
-    """`key`, or ValueError if it is not one typed key."""
+    """Return `key`; ValueError if it is not one typed key."""
     if not (isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key) and key.ndim == 0):
         raise ValueError(f"key must be one typed key such as jax.random.key(0), got {type(key).__name__}")
     return key

@@ -15,7 +15,12 @@ if os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] != "0" and metadata.version("jax
     os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_use_fusion_emitters=false".strip()
 
 import jax
+import jaxtyping
 import pytest
+
+# Before the package is imported.
+ROOMS = ("ensembles", "evaluate", "kernels", "testing", "sampling", "diagnostics")
+jaxtyping.install_import_hook([f"jaxmaxent.{room}" for room in ROOMS], "annotations.checked")
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 

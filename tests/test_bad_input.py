@@ -21,7 +21,8 @@ from hypothesis import strategies as st
 
 import jaxmaxent as jme
 from jaxmaxent import models
-from jaxmaxent.cli import _parser, main
+from jaxmaxent.cli import main
+from jaxmaxent.commands._parser import make_parser
 from jaxmaxent.data import Sequences, read_motifs, read_sequences, read_windows, write_fasta, write_meme
 from jaxmaxent.files._manifest import obstacle
 from jaxmaxent.results import Run
@@ -283,7 +284,7 @@ WORDS = {
     "motifs": ["@run.npz", "--out", "out"],
     "resume": ["out"],
 }
-(COMMANDS,) = (action.choices for action in _parser()._actions if action.choices)
+(COMMANDS,) = (action.choices for action in make_parser()._actions if action.choices)
 OPTIONS = [
     (command, action.option_strings[-1])
     for command in WORDS

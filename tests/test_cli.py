@@ -16,15 +16,18 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from jaxmaxent import DNA, Precision, Run, cli, plot
+from jaxmaxent import DNA, Run, plot
 from jaxmaxent.analysis import consensus, information_bits, informative_window
-from jaxmaxent.cli import _parser, main
+from jaxmaxent.cli import main
 from jaxmaxent.commands import _demo as demo
 from jaxmaxent.commands import _interpret as interpret
 from jaxmaxent.commands import _job as job
+from jaxmaxent.commands import _options as options
 from jaxmaxent.commands import _potential as potential
 from jaxmaxent.commands import _train as train
 from jaxmaxent.commands import _write as write
+from jaxmaxent.commands._kept import discard
+from jaxmaxent.commands._parser import COMMANDS
 from jaxmaxent.data import read_fasta, read_motifs
 from jaxmaxent.data._example import ctcf_example
 from jaxmaxent.files import owned
@@ -32,7 +35,6 @@ from jaxmaxent.models import load
 from jaxmaxent.report._images import PNG_SIGNATURE
 from jaxmaxent.sampling import Interrupted, NonFiniteEnergyError
 from jaxmaxent.sampling import _checkpoint as save
-from jaxmaxent.sampling import _options as run_options
 from jaxmaxent.sampling.host._progress import Progress
 
 LENGTH = 35  # the shortest in which the example's sites, up to 10 positions off the middle, fit
@@ -327,20 +329,6 @@ def test_help_answers_without_a_network():
         assert command in done.stdout
 
 
-def test_the_defaults_that_help_tells_are_those_of_the_library(capsys):
-    with pytest.raises(SystemExit):
-        main(["interpret", "--help"])
-    told = " ".join(capsys.readouterr().out.split())
-    until, chains = Precision(), (run_options.CHAINS, run_options.CHAINS_AT_ONE_BETA)
-    for default in (
-        f"(default {run_options.DEFAULT_RUNGS})", f"(default {chains[0]}, or {chains[1]} without a ladder)",
-        f"(default {run_options.ANCHOR_CHAINS}, or 0)", f"(default {run_options.BURN_IN_SWEEPS} × length",
-        f"(default {until.rhat:g})", f"(default {until.ess:g})", f"(default {until.steps})",
-    ):  # fmt: skip
-        assert default in told
-    assert until.mcse is None and until.seconds is None
-
-
 # --- what is refused
 
 
@@ -505,13 +493,13 @@ def test_bad_settings_of_potential_are_named(work, out, capsys, settings, words)
 
 def numbers():
     """(command, option, a number that it must not be) for every option that is a number."""
-    (commands,) = (action.choices for action in _parser()._actions if action.choices)
     found = [("interpret", "--steps", "57"), ("interpret", "--burn-in", "57"), ("potential", "--burn-in", "57")]
     for name in ("train", "interpret", "motifs", "potential"):
-        for action in commands[name]._actions:
-            if action.type in (int, float, cli._beta):
-                wrong = {"seed": str(10**30), "mu": "inf"}.get(action.dest, "-1")
-                found.append((name, action.option_strings[-1], wrong))
+        for option, (kind, _) in options.described(COMMANDS[name].options).items():
+            if kind in (int, float) or option == "beta":
+                wrong = {"seed": str(10**30), "mu": "inf"}.get(option, "-1")
+                found.append((name, f"--{option.replace('_', '-')}", wrong))
+    assert len(found) > 20
     return found
 
 
@@ -522,33 +510,6 @@ def test_every_option_is_refused_under_its_own_name(work, done, out, capsys, nam
         capsys, [*(commands(work) | arguments)[name], f"{option}={wrong}"], out,
         [f"jaxmaxent: {option} must be ", wrong],
     )  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("message", "told"),
-    [
-        ("burn_in must be a multiple of thin = 5, got 7", "--burn-in must be a multiple of 5, got 7"),
-        ("rungs must be a multiple of chains = 5, got 7", "--rungs must be a multiple of --chains = 5, got 7"),
-        ("s.npy: letters must give the order, got None", "s.npy: --letters must give the order, got None"),
-        ("s.fa has no use for letters, got letters='ACGT'", "s.fa has no use for letters, got --letters 'ACGT'"),
-        ('take fewer, or evaluation="full"', 'take fewer, or --evaluation "full"'),
-    ],
-)
-def test_arguments_in_messages_are_spelled_as_options(message, told):
-    parser = _parser().parse_args(["interpret", "m", "s", "--beta", "1", "--out", "o"]).parser
-    assert parser.spelled(message) == told
-
-
-@pytest.mark.parametrize(
-    "message",
-    [
-        "/data/burn_in/steps must be a folder", "burn_in=3.fa is empty", "steps is no folder", "the label must be 0",
-        "stopped after steps 5", "ladder must begin with 0", "model must be a folder",
-    ],
-)  # fmt: skip
-def test_what_is_no_argument_of_a_command_stays_as_it_is(message):
-    parser = _parser().parse_args(["interpret", "m", "s", "--beta", "1", "--out", "o"]).parser
-    assert parser.spelled(message) == message
 
 
 TABLES = {
@@ -638,7 +599,7 @@ def test_output_that_exists_is_left_alone(work, out, capsys, name):
         out.mkdir()
         (out / "thesis.txt").write_text("years of work")
     refused(capsys, commands(work)[name], out, [out, "exists already", "--force"])
-    refused(capsys, [*commands(work)[name], "--force"], out, [out, "was not written here"])
+    refused(capsys, [*commands(work)[name], "--force"], out, [out, "was not written by jaxmaxent"])
 
 
 @pytest.mark.parametrize("name", ["train", "interpret", "motifs", "demo"])
@@ -648,13 +609,13 @@ def test_a_file_named_like_one_of_ours_makes_nothing_ours(work, done, out, capsy
         (out / mark).write_text("{}")
     (out / "thesis.txt").write_text("years of work")
     command = commands(work) | {"motifs": ["motifs", done]}
-    refused(capsys, [*command[name], "--force"], out, [out, "was not written here"])
+    refused(capsys, [*command[name], "--force"], out, [out, "was not written by jaxmaxent"])
 
 
 def test_potential_replaces_its_own_file_only(work, out, capsys):
     for text in ("years of work", "{}", "[1]", '{"format": "keras"}', ""):
         out.write_text(text)
-        refused(capsys, [*commands(work)["potential"], "--force"], out, [out, "was not written here"])
+        refused(capsys, [*commands(work)["potential"], "--force"], out, [out, "was not written by jaxmaxent"])
     out.write_text('{"format": "jaxmaxent-potential"}')
     assert (
         call(*commands(work)["potential"], "--limit", 1, "--chains", 32, "--steps", 500, "--force", "--out", out) == 0
@@ -805,7 +766,7 @@ def test_a_run_that_its_anchor_contradicts_is_advised_of_a_smaller_beta(done):
 
 @pytest.mark.slow
 def test_anchors_that_are_taken_in_turn_end_when_each_has_converged(work, tmp_path, monkeypatch):
-    monkeypatch.setattr(interpret, "_letters_at_once", lambda: 1)
+    monkeypatch.setattr(interpret, "group_size", lambda *_: 1)
     settings = [*EASY, "--beta", 100, "--ess", 150, "--max-steps", 20000]
     call("interpret", work.model, work.fasta, "--out", tmp_path / "out", *settings)
     run = Run.load(tmp_path / "out" / "run.npz")
@@ -821,10 +782,10 @@ def test_anchors_that_are_taken_in_turn_end_when_each_has_converged(work, tmp_pa
 LONG = ["--beta", 5, *LADDER, "--steps", 2000, "--burn-in", 100, "--limit", 2, "--evaluation", "incremental"]
 IN_TURN = """
 import sys
-from jaxmaxent.cli import _parser, main
+from jaxmaxent.cli import main
 from jaxmaxent.commands import _interpret as interpret
 from jaxmaxent.sampling.host._progress import Progress
-interpret._letters_at_once = lambda: 1
+interpret.group_size = lambda *_: 1
 Progress.advance = lambda *arguments, **numbers: print("block", flush=True)
 sys.exit(main(sys.argv[1:]))
 """
@@ -861,7 +822,7 @@ def test_a_process_that_was_stopped_and_killed_is_gone_on_with(work, out, kept, 
     code, said = stop([*command, out], kept, 0, signal.SIGINT)
     assert said.splitlines() == [
         f"jaxmaxent: interrupted; what was sampled is kept in {kept} (0 of 2 sequences are done), "
-        f"go on with: jaxmaxent resume {out}"
+        f"continue with: jaxmaxent resume {out}"
     ]
     assert code == 130
     assert stop(["resume", out, "--quiet"], kept, 1, signal.SIGKILL)[0] == -signal.SIGKILL
@@ -869,7 +830,7 @@ def test_a_process_that_was_stopped_and_killed_is_gone_on_with(work, out, kept, 
     assert call("resume", out, "--quiet") in (0, 3)
     assert not kept.exists()
     assert (out / "report.html").is_file()
-    monkeypatch.setattr(interpret, "_letters_at_once", lambda: 1)
+    monkeypatch.setattr(interpret, "group_size", lambda *_: 1)
     assert call(*command, work.folder / "whole") in (0, 3)
     assert_same_but_for_times(out, Run.load(work.folder / "whole" / "run.npz"))
 
@@ -894,7 +855,7 @@ def test_a_signal_is_heard_and_the_command_to_go_on_works(work, out, kept, done,
     said = capsys.readouterr().err
     assert said == (
         f"jaxmaxent: interrupted; what was sampled is kept in {kept} (0 of 3 sequences are done), "
-        f"go on with: jaxmaxent resume {out}\n"
+        f"continue with: jaxmaxent resume {out}\n"
     )
     assert not out.exists()
     assert call(*said.split("jaxmaxent ")[-1].split(), "--quiet") == 3
@@ -969,7 +930,7 @@ def test_resume_does_not_replace_what_has_come_meanwhile(work, out, done, monkey
     with monkeypatch.context() as patch:  # what would be refused in the end is refused before the sampling
         patch.setattr(job, "sample", raising(AssertionError("sampled")))
         patch.setattr(job, "resume", raising(AssertionError("sampled")))
-        for force, words in (([], "exists already"), (["--force"], "'summary.json' and no sound .jaxmaxent.json")):
+        for force, words in (([], "exists already"), (["--force"], "'summary.json' and no valid .jaxmaxent.json")):
             assert call("resume", out, "--quiet", *force) == 2
             assert words in capsys.readouterr().err
     shutil.rmtree(out)
@@ -987,7 +948,7 @@ def test_a_second_process_is_refused_and_changes_nothing(work, out, kept, monkey
         for command in (["resume", out], [*commands(work)["interpret"], "--force", "--out", out]):
             assert call(*command) == 2
             assert capsys.readouterr().err == (
-                f"jaxmaxent: {out} is being written by another process; wait for its end, or name another place\n"
+                f"jaxmaxent: {out} is being written by another process; wait until it ends, or name another place\n"
             )
     assert snapshot(out.parent) == before
     with owned(kept / "group-000000"):
@@ -1027,7 +988,7 @@ def test_a_job_killed_in_its_last_step_is_finished(work, out, kept, monkeypatch,
 def test_files_of_others_beside_a_job_stay(work, out, kept, monkeypatch, capsys):
     interrupted(work, out, monkeypatch)
     (kept / "thesis.doc").write_text("years of work")
-    refused(capsys, [*commands(work)["interpret"], "--force"], out, [kept, "thesis.doc was not written here"])
+    refused(capsys, [*commands(work)["interpret"], "--force"], out, [kept, "thesis.doc was not written by jaxmaxent"])
     assert call("resume", out, "--quiet") == 3
     assert [path.name for path in kept.iterdir()] == ["thesis.doc"]
     refused(capsys, commands(work)["interpret"], out.with_name("out"), [kept])
@@ -1080,9 +1041,9 @@ def each_array(folder):
 
 KEPT = {
     "missing": (shutil.rmtree, ["does not exist"]),
-    "no description": (lambda k: (k / "settings.json").unlink(), ["no sound settings.json"]),
-    "no JSON": (lambda k: (k / "settings.json").write_text("{"), ["no sound settings.json"]),
-    "a list": (lambda k: (k / "settings.json").write_text("[]"), ["no sound settings.json"]),
+    "no description": (lambda k: (k / "settings.json").unlink(), ["no valid settings.json"]),
+    "no JSON": (lambda k: (k / "settings.json").write_text("{"), ["no valid settings.json"]),
+    "a list": (lambda k: (k / "settings.json").write_text("[]"), ["no valid settings.json"]),
     "foreign": (lambda k: rewritten(k / "settings.json", lambda a: a.update(format="x")), ["has format 'x'"]),
     "newer": (lambda k: rewritten(k / "settings.json", lambda a: a.update(format_version=9)), ["version 9"]),
     "another seed": (
@@ -1124,6 +1085,56 @@ def test_what_cannot_be_gone_on_with_is_named_and_left(broken_off, out, kept, ca
     assert snapshot(out.parent) == before
 
 
+# The list of files is only one of two records of what a job was begun with.
+LISTS = {
+    "missing": lambda file: file.unlink(),
+    "cut off": lambda file: file.write_text(file.read_text()[:-9]),
+    "another kind": lambda file: rewritten(file, lambda a: a.update(kind="x")),
+    "no kind": lambda file: rewritten(file, lambda a: a.pop("kind")),
+    "a file renamed": lambda file: rewritten(file, lambda a: a["files"].update(x=a["files"].pop("anchors.npz"))),
+}
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+@pytest.mark.parametrize("case", LISTS)
+def test_a_damaged_list_of_files_is_told_in_a_line_and_nothing_is_left(
+    broken_off, out, kept, monkeypatch, capsys, case, hidden
+):
+    if hidden:
+        out.mkdir()
+        kept = out / ".jaxmaxent-checkpoint"
+        monkeypatch.setattr("os.path.ismount", lambda path: Path(path) == out)
+    shutil.copytree(broken_off, kept)
+    LISTS[case](kept / ".jaxmaxent.json")
+    assert call("resume", out, "--quiet") == 3
+    said = capsys.readouterr()
+    lines = [line for line in said.out.splitlines() if ".jaxmaxent.json" in line]
+    assert said.err == "" and len(lines) == (case != "a file renamed")
+    assert [path.name for path in out.parent.iterdir()] == ["out"]
+    assert {path.name for path in out.iterdir() if path.name.startswith(".")} == {".jaxmaxent.json"}
+
+
+def test_a_job_with_a_damaged_list_can_be_discarded_and_is_known_when_half_deleted(work, broken_off, out, kept):
+    for left in ([], ["model", "anchors.npz", "group-000000"]):
+        shutil.copytree(broken_off, kept)
+        (kept / ".jaxmaxent.json").write_text("{")
+        for path in (kept / name for name in left):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        discard(kept)
+        assert not kept.exists()
+
+
+def test_output_that_has_a_damaged_list_is_not_taken_for_that_of_a_job(work, done, broken_off, out, kept, capsys):
+    shutil.copytree(done, out)
+    shutil.copytree(broken_off, kept)
+    for change in (lambda about: about.pop("kind"), lambda about: about["notes"].clear()):
+        rewritten(out / ".jaxmaxent.json", change)
+        (kept / ".jaxmaxent.json").write_text("{")
+        assert call("resume", out, "--quiet") == 2
+        assert "exists already" in capsys.readouterr().err and kept.is_dir()
+        shutil.copy(done / ".jaxmaxent.json", out)
+
+
 def test_a_group_killed_before_its_first_save_begins_anew(broken_off, out, kept):
     shutil.copytree(broken_off, kept)
     for state in kept.glob("group-000000/*-step-*"):
@@ -1151,7 +1162,7 @@ def test_a_damaged_checkpoint_is_told_in_a_line_and_the_one_before_it_taken(work
 def test_a_demo_that_is_interrupted_gives_no_advice_that_cannot_be_followed(out, monkeypatch, capsys, number, code):
     monkeypatch.setattr(demo.train, "run", lambda *a, **k: None)
     monkeypatch.setattr(demo, "write_example", lambda *a, **k: None)
-    monkeypatch.setattr(demo.interpret, "run", raising(Interrupted("go on with: jaxmaxent resume gone/run", number)))
+    monkeypatch.setattr(demo.interpret, "run", raising(Interrupted("continue with: jaxmaxent resume gone/run", number)))
     assert call("demo", "--out", out, "--quiet") == code
     assert capsys.readouterr().err == "jaxmaxent: interrupted; nothing was written under its final name\n"
     assert not list(out.parent.iterdir())

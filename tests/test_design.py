@@ -54,7 +54,9 @@ ALLOWED = {
         "kernels",
         "models",
         "plot",
+        "testing",
     },
+    "testing": GROUND | {"ensembles", "evaluate", "kernels"},
 }
 ALLOWED |= {
     room: {below for below, lower in LEVEL.items() if lower < level}

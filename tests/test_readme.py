@@ -18,13 +18,14 @@ def blocks(language):
 def test_python_example_runs_on_what_the_demo_makes(tmp_path, monkeypatch, capsys):
     from jaxmaxent.commands import _train as train
     from jaxmaxent.commands._demo import write_example
+    from jaxmaxent.commands._options import TrainOptions
 
     example = blocks("python")[0]
     assert len(example.strip().splitlines()) <= 15
     monkeypatch.chdir(tmp_path)
     Path("demo").mkdir()
     write_example(Path("demo"), seed=0, sequences=200, anchors=3)
-    train.run("demo/train.tsv", "demo/model", epochs=1, progress=False)
+    train.run(TrainOptions(table="demo/train.tsv", out="demo/model", epochs=1, quiet=True))
     small = example.replace("names=anchors.names)", "names=anchors.names, ladder=3, chains=2, steps=40)")
     assert small != example
     exec(compile(small, "README.md", "exec"), {})

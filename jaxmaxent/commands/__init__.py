@@ -1,1 +1,4 @@
-"""What the command line does, a file a command: read, call the library, write. `cli` parses and reports errors."""
+"""The commands of the command line, one per file: each reads files, calls the library and writes its output.
+
+`cli` calls them and reports errors.
+"""

@@ -1,10 +1,11 @@
-"""What the commands share: reading sequences for a network, drawing where that works, and writing JSON."""
+"""Functions that commands share: reading sequences for a network, noting pictures that fail, and writing JSON."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import math
+import typing
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,36 +15,28 @@ import jax
 import numpy as np
 
 from jaxmaxent import checks
+from jaxmaxent.commands._options import AnchorOptions, Headers, Unit
 from jaxmaxent.console import say as say
 from jaxmaxent.data import LeftOut, Sequences, read_sequences
 from jaxmaxent.ensembles import Ensemble, composition
-from jaxmaxent.models import Network, load, predict, representation
+from jaxmaxent.models import Network, predict, representation
 from jaxmaxent.sampling import device_name
 
-HEADERS = ("names", "labels")
+HEADERS = typing.get_args(Headers)
 
 
-def read_for(
-    network: Network,
-    path: str,
-    *,
-    letters: str | None,
-    limit: int | None,
-    called: int | None = None,
-    headers: str | None = None,
-    skip_invalid: bool = False,
-) -> Sequences:
-    """The sequences of a file, of the length the network takes.
+def read_for(network: Network, options: AnchorOptions) -> Sequences:
+    """Return the sequences of a file, which must have the length that the network takes.
 
-    With `called` only those that the network gives this class, rightly if the file has labels; of these the first
-    `limit`. With `skip_invalid` those with other letters are left out, and a line says how many.
+    With `called`, only those are kept that the network assigns to this class, correctly if the file has labels; the
+    limit counts these. With `skip_invalid`, sequences with other letters are left out, and a line says how many.
     """
-    architecture = network.architecture
-    limit = None if limit is None else checks.integer("limit", limit, at_least=1)
+    architecture, path, called = network.architecture, options.sequences, options.called
+    limit = None if options.limit is None else checks.integer("limit", options.limit, at_least=1)
     with telling_what_is_left_out():
         sequences = read_sequences(
-            path, alphabet=architecture.alphabet, letters=letters, labels_in_header=are_labels(headers),
-            limit=limit if called is None else None, skip_invalid=skip_invalid,
+            path, alphabet=architecture.alphabet, letters=options.letters, labels_in_header=are_labels(options.headers),
+            limit=limit if called is None else None, skip_invalid=options.skip_invalid,
         )  # fmt: skip
     if sequences.tokens.shape[1] != architecture.length:
         raise ValueError(
@@ -55,7 +48,7 @@ def read_for(
 
 
 def are_labels(headers: str | None) -> bool | None:
-    """Whether FASTA headers are labels, from "labels" or "names"; None where the file decides."""
+    """Return whether FASTA headers are labels, given "labels" or "names"; None lets the file decide."""
     if headers is not None and headers not in HEADERS:
         raise ValueError(f"headers must be {' or '.join(HEADERS)}, got {checks.shown(headers)}")
     return None if headers is None else headers == "labels"
@@ -63,7 +56,7 @@ def are_labels(headers: str | None) -> bool | None:
 
 @contextlib.contextmanager
 def telling_what_is_left_out() -> Iterator[None]:
-    """Print a line for what a reader leaves out in the block, instead of a warning."""
+    """Print a line about sequences or motifs that a reader leaves out in the block, instead of a warning."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", LeftOut)
         yield
@@ -75,6 +68,7 @@ def telling_what_is_left_out() -> Iterator[None]:
 
 
 def _called(network: Network, sequences: Sequences, unit: int, path: str) -> Sequences:
+    """Return the sequences that the network assigns to a class, correctly if they have labels."""
     units = network.architecture.units
     unit = checks.integer("called", unit, at_least=0)
     if unit >= units:
@@ -83,51 +77,30 @@ def _called(network: Network, sequences: Sequences, unit: int, path: str) -> Seq
     if sequences.labels is not None:
         chosen &= sequences.labels == unit
     if not chosen.any():
-        rightly = "" if sequences.labels is None else " rightly"
+        correctly = "" if sequences.labels is None else " correctly"
         raise ValueError(
-            f"called must be a class that the network{rightly} gives some sequence of {path}, got {unit}, "
-            f"which none of its {len(sequences)} has"
+            f"called must be a class that the network{correctly} assigns to at least one of the {len(sequences)} "
+            f"sequences of {path}, got {unit}"
         )
     return sequences.take(chosen)
 
 
-def load_ensemble(
-    model: str,
-    path: str,
-    *,
-    beta: float,
-    mu: float,
-    unit: Any,
-    letters: str | None,
-    limit: int | None,
-    called: int | None = None,
-    headers: str | None = None,
-    skip_invalid: bool = False,
-) -> tuple[Ensemble, Sequences]:
-    """The ensemble of every sequence in a file under a saved network, and the sequences."""
-    network = load(model)
-    sequences = read_for(
-        network, path, letters=letters, limit=limit, called=called, headers=headers, skip_invalid=skip_invalid
-    )
-    return ensemble_of(network, sequences, beta=beta, mu=mu, unit=unit), sequences
-
-
-def ensemble_of(network: Network, sequences: Sequences, *, beta: Any, mu: float, unit: Any) -> Ensemble:
-    """The ensemble of sequences under a network, with a GC field where there is G and C."""
+def ensemble_of(network: Network, sequences: Sequences, *, beta: Any, mu: float, unit: Unit | None) -> Ensemble:
+    """Return the ensemble of sequences under a network, with a GC field if the alphabet has G and C."""
     alphabet, mu = network.architecture.alphabet, float(checks.factor("mu", mu))
     has_gc = {"G", "C"} <= set(alphabet.letters)
     if mu and not has_gc:
-        raise ValueError(f"--mu acts on G and C, which the alphabet {alphabet.letters!r} does not have; got {mu:g}")
+        raise ValueError(f"mu must be 0 for the alphabet {alphabet.letters!r}, which has no G or C, got {mu:g}")
     fields = [composition("GC", mu, alphabet=alphabet)] if has_gc else []
-    # Letters, as the tokens of a few short sequences can look like a one-hot.
+    # Letters are passed because the tokens of a few short sequences can look like a one-hot array.
     letters = alphabet.decode(sequences.tokens)
     return Ensemble.create(representation(network), letters, beta=beta, unit=unit, fields=fields, alphabet=alphabet)
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON that every reader takes: NaN and infinity become null, NumPy numbers plain ones.
+    """Write JSON that every reader accepts: NaN and infinity become null, and NumPy numbers become plain ones.
 
-    Letters outside ASCII are escaped: names come back as they were, and do nothing to a terminal that shows the file.
+    Letters outside ASCII are escaped. Names come back unchanged, and cannot affect a terminal that shows the file.
     """
     path.write_text(json.dumps(_plain(value), indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
@@ -145,7 +118,7 @@ def _plain(value: Any) -> Any:
 
 
 def versions() -> dict[str, str]:
-    """Versions of what the result depends on, and the device."""
+    """Return the versions of the packages that the result depends on, and the device."""
     import flax
 
     import jaxmaxent
@@ -160,14 +133,14 @@ def versions() -> dict[str, str]:
 
 
 class Missed:
-    """Pictures that could not be drawn, by the reason. Pictures must not cost the numbers they show."""
+    """The pictures that could not be drawn, by the reason. A picture that fails must not cost the numbers it shows."""
 
     def __init__(self) -> None:
         self._pictures: dict[str, list[str]] = {}
 
     @contextlib.contextmanager
     def drawing(self, picture: str) -> Iterator[None]:
-        """Note a picture if the block fails with an exception, which goes no further."""
+        """Note a picture if the block raises an exception, and suppress the exception."""
         try:
             yield
         except Exception as error:  # of any type: a font, a package that is missing, a number that cannot be drawn
@@ -175,7 +148,7 @@ class Missed:
             self._pictures.setdefault(f"{type(error).__name__}: {reason}", []).append(picture)
 
     def told(self) -> list[str]:
-        """A sentence for each reason."""
+        """Return one sentence per reason."""
         return [f"Not drawn: {_some(pictures)} ({reason})" for reason, pictures in self._pictures.items()]
 
 
@@ -185,6 +158,6 @@ def _some(names: list[str], at_most: int = 3) -> str:
 
 
 def file_name(name: str, index: int) -> str:
-    """A name that is safe on every file system: its number, then what is safe of it."""
+    """Return a name that is safe on every file system: the number, then the name with unsafe letters replaced."""
     safe = "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "_" for c in name)[:60]
     return f"{index:04d}_{safe}"

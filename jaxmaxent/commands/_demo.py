@@ -1,4 +1,4 @@
-"""`jaxmaxent demo`: the whole path on sequences made on the spot."""
+"""`jaxmaxent demo`: train, interpret and solve for μ on sequences made on the spot."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from jaxmaxent.commands import _interpret as interpret
 from jaxmaxent.commands import _potential as potential
 from jaxmaxent.commands import _train as train
 from jaxmaxent.commands._common import say, write_json
+from jaxmaxent.commands._options import DemoOptions, InterpretOptions, PotentialOptions, TrainOptions
 from jaxmaxent.data import Sequences, write_fasta
 from jaxmaxent.data._example import ctcf_example
 from jaxmaxent.files import new_folder
@@ -22,39 +23,38 @@ from jaxmaxent.results import Run
 from jaxmaxent.sampling import Interrupted
 
 
-def run(out: str, *, seed: int = 0, force: bool = False, progress: bool = True) -> Run:
-    """Make sequences, train, interpret three of them, solve for μ; fill the folder `out`."""
-    seed = checks.integer("seed", seed, at_least=0, at_most=checks.MOST_SEED)
-    began = time.perf_counter()
-    quiet = {"seed": seed, "progress": progress}
-    with new_folder(out, kind="demo", force=force) as folder:
+def run(options: DemoOptions) -> Run:
+    """Make sequences, train, interpret three of them, solve for μ; fill the output folder and return the run."""
+    seed = checks.integer("seed", options.seed, at_least=0, at_most=checks.MOST_SEED)
+    began, shared = time.perf_counter(), {"seed": seed, "quiet": options.quiet}
+    with new_folder(options.out, kind="demo", force=options.force) as folder:
         say("1/4 making 6,000 sequences: half with a CTCF site, half their shuffles")
         write_example(folder, seed=seed, sequences=6000, anchors=3)
+        model, anchors = str(folder / "model"), str(folder / "anchors.fa")
 
         say("2/4 training the published CTCF network on them")
-        model, anchors = str(folder / "model"), str(folder / "anchors.fa")
-        train.run(str(folder / "train.tsv"), model, test=str(folder / "test.tsv"), epochs=8, **quiet)
+        table, test = str(folder / "train.tsv"), str(folder / "test.tsv")
+        train.run(TrainOptions(table=table, out=model, test=test, epochs=8, **shared))
 
-        say("3/4 sampling what the network treats as equal to three of the sequences, until R-hat is below 1.05")
-        # Less than what `interpret` asks for, so that it takes half a minute.
-        settings: dict[str, Any] = {"beta": 30.0, "rungs": 8, "burn_in": 1000, "rhat": 1.05, "ess": 100.0}
+        say("3/4 sampling the inputs that the network treats as the same as three of them, until R-hat is below 1.05")
+        # Less is asked for than by `interpret`, so that this takes half a minute.
+        easy: dict[str, Any] = {"beta": 30.0, "rungs": 8, "burn_in": 1000, "rhat": 1.05, "ess": 100.0}
+        inputs = {"model": model, "sequences": anchors}
         with _forgetting():
-            result = interpret.run(model, anchors, str(folder / "run"), **settings, **quiet)
+            result = interpret.run(InterpretOptions(**inputs, out=str(folder / "run"), **easy, **shared))
 
         say("4/4 solving for the chemical potential that gives a GC content of 0.41")
-        potential.run(
-            model, anchors, str(folder / "potential.json"), gc=0.41, beta=30.0, limit=1, chains=8, steps=500,
-            tolerance=0.05, **quiet,
-        )  # fmt: skip
+        easy = {"beta": 30.0, "limit": 1, "steps": 500, "tolerance": 0.05}
+        potential.run(PotentialOptions(**inputs, out=str(folder / "potential.json"), gc=0.41, **easy, **shared))
         write_json(folder / "demo.json", {"seed": seed, "seconds": time.perf_counter() - began})
-    say(f"done in {time.perf_counter() - began:.0f} s. Open {Path(out) / 'run' / 'report.html'}")
-    say("The tall letters are the CTCF site that the network has learned; everywhere else any letter will do.")
+    say(f"done in {time.perf_counter() - began:.0f} s. Open {Path(options.out) / 'run' / 'report.html'}")
+    say("The tall letters are the CTCF site that the network has learned. Everywhere else any letter will do.")
     return result
 
 
 @contextlib.contextmanager
 def _forgetting() -> Iterator[None]:
-    """The folder goes when the demo is interrupted, and what was kept in it, so there is nothing to go on with."""
+    """Give no advice to continue: the folder of an interrupted demo is deleted with all that was kept in it."""
     try:
         yield
     except Interrupted as stop:
@@ -62,7 +62,7 @@ def _forgetting() -> Iterator[None]:
 
 
 def write_example(folder: Path, *, seed: int, sequences: int, anchors: int) -> None:
-    """Write train.tsv and test.tsv (a sixth of the sequences), and anchors.fa, sites of the latter."""
+    """Write train.tsv, test.tsv (a sixth of the sequences) and anchors.fa, sequences of the latter with a site."""
     rng = np.random.default_rng(seed)
     example = ctcf_example(rng, sequences // 2)
     order = rng.permutation(len(example))

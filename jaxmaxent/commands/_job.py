@@ -1,18 +1,15 @@
-"""What `interpret` has to do, kept beside its output until that is written, so that nothing is lost on the way.
+"""The work of `interpret`, kept beside its output until that is written, so that an interruption loses nothing.
 
-The folder RUN.checkpoint, hidden in RUN where nothing can be kept beside it, holds all that is needed to go on, on
-another machine too: the network and the sequences (copies, as files may change), the settings with every default
-filled in, each finished group of sequences as a run, and the checkpoint of the group that is being sampled. Every
-group's result follows from these alone, so a job that was killed at any moment ends as it would have otherwise.
+The folder RUN.checkpoint, hidden in RUN where nothing can be kept beside it, holds all that is needed to continue, on
+another machine too: copies of the network and the sequences, the settings with every default filled in, each finished
+group of sequences as a run, and the checkpoint of the group that is being sampled. These alone decide the result of
+every group, so a job that was killed at any moment ends as it would have otherwise.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
-import json
-import re
 import shlex
 import shutil
 import signal
@@ -27,12 +24,25 @@ import numpy as np
 
 from jaxmaxent.checks import random_key
 from jaxmaxent.commands._common import ensemble_of, say, versions
+from jaxmaxent.commands._kept import (
+    ANCHORS,
+    KIND,
+    MODEL,
+    SUFFIX,
+    check_files,
+    check_place,
+    discard,
+    folder_of,
+    has_sound_list,
+    identifier_of,
+    read_about,
+    write_about,
+)
+from jaxmaxent.commands._options import ChainOptions, SamplingOptions, StoppingOptions, values
 from jaxmaxent.data import Sequences
 from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.files import (
-    HIDDEN,
     MANIFEST,
-    PARTIAL,
     Busy,
     Refused,
     belongings,
@@ -40,7 +50,6 @@ from jaxmaxent.files import (
     lies_inside,
     new_folder,
     read_manifest,
-    refusing,
     resolved,
 )
 from jaxmaxent.files._checkpoints import Checkpoints, DamagedCheckpointWarning
@@ -48,84 +57,58 @@ from jaxmaxent.models import Network, load, save
 from jaxmaxent.results import Run, join
 from jaxmaxent.sampling import Interrupted, Precision, resume, sample
 
-FORMAT = "jaxmaxent-interpretation"
-FORMAT_VERSION = 4
-SETTINGS, MODEL, ANCHORS = "settings.json", "model", "anchors.npz"
-SUFFIX = ".checkpoint"
-KIND, OUTPUT = "job", "interpretation"  # of the folder, and of the output, in the lists of their files
+OUTPUT = "interpretation"  # the kind of the output, in the list of its files
 RUN = "run.npz"  # in the output
-# What comes into the folder after it was begun.
-_ADDED = re.compile(
-    rf"group-\d{{6}}\.npz|group-\d{{6}}/(about\.json|\d+-step-\d+\.npz)({re.escape(PARTIAL)})?"
-    rf"|(.*/)?{re.escape(HIDDEN)}.*"
-)
 
 
-@dataclasses.dataclass(frozen=True)
-class Settings:
-    """What decides the result besides the network and the sequences; plain values.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class JobSettings(SamplingOptions):
+    """Everything that decides the result of a job besides the network and the sequences; plain values.
+
+    Options that were not given have the value that the library chose.
 
     Attributes:
-        beta, mu, unit: of the ensemble; β is one number, or one for each sequence.
-        reasons: why each has its β, where it was chosen for it.
-        rungs: rungs of the ladder; 1 for β alone.
-        chains: chains at every rung.
-        anchor_chains: chains beside them that start at the anchor.
-        burn_in: steps of the warm-up.
-        steps: steps after it, or None where `until` decides.
-        until: what ends a run, and after how much time for each sequence it gives up; or None.
-        seed: of the random numbers.
-        evaluation: how proposals are evaluated, decided once for all groups.
-        group: so many sequences are sampled side by side.
-        pictures: so many of the sequences are drawn.
-        force: whether the output may replace an older one.
+        beta: one number, or one per sequence.
+        reasons: why each sequence has its β, where it was chosen automatically.
+        group: the number of sequences that are sampled side by side.
     """
 
     beta: float | tuple[float, ...]
     reasons: tuple[str, ...]
-    mu: float
-    unit: int | tuple[int, int] | None
-    rungs: int
-    chains: int
-    anchor_chains: int
-    burn_in: int
-    steps: int | None
-    until: Precision | None
-    seed: int
-    evaluation: str
     group: int
-    pictures: int
-    force: bool
 
     @classmethod
-    def from_json(cls, saved: dict[str, Any]) -> Settings:
-        """The settings that `dataclasses.asdict` made, out of JSON."""
-        until = None if saved["until"] is None else Precision(**saved["until"])
-        unit = tuple(saved["unit"]) if isinstance(saved["unit"], list) else saved["unit"]
-        beta = tuple(saved["beta"]) if isinstance(saved["beta"], list) else saved["beta"]
-        return cls(**saved | {"until": until, "unit": unit, "beta": beta, "reasons": tuple(saved["reasons"])})
+    def from_json(cls, saved: dict[str, Any]) -> JobSettings:
+        """Return the settings that `dataclasses.asdict` turned into JSON."""
+        lists: dict[str, Any] = {name: tuple(value) for name, value in saved.items() if isinstance(value, list)}
+        return cls(**saved | lists)
+
+    @property
+    def until(self) -> Precision | None:
+        """The precision that ends a run; None if a number of steps does."""
+        return None if self.steps is not None else precision_of(self)
 
     @property
     def told_beta(self) -> str:
-        """β for the reader."""
+        """β as readers see it."""
         betas = self.beta if isinstance(self.beta, tuple) else (self.beta,)
         least, most = min(betas), max(betas)
         return f"{least:.3g}" if least == most else f"{least:.3g} to {most:.3g}"
 
+    def plain(self) -> dict[str, Any]:
+        """Return the settings as the summary of a run shows them."""
+        hidden = {"force", "reasons", "group", *values(self, StoppingOptions)}
+        shown = {name: value for name, value in dataclasses.asdict(self).items() if name not in hidden}
+        return shown | {"until": None if self.until is None else dataclasses.asdict(self.until)}
+
     def sampling(self, anchors: int) -> dict[str, Any]:
-        """Arguments of `sample` for a group of so many anchors, whose times add up."""
+        """Return the arguments of `sample` for a group of anchors; the limits on seconds of all of them add up."""
         until = self.until
         if until is not None and until.seconds is not None:
             until = dataclasses.replace(until, seconds=until.seconds * anchors)
-        return {
-            "ladder": None if self.rungs == 1 else self.rungs,
-            "chains": self.chains,
-            "anchor_chains": self.anchor_chains,
-            "burn_in": self.burn_in,
-            "steps": self.steps,
-            "until": until,
-            "evaluation": self.evaluation,
-        }
+        arguments = values(self, ChainOptions) | {"until": until}
+        rungs = arguments.pop("rungs")
+        return arguments | {"ladder": None if rungs == 1 else rungs}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,9 +116,9 @@ class Job:
     """A network, sequences and settings, and the folder that keeps them and what has been sampled.
 
     Attributes:
-        out: where the result will be.
-        folder: where everything is kept until then.
-        identifier: what no other job is called; the list of the output's files repeats it.
+        out: the folder in which the result will be.
+        folder: the folder that keeps everything until then.
+        identifier: the name of this job and no other; the list of the output's files repeats it.
         network: the network.
         anchors: the sequences.
         settings: the settings.
@@ -146,47 +129,45 @@ class Job:
     identifier: str
     network: Network
     anchors: Sequences
-    settings: Settings
+    settings: JobSettings
 
     @classmethod
-    def begin(cls, out: str, network: Network, anchors: Sequences, settings: Settings) -> Job:
+    def begin(cls, out: str, network: Network, anchors: Sequences, settings: JobSettings) -> Job:
         """Make the folder; a job that is in its place is discarded if `settings.force`."""
         check_place(out, force=settings.force)
         place = resolved(out)
         beside, inside = belongings(place, SUFFIX)
         for kept in (beside, inside):
-            if kept.is_dir():
-                _discard(kept)
+            discard(kept)
         folder = inside if lies_inside(place) else beside
         identifier = uuid.uuid4().hex
         with new_folder(folder, kind=KIND, notes={"identifier": identifier}) as scratch:
             save(network, scratch / MODEL)
             np.savez_compressed(scratch / ANCHORS, tokens=anchors.tokens)
             about: dict[str, Any] = {"settings": dataclasses.asdict(settings), "names": list(anchors.names)}
-            about |= {"versions": versions(), "files": _checksums(scratch)}
-            about |= {"format": FORMAT, "format_version": FORMAT_VERSION, "checksum": _checksum(_canonical(about))}
-            (scratch / SETTINGS).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+            write_about(scratch, about | {"identifier": identifier, "versions": versions()})
         return cls(Path(out), folder, identifier, network, anchors, settings)
 
     @classmethod
     def open(cls, out: str) -> Job:
-        """What `begin` made.
+        """Return the job that `begin` made.
 
         Raises:
             ValueError: if the folder is missing, damaged or of another kind.
         """
         folder = folder_of(out)
-        about = _read(folder)
-        _check_files(folder, about)
+        about = read_about(folder)
+        check_files(folder, about)
         network = load(folder / MODEL)
         with np.load(folder / ANCHORS, allow_pickle=False) as archive:
             tokens = archive["tokens"]
         alphabet = network.architecture.alphabet
         anchors = Sequences(tokens, tuple(about["names"]), alphabet=alphabet)
-        return cls(Path(out), folder, _identifier(folder), network, anchors, Settings.from_json(about["settings"]))
+        settings = JobSettings.from_json(about["settings"])
+        return cls(Path(out), folder, about["identifier"], network, anchors, settings)
 
     def sampled(self, *, progress: bool) -> Run:
-        """Sample all groups, or what is left of them, and tell how each sequence ended."""
+        """Sample all groups, or those that are left, and print how each sequence ended."""
         given = self.settings
         ensemble = ensemble_of(self.network, self.anchors, beta=given.beta, mu=given.mu, unit=given.unit)
         parts = []
@@ -197,16 +178,16 @@ class Job:
         return join(parts)
 
     def _group(self, first: int, ensemble: Ensemble, progress: bool) -> Run:
-        """One group, all of one size so that one program serves them: the last is filled up with its last anchor."""
+        """Return the run of one group. All have one size, so that one program serves them: the last anchor fills up."""
         done = self.folder / f"group-{first:06d}.npz"
         if done.is_file():
-            with _advising(f"delete {done} to sample these sequences anew"):
+            with _advising(f"delete {done} to sample these sequences again"):
                 return Run.load(done)
         count = len(self.anchors)
         indices = np.minimum(np.arange(first, first + self.settings.group), count - 1)
         mine, checkpoint = ensemble.take(indices), done.with_suffix("")
         if any(checkpoint.glob("*-step-*.npz")):
-            with _saying_what_is_damaged(), _advising(f"delete {checkpoint} to sample these sequences anew"):
+            with _saying_what_is_damaged(), _advising(f"delete {checkpoint} to sample these sequences again"):
                 part = resume(checkpoint, mine, keep_checkpoint=True, progress=progress)
         else:
             shutil.rmtree(checkpoint, ignore_errors=True)  # of a process killed before its first save
@@ -221,23 +202,23 @@ class Job:
         return part
 
     @contextlib.contextmanager
-    def kept(self, *, fresh: bool) -> Iterator[None]:
-        """Say where things are kept if the block does not end well.
+    def kept(self, *, begun_here: bool) -> Iterator[None]:
+        """Say where the work is kept if the block does not end well.
 
-        A fresh job in which nothing was sampled yet takes its folder away instead.
+        A job that was begun by this process takes its folder away instead, if nothing was sampled yet.
         """
         try:
             yield
         except (KeyboardInterrupt, SystemExit) as stop:
-            if fresh and not self._has_begun():
+            if begun_here and not self._has_begun():
                 self.remove()
                 raise
             number = signal.SIGINT if isinstance(stop, KeyboardInterrupt) else signal.SIGTERM
             raise Interrupted(f"interrupted; {self._told()}", getattr(stop, "signal", number)) from None
         except Exception as error:
-            if fresh and not self._has_begun():
+            if begun_here and not self._has_begun():
                 self.remove()
-            elif fresh and not isinstance(error, ArithmeticError):  # a network that fails will fail there again
+            elif begun_here and not isinstance(error, ArithmeticError):  # a network that fails will fail there again
                 error.add_note(self._told())
             raise
 
@@ -248,7 +229,7 @@ class Job:
         done = min(len(list(self.folder.glob("group-*.npz"))) * self.settings.group, len(self.anchors))
         return (
             f"what was sampled is kept in {self.folder} ({done} of {len(self.anchors)} sequences are done), "
-            f"go on with: jaxmaxent resume {shlex.quote(str(self.out))}"
+            f"continue with: jaxmaxent resume {shlex.quote(str(self.out))}"
         )
 
     def remove(self) -> None:
@@ -257,87 +238,30 @@ class Job:
         Raises:
             ValueError: if something in it cannot be deleted.
         """
-        _discard(self.folder)
-
-
-def folder_of(out: str) -> Path:
-    """Where the job whose output goes to `out` is kept, or would be if there is none."""
-    beside, inside = belongings(resolved(out), SUFFIX)
-    return inside if inside.is_dir() and not beside.is_dir() else beside
-
-
-def check_place(out: str, *, force: bool) -> None:
-    """ValueError if a job is kept for `out` that may not be discarded, or something else in its place."""
-    for kept in belongings(resolved(out), SUFFIX):
-        with refusing(kept, "read"):
-            if not kept.exists() or (kept.is_dir() and not entries(kept)):
-                continue
-            if not force:
-                raise ValueError(
-                    f"{kept} keeps an interrupted run: go on with `jaxmaxent resume {shlex.quote(str(out))}`, or "
-                    "discard it with --force"
-                )
-            if foreign := _foreign(kept):
-                raise ValueError(f"{kept} is not discarded, as {foreign} was not written here; move it elsewhere")
+        if self.folder.is_dir() and not has_sound_list(self.folder):
+            say(f"the list of files {self.folder / MANIFEST} was missing or damaged; it was not needed")
+        discard(self.folder)
 
 
 def delivered(out: str) -> Run | None:
-    """The result of a job whose output is written already, as that of one killed in its last step; otherwise None.
+    """Return the result of a job that was killed after its output was written; otherwise None.
 
     What is left of the job is deleted.
     """
     folder, place = folder_of(out), resolved(out)
     written = read_manifest(place)
-    if written is None or written["kind"] != OUTPUT or not (place / RUN).is_file():
+    if written is None or written.get("kind") != OUTPUT or not (place / RUN).is_file():
         return None
-    if folder.exists() and entries(folder) and written["notes"].get("job") != _identifier(folder):
+    if folder.exists() and entries(folder) and written["notes"].get("job") != identifier_of(folder):
         return None
     run = Run.load(place / RUN)
-    _discard(folder)
+    discard(folder)
     return run
-
-
-def _identifier(folder: Path) -> str:
-    about = read_manifest(folder)
-    return "" if about is None or about["kind"] != KIND else str(about["notes"].get("identifier"))
-
-
-def _foreign(folder: Path) -> str | None:
-    """What in the place of a job was not written there by one; None if there is nothing."""
-    ours = _ours(folder)
-    if not ours:
-        return "what is there"
-    return next((name for name in _files(folder) if name not in ours and not _ADDED.fullmatch(name)), None)
-
-
-def _ours(folder: Path) -> set[str]:
-    """The files that a job was begun with; none in a folder that is not of one."""
-    about = read_manifest(folder)
-    return set() if about is None or about["kind"] != KIND else {MANIFEST, *about["files"]}
-
-
-def _files(folder: Path) -> list[str]:
-    paths = [path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir()]
-    return sorted((path.relative_to(folder).as_posix() for path in paths), key=lambda name: (name == MANIFEST, name))
-
-
-def _discard(folder: Path) -> None:
-    """Delete the folder of a job, the list of its files last: until then it is known as one. Files of others stay."""
-    if not folder.is_dir():
-        return
-    with refusing(folder, "deleted"):
-        ours = _ours(folder)
-        for name in _files(folder) if ours else ():
-            if name in ours or _ADDED.fullmatch(name):
-                (folder / name).unlink()
-        for path in [*sorted((path for path in folder.rglob("*") if path.is_dir()), reverse=True), folder]:
-            if not any(path.iterdir()):
-                path.rmdir()
 
 
 @contextlib.contextmanager
 def _advising(advice: str) -> Iterator[None]:
-    """Say what to do where something that was kept cannot be gone on with, as it is damaged or the like."""
+    """Add what to do to an error that says that what was kept is damaged, or the like."""
     try:
         yield
     except (Busy, Refused):
@@ -349,7 +273,7 @@ def _advising(advice: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _saying_what_is_damaged() -> Iterator[None]:
-    """Print a warning on a damaged checkpoint as a line, without the place in the source."""
+    """Print a warning about a damaged checkpoint as a line, without the place in the source."""
     with warnings.catch_warnings():
         warnings.simplefilter("always", DamagedCheckpointWarning)
         show = warnings.showwarning
@@ -361,45 +285,18 @@ def _saying_what_is_damaged() -> Iterator[None]:
         yield
 
 
-def _read(folder: Path) -> dict[str, Any]:
-    """The description of a job."""
-    if not folder.is_dir():
-        raise ValueError(
-            f"{folder} does not exist, expected the folder that an interrupted `jaxmaxent interpret` keeps"
-        )
-    try:
-        about = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
-        kind, version, checksum = (about.pop(key) for key in ("format", "format_version", "checksum"))
-    except (OSError, ValueError, AttributeError, KeyError, TypeError, RecursionError) as error:
-        raise ValueError(
-            f"{folder} is damaged or was not made by `jaxmaxent interpret`: no sound {SETTINGS}"
-        ) from error
-    if kind != FORMAT or not isinstance(version, int) or version != FORMAT_VERSION:
-        raise ValueError(
-            f"{folder} has format {kind!r} version {version!r}, expected {FORMAT!r} version {FORMAT_VERSION}"
-        )
-    if checksum != _checksum(_canonical(about)):
-        raise ValueError(f"{folder} is damaged: {SETTINGS} does not have its checksum")
-    return about
+def precision_of(options: StoppingOptions) -> Precision:
+    """Return the precision that options ask for; what was not given has the default of `Precision`."""
+    given = {name: value for name, value in values(options, StoppingOptions).items() if value is not None}
+    return Precision(**{_in_precision(name): value for name, value in given.items()})
 
 
-def _check_files(folder: Path, about: dict[str, Any]) -> None:
-    """ValueError unless the files in the folder of a job are those it was begun with."""
-    found = _checksums(folder)
-    for name, expected in about["files"].items():
-        if found.get(name) != expected:
-            state = "does not have its checksum" if name in found else "is missing"
-            raise ValueError(f"{folder} is damaged: {name} {state}")
+def stopping_of(until: Precision | None) -> dict[str, Any]:
+    """Return the options that ask for a precision; all are None without one."""
+    names = [field.name for field in dataclasses.fields(StoppingOptions)]
+    return {name: None if until is None else getattr(until, _in_precision(name)) for name in names}
 
 
-def _checksums(folder: Path) -> dict[str, str]:
-    files = [folder / ANCHORS, *sorted((folder / MODEL).glob("[!.]*"))]
-    return {str(file.relative_to(folder)): _checksum(file.read_bytes()) for file in files if file.is_file()}
-
-
-def _checksum(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
-def _canonical(about: dict[str, Any]) -> bytes:
-    return json.dumps(about, sort_keys=True).encode()
+def _in_precision(name: str) -> str:
+    """Return the name of an option in `Precision`: its limits are called steps and seconds."""
+    return name.removeprefix("max_")

@@ -1,4 +1,4 @@
-"""`jaxmaxent motifs`: what the sequences of a run have in common, and which known motif that is."""
+"""`jaxmaxent motifs`: find the motifs that the sequences of a run share, and the known motifs most like them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 from jaxmaxent.analysis import FoundMotif, MotifHit, Motifs, find_motifs, match_motifs
 from jaxmaxent.checks import integer
 from jaxmaxent.commands._common import Missed, say, telling_what_is_left_out, versions, write_json
+from jaxmaxent.commands._options import MotifsOptions
 from jaxmaxent.data import read_motifs, write_meme
 from jaxmaxent.ensembles import Alphabet, with_letters
 from jaxmaxent.files import new_folder
@@ -17,14 +18,11 @@ MOTIFS = "motifs.json"
 _DRAWN = 10
 
 
-def run(
-    run: str, out: str, *, against: str | None = None, best: int = 5, force: bool = False, progress: bool = True
-) -> Motifs:
-    """Find the motifs of a saved run, name them if `against` known ones, write the folder `out`, return the motifs."""
-    del progress  # it takes a moment
-    best, missed = integer("best", best, at_least=1), Missed()
-    with new_folder(out, kind="motifs", force=force) as folder:
-        result = Run.load(_saved(run))
+def run(options: MotifsOptions) -> Motifs:
+    """Find the motifs of a saved run, name them if known ones are given, write the output folder, return the motifs."""
+    best, missed, against = integer("best", options.best, at_least=1), Missed(), options.against
+    with new_folder(options.out, kind="motifs", force=options.force) as folder:
+        result = Run.load(_saved(options.run))
         alphabet = with_letters(result.letters)
         with telling_what_is_left_out():
             known = None if against is None else read_motifs(against, alphabet)
@@ -54,7 +52,7 @@ def run(
 
 
 def _saved(path: str) -> Path:
-    """The run itself, in the folder that `interpret` wrote or where it is."""
+    """Return the path of the run: in the folder that `interpret` wrote, or the path itself."""
     inside = Path(path) / "run.npz"
     return inside if inside.is_file() else Path(path)
 
@@ -78,7 +76,7 @@ def _match(hit: MotifHit) -> dict[str, Any]:
 
 
 def _line(motif: FoundMotif, hits: tuple[MotifHit, ...]) -> str:
-    told = f"{motif.name}: {motif.sites} of them, {motif.information.sum():.1f} bits, {motif.consensus}"
+    told = f"{motif.name}: {motif.sites} sites, {motif.information.sum():.1f} bits, {motif.consensus}"
     if not hits:
         return told
     best = hits[0]
@@ -86,7 +84,7 @@ def _line(motif: FoundMotif, hits: tuple[MotifHit, ...]) -> str:
 
 
 def _draw(motifs: tuple[FoundMotif, ...], hits: list[Any], alphabet: Alphabet, folder: Path, missed: Missed) -> None:
-    """Pictures of the largest."""
+    """Draw the largest motifs."""
     for motif, near in list(zip(motifs, hits, strict=True))[:_DRAWN]:
         with missed.drawing(motif.name):
             from jaxmaxent import plot

@@ -1,4 +1,4 @@
-"""`jaxmaxent train`: a table of labelled sequences to a network."""
+"""`jaxmaxent train`: train a network on a table of labeled sequences."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ import numpy as np
 
 from jaxmaxent.checks import random_key
 from jaxmaxent.commands._common import Missed, are_labels, say, telling_what_is_left_out, versions, write_json
+from jaxmaxent.commands._options import TrainOptions
 from jaxmaxent.data import read_sequences
 from jaxmaxent.files import new_folder
 from jaxmaxent.models import (
+    Architecture,
     ConvArchitecture,
     MLPArchitecture,
     Network,
+    TrainResult,
     auprc,
     auroc,
     predict,
@@ -25,74 +28,33 @@ from jaxmaxent.models import (
 from jaxmaxent.models._saved import KIND
 
 ARCHITECTURES = {"conv": ConvArchitecture, "mlp": MLPArchitecture}
-# A small network on a short input learns slowly and needs no restraint.
+# A small network on a short input learns slowly, and does not need regularization or early stopping.
 RECIPES: dict[str, dict[str, Any]] = {
     "conv": {},
     "mlp": {"epochs": 60, "learning_rate": 0.02, "weight_decay": 0.0, "patience": 60},
 }
 
 
-def run(
-    table: str,
-    out: str,
-    *,
-    valid: str | None = None,
-    test: str | None = None,
-    architecture: str = "conv",
-    seed: int = 0,
-    epochs: int | None = None,
-    both_strands: bool = False,
-    sequence_column: str | None = None,
-    label_column: str | None = None,
-    headers: str | None = None,
-    skip_invalid: bool = False,
-    force: bool = False,
-    progress: bool = True,
-) -> dict[str, Any]:
-    """Train, write the checkpoint and metrics.json to the folder `out`, and return the metrics."""
-    reading = {
-        "sequence_column": sequence_column,
-        "label_column": label_column,
-        "labels_in_header": are_labels(headers),
-        "skip_invalid": skip_invalid,
-    }
+def run(options: TrainOptions) -> dict[str, Any]:
+    """Train, write the network and metrics.json to the output folder, and return the metrics."""
     missed = Missed()
-    with new_folder(out, kind=KIND, force=force) as folder:
-        parts = {
-            name: _labelled(path, **reading)
-            for name, path in (("train", table), ("valid", valid), ("test", test))
-            if path is not None
-        }
+    with new_folder(options.out, kind=KIND, force=options.force) as folder:
+        parts = _read(options)
         first = parts["train"]
-        settings: dict[str, Any] = RECIPES[architecture] | {"both_strands": both_strands}
-        settings |= {} if epochs is None else {"epochs": epochs}
-        if "valid" in parts:
-            settings["validation"] = tuple(parts["valid"])
-        built = ARCHITECTURES[architecture](length=first.tokens.shape[1])
+        built = ARCHITECTURES[options.architecture](length=first.tokens.shape[1])
         for name, part in parts.items():
             if part.tokens.shape[1] != built.length:
                 raise ValueError(
-                    f"{name} has sequences of length {part.tokens.shape[1]}, expected {built.length} as in {table}"
+                    f"{name} has sequences of length {part.tokens.shape[1]}, expected {built.length} as in "
+                    f"{options.table}"
                 )
-        began = time.perf_counter()
-        result = train(random_key(seed), built, first.tokens, first.labels, progress=progress, **settings)
+        settings: dict[str, Any] = RECIPES[options.architecture] | {"both_strands": options.both_strands}
+        settings |= {} if options.epochs is None else {"epochs": options.epochs}
+        settings |= {"validation": tuple(parts["valid"])} if "valid" in parts else {}
+        key, progress, began = random_key(options.seed), not options.quiet, time.perf_counter()
+        result = train(key, built, first.tokens, first.labels, progress=progress, **settings)
         seconds = time.perf_counter() - began
-        metrics = {
-            **_scores("test", result.network, parts.get("test")),
-            **_scores("valid", result.network, parts.get("valid")),
-            "train_seconds": seconds,
-            "compile_seconds": result.compile_seconds,
-            "epochs": len(result.history),
-            "best_epoch": result.best_epoch + 1,
-            "stopped_early": result.stopped_early,
-            "sizes": {name: len(part.labels) for name, part in parts.items()},
-            "positives": {name: int(part.labels.sum()) for name, part in parts.items()},
-            "seed": seed,
-            "both_strands": both_strands,
-            "architecture": built.to_dict(),
-            "history": [epoch._asdict() for epoch in result.history],
-            "versions": versions(),
-        }
+        metrics = _metrics(options, built, parts, result, seconds)
         write(result.network, folder)
         write_json(folder / "metrics.json", metrics)
         with missed.drawing("the course of the training"):
@@ -103,12 +65,46 @@ def run(
     return metrics
 
 
-class _Labelled(NamedTuple):
+class _Labeled(NamedTuple):
     tokens: np.ndarray
     labels: np.ndarray
 
 
-def _labelled(path: str, **reading: Any) -> _Labelled:
+def _read(options: TrainOptions) -> dict[str, _Labeled]:
+    """Return the labeled sequences of every table that is given, by the part they play."""
+    reading = {
+        "sequence_column": options.sequence_column,
+        "label_column": options.label_column,
+        "labels_in_header": are_labels(options.headers),
+        "skip_invalid": options.skip_invalid,
+    }
+    paths = {"train": options.table, "valid": options.valid, "test": options.test}
+    return {name: _labeled(path, **reading) for name, path in paths.items() if path is not None}
+
+
+def _metrics(
+    options: TrainOptions, built: Architecture, parts: dict[str, _Labeled], result: TrainResult, seconds: float
+) -> dict[str, Any]:
+    """Return the contents of metrics.json."""
+    return {
+        **_scores("test", result.network, parts.get("test")),
+        **_scores("valid", result.network, parts.get("valid")),
+        "train_seconds": seconds,
+        "compile_seconds": result.compile_seconds,
+        "epochs": len(result.history),
+        "best_epoch": result.best_epoch + 1,
+        "stopped_early": result.stopped_early,
+        "sizes": {name: len(part.labels) for name, part in parts.items()},
+        "positives": {name: int(part.labels.sum()) for name, part in parts.items()},
+        "seed": options.seed,
+        "both_strands": options.both_strands,
+        "architecture": built.to_dict(),
+        "history": [epoch._asdict() for epoch in result.history],
+        "versions": versions(),
+    }
+
+
+def _labeled(path: str, **reading: Any) -> _Labeled:
     with telling_what_is_left_out():
         sequences = read_sequences(path, **reading)
     if sequences.labels is None:
@@ -117,10 +113,10 @@ def _labelled(path: str, **reading: Any) -> _Labelled:
         )
     if len(np.unique(sequences.labels)) < 2:
         raise ValueError(f"{path} has only the label {sequences.labels[0]}, expected sequences of both classes")
-    return _Labelled(sequences.tokens, sequences.labels)
+    return _Labeled(sequences.tokens, sequences.labels)
 
 
-def _scores(name: str, network: Network, part: _Labelled | None) -> dict[str, float | None]:
+def _scores(name: str, network: Network, part: _Labeled | None) -> dict[str, float | None]:
     if part is None:
         return {f"{name}_auroc": None, f"{name}_auprc": None}
     scores = predict(network, part.tokens)[:, 1]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import numpy as np
 from jaxmaxent import console
 from jaxmaxent.analysis import Profile, Thermodynamics, informative_window, profile, thermodynamics
 from jaxmaxent.commands._common import Missed, file_name, versions, write_json
-from jaxmaxent.commands._job import RUN, Settings
+from jaxmaxent.commands._job import RUN, JobSettings
 from jaxmaxent.commands._pictures import along_ladder, number_of_sequences, profile_logo
 from jaxmaxent.commands._summary import AnchorSummary, outcome, summarize
 from jaxmaxent.data import Motif, Sequences, write_meme
@@ -27,7 +26,7 @@ _ONE_BETA = (
 _RARE = 0.2  # neighbours that swap less often than this cut a ladder in two
 
 
-def write(result: Run, anchors: Sequences, folder: Path, settings: Settings, *, progress: bool = False) -> list[str]:
+def write(result: Run, anchors: Sequences, folder: Path, settings: JobSettings, *, progress: bool = False) -> list[str]:
     """Write the output of a run into an existing folder, the numbers first.
 
     Returns:
@@ -57,14 +56,12 @@ def write(result: Run, anchors: Sequences, folder: Path, settings: Settings, *, 
     return missed.told()
 
 
-def _run_summary(result: Run, settings: Settings, rows: list[AnchorSummary]) -> dict[str, Any]:
+def _run_summary(result: Run, settings: JobSettings, rows: list[AnchorSummary]) -> dict[str, Any]:
     """Return the contents of `summary.json`; its settings have the names of the command line's options."""
-    asked = dataclasses.asdict(settings) | {"thin": result.thin}
-    del asked["group"], asked["force"], asked["reasons"]
     return {
         "converged": result.converged.all(),
         "outcome": outcome(result),
-        "settings": asked,
+        "settings": settings.plain() | {"thin": result.thin},
         "anchors": [row.as_json() for row in rows],
         "seconds": result.seconds,
         "compile_seconds": result.compile_seconds,
@@ -143,7 +140,7 @@ def _anchor_row(row: AnchorSummary, advice: str | None, logo: bytes | None, pict
     )  # fmt: skip
 
 
-def _advice(result: Run, a: int, settings: Settings) -> str | None:
+def _advice(result: Run, a: int, settings: JobSettings) -> str | None:
     """Return advice for an anchor that did not converge, or None if it did."""
     if result.converged[a]:
         return None
@@ -172,7 +169,7 @@ def _advice(result: Run, a: int, settings: Settings) -> str | None:
     return f"Allow a larger {limits}, or take a smaller --beta."
 
 
-def _notes(result: Run, settings: Settings) -> list[str]:
+def _notes(result: Run, settings: JobSettings) -> list[str]:
     """Return the warnings at the top of the report."""
     notes = []
     if not result.converged.all():
@@ -183,7 +180,7 @@ def _notes(result: Run, settings: Settings) -> list[str]:
     return notes
 
 
-def _report_settings(result: Run, settings: Settings) -> list[Setting]:
+def _report_settings(result: Run, settings: JobSettings) -> list[Setting]:
     """Return the report's table of settings and speeds."""
     fewest, most = int(result.steps.min()), int(result.steps.max())
     count, drawn = len(result.names), min(settings.pictures, len(result.names))

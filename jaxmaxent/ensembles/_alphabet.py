@@ -1,8 +1,7 @@
-"""Alphabets: which letters a sequence is made of, and in which order.
+"""Alphabets: the letters of sequences, and their order.
 
-The order of letters is decided here and nowhere else. An array that comes from elsewhere in another order
-(the published program of Finnegan & Song used G, C, A, T) is converted by naming that order once, in
-`Alphabet.from_one_hot`.
+The order of letters is decided here and nowhere else. An array in another order (the published program of Finnegan &
+Song used G, C, A, T) is converted once, by `Alphabet.from_one_hot`, which asks for its order.
 """
 
 from __future__ import annotations
@@ -14,11 +13,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, UInt8
+from jaxtyping import Array, Float, Integer, UInt8
+from numpy.typing import ArrayLike
 
 from jaxmaxent import checks
 
-# What each ambiguity code of the IUPAC nomenclature (1985) stands for, to name it in an error.
+# The meanings of the ambiguity codes of the IUPAC nomenclature (1985), for error messages.
 IUPAC_DNA = {
     "R": "A or G",
     "Y": "C or T",
@@ -40,8 +40,13 @@ class Alphabet:
 
     Attributes:
         letters: the letters in order; a letter's index in this string is its token.
-        any_letter: the letter that stands for "undecided" in a consensus.
-        complements: the complement of each letter, in the order of `letters`; None where there is none.
+        any_letter: the letter for "undecided" in a consensus.
+        complements: the complement of each letter, in the order of `letters`; None without complements.
+
+    Example:
+        ```python
+        Alphabet("ACGT", any_letter="N", complements="TGCA").encode("GATTACA")
+        ```
     """
 
     letters: str
@@ -62,7 +67,7 @@ class Alphabet:
             )
         other = dict(zip(self.letters, self.complements or self.letters, strict=True))
         if any(other[other[letter]] != letter for letter in self.letters):
-            raise ValueError(f"complements must be mutual, but for {self.letters!r} they are {self.complements!r}")
+            raise ValueError(f"complements must be mutual for {self.letters!r}, got {self.complements!r}")
         if len(self.any_letter) != 1 or self.any_letter in self.letters:
             raise ValueError(f"any_letter must be one character that is no letter, got {checks.shown(self.any_letter)}")
 
@@ -70,23 +75,23 @@ class Alphabet:
         return len(self.letters)
 
     def encode(self, sequence: str | Sequence[str]) -> UInt8[np.ndarray, "*sequences length"]:
-        """Turn one sequence, or several of equal length, into tokens.
+        """Return the tokens of one sequence, or of several of equal length.
 
-        Lower case is read as upper case where the alphabet has only the upper-case letter (genomes mark
-        repeats that way).
+        Lower case is read as upper case if the alphabet has only the upper-case letter (genomes mark repeats by
+        lower case).
 
         Args:
             sequence: a string, or a sequence of strings of equal length.
 
         Returns:
-            tokens, uint8, shape [length] for a string and [sequences, length] for several.
+            Tokens, uint8, shape [length] for a string and [sequences, length] for several.
 
         Raises:
             ValueError: for a letter that is not in the alphabet, an empty sequence or unequal lengths.
         """
         if isinstance(sequence, str):
             return self._encode_one(sequence, "sequence")
-        sequence = list(sequence)  # entry 0 of a table's column may be anything
+        sequence = list(sequence)  # a column of a table may have no entry 0
         if len(sequence) == 0:
             raise ValueError("sequence must hold at least one sequence, got an empty list")
         lengths = {len(s) for s in sequence}
@@ -118,7 +123,7 @@ class Alphabet:
         return f"{letter!r} (IUPAC for {meaning})" if meaning else repr(letter)
 
     def _table(self) -> np.ndarray:
-        """Token of every code point up to those of the letters, 255 where there is none, as in the last entry."""
+        """Return the token of every code point up to the largest letter, 255 for no letter, as in the last entry."""
         points = {ord(letter): token for token, letter in enumerate(self.letters)}
         # Some letters have a lower case of several characters, which no single letter of a sequence can be.
         lower = {ord(c): token for token, letter in enumerate(self.letters) if len(c := letter.lower()) == 1}
@@ -127,18 +132,19 @@ class Alphabet:
         table[list(points)] = list(points.values())
         return table
 
-    def read(self, name: str, given: Any) -> Int[np.ndarray, "*sequences length"]:
-        """Tokens of what a user gave: one sequence or several, as letters or as tokens.
+    def read(self, name: str, given: Any) -> Integer[np.ndarray, "*sequences length"]:
+        """Return the tokens of one sequence or several, given as letters or as tokens.
 
-        Each type has one meaning. Text, and what is letter by letter its own text (as the sequences of Biopython), is
-        one sequence. A list, tuple, array or column of text is several. Whole numbers are tokens.
+        Each type has one meaning. A text is one sequence, and so is an object that is its own text letter by letter
+        (as the sequences of Biopython are). A list, tuple, array or column of texts is several sequences. Whole numbers
+        are tokens.
 
         Args:
-            name: what the argument is called, for messages.
+            name: the name of the argument, for messages.
             given: letters, or tokens of shape [length] or [sequences, length].
 
         Raises:
-            ValueError: for anything else, and where two readings are possible: a list of single letters, and whole
+            ValueError: for anything else, and if two readings are possible: for a list of single letters, and for whole
                 numbers that are tokens of several sequences and also a one-hot of one.
         """
         text = _text(given)
@@ -161,7 +167,7 @@ class Alphabet:
         return array
 
     def check_no_one_hot(self, name: str, tokens: np.ndarray) -> None:
-        """ValueError if tokens of several sequences are a one-hot of one sequence as well."""
+        """Raise ValueError if tokens of several sequences are also a one-hot of one sequence."""
         if tokens.ndim == 2 and len(tokens) > 1 and tokens.shape[1] == len(self) and _is_one_hot(tokens):
             raise ValueError(
                 f"{name} of shape {list(tokens.shape)} can be tokens of {len(tokens)} sequences or the one-hot of "
@@ -170,65 +176,65 @@ class Alphabet:
             )
 
     def _advice(self, array: np.ndarray) -> str:
-        """What to do with an array that may be a one-hot."""
+        """Return advice for an array that may be a one-hot, or nothing."""
         if array.ndim < 2 or array.shape[-1] != len(self) or array.dtype.kind not in "iufb":
             return ""
         return "; Alphabet.from_one_hot(array, letters) turns a one-hot into tokens"
 
-    def decode(self, tokens: Int[np.ndarray, "*sequences length"]) -> str | list[str]:
-        """Turn tokens of shape [length] into a string, of shape [sequences, length] into a list of strings."""
-        tokens = np.asarray(tokens)
-        if not np.issubdtype(tokens.dtype, np.integer) or tokens.ndim == 0:
-            raise ValueError(f"tokens must be whole numbers in an array, got {checks.shown(tokens)}")
-        if tokens.size and (tokens.min() < 0 or tokens.max() >= len(self)):
-            raise ValueError(f"tokens must be 0 to {len(self) - 1}, got values {tokens.min()} to {tokens.max()}")
-        letters = np.array(list(self.letters))[tokens]
-        return "".join(letters) if tokens.ndim == 1 else ["".join(row) for row in letters]
+    def decode(self, tokens: ArrayLike) -> str | list[str]:
+        """Return the string of tokens of shape [length], or the list of strings of shape [sequences, length]."""
+        array = np.asarray(tokens)
+        if not np.issubdtype(array.dtype, np.integer) or array.ndim == 0:
+            raise ValueError(f"tokens must be whole numbers in an array, got {checks.shown(array)}")
+        if array.size and (array.min() < 0 or array.max() >= len(self)):
+            raise ValueError(f"tokens must be 0 to {len(self) - 1}, got values {array.min()} to {array.max()}")
+        letters = np.array(list(self.letters))[array]
+        return "".join(letters) if array.ndim == 1 else ["".join(row) for row in letters]
 
-    def one_hot(self, tokens: Int[Array, "*sequences length"]) -> Float[Array, "*sequences length letters"]:
-        """One-hot of tokens in the alphabet's own letter order, as a JAX array of the default float type."""
+    def one_hot(
+        self, tokens: Integer[Array | np.ndarray, "*sequences length"]
+    ) -> Float[Array, "*sequences length letters"]:
+        """Return the one-hot of tokens in the alphabet's own letter order, as a JAX array of float32."""
         return jax.nn.one_hot(tokens, len(self), dtype=jnp.float32)
 
-    def from_one_hot(
-        self, one_hot: Float[np.ndarray, "*sequences length letters"], letters: str
-    ) -> UInt8[np.ndarray, "*sequences length"]:
-        """Tokens of a one-hot array whose last axis is in the declared letter order.
+    def from_one_hot(self, one_hot: ArrayLike, letters: str) -> UInt8[np.ndarray, "*sequences length"]:
+        """Return the tokens of a one-hot array whose last axis is in the declared letter order.
 
         Args:
-            one_hot: any numeric type, exactly one 1 and otherwise 0 at every position.
+            one_hot: shape [..., length, letters], of any numeric type, with one 1 and otherwise 0 at every position.
             letters: the letter order of the last axis, for example "GCAT".
 
         Returns:
-            tokens in this alphabet's order, uint8, the shape of `one_hot` without its last axis.
+            Tokens in this alphabet's order, uint8, the shape of `one_hot` without its last axis.
 
         Raises:
-            ValueError: if `letters` is not a permutation of the alphabet, or the array is no one-hot.
+            ValueError: if `letters` is no permutation of the alphabet, or the array is no one-hot.
         """
         if sorted(checks.text("letters", letters)) != sorted(self.letters):
             raise ValueError(f"letters must be the letters {self.letters!r} in some order, got {checks.shown(letters)}")
-        one_hot = np.asarray(one_hot)
-        if one_hot.ndim < 2 or one_hot.shape[-1] != len(self) or 0 in one_hot.shape:
+        given = np.asarray(one_hot)
+        if given.ndim < 2 or given.shape[-1] != len(self) or 0 in given.shape:
             raise ValueError(
-                f"one_hot must have shape [..., length, {len(self)}] and not be empty, got {list(one_hot.shape)}"
+                f"one_hot must have shape [..., length, {len(self)}] and not be empty, got {list(given.shape)}"
             )
-        if not np.issubdtype(one_hot.dtype, np.number) and one_hot.dtype != bool:
-            raise ValueError(f"one_hot must hold numbers, got dtype {one_hot.dtype}")
-        valid = ((one_hot == 0) | (one_hot == 1)).all(-1) & (one_hot.sum(-1) == 1)
+        if not np.issubdtype(given.dtype, np.number) and given.dtype != bool:
+            raise ValueError(f"one_hot must hold numbers, got dtype {given.dtype}")
+        valid = ((given == 0) | (given == 1)).all(-1) & (given.sum(-1) == 1)
         if not valid.all():
             where = tuple(int(i) for i in np.argwhere(~valid)[0])
             raise ValueError(
                 f"one_hot must have exactly one 1 and otherwise 0 at every position, "
-                f"but at index {list(where)} it holds {one_hot[where].tolist()}"
+                f"but at index {list(where)} it holds {given[where].tolist()}"
             )
         order = np.array([self.letters.index(letter) for letter in letters], np.uint8)
-        return order[one_hot.argmax(-1)]
+        return order[given.argmax(-1)]
 
-    def reverse_complement(self, tokens: Int[np.ndarray, "*sequences length"]) -> Int[np.ndarray, "*sequences length"]:
-        """The other strand, read in its own direction. ValueError for an alphabet without complements."""
+    def reverse_complement(self, tokens: ArrayLike) -> UInt8[np.ndarray, "*sequences length"]:
+        """Return the other strand in its own direction; ValueError without complements."""
         return self.complement(tokens)[..., ::-1]
 
-    def complement(self, tokens: Int[np.ndarray, "*sequences length"]) -> Int[np.ndarray, "*sequences length"]:
-        """The complement of every letter, in place. ValueError for an alphabet without complements."""
+    def complement(self, tokens: ArrayLike) -> UInt8[np.ndarray, "*sequences length"]:
+        """Return the complement of every letter at its position; ValueError without complements."""
         if self.complements is None:
             raise ValueError(f"the alphabet {self.letters!r} has no complements")
         table = np.array([self.letters.index(c) for c in self.complements], np.uint8)
@@ -236,7 +242,7 @@ class Alphabet:
 
 
 def _text(given: Any) -> str | None:
-    """The letters of one sequence, or None if it is something else."""
+    """Return the letters of one sequence, or None for anything else."""
     if isinstance(given, str):
         return str(given)
     if isinstance(given, list | tuple | dict | set | frozenset) or hasattr(given, "__array__"):
@@ -250,7 +256,7 @@ def _text(given: Any) -> str | None:
 
 
 def _array(name: str, given: Any) -> np.ndarray:
-    """A list, tuple or array as a NumPy array, of objects if it may hold text."""
+    """Return a list, tuple or array as a NumPy array, of objects if it may hold text."""
     expected = f"{name} must be letters or whole-number tokens of shape [length] or [{name}s, length]"
     if not (isinstance(given, list | tuple) or hasattr(given, "__array__")):
         hint = "; decode it to text first" if isinstance(given, bytes | bytearray) else ""
@@ -265,13 +271,13 @@ def _array(name: str, given: Any) -> np.ndarray:
             return array
     try:
         array = np.asarray(given)
-    except (TypeError, ValueError, RuntimeError):  # RuntimeError: of PyTorch
+    except (TypeError, ValueError, RuntimeError):  # PyTorch raises RuntimeError
         raise ValueError(f"{expected}, got a {type(given).__name__} that is no array of one shape") from None
     return array.astype(object) if array.dtype.kind in "UT" else array
 
 
 def _texts(name: str, array: np.ndarray) -> list[str]:
-    """The strings of an array of objects, or ValueError if it is not several sequences."""
+    """Return the strings of an array of objects; ValueError if they are not several sequences."""
     if array.ndim != 1 or array.size == 0:
         raise ValueError(f"{name} must be one string for each sequence, got strings of shape {list(array.shape)}")
     entries = [_text(entry) for entry in array]
@@ -298,12 +304,12 @@ BINARY = Alphabet("01")
 
 
 def with_letters(letters: str) -> Alphabet:
-    """The alphabet above that has these letters in this order; without one, a new one that has no complements."""
+    """Return the alphabet above with these letters in this order, or else a new one without complements."""
     return next((known for known in (DNA, RNA, PROTEIN, BINARY) if known.letters == letters), Alphabet(letters))
 
 
 def checked_alphabet(value: Any) -> Alphabet:
-    """`value`, or ValueError if it is no alphabet."""
+    """Return `value`; ValueError if it is no alphabet."""
     if not isinstance(value, Alphabet):
         raise ValueError(f"alphabet must be an Alphabet such as DNA or Alphabet('ACGT'), got {checks.shown(value)}")
     return value

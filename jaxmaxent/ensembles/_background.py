@@ -1,8 +1,8 @@
-"""The ensemble at β = 0, where only the fields act: drawn, normalised and averaged exactly.
+"""The background: the ensemble at β = 0, where only the fields act, drawn, normalized and averaged exactly.
 
-Fields reach no further than neighbouring letters, so β = 0 is a Markov chain along the sequence: messages are
-passed from its end to its start, then letters are drawn from start to end (forward filtering, backward
-sampling, here in mirror order). Fixed positions are letters with probability one.
+Fields reach no further than neighbouring letters, so the background is a Markov chain along the sequence. Messages are
+passed from its end to its start, then letters are drawn from start to end (forward filtering, backward sampling, here
+in mirror order). The letters of fixed positions have probability one.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from jaxmaxent.ensembles._ensemble import Ensemble
 
 
 class Background(NamedTuple):
-    """What exact draws at β = 0 need, worked out once for many of them; make it with `background_of`.
+    """Tables for exact draws at β = 0, computed once for many draws; make them with `background_of`.
 
     Attributes:
-        unary: log-weight of each letter and of everything to its right, up to a constant of each position, −∞ for
-            letters that no sequence has there, shape [length, letters].
-        pair: log-weight of two neighbours, shape [letters, letters], or None where letters are independent.
+        unary: log-weight of each letter and of everything to its right, up to a constant for each position; −∞ for
+            letters that no sequence has there; shape [length, letters].
+        pair: log-weight of two neighbours, shape [letters, letters]; None if letters are independent.
     """
 
     unary: Float[Array, "length letters"]
     pair: Float[Array, "letters letters"] | None
 
     def draw(self, key: Key[Array, ""]) -> Int[Array, " length"]:
-        """One exact draw, int32."""
+        """Draw one sequence exactly, int32."""
         if self.pair is None:
-            # One number a letter, where a Gumbel variable for each that could be drawn would cost several.
+            # One random number per letter; Gumbel noise would take one for each letter of the alphabet.
             sums = jnp.cumsum(jax.nn.softmax(self.unary), axis=-1)
             number = jax.random.uniform(key, (len(sums), 1), sums.dtype)
             return jnp.sum(number * sums[:, -1:] >= sums, axis=-1, dtype=jnp.int32)
@@ -48,7 +48,7 @@ class Background(NamedTuple):
 
 
 def background_of(ensemble: Ensemble) -> Background:
-    """The background of an ensemble of one anchor."""
+    """Return the background of an ensemble of one anchor."""
     unary, pair, _ = _potentials(ensemble, ensemble.mu())
     if all(field.pair is None for field in ensemble.fields):
         return Background(unary, None)
@@ -56,33 +56,33 @@ def background_of(ensemble: Ensemble) -> Background:
 
 
 def draw(key: Key[Array, ""], ensemble: Ensemble, count: int) -> Int[Array, "count length"]:
-    """`count` independent exact draws at β = 0, int32, for an ensemble of one anchor."""
-    source = background_of(ensemble)
-    return jax.vmap(lambda chain: source.draw(jax.random.fold_in(key, chain)))(jnp.arange(count))
+    """Draw `count` independent sequences exactly at β = 0, int32, for an ensemble of one anchor."""
+    background = background_of(ensemble)
+    return jax.vmap(lambda chain: background.draw(jax.random.fold_in(key, chain)))(jnp.arange(count))
 
 
 def log_partition(ensemble: Ensemble, mu: Float[Array, " fields"] | None = None) -> Float[Array, ""]:
-    """log Σ_x exp(Σ μ_k N_k(x)) over the sequences that keep the fixed positions, for one anchor."""
+    """Return log Σ_x exp(Σ μ_k N_k(x)) over the sequences that keep the fixed positions, for one anchor."""
     return _log_partition(ensemble, ensemble.mu() if mu is None else mu)
 
 
-@jax.jit  # a scan that is not part of a compiled program is compiled at every call
+@jax.jit  # a scan outside a compiled program is compiled at every call
 def _log_partition(ensemble: Ensemble, mu: Float[Array, " fields"]) -> Float[Array, ""]:
     unary, pair, constant = _potentials(ensemble, mu)
-    messages, taken = _messages(unary, pair)
-    return constant + taken + jax.nn.logsumexp(unary[0] + messages[0])
+    messages, subtracted = _messages(unary, pair)
+    return constant + subtracted + jax.nn.logsumexp(unary[0] + messages[0])
 
 
 def mean_counts(ensemble: Ensemble, mu: Float[Array, " fields"] | None = None) -> Float[Array, " fields"]:
-    """Exact ⟨N_k⟩ at β = 0, the gradient of log Z with respect to μ, for one anchor."""
+    """Return the exact ⟨N_k⟩ at β = 0, the gradient of log Z with respect to μ, for one anchor."""
     return jax.grad(lambda m: log_partition(ensemble, m))(ensemble.mu() if mu is None else mu)
 
 
 def _potentials(ensemble: Ensemble, mu: Float[Array, " fields"]) -> tuple[Array, Array, Array]:
     """Return log-weights of letters [length, letters] and of neighbours [letters, letters], and a constant.
 
-    Letters that are not possible have −∞. The largest log-weight of a position is 0: what was taken from each adds up
-    to the constant, so that large scores do not drown small ones.
+    Impossible letters have −∞. The largest log-weight of each position is subtracted from the others, and the constant
+    is the sum of these: otherwise large scores would drown small ones.
     """
     letters = len(ensemble.alphabet)
     unary = jnp.zeros((ensemble.length, letters), mu.dtype)
@@ -96,22 +96,22 @@ def _potentials(ensemble: Ensemble, mu: Float[Array, " fields"]) -> tuple[Array,
     if (forbidden := ensemble.forbidden()) is not None:
         impossible = impossible | forbidden
     unary = jnp.where(impossible, -jnp.inf, unary)
-    # The sum does not depend on what is taken, so no gradient has to pass through it.
-    taken = jax.lax.stop_gradient(unary.max(1))
-    return unary - taken[:, None], pair, taken.sum()
+    # The sum does not depend on the subtracted numbers, so no gradient has to pass through them.
+    subtracted = jax.lax.stop_gradient(unary.max(1))
+    return unary - subtracted[:, None], pair, subtracted.sum()
 
 
 def _messages(unary: Array, pair: Array) -> tuple[Float[Array, "length letters"], Float[Array, ""]]:
     """Return the log-weight of everything to the right of each position, given its letter, and a constant.
 
-    The largest message of a position is 0; what was taken from each adds up to the constant.
+    The largest message of each position is subtracted from the others; the constant is the sum of these.
     """
 
     def before(message: Array, site_unary: Array) -> tuple[Array, tuple[Array, Array]]:
         message = jax.nn.logsumexp(pair + (site_unary + message)[None], axis=1)
-        taken = jax.lax.stop_gradient(message.max())
-        return message - taken, (message - taken, taken)
+        subtracted = jax.lax.stop_gradient(message.max())
+        return message - subtracted, (message - subtracted, subtracted)
 
     last = jnp.zeros(unary.shape[1], unary.dtype)
-    _, (messages, taken) = jax.lax.scan(before, last, unary[1:], reverse=True)
-    return jnp.concatenate([messages, last[None]]), taken.sum()
+    _, (messages, subtracted) = jax.lax.scan(before, last, unary[1:], reverse=True)
+    return jnp.concatenate([messages, last[None]]), subtracted.sum()

@@ -1,11 +1,11 @@
 """Fields: the terms μ N(x) of an ensemble that do not depend on the network.
 
-Every field here is a sum over single letters and over pairs of neighbouring letters,
+Every field is a sum over single letters and over pairs of neighbouring letters,
 
     N(x) = Σ_i unary[i, x_i] + Σ_i pair[x_i, x_{i+1}],
 
 which covers the composition (GC content, amino-acid classes), dinucleotides such as CpG, and per-position
-priors, and leaves the ensemble at β = 0 exactly solvable (see `background`).
+priors, and leaves the background, the ensemble at β = 0, exactly solvable.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import struct
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, Integer
+from numpy.typing import ArrayLike
 
 from jaxmaxent import checks
 from jaxmaxent.ensembles._alphabet import DNA, Alphabet, checked_alphabet
@@ -28,10 +29,10 @@ class Field:
 
     Attributes:
         mu: the multiplier (a chemical potential for a composition), shape [] or [anchors]; dimensionless.
-        unary: what each letter adds to N, shape [letters] or [length, letters].
-        pair: what each pair of neighbouring letters adds to N, shape [letters, letters], or None.
+        unary: the contribution of each letter to N, shape [letters] or [length, letters].
+        pair: the contribution of each pair of neighbouring letters to N, shape [letters, letters], or None.
         forbidden: letters that no sequence has at a position, whatever μ, shape [length, letters]; None without any.
-        name: what the field is called in results.
+        name: the field's name in results (static).
     """
 
     mu: Any
@@ -57,8 +58,8 @@ class Field:
         return total + jnp.sum(self._pair_scores(self.pair, new) - self._pair_scores(self.pair, old))
 
     def _scores(self, tokens: Int[Array, " length"]) -> Float[Array, "letters length"]:
-        """Return what each position adds, in the row of its letter."""
-        # Letters come first: a long axis last is what a CPU's vector units want.
+        """Return the contribution of each position to N, in the row of its letter and 0 elsewhere."""
+        # Letters come first: the vector units of a CPU are fastest with a long axis last.
         letters = self.unary.shape[-1]
         table = jnp.broadcast_to(self.unary, (*tokens.shape, letters)).T
         return jnp.where(jax.nn.one_hot(tokens, letters, dtype=bool, axis=0), table, 0)
@@ -71,7 +72,12 @@ class Field:
 
 @jax.transfer_guard("allow")
 def composition(letters: str, mu: float = 0.0, *, alphabet: Alphabet = DNA) -> Field:
-    """The number of positions that hold one of `letters`; `composition("GC")` is the GC count.
+    """Return the field that counts the positions with one of `letters`; `composition("GC")` is the GC count.
+
+    Args:
+        letters: the letters to count.
+        mu: the multiplier μ, dimensionless.
+        alphabet: the letters of the sequences.
 
     Raises:
         ValueError: for a letter outside the alphabet, none, or all of them (the count could not change).
@@ -86,7 +92,12 @@ def composition(letters: str, mu: float = 0.0, *, alphabet: Alphabet = DNA) -> F
 
 @jax.transfer_guard("allow")
 def dinucleotide(pair: str, mu: float = 0.0, *, alphabet: Alphabet = DNA) -> Field:
-    """The number of positions i with x_i x_{i+1} equal to `pair`, for example "CG"; it is then called "CpG".
+    """Return the field that counts the positions i with x_i x_{i+1} equal to `pair`; for "CG" its name is "CpG".
+
+    Args:
+        pair: two letters.
+        mu: the multiplier μ, dimensionless.
+        alphabet: the letters of the sequences.
 
     Raises:
         ValueError: if `pair` is not two letters of the alphabet.
@@ -103,10 +114,11 @@ def dinucleotide(pair: str, mu: float = 0.0, *, alphabet: Alphabet = DNA) -> Fie
 
 
 @jax.transfer_guard("allow")
-def position_prior(table: Float[np.ndarray, "length letters"], mu: float = 1.0) -> Field:
-    """Make a score for every letter at every position; with log-probabilities and μ = 1, an independent prior.
+def position_prior(table: ArrayLike, mu: float = 1.0) -> Field:
+    """Return the field of a score for every letter at every position.
 
-    A score of −∞ forbids a letter: no sequence has it at that position, whatever μ.
+    With log-probabilities and μ = 1 it is an independent prior. A score of −∞ forbids a letter: no sequence has it at
+    that position, whatever μ.
 
     Args:
         table: scores, shape [length, letters], finite or −∞.
@@ -123,7 +135,7 @@ def position_prior(table: Float[np.ndarray, "length letters"], mu: float = 1.0) 
 
 
 def split_forbidden(name: str, table: Any) -> tuple[Float[np.ndarray, ...], Bool[np.ndarray, ...] | None]:
-    """Return the finite scores of a table, 0 for those of −∞, and where these are; None if there are none.
+    """Return the scores of a table with 0 in place of −∞, and the mask of the −∞, None if there are none.
 
     Raises:
         ValueError: for NaN, +∞, or a row of −∞ only.
@@ -136,6 +148,64 @@ def split_forbidden(name: str, table: Any) -> tuple[Float[np.ndarray, ...], Bool
     if (empty := forbidden.all(-1)).any():
         raise ValueError(f"{name} must leave a letter at every position, but position {empty.argmax()} has only −∞")
     return scores, forbidden
+
+
+def checked_field(field: Any, batch: tuple[int, ...], length: int, alphabet: Alphabet) -> Field:
+    """Return a field with arrays of JAX, one μ per anchor if `batch` is [anchors].
+
+    Raises:
+        ValueError: for anything but a field whose tables fit the length and the alphabet.
+    """
+    if not isinstance(field, Field):
+        raise ValueError(f"fields must hold fields such as composition('GC'), got {type(field).__name__}")
+    unary, forbidden = split_forbidden("field.unary", field.unary)
+    pair = None if field.pair is None else checks.finite_array("field.pair", field.pair)
+    if pair is not None and pair.shape != (len(alphabet), len(alphabet)):
+        raise ValueError(f"field {field.name!r} must have pairs of shape [{len(alphabet)}] * 2, got {list(pair.shape)}")
+    if unary.shape not in ((len(alphabet),), (length, len(alphabet))):
+        raise ValueError(
+            f"field {field.name!r} must have a table of shape [{len(alphabet)}] or [{length}, {len(alphabet)}], "
+            f"got {list(unary.shape)}"
+        )
+    mu = one_per_anchor("mu", checks.factor("mu", field.mu), batch)
+    tables = {"unary": jnp.asarray(unary, float), "pair": None if pair is None else jnp.asarray(pair, float)}
+    tables["forbidden"] = _all_forbidden(forbidden, field.forbidden, (length, len(alphabet)))
+    return field.replace(mu=mu, **tables)  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def _all_forbidden(by_score: Any, given: Any, shape: tuple[int, int]) -> jax.Array | None:
+    """Return the letters that a field forbids, by a score of −∞ or by its own mask; None without any."""
+    masks = [np.broadcast_to(np.asarray(mask, bool), shape) for mask in (by_score, given) if mask is not None]
+    return jnp.asarray(np.logical_or.reduce(masks)) if masks else None
+
+
+def settled_positions(
+    fields: tuple[Field, ...], tokens: Integer[np.ndarray, "*anchors length"], alphabet: Alphabet
+) -> Bool[np.ndarray, " length"]:
+    """Return the mask of positions at which the fields allow a single letter.
+
+    Raises:
+        ValueError: if the fields forbid a letter of an anchor.
+    """
+    masks = [np.asarray(field.forbidden) for field in fields if field.forbidden is not None]
+    forbidden = np.logical_or.reduce([np.zeros((tokens.shape[-1], len(alphabet)), bool), *masks])
+    rows = tokens.reshape(-1, tokens.shape[-1])
+    wrong = forbidden[np.arange(rows.shape[1]), rows]
+    if wrong.any():
+        anchor, position = np.argwhere(wrong)[0]
+        raise ValueError(
+            f"fields must not forbid a letter of the anchor, but {alphabet.letters[rows[anchor, position]]!r} at "
+            f"position {position} of anchor {anchor} has a score of −∞"
+        )
+    return (~forbidden).sum(1) == 1
+
+
+def one_per_anchor(name: str, value: Float[np.ndarray, ...], batch: tuple[int, ...]) -> Float[Array, "*anchors"]:
+    """Return one number, or one per anchor if `batch` is [anchors]; ValueError for another shape."""
+    if value.shape not in ((), batch):
+        expected = f"one number or shape {list(batch)}" if batch else "one number"
+        raise ValueError(f"{name} must be {expected}, got shape {list(value.shape)}")
+    return jnp.asarray(np.broadcast_to(value, batch), float)
 
 
 def _multiplier(mu: Any) -> jax.Array:

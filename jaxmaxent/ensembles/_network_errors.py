@@ -1,4 +1,4 @@
-"""What a network's own code raises, in one sentence that says what to do where the cause is a common one."""
+"""Errors of a network's own code, in one sentence, with advice for the common causes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _UNBOUND = (
 )
 _COLLECTIONS = 'params must hold all collections that module.init returned, as in {"params": ..., "batch_stats": ...}'
 _NO_ARRAY = "it must be made of JAX operations on one sequence, which have no values yet while they are compiled"
-# Words of an error, its type included, and what helps.
+# Patterns of an error's type and text, and the advice for them.
 _HELP = {
     r"InvalidRng|ModifyScopeVariable|TraceContext|`?rngs`?|deterministic|use_running_average": _IN_TRAINING,
     r"UnboundModule|\.setup\(\)": _UNBOUND,
@@ -28,7 +28,7 @@ _HELP = {
 
 @contextlib.contextmanager
 def in_words(length: int, letters: int) -> Iterator[None]:
-    """Turn whatever the block raises, which runs a network on a sequence of this shape, into ValueError."""
+    """Turn every error of the block, which runs a network on a sequence of this shape, into ValueError."""
     try:
         yield
     except Exception as error:
@@ -42,6 +42,6 @@ def _full(error: Exception) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    """The type of an error and the first line of what it says, without the address of a page about it."""
+    """Return the type of an error and the first line of its text, without addresses of pages."""
     line = re.sub(r" \(https?://\S+\)", "", _full(error).strip().splitlines()[0]).rstrip(".: ")
     return line if len(line) <= _LONGEST else f"{line[:_LONGEST]} …"

@@ -1,4 +1,7 @@
-"""How the energy of a proposal is evaluated; every way has the same interface, so kernels do not know which."""
+"""How the energy of a proposal is evaluated: in full, with its gradient, or incrementally.
+
+All evaluators have one interface, so that every kernel works with each of them.
+"""
 
 from jaxmaxent.evaluate._full import FullEvaluator as FullEvaluator
 from jaxmaxent.evaluate._gradient import GradientCache as GradientCache

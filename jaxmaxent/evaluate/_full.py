@@ -1,4 +1,4 @@
-"""Full evaluation: a forward pass of the whole network for every proposal. The reference for every other way."""
+"""Full evaluation: a forward pass of the whole network for every proposal, the reference for all other ways."""
 
 from __future__ import annotations
 
@@ -10,20 +10,26 @@ from jaxmaxent.evaluate._interface import Edit, read, write
 
 
 class FullEvaluator:
-    """Runs the network on the edited sequence. The cache is the sequence itself, the patch is the edit."""
+    """Runs the network on the edited sequence; the cache is the sequence itself, and the patch is the edit.
+
+    Example:
+        ```python
+        energy, cache = FullEvaluator(ensemble).init(ensemble.anchor)
+        ```
+    """
 
     def __init__(self, ensemble: Ensemble) -> None:
         self._ensemble = ensemble
 
     def init(self, tokens: Int[Array, " length"]) -> tuple[Float[Array, ""], Int[Array, " length"]]:
-        """Energy of `tokens`, and the tokens as cache."""
+        """Return the energy of `tokens`, and the tokens as cache."""
         return self._ensemble.energy(tokens), tokens
 
     def propose(self, cache: Int[Array, " length"], edit: Edit) -> tuple[Float[Array, ""], Edit]:
-        """Energy after the edit."""
+        """Return the energy after the edit, and the edit as patch."""
         return self._ensemble.energy(write(cache, edit)), edit
 
     def commit(self, cache: Int[Array, " length"], patch: Edit, accept: Bool[Array, ""]) -> Int[Array, " length"]:
-        """The sequence with the edit where `accept`."""
+        """Return the sequence, with the edit if `accept`."""
         here = read(cache, patch.starts, patch.letters.shape[1])
         return write(cache, Edit(patch.starts, jnp.where(accept, patch.letters, here)))

@@ -1,4 +1,4 @@
-"""Evaluation with the gradient of the energy: for rules that look at it before they propose."""
+"""Evaluation with the gradient of the energy, for rules whose proposals depend on it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from jaxtyping import Array, Bool, Float, Int
 from jaxmaxent.ensembles import Ensemble, weighted_distance
 from jaxmaxent.evaluate._interface import Edit, write
 
-# Nearer to the anchor than so many rounding errors of its weighted features, E has only the direction of those errors.
+# Within so many rounding errors of the anchor's weighted features, the gradient of E is only the direction of those
+# errors.
 _ROUNDING = 64
 
 
 class GradientCache(NamedTuple):
     """A sequence and ∂E/∂x at its one-hot x.
 
-    The gradient is that of E, not of log p, so that it stays right when β or μ changes.
+    It holds the gradient of E, not of log p, so that it stays right when β or μ changes.
     """
 
     tokens: Int[Array, " length"]
@@ -26,17 +27,24 @@ class GradientCache(NamedTuple):
 
 
 class GradientEvaluator:
-    """Runs the network on the edited sequence forwards and backwards; cache and patch are a `GradientCache`.
+    """Runs the network forwards and backwards on the edited sequence; cache and patch are a `GradientCache`.
 
-    At the cusp of E, the anchor and what differs from it by rounding, the gradient is defined as 0. Where it is not
-    finite the energy is NaN: no proposal could be weighed there, and a chain that is stuck must not seem to rest.
+    E has a cusp at the anchor: there, and where features differ from the anchor's by rounding only, the gradient is
+    defined as 0. If the gradient is not finite the energy is NaN, because no proposal can be weighed there; the run
+    then stops instead of showing a chain that stays.
+
+    Example:
+        ```python
+        energy, cache = GradientEvaluator(ensemble).init(ensemble.anchor)
+        cache.gradient  # ∂E/∂x, shape [length, letters]
+        ```
     """
 
     def __init__(self, ensemble: Ensemble) -> None:
         self._ensemble = ensemble
 
     def init(self, tokens: Int[Array, " length"]) -> tuple[Float[Array, ""], GradientCache]:
-        """Energy of `tokens`, and they with their gradient as cache."""
+        """Return the energy of `tokens`, and the tokens with their gradient as cache."""
         ensemble = self._ensemble
         one_hot = ensemble.alphabet.one_hot(tokens).astype(ensemble.reference.dtype)
         energy, gradient = jax.value_and_grad(ensemble.energy_of_one_hot)(one_hot)
@@ -45,9 +53,9 @@ class GradientEvaluator:
         return jnp.where(jnp.isfinite(gradient).all(), energy, jnp.nan), GradientCache(tokens, gradient)
 
     def propose(self, cache: GradientCache, edit: Edit) -> tuple[Float[Array, ""], GradientCache]:
-        """Energy after the edit, and the cache after it."""
+        """Return the energy after the edit, and the cache of the edited sequence as patch."""
         return self.init(write(cache.tokens, edit))
 
     def commit(self, cache: GradientCache, patch: GradientCache, accept: Bool[Array, ""]) -> GradientCache:
-        """The patch where `accept`, else the cache."""
+        """Return the patch if `accept`, else the cache."""
         return jax.tree.map(lambda new, old: jnp.where(accept, new, old), patch, cache)

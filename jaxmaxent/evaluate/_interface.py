@@ -13,7 +13,16 @@ from jaxmaxent.evaluate import _slices as slices
 class Edit(NamedTuple):
     """Letters to write in place of others: in each part, `width` adjacent letters from a start.
 
-    Parts do not overlap. One part is a site or a block, two parts are a swap of two far positions.
+    Parts do not overlap. A site or a segment is one part; a transposition of two positions has two parts.
+
+    Attributes:
+        starts: the first position of each part.
+        letters: the new letters of each part.
+
+    Example:
+        ```python
+        Edit(starts=jnp.array([17]), letters=jnp.array([[2]]))  # the letter 2 at position 17
+        ```
     """
 
     starts: Int[Array, " parts"]
@@ -21,33 +30,33 @@ class Edit(NamedTuple):
 
 
 class Evaluator(Protocol):
-    """Evaluates edits of one sequence, for one anchor and one chain; `run` maps it over both.
+    """The interface that evaluates edits of one sequence, for one anchor and one chain; the sampler maps it over both.
 
-    Where a rule draws its positions once for all chains (see `kernels`), `edit.starts` stays unbatched under
+    If a rule draws its positions once for all chains (see `jaxmaxent.kernels`), `edit.starts` stays unbatched under
     `jax.vmap`, and the slices it addresses stay contiguous.
     """
 
     def init(self, tokens: Int[Array, " length"]) -> tuple[Float[Array, ""], Any]:
-        """Energy of `tokens`, and what has to be remembered about them."""
+        """Return the energy of `tokens`, and a cache of what has to be remembered about them."""
         ...
 
     def propose(self, cache: Any, edit: Edit) -> tuple[Float[Array, ""], Any]:
-        """Energy after an edit, and the patch that would make it."""
+        """Return the energy after an edit, and the patch that `commit` needs to make it."""
         ...
 
     def commit(self, cache: Any, patch: Any, accept: Bool[Array, ""]) -> Any:
-        """The cache with the patch where `accept`, unchanged where not."""
+        """Return the cache, with the patch if `accept`."""
         ...
 
 
 def read(tokens: Int[Array, " length"], starts: Int[Array, " parts"], width: int) -> Int[Array, "parts width"]:
-    """The `width` letters from each start."""
+    """Return the `width` letters from each start."""
     parts = [slices.cut(tokens, starts[i], width) for i in range(starts.shape[0])]
     return jax.numpy.stack(parts)
 
 
 def write(tokens: Int[Array, " length"], edit: Edit) -> Int[Array, " length"]:
-    """`tokens` with an edit made."""
+    """Return `tokens` after an edit."""
     for i in range(edit.starts.shape[0]):
         tokens = slices.put(tokens, edit.letters[i], edit.starts[i])
     return tokens

@@ -1,8 +1,8 @@
-"""How well energies are known: what β multiplies besides the differences that the network means.
+"""The precision of energies: β multiplies their noise as well as their differences.
 
-The same sequence has slightly different energies in batches of different sizes, and on accelerators at different
-precisions of matrix products, which is why these run at the highest (see `ensemble`). Networks with 16-bit outputs
-round by far more. Where β times that noise is no longer small, proposals are accepted by the noise.
+The same sequence has slightly different energies in batches of different sizes. On accelerators it also has different
+energies at different precisions of matrix products, so these run at the highest. Networks with 16-bit outputs round by
+far more. If β times this noise is not small, noise decides which proposals are accepted.
 """
 
 from __future__ import annotations
@@ -12,27 +12,33 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, Shaped
 
 from jaxmaxent.ensembles import Ensemble, weighted_distance
 
-# Sequences that are evaluated alone, for each anchor.
+# Sequences per anchor that are evaluated one by one.
 _SEQUENCES = 32
 
 
 def energy_noise(
     ensemble: Ensemble, tokens: Int[Array, "anchors sequences length"], energies: Float[Array, "anchors sequences"]
 ) -> Float[np.ndarray, " anchors"]:
-    """β times the noise of the energy, for each anchor; dimensionless.
+    """Return β times the noise of the energy, for each anchor; dimensionless.
 
     Args:
         ensemble: the ensemble, batched.
         tokens: sequences that were evaluated together.
-        energies: their energies as evaluated then.
+        energies: the energies of that evaluation.
 
     Returns:
-        β times the root mean square of what changes when each is evaluated alone, plus what the rounding of the
-        network's outputs amounts to where they have fewer bits than the energy.
+        β times a root mean square. It joins the changes of the energies when each sequence is evaluated alone with
+        the rounding of the network's outputs, if these have fewer bits than the energy.
+
+    Example:
+        ```python
+        energies = jax.vmap(ensemble.take(0).energy)(tokens[0])[None]
+        energy_noise(ensemble, tokens, energies)  # far below 1 for reliable energies
+        ```
     """
     some = slice(0, _SEQUENCES)
     alone, rounding = _alone(ensemble, tokens[:, some])
@@ -45,7 +51,7 @@ def energy_noise(
 def _alone(
     ensemble: Ensemble, tokens: Int[Array, "anchors sequences length"]
 ) -> tuple[Float[Array, "anchors sequences"], Float[Array, "anchors sequences"]]:
-    """Energies of sequences evaluated one by one, and the size of the rounding error in each."""
+    """Return the energies of sequences evaluated one by one, and the size of the rounding error of each."""
 
     def one(pair: tuple[Array, Array]) -> tuple[Array, Array]:
         single = ensemble.take(pair[0])
@@ -58,8 +64,8 @@ def _alone(
     return jax.tree.map(lambda leaf: leaf.reshape(tokens.shape[:2]), flat)
 
 
-def _rounding(features: Float[Array, " features"], ensemble: Ensemble, energy: Float[Array, ""]) -> Float[Array, ""]:
-    """Standard deviation of E from rounding every feature to its own bits, uniformly within half a unit."""
+def _rounding(features: Shaped[Array, " features"], ensemble: Ensemble, energy: Float[Array, ""]) -> Float[Array, ""]:
+    """Return the standard deviation of E from rounding each feature to its own bits, uniformly within half a unit."""
     kept = ensemble.reference.dtype
     if not jnp.issubdtype(features.dtype, jnp.inexact):  # whole numbers are exact
         return jnp.zeros((), kept)

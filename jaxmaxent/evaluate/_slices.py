@@ -1,10 +1,11 @@
-"""Slices at positions known only when the program runs, which stay slices under `jax.vmap`.
+"""Slices at positions that are known only when the program runs; they stay slices under `jax.vmap`.
 
 JAX maps `lax.dynamic_slice` and `lax.dynamic_update_slice` as a gather and a scatter, even if all slices are at one
-position. Compilers make slices of these again, but with masks of what lies inside, a copy of what is overwritten, and
-several operations where one would do. Here arrays that share a position are one slice of one array.
+position. Compilers turn these into slices again, but with masks for positions outside, a copy of the overwritten
+array, and several operations instead of one. Here arrays that share a position are one slice of one array.
 
-Starts are not negative, and are moved so that slices lie inside.
+The starts of `cut` and `put` are not negative, and are moved so that slices lie inside. Those of `shifted` and
+`laid_over` may lie outside.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jaxtyping import Array, Int
 
 
 def cut(array: Array, start: Any, size: int, axis: int = 0) -> Array:
-    """`size` positions of an axis from `start` on."""
+    """Return `size` positions of an axis from `start` on."""
     if array.shape[axis] == size:
         return array
 
@@ -38,7 +40,7 @@ def cut(array: Array, start: Any, size: int, axis: int = 0) -> Array:
 
 
 def put(array: Array, piece: Array, start: Any, axis: int = 0) -> Array:
-    """The array with a piece in place of what is there from `start` on along an axis."""
+    """Return the array with a piece written from `start` on along an axis."""
     if array.shape == piece.shape:
         return piece.astype(array.dtype)
 
@@ -52,7 +54,7 @@ def put(array: Array, piece: Array, start: Any, axis: int = 0) -> Array:
         if own[2]:
             return jax.vmap(one, in_axes=(*[0 if its else None for its in own[:2]], 0))(array, piece, start), True
         array, piece = (
-            each if its else jax.numpy.broadcast_to(each, (number, *each.shape))
+            each if its else jnp.broadcast_to(each, (number, *each.shape))
             for each, its in zip((array, piece), own, strict=False)
         )
         return put(array, piece, start, axis + 1), True
@@ -60,14 +62,49 @@ def put(array: Array, piece: Array, start: Any, axis: int = 0) -> Array:
     return _differentiable(mapped, one)(array, piece, start)
 
 
+class Offset:
+    """A number of positions that is known only when the program runs, with its smallest and largest value."""
+
+    def __init__(self, value: Any, least: int, most: int) -> None:
+        self.value, self.least, self.most = value, least, most
+
+
+def shifted(array: Array, offset: Offset, size: int, axis: int, fill: Any = 0) -> Array:
+    """Return `size` positions of an array from `offset` on, with `fill` where they lie outside."""
+    length = array.shape[axis]
+    least, most = max(offset.least, -size), min(offset.most, length)
+    if most < least:  # all outside, on one side
+        least = most = max(-size, min(least, length))
+    before, behind = max(0, -least), max(0, most + size - length)
+    if before or behind:
+        edges = [(before, behind, 0) if i == axis else (0, 0, 0) for i in range(array.ndim)]
+        array = lax.pad(array, jnp.asarray(fill, array.dtype), edges)
+    if least == most:
+        return lax.slice_in_dim(array, least + before, least + before + size, axis=axis)
+    start = jnp.clip(offset.value, least, most) + before
+    return cut(array, start, size, axis)
+
+
+def laid_over(array: Array, piece: Array, offset: Offset, axis: int) -> Array:
+    """Return an array with a piece over it from `offset` on, as far as the piece lies inside.
+
+    It is a choice element by element: a written slice would cost a copy of the array, if the old one is still needed.
+    """
+    size, length = piece.shape[axis], array.shape[axis]
+    back = shifted(piece, Offset(-offset.value, -offset.most, -offset.least), length, axis)
+    at = jnp.arange(length) - offset.value
+    inside = ((at >= 0) & (at < size)).reshape([-1 if i == axis else 1 for i in range(array.ndim)])
+    return jnp.where(inside, back, array)
+
+
 def _differentiable(mapped: Callable[..., Array], linear: Callable[..., Array]) -> Callable[..., Array]:
-    """A function of arrays and, last, a start, linear in the arrays, with the gradient that its mapping hides."""
+    """Return a function of arrays and a start, linear in the arrays, with the gradient that its mapping hides."""
     function = jax.custom_jvp(mapped)
 
     @function.defjvp
     def derivative(primals: tuple[Array, ...], tangents: tuple[Any, ...]) -> tuple[Array, Any]:
         out = function(*primals)
-        if not jax.numpy.issubdtype(out.dtype, jax.numpy.inexact):
+        if not jnp.issubdtype(out.dtype, jnp.inexact):
             return out, np.zeros(out.shape, jax.dtypes.float0)
         return out, linear(*tangents[:-1], primals[-1])
 

@@ -1,4 +1,4 @@
-"""Output that appears under its final name whole or not at all, and never in the place of somebody else's files."""
+"""Safe output: it appears under its final name whole or not at all, and never replaces files of others."""
 
 from jaxmaxent.files._locks import Busy as Busy
 from jaxmaxent.files._locks import held as held

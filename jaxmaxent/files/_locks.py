@@ -1,4 +1,4 @@
-"""Hidden folders that one process at a time holds. What a killed process left there is taken over by the next."""
+"""Hidden folders that one process at a time holds. The next process takes over what a killed one left there."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ LOCK = "lock"
 
 
 class Busy(ValueError):
-    """Another process works on a place."""
+    """An error because another process works on a place."""
 
 
 @contextlib.contextmanager
-def held(folder: Path, path: str | os.PathLike, *, seconds: float = 0) -> Iterator[None]:
-    """Make a folder if it is not there, and hold it until the block ends. What is in it stays.
+def held(folder: Path, path: str | os.PathLike[str], *, seconds: float = 0) -> Iterator[None]:
+    """Make a folder if it does not exist, and hold it until the block ends. Its content stays.
 
-    The system releases it when the process dies, however that happens.
+    The system releases the folder when the process dies in any way.
 
     Args:
         folder: the folder; its parent must exist.
-        path: what the user calls the place it serves, for the message.
-        seconds: how long to wait for another process.
+        path: the user's name for the output that the folder serves, for the message.
+        seconds: the time to wait for another process.
 
     Raises:
         Busy: if another process holds it, or another call of this process.
     """
     lock = _lock(folder, seconds)
     if lock is None:
-        raise Busy(f"{path} is being written by another process; wait for its end, or name another place")
+        raise Busy(f"{path} is being written by another process; wait until it ends, or name another place")
     try:
         yield
     finally:
@@ -45,7 +45,7 @@ def delete(folder: Path) -> None:
 
     The lock goes last: until then no other process can take the folder and have its own files deleted.
     """
-    with contextlib.suppress(OSError):  # what could not be deleted is left to the next who takes the folder
+    with contextlib.suppress(OSError):  # the next process that takes the folder deletes the rest
         for entry in list(folder.iterdir()):
             if entry.name != LOCK:
                 shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
@@ -54,7 +54,7 @@ def delete(folder: Path) -> None:
 
 
 def _lock(folder: Path, seconds: float) -> FileLock | None:
-    """The lock of a folder, acquired; None if another has it all the time."""
+    """Acquire and return the lock of a folder; return None if another process keeps it."""
     file = folder / LOCK
     while True:
         with contextlib.suppress(FileExistsError):
@@ -64,11 +64,11 @@ def _lock(folder: Path, seconds: float) -> FileLock | None:
             file.touch()
             before = file.stat()
             lock.acquire(timeout=seconds)
-            # Its former owner may have deleted the file after it was opened here; then this lock keeps nobody out.
+            # If its former owner deleted the file after it was opened here, this lock keeps no other process out.
             if os.path.samestat(before, file.stat()):
                 return lock
         except Timeout:
             return None
-        except (FileNotFoundError, FileExistsError):  # the folder was deleted by its former owner, or made by another
+        except (FileNotFoundError, FileExistsError):  # its former owner deleted the folder, or another process made it
             pass
         lock.release()

@@ -1,6 +1,6 @@
-"""Which files in a folder were written here: a list with checksums that every output folder holds.
+"""The list of the files that were written in a folder, with checksums; every output folder holds one.
 
-A folder is replaced only if every file in it is on its list and has not changed since.
+A folder is replaced only if every file in it is on the list and has not changed since.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from jaxmaxent.files._sync import sync_file, sync_folder, write_whole
 MANIFEST = ".jaxmaxent.json"
 FORMAT = "jaxmaxent-output"
 FORMAT_VERSION = 1
-HIDDEN = ".jaxmaxent-"  # begins the names of folders with work in progress, which belong to the process that holds them
-# What file managers and file systems leave in a folder; it is nobody's work.
+HIDDEN = ".jaxmaxent-"  # begins the names of folders with work in progress; each belongs to the process that holds it
+# Files that file managers and file systems leave in a folder; they belong to nobody.
 _LITTER = {".DS_Store", "Thumbs.db", "desktop.ini", "lost+found"}
 
 
 def entries(folder: Path) -> list[Path]:
-    """What is in a folder, besides work in progress and what file managers and file systems leave there."""
+    """Return the entries of a folder, except work in progress and litter of file managers and file systems."""
     return sorted(
         entry for entry in folder.iterdir() if entry.name not in _LITTER and not entry.name.startswith(HIDDEN)
     )
 
 
 def seal(folder: Path, kind: str, notes: Mapping[str, Any]) -> None:
-    """Write the list of a folder that is whole. Everything in it is on the disk afterwards; empty folders are gone.
+    """Write the list of a complete folder. Afterwards everything in it is on the disk, and empty folders are deleted.
 
     Args:
         folder: the folder.
-        kind: what kind of output it is, in a word.
+        kind: the kind of output, in one word.
         notes: anything else that JSON can hold.
     """
     files = {}
@@ -52,7 +52,7 @@ def seal(folder: Path, kind: str, notes: Mapping[str, Any]) -> None:
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:
-    """The list of a folder: format, version, kind, notes and files; None if it has none, or none that is sound."""
+    """Return the list of a folder: format, version, kind, notes and files; None if it is missing or damaged."""
     try:
         about = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -62,28 +62,28 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
 
 
 def obstacle(folder: Path, kind: str) -> str | None:
-    """What keeps a folder from being replaced by output of some kind, in words; None if nothing does."""
+    """Return why a folder may not be replaced by output of some kind; None if it may."""
     about = read_manifest(folder)
     if about is None:
         first = next(_files(folder), None)
         what = "no file" if first is None else f"{first!r}"
-        return f"it holds {what} and no sound {MANIFEST}, so it was not written here"
+        return f"it holds {what} and no valid {MANIFEST}, so it was not written by jaxmaxent"
     if about.get("kind") != kind:
         return f"it holds output of another kind ({about.get('kind')!r}, expected {kind!r})"
     listed = _listed(folder, about)
     for name in _files(folder):
         if name not in listed:
-            return f"{name!r} in it was not written here"
+            return f"{name!r} in it was not written by jaxmaxent"
         file = folder / name
         if file.is_symlink() or not file.is_file() or listed[name] not in (None, _checksum(file)):
-            return f"{name!r} in it has changed since it was written here"
+            return f"{name!r} in it has changed since jaxmaxent wrote it"
     return None
 
 
 def _listed(folder: Path, about: Mapping[str, Any]) -> dict[str, str | None]:
-    """The checksum of every file that was written here, None where it does not matter.
+    """Return the checksum of every file that jaxmaxent wrote; None for a file whose content does not matter.
 
-    Output that lies in output, as in the folder of a demo, may have been replaced since, and has a list of its own.
+    Output inside other output, as in the folder of a demo, may have been replaced since, and has a list of its own.
     """
     listed: dict[str, str | None] = {MANIFEST: None, **about["files"]}
     for name in about["files"]:
@@ -95,7 +95,7 @@ def _listed(folder: Path, about: Mapping[str, Any]) -> dict[str, str | None]:
 
 
 def _files(folder: Path) -> Iterator[str]:
-    """Everything below a folder that is no folder, links included, as a path in it; nothing that is in progress."""
+    """Yield the paths, relative to a folder, of all files and links below it, except work in progress."""
     for below, folders, files in os.walk(folder):
         if below == os.fspath(folder):
             folders[:] = [name for name in folders if not name.startswith(HIDDEN)]

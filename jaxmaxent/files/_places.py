@@ -1,4 +1,4 @@
-"""Where output goes, what belongs to it, and who works on it."""
+"""The places that output is written to: their names, what else belongs to them, and the process that works there."""
 
 from __future__ import annotations
 
@@ -16,20 +16,21 @@ _OPEN = ("/dev/fd/", "/dev/stdin", "/proc/self/fd/")
 
 
 class Refused(ValueError):
-    """The operating system refuses a place.
+    """An error because the operating system refuses access to a place.
 
     Attributes:
         path: the place.
-        reason: why, in the words of the system.
+        reason: the reason in the words of the system.
     """
 
-    def __init__(self, path: str | os.PathLike, what: str, reason: str) -> None:
+    def __init__(self, path: str | os.PathLike[str], what: str, reason: str) -> None:
         super().__init__(f"{path} cannot be {what}: {reason}")
-        self.path, self.reason = path, reason
+        self.path: str | os.PathLike[str] = path
+        self.reason: str = reason
 
 
 def named(path: Any) -> str:
-    """Return a path as text; ValueError for what cannot be the name of a file or folder."""
+    """Return a path as text; raise ValueError if it cannot be the name of a file or folder."""
     name = os.fspath(path) if isinstance(path, str | os.PathLike) else None
     if not isinstance(name, str) or not name or "\0" in name:
         given = " ".join(repr(path).split())
@@ -41,12 +42,12 @@ def named(path: Any) -> str:
 
 
 def to_read(path: Any) -> str:
-    """Return a path as text, as `named` does; ValueError for a device or a pipe too, as reading it may never end.
+    """Return a path as text, as `named` does; raise ValueError for a device or a pipe, as reading it may never end.
 
-    A pipe that is open already is read, as a shell gives one for the output of another command: `<(zcat motifs.gz)`.
+    An open pipe is accepted, because a shell passes one for the output of another command: `<(zcat motifs.gz)`.
     """
     name = named(path)
-    with contextlib.suppress(OSError):  # what is missing is told by who opens it
+    with contextlib.suppress(OSError):  # a missing file is reported when it is opened
         mode = os.stat(name).st_mode
         is_open = stat.S_ISFIFO(mode) and name.startswith(_OPEN)
         if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or is_open):
@@ -54,8 +55,8 @@ def to_read(path: Any) -> str:
     return name
 
 
-def resolved(path: str | os.PathLike) -> Path:
-    """The absolute path of a place to write to, with links followed, so that a link stays and its target is written.
+def resolved(path: str | os.PathLike[str]) -> Path:
+    """Return the absolute path of a place to write to. Links are followed: a link stays, and its target is written.
 
     Raises:
         ValueError: for an empty path, a link that leads to itself or to a folder that does not exist.
@@ -77,8 +78,8 @@ def resolved(path: str | os.PathLike) -> Path:
 
 
 @contextlib.contextmanager
-def refusing(path: str | os.PathLike, what: str) -> Iterator[None]:
-    """Say what the operating system refuses in a sentence that names `path`, which cannot be `what`."""
+def refusing(path: str | os.PathLike[str], what: str) -> Iterator[None]:
+    """Turn an error of the operating system into a sentence which says that `path` cannot be `what`, and why."""
     try:
         yield
     except OSError as error:
@@ -87,7 +88,7 @@ def refusing(path: str | os.PathLike, what: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def made(folder: Path) -> Iterator[None]:
-    """Make a folder and those in which it lies; if the block fails, delete what was made here and holds nothing."""
+    """Make a folder and its parents; if the block fails, delete those of them that were made here and are empty."""
     missing = [place for place in (folder, *folder.parents) if not place.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -100,25 +101,28 @@ def made(folder: Path) -> Iterator[None]:
 
 
 def belongings(place: Path, name: str) -> tuple[Path, Path]:
-    """Where something may lie that belongs to an output folder: beside it as its name and `name`, or hidden in it."""
+    """Return the two places for something that belongs to an output folder: beside it, or hidden in it.
+
+    The one beside it has the name of the folder followed by `name`.
+    """
     return place.with_name(place.name + name) if place.name else place / name, place / f"{HIDDEN}{name.strip('.')}"
 
 
 def lies_inside(place: Path) -> bool:
-    """Whether what belongs to a folder has to lie in it, as beside it is another device, or no right to write."""
+    """Return whether the belongings of a folder must lie in it: it is a mount point, or its parent is read-only."""
     return place.is_dir() and (os.path.ismount(place) or not os.access(place.parent, os.W_OK | os.X_OK))
 
 
 @contextlib.contextmanager
-def owned(path: str | os.PathLike, *, parents: bool = False) -> Iterator[None]:
-    """Work on an output folder for the time of the block, as the only one.
+def owned(path: str | os.PathLike[str], *, parents: bool = False) -> Iterator[None]:
+    """Own an output folder for the time of the block: no other process can work on it.
 
     Args:
         path: the folder, which need not exist.
-        parents: make the folders in which it lies.
+        parents: make the parents of the folder.
 
     Raises:
-        ValueError: if another process does, or nothing can be written there.
+        ValueError: if another process works on it, or nothing can be written there.
     """
     place = resolved(path)
     with contextlib.ExitStack() as stack:

@@ -1,4 +1,4 @@
-"""Files that are on the disk, not only on their way to it, before anything relies on them."""
+"""Writing that waits until files are on the disk, before anything relies on them."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
-PARTIAL = ".partial"  # ends the name of a file that is being written
+PARTIAL = ".partial"  # the end of the name of a file that is being written
 
 
 def write_whole(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
-    """Write a file that appears under its name, on the disk, when it is whole; one of that name is replaced.
+    """Write a file that appears under its name only when all of it is on the disk; replace a file of that name.
 
-    A killed process may leave `path` with the suffix `.partial`; the next call for the same path overwrites that.
+    A killed process may leave a file with the suffix `.partial`; the next call for the same path overwrites it.
     """
     partial = path.with_name(path.name + PARTIAL)
     try:
@@ -32,13 +32,13 @@ def write_whole(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
 
 def sync_file(path: Path) -> None:
     """Wait until a file is on the disk."""
-    with open(path, "r+b" if os.name == "nt" else "rb") as file:  # it may be one that nobody may write to
+    with open(path, "r+b" if os.name == "nt" else "rb") as file:  # the file may be read-only
         os.fsync(file.fileno())
 
 
 def sync_folder(folder: Path) -> None:
     """Wait until the names in a folder are on the disk."""
-    if os.name == "nt":  # where a folder cannot be opened
+    if os.name == "nt":  # Windows cannot open a folder
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:

@@ -1,4 +1,7 @@
-"""How a chain moves: rules propose, and `metropolis` holds the one place where a proposal is accepted."""
+"""How a chain moves: rules propose, and one Metropolis–Hastings kernel accepts.
+
+Every rule shares the same acceptance, so a new rule states only its proposal. `jaxmaxent.testing` checks it.
+"""
 
 from jaxmaxent.kernels._informed import Informed as Informed
 from jaxmaxent.kernels._metropolis import Info as Info

@@ -17,26 +17,31 @@ from jaxmaxent.kernels._site import BINARY_LAZINESS
 
 @rule_dataclass
 class Informed(Unlearned):
-    """The position and letter that the gradient recommends, drawn by each chain for itself.
+    """A position and a letter by the gradient of log p(x), both drawn for each chain.
 
     Another letter a at a position i is proposed in proportion to exp(½ d[i, a]), where d is the change of
     log p(x) to first order in the one-hot. The half is the locally balanced choice g(t) = √t (Zanella, J Am Stat
     Assoc 115: 852–865, 2020); the gradient stands for all differences as in Gibbs-with-gradients (Grathwohl, Swersky,
     Hashemi, Duvenaud & Maddison, ICML 2021). The fields' part of d is not approximate.
 
-    Needs an evaluator whose cache and patch have a `gradient`, such as `GradientEvaluator`. Chains do not share
-    their positions, so a step costs a forward and a backward pass of the whole network.
+    The rule needs an evaluator whose cache and patch have a `gradient`, such as `GradientEvaluator`. Chains do not
+    share their positions, so a step costs a forward and a backward pass of the whole network.
+
+    Example:
+        ```python
+        run = sample(key, ensemble, rule=Informed())
+        ```
     """
 
     needs_gradient = True
 
     def where(self, key: Key[Array, ""], ensemble: Ensemble) -> tuple[()]:
-        """Nothing: the position depends on the chain."""
+        """Return nothing: the position depends on the chain."""
         del key, ensemble
         return ()
 
     def what(self, key: Key[Array, ""], state: State, where: tuple[()], ensemble: Ensemble) -> Edit:
-        """A movable position and another letter there, in proportion to exp(½ d)."""
+        """Draw a movable position and another letter there, in proportion to exp(½ d)."""
         del where
         letters = len(ensemble.alphabet)
         key_choice, key_stay = jax.random.split(key)
@@ -49,7 +54,7 @@ class Informed(Unlearned):
         return Edit(start.astype(ensemble.movable.dtype), letter)
 
     def correction(self, state: State, edit: Edit, patch: Any, ensemble: Ensemble) -> Float[Array, ""]:
-        """log q(current | edited) − log q(edited | current), each from the gradient where it starts."""
+        """Return log q(current | edited) − log q(edited | current), each by the gradient at its own start."""
 
         def log_q(tokens: Array, gradient: Array, letter: Array) -> Array:
             half = _half_changes(tokens, gradient, ensemble)
@@ -61,14 +66,17 @@ class Informed(Unlearned):
 
 def _gradient_of(evaluated: Any) -> Float[Array, "length letters"]:
     if not hasattr(evaluated, "gradient"):
-        raise ValueError("Informed needs an evaluator that gives gradients, such as GradientEvaluator, got another")
+        raise ValueError(
+            "evaluator must be an evaluator that gives gradients, such as GradientEvaluator, for the rule Informed, "
+            "got another"
+        )
     return evaluated.gradient
 
 
 def _half_changes(
     tokens: Int[Array, " length"], gradient: Float[Array, "length letters"], ensemble: Ensemble
 ) -> Float[Array, "length letters"]:
-    """½ d[i, a]: half the change of log p(x) to first order when a is written at i; 0 at the current letters."""
+    """Return ½ d[i, a]: half the first-order change of log p(x) when a is written at i; 0 at the current letters."""
     slope = -ensemble.beta * gradient
     for field, mu in zip(ensemble.fields, ensemble.mu(), strict=True):
         slope = slope + mu * _counts_with(field, tokens)
@@ -76,7 +84,7 @@ def _half_changes(
 
 
 def _counts_with(field: Field, tokens: Int[Array, " length"]) -> Float[Array, "length letters"]:
-    """What each letter at each position adds to N(x), the other letters being as they are.
+    """Return the contribution of each letter at each position to N(x), with the other letters as they are.
 
     N is linear in the letter of any one position, so the differences are exact.
     """
@@ -90,7 +98,7 @@ def _counts_with(field: Field, tokens: Int[Array, " length"]) -> Float[Array, "l
 def _to_others(
     half: Float[Array, "length letters"], tokens: Int[Array, " length"], ensemble: Ensemble
 ) -> Float[Array, "length letters"]:
-    """Logits of all changes: those of current letters and fixed positions are −inf."""
+    """Return the logits of all changes: −inf for current letters and fixed positions."""
     movable = jnp.zeros(half.shape[0], bool).at[ensemble.movable].set(True)
     current = jax.nn.one_hot(tokens, half.shape[1], dtype=bool)
     return jnp.where(movable[:, None] & ~current, half, -jnp.inf)

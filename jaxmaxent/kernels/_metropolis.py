@@ -1,9 +1,9 @@
 """The Metropolis–Hastings kernel: any rule, any evaluator, one accept.
 
-A rule splits a proposal in two. *Where* is drawn once a step for all chains; *what* is drawn by each chain.
+A rule splits a proposal in two. *Where* is drawn once per step for all chains; *what* is drawn for each chain.
 Sharing the position is exact: given the sequence of positions, which no chain influences, the chains are
-independent, and each position's kernel leaves the ensemble invariant. It is also what makes thousands of chains
-cheap, because every chain then touches the same window of the network.
+independent, and the kernel of each position leaves the ensemble invariant. It makes thousands of chains cheap,
+because all chains then change the same window of the network.
 """
 
 from __future__ import annotations
@@ -20,7 +20,14 @@ from jaxmaxent.evaluate import _slices as slices
 
 
 class State(NamedTuple):
-    """Where one chain is."""
+    """The state of one chain.
+
+    Attributes:
+        tokens: the sequence.
+        energy: its E.
+        counts: its N_k.
+        cache: what the evaluator remembers of the sequence.
+    """
 
     tokens: Int[Array, " length"]
     energy: Float[Array, ""]
@@ -29,7 +36,14 @@ class State(NamedTuple):
 
 
 class Info(NamedTuple):
-    """What happened in one step of one chain; `accepted` means that the sequence changed."""
+    """A record of one step of one chain.
+
+    Attributes:
+        accepted: True if the sequence changed.
+        log_ratio: the log of the acceptance ratio, before it is cut at 0.
+        proposed_energy: E of the proposed sequence.
+        proposed: the proposed sequence.
+    """
 
     accepted: Bool[Array, ""]
     log_ratio: Float[Array, ""]
@@ -38,106 +52,120 @@ class Info(NamedTuple):
 
 
 class Rule(Protocol):
-    """A proposal. Rules are pytrees: what they have learned are leaves, what shapes the program is static.
+    """The interface of a proposal.
 
-    Make them with `rule_dataclass`, so that no program of one rule is taken for another's. Those that learn have
-    `prepare`, `learn` and `at` of their own, others those of `Unlearned`.
+    Rules are pytrees: learned tables are leaves, and values that shape the program are static. Make the class with
+    `rule_dataclass`, so that JAX never takes the program of one rule for that of another. Rules that learn define
+    `prepare`, `learn` and `at`; the others inherit them from `Unlearned`.
     """
 
     @property
     def needs_gradient(self) -> bool:
-        """Whether the evaluator's cache and patch must have a `gradient` (see `GradientEvaluator`)."""
+        """True if the evaluator's cache and patch must have a `gradient` (see `GradientEvaluator`)."""
         ...
 
     def where(self, key: Key[Array, ""], ensemble: Ensemble) -> Any:
-        """What all chains share in a step, mostly the positions; never looks at a chain."""
+        """Draw what all chains share in a step, mostly the positions; it never depends on a chain."""
         ...
 
     def what(self, key: Key[Array, ""], state: State, where: Any, ensemble: Ensemble) -> Edit:
-        """The edit one chain proposes there."""
+        """Draw the edit that one chain proposes there."""
         ...
 
     def correction(self, state: State, edit: Edit, patch: Any, ensemble: Ensemble) -> Float[Array, ""]:
-        """log q(state | edited) − log q(edited | state), once the edit is evaluated; 0 where q is symmetric."""
+        """Return log q(state | edited) − log q(edited | state) of an evaluated edit; 0 if q is symmetric."""
         ...
 
     def prepare(self, ensemble: Ensemble, rungs: int) -> Any:
-        """See `Unlearned`."""
+        """Return the rule as burn-in begins (see `Unlearned`)."""
         ...
 
     def learn(self, frequencies: Float[Array, "anchors rungs length letters"], ensemble: Ensemble) -> Any:
-        """See `Unlearned`."""
+        """Return the rule after a round of burn-in (see `Unlearned`)."""
         ...
 
     def at(self, anchor: Any, rung: Any) -> Any:
-        """See `Unlearned`."""
+        """Return the rule of the chains of one anchor at one rung (see `Unlearned`)."""
         ...
 
 
 class Unlearned:
-    """The part of a rule that learns from the warm-up, for rules that learn nothing; most need no gradient."""
+    """A base class for rules that learn nothing during burn-in; it says that they need no gradient."""
 
     needs_gradient = False
 
     def prepare(self, ensemble: Ensemble, rungs: int) -> Any:
-        """The rule as the warm-up begins; the ensemble is batched, [anchors, …]."""
+        """Return the rule as burn-in begins; the ensemble is batched, [anchors, …]."""
         del ensemble, rungs
         return self
 
     def learn(self, frequencies: Float[Array, "anchors rungs length letters"], ensemble: Ensemble) -> Any:
-        """The rule after a round of the warm-up in which letters had these frequencies; it is fixed after the last."""
+        """Return the rule after a round of burn-in with these letter frequencies; it is fixed after the last round."""
         del frequencies, ensemble
         return self
 
     def at(self, anchor: Any, rung: Any) -> Any:
-        """The rule of the chains of one anchor at one rung."""
+        """Return the rule of the chains of one anchor at one rung."""
         del anchor, rung
         return self
 
 
 class Kernel(Protocol):
-    """What moves a chain of an ensemble of one anchor; `init` and `step` follow BlackJAX's convention."""
+    """The interface that moves a chain of an ensemble of one anchor; `init` and `step` follow BlackJAX's convention."""
 
     def init(self, tokens: Int[Array, " length"]) -> State:
-        """The state of a chain that starts at `tokens`."""
+        """Return the state of a chain that starts at `tokens`."""
         ...
 
     def step(self, key: Key[Array, ""], state: State) -> tuple[State, Info]:
-        """One step with positions of its own."""
+        """Make one step of one chain, with a position of its own."""
         ...
 
     def where(self, key: Key[Array, ""]) -> Any:
-        """What all chains share in a step."""
+        """Draw what all chains share in a step."""
         ...
 
     def move(self, key: Key[Array, ""], state: State, where: Any) -> tuple[State, Info]:
-        """One step of one chain, given what all share."""
+        """Make one step of one chain, given what all chains share."""
         ...
 
 
 class Metropolis(NamedTuple):
-    """The kernel of one rule, for one chain of an ensemble of one anchor."""
+    """The kernel of one rule, for one chain of an ensemble of one anchor.
+
+    Attributes:
+        ensemble: the ensemble, of one anchor.
+        evaluator: the evaluator of its energies.
+        rule: the rule.
+
+    Example:
+        ```python
+        kernel = Metropolis(ensemble, FullEvaluator(ensemble), Site())
+        state = kernel.init(ensemble.anchor)
+        state, info = kernel.step(jax.random.key(0), state)
+        ```
+    """
 
     ensemble: Ensemble
     evaluator: Evaluator
     rule: Rule
 
     def init(self, tokens: Int[Array, " length"]) -> State:
-        """The state of a chain that starts at `tokens`."""
+        """Return the state of a chain that starts at `tokens`."""
         energy, cache = self.evaluator.init(tokens)
         return State(tokens, energy, self.ensemble.counts(tokens), cache)
 
     def step(self, key: Key[Array, ""], state: State) -> tuple[State, Info]:
-        """One step with positions of its own."""
+        """Make one step of one chain, with a position of its own."""
         key_where, key_what = jax.random.split(key)
         return self.move(key_what, state, self.where(key_where))
 
     def where(self, key: Key[Array, ""]) -> Any:
-        """What all chains share in a step."""
+        """Draw what all chains share in a step."""
         return self.rule.where(key, self.ensemble)
 
     def move(self, key: Key[Array, ""], state: State, where: Any) -> tuple[State, Info]:
-        """One step of one chain, given what all share."""
+        """Make one step of one chain, given what all chains share."""
         key_what, key_accept = jax.random.split(key)
         edit = self.rule.what(key_what, state, where, self.ensemble)
         edited = write(state.tokens, edit)
@@ -150,7 +178,7 @@ class Metropolis(NamedTuple):
         )
         if self.ensemble.forbidden() is not None:
             log_ratio = jnp.where(self.ensemble.allows(edited), log_ratio, -jnp.inf)
-        # −Exponential is log U without log 0: a uniform float can be 0, which would accept anything.
+        # −Exponential is log U without log 0: a uniform float can be 0, and log 0 would accept anything.
         accept = -jax.random.exponential(key_accept, dtype=log_ratio.dtype) < log_ratio
         moved = State(
             tokens=jnp.where(accept, edited, state.tokens),
@@ -165,7 +193,7 @@ class Metropolis(NamedTuple):
 def _change(
     ensemble: Ensemble, tokens: Int[Array, " length"], edited: Int[Array, " length"], edit: Edit
 ) -> Float[Array, " fields"]:
-    """Return by how much an edit changes the count of every field."""
+    """Return the change of every field's count by an edit."""
     changes = [_change_of(field, tokens, edited, edit) for field in ensemble.fields]
     return jnp.array(changes, ensemble.beta.dtype).reshape(-1)
 
@@ -173,7 +201,7 @@ def _change(
 def _change_of(
     field: Field, tokens: Int[Array, " length"], edited: Int[Array, " length"], edit: Edit
 ) -> Float[Array, ""]:
-    if field.pair is not None:  # letters beside the edit count, too
+    if field.pair is not None:  # pairs reach beyond the edit
         return field.change(tokens, edited)
     letters, (parts, width) = field.unary.shape[-1], edit.letters.shape
     if field.unary.ndim == 1:

@@ -19,14 +19,19 @@ from jaxmaxent.kernels._rule_dataclass import rule_dataclass
 
 @rule_dataclass
 class Mixture:
-    """Rules and how often each is taken. Make one with `Mixture.create`.
+    """Several rules, one of which is drawn at every step. Make one with `Mixture.create`.
 
-    A mixture of kernels that leave the ensemble invariant leaves it invariant, as the choice looks at no chain. One
-    rule of it that reaches every sequence is enough for the mixture to do so.
+    A mixture of kernels that leave the ensemble invariant leaves it invariant too, because the choice depends on no
+    chain (Tierney, Ann Stat 22: 1701–1728, 1994). The mixture reaches every sequence if one of its rules does.
 
     Attributes:
         rules: the rules.
-        probabilities: of each, shape [rules]; they sum to 1.
+        probabilities: the probability of each rule, shape [rules]; they sum to 1.
+
+    Example:
+        ```python
+        rule = Mixture.create([Site(), Transposition()], [4, 1])
+        ```
     """
 
     rules: tuple[Any, ...]
@@ -34,7 +39,7 @@ class Mixture:
 
     @classmethod
     def create(cls, rules: Sequence[Rule], weights: Sequence[float] | None = None) -> Mixture:
-        """The mixture of some rules, in proportion to `weights`; each as often as the others if None.
+        """Return the mixture of some rules, in proportion to `weights`; all alike if None.
 
         Raises:
             ValueError: if there are no rules, or not a positive weight for each.
@@ -44,76 +49,98 @@ class Mixture:
         shares = np.ones(len(rules)) if weights is None else checks.finite_array("weights", weights)
         if shares.shape != (len(rules),) or (shares <= 0).any():
             raise ValueError(
-                f"weights must hold {len(rules)} positive numbers, one a rule, got {checks.shown(weights)}"
+                f"weights must hold {len(rules)} positive numbers, one per rule, got {checks.shown(weights)}"
             )
         return cls(tuple(rules), jnp.asarray(shares / shares.sum(), float))
 
     @property
     def needs_gradient(self) -> bool:
-        """Whether one of the rules needs it; then every step pays for it."""
+        """True if one of the rules needs a gradient; then every step computes it."""
         return any(rule.needs_gradient for rule in self.rules)
 
     def prepare(self, ensemble: Ensemble, rungs: int) -> Mixture:
-        """The mixture as the warm-up begins."""
+        """Return the mixture as burn-in begins."""
         return Mixture(tuple(rule.prepare(ensemble, rungs) for rule in self.rules), self.probabilities)
 
     def learn(self, frequencies: Float[Array, "anchors rungs length letters"], ensemble: Ensemble) -> Mixture:
-        """The mixture after the warm-up."""
+        """Return the mixture after a round of burn-in with these letter frequencies."""
         return Mixture(tuple(rule.learn(frequencies, ensemble) for rule in self.rules), self.probabilities)
 
     def at(self, anchor: Any, rung: Any) -> Mixture:
-        """The mixture of the chains of one anchor at one rung."""
+        """Return the mixture of the chains of one anchor at one rung."""
         return Mixture(tuple(rule.at(anchor, rung) for rule in self.rules), self.probabilities)
 
 
 class MixtureKernel(NamedTuple):
-    """The kernel of a mixture: a switch between the kernels of its rules, on a number that all chains share."""
+    """The kernel of a mixture: the kernel of one of its rules, chosen at each step for all chains.
+
+    Attributes:
+        kernels: the kernels of the rules.
+        probabilities: the probability of each, shape [rules].
+    """
 
     kernels: tuple[Metropolis, ...]
     probabilities: Float[Array, " rules"]
 
     def init(self, tokens: Int[Array, " length"]) -> State:
-        """The state of a chain that starts at `tokens`."""
+        """Return the state of a chain that starts at `tokens`."""
         return self.kernels[0].init(tokens)
 
     def step(self, key: Key[Array, ""], state: State) -> tuple[State, Info]:
-        """One step with a choice and positions of its own."""
+        """Make one step of one chain, with a rule and a position of its own."""
         key_where, key_what = jax.random.split(key)
         return self.move(key_what, state, self.where(key_where))
 
     def where(self, key: Key[Array, ""]) -> Any:
-        """Which rule, and what all chains share under each of them."""
+        """Draw the number of a rule, and what all chains share under each of the rules."""
         key_rule, *keys = jax.random.split(key, 1 + len(self.kernels))
         chosen = jax.random.choice(key_rule, len(self.kernels), p=self.probabilities)
         return chosen, tuple(kernel.where(k) for kernel, k in zip(self.kernels, keys, strict=True))
 
     def move(self, key: Key[Array, ""], state: State, where: Any) -> tuple[State, Info]:
-        """One step of one chain under the chosen rule."""
+        """Make one step of one chain under the chosen rule."""
         chosen, wheres = where
         nothing = jnp.zeros((), bool), jnp.zeros_like(state.energy), jnp.zeros_like(state.energy)
         carried = state, Info(*nothing, jnp.zeros_like(state.tokens))
         for number, (kernel, mine) in enumerate(zip(self.kernels, wheres, strict=True)):
 
             def step(again: Array, before: tuple[State, Info], kernel: Kernel = kernel, mine: Any = mine) -> Any:
-                # The barrier keeps the compiler from doing ahead of the loop what does not depend on the state.
+                # The barrier keeps the compiler from moving work that does not depend on the state ahead of the loop.
                 its_key, its_where, _ = jax.lax.optimization_barrier((key, mine, again))
                 return kernel.move(its_key, before[0], its_where)
 
-            # A loop of one step or none: unlike a branch, it changes what evaluators remember in place.
+            # A loop of one step or none: unlike a branch, it changes the caches of evaluators in place.
             carried = jax.lax.fori_loop(0, (chosen == number).astype(jnp.int32), step, carried)
         return carried
 
 
-def build(rule: Any, ensemble: Ensemble, evaluator: Evaluator) -> Kernel:
-    """The kernel of a rule or a mixture of rules."""
+def build(rule: Rule | Mixture, ensemble: Ensemble, evaluator: Evaluator) -> Kernel:
+    """Return the kernel of a rule or a mixture of rules.
+
+    Args:
+        rule: the rule or `Mixture`.
+        ensemble: the ensemble, of one anchor.
+        evaluator: the evaluator of its energies.
+
+    Example:
+        ```python
+        kernel = build(rule, ensemble, evaluator_for(rule, ensemble))
+        ```
+    """
     if isinstance(rule, Mixture):
         kernels = tuple(Metropolis(ensemble, evaluator, one) for one in rule.rules)
         return MixtureKernel(kernels, rule.probabilities)
     return Metropolis(ensemble, evaluator, rule)
 
 
-def evaluator_for(rule: Any, ensemble: Ensemble, *, incremental: bool = False) -> Evaluator:
-    """The plainest evaluator that gives a rule, or a mixture of rules, all it looks at; or the incremental one."""
+def evaluator_for(rule: Rule | Mixture, ensemble: Ensemble, *, incremental: bool = False) -> Evaluator:
+    """Return the simplest evaluator that serves a rule or a mixture of rules.
+
+    Args:
+        rule: the rule or `Mixture`.
+        ensemble: the ensemble, of one anchor.
+        incremental: True to evaluate incrementally, unless the rule needs gradients.
+    """
     if rule.needs_gradient:
         return GradientEvaluator(ensemble)
     return IncrementalEvaluator(ensemble) if incremental else FullEvaluator(ensemble)

@@ -1,4 +1,4 @@
-"""Rules as pytrees whose structures tell the rules apart."""
+"""Rules as pytrees: the structure of each class differs from that of every other."""
 
 from __future__ import annotations
 
@@ -13,14 +13,21 @@ _Class = TypeVar("_Class")
 
 @dataclass_transform(field_specifiers=(struct.field,), frozen_default=True)
 def rule_dataclass(cls: type[_Class]) -> type[_Class]:
-    """Make a class a frozen dataclass and a pytree, as `flax.struct.dataclass` does, for use by rules.
+    """Return the class as a frozen dataclass and a pytree, as `flax.struct.dataclass` does, for rules.
 
     Fields are leaves, or static with `flax.struct.field(pytree_node=False)`.
 
-    Rules with as many leaves and equal static fields, such as none, are arguments of the same programs. Registered by
-    `jax.tree_util.register_dataclass`, as Flax does, their structures count as equal though their classes differ
-    (JAX 0.10 to 0.12), and `jax.jit` then takes, whenever their hashes happen to share a slot of its cache, the program
-    of one rule for another's. Structures registered one by one are compared with their classes.
+    Flax registers its classes by `jax.tree_util.register_dataclass`. Two rules with as many leaves and equal static
+    fields, such as none, then have structures that JAX 0.10 to 0.12 takes for equal although their classes differ. If
+    their hashes share a slot of the cache, `jax.jit` runs the program of one rule for the other. Structures that are
+    registered one by one are compared with their classes.
+
+    Example:
+        ```python
+        @rule_dataclass
+        class MyRule(Unlearned):
+            width: int = flax.struct.field(pytree_node=False, default=3)
+        ```
     """
     made = dataclasses.dataclass(frozen=True)(cls)
     fields: tuple[Any, ...] = dataclasses.fields(made)  # pyright: ignore[reportArgumentType]

@@ -1,4 +1,4 @@
-"""Segment proposals: some adjacent positions at once."""
+"""Segment proposals: several adjacent letters redrawn at once."""
 
 from __future__ import annotations
 
@@ -20,16 +20,22 @@ from jaxmaxent.kernels._site import BINARY_LAZINESS
 
 @rule_dataclass
 class Segment(Unlearned):
-    """A window of adjacent positions, uniform letters among all but the current ones.
+    """Several adjacent letters redrawn at once, uniformly among all fillings of the segment but the current one.
 
-    The window is one that holds a movable position: such a position uniformly, at a uniform place in the window,
-    which is moved inside the sequence where it would stick out. Fixed positions in it keep their letters.
+    A movable position is drawn uniformly, and its place in the segment too; a segment that would stick out of the
+    sequence is moved inside. Fixed positions in it keep their letters. The rule generalizes `Site` (Finnegan & Song,
+    PLoS Comput Biol 13(10): e1005836, 2017), which is a segment of one letter.
 
     Attributes:
-        width: positions in the window, at least 1 and at most the length (static).
+        width: positions in the segment, at least 1 and at most the length (static).
 
     Raises:
-        ValueError: for another width; where it is too long, when the rule is first used.
+        ValueError: for a width below 1; for one above the length of the sequences, when the rule is first used.
+
+    Example:
+        ```python
+        run = sample(key, ensemble, rule=Mixture.create([Site(), Segment(3)]))
+        ```
     """
 
     width: int = struct.field(pytree_node=False)
@@ -38,7 +44,7 @@ class Segment(Unlearned):
         checks.integer("width", self.width, at_least=1)
 
     def where(self, key: Key[Array, ""], ensemble: Ensemble) -> Int[Array, " 1"]:
-        """The start of a window that holds a movable position."""
+        """Draw the start of a segment that holds a movable position."""
         if self.width > ensemble.length:
             raise ValueError(
                 f"width must be at most the length of the sequences, {ensemble.length}, got a Segment of {self.width}"
@@ -46,11 +52,11 @@ class Segment(Unlearned):
         key_position, key_place = jax.random.split(key)
         position = ensemble.movable[jax.random.randint(key_position, (1,), 0, ensemble.movable.shape[0])]
         place = jax.random.randint(key_place, (1,), 0, self.width, position.dtype)
-        # The choice looks at no chain, so it may favour windows at the ends without a correction.
+        # The choice depends on no chain, so it may favour segments at the ends without a correction.
         return jnp.clip(position - place, 0, ensemble.length - self.width)
 
     def what(self, key: Key[Array, ""], state: State, where: Int[Array, " 1"], ensemble: Ensemble) -> Edit:
-        """Other letters, uniformly among all of the window's."""
+        """Draw the letters of the segment, uniformly among all fillings but the current one."""
         current = read(state.tokens, where, self.width)
         window = where[:, None] + jnp.arange(self.width)[None]
         free = (window[..., None] == ensemble.movable[None, None]).any(-1)
@@ -58,11 +64,11 @@ class Segment(Unlearned):
         return Edit(where, (current + jnp.where(free, shift, 0)) % len(ensemble.alphabet))
 
     def _shift(self, key: Key[Array, ""], letters: int) -> Array:
-        """What is added to the letters, modulo their number: uniform among everything but only zeros.
+        """Draw the numbers that are added to the letters, modulo the alphabet: uniform among all but only zeros.
 
-        The number of zeros in front is drawn first, with the share it has, as the windows of long alphabets have
-        more letters than an integer can count. A shift and its inverse have the same number, so rounding in the
-        shares leaves the proposal symmetric.
+        The number of zeros in front is drawn first, in proportion to the shifts that have it, because a wide segment
+        has more fillings than an integer can count. A shift and its inverse have as many zeros in front, so rounding
+        in the shares leaves the proposal symmetric.
         """
         key_zeros, key_digits = jax.random.split(key)
         bits = jax.random.bits(key_digits, (self.width,), jnp.uint32)
@@ -74,6 +80,6 @@ class Segment(Unlearned):
         return jnp.where(digit == zeros, 1 + bits % (letters - 1), jnp.where(digit < zeros, 0, bits % letters))
 
     def correction(self, state: State, edit: Edit, patch: Any, ensemble: Ensemble) -> Float[Array, ""]:
-        """0: the proposal is symmetric."""
+        """Return 0: the proposal is symmetric."""
         del state, edit, patch
         return jnp.zeros((), ensemble.beta.dtype)

@@ -13,32 +13,41 @@ from jaxmaxent.evaluate import Edit, read
 from jaxmaxent.kernels._metropolis import State, Unlearned
 from jaxmaxent.kernels._rule_dataclass import rule_dataclass
 
-# With two letters the only proposal is a flip. Where every flip is accepted, the parity of the number of ones
-# would alternate for ever and the chain be periodic, so one proposal in 16 is to stay.
+# With two letters the only proposal is a flip. If every flip were accepted, the parity of the number of ones would
+# alternate for ever and the chain would be periodic, so one proposal in 16 keeps the letter.
 BINARY_LAZINESS = 1 / 16
 
 
 @rule_dataclass
 class Site(Unlearned):
-    """A uniform movable position, a uniform letter among the others (the published sampler's proposal)."""
+    """A uniform movable position, and a uniform letter among the others there.
+
+    It is the proposal of the published sampler (Finnegan & Song, PLoS Comput Biol 13(10): e1005836, 2017). With two
+    letters one proposal in 16 keeps the letter, so that no chain is periodic.
+
+    Example:
+        ```python
+        run = sample(key, ensemble, rule=Site())
+        ```
+    """
 
     def where(self, key: Key[Array, ""], ensemble: Ensemble) -> Int[Array, " 1"]:
-        """A movable position, uniformly."""
+        """Draw a movable position, uniformly."""
         return ensemble.movable[jax.random.randint(key, (1,), 0, ensemble.movable.shape[0])]
 
     def what(self, key: Key[Array, ""], state: State, where: Int[Array, " 1"], ensemble: Ensemble) -> Edit:
-        """Another letter, uniformly."""
+        """Draw another letter, uniformly."""
         current = read(state.tokens, where, 1)
         letters = len(ensemble.alphabet)
         if letters == 2:
             shift = jax.random.bernoulli(key, 1 - BINARY_LAZINESS, (1, 1)).astype(current.dtype)
         else:
-            # A remainder favours a letter by less than letters / 2^32; `jax.random.randint`, which takes care of
-            # ranges near 2^32, costs four times as many hashes.
+            # A remainder favours a letter by less than letters / 2^32. `jax.random.randint`, which is exact for
+            # ranges near 2^32 too, costs four times as many hashes.
             shift = 1 + (jax.random.bits(key, (1, 1), jnp.uint32) % (letters - 1)).astype(current.dtype)
         return Edit(where, (current + shift) % letters)
 
     def correction(self, state: State, edit: Edit, patch: Any, ensemble: Ensemble) -> Float[Array, ""]:
-        """0: the proposal is symmetric."""
+        """Return 0: the proposal is symmetric."""
         del state, edit, patch
         return jnp.zeros((), ensemble.beta.dtype)

@@ -1,4 +1,4 @@
-"""Single-site proposals that have learned from the warm-up which letters to propose, and where."""
+"""Single-site proposals that learn during burn-in which letters to propose, and where."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from jaxmaxent.kernels._metropolis import State
 from jaxmaxent.kernels._rule_dataclass import rule_dataclass
 from jaxmaxent.kernels._site import BINARY_LAZINESS
 
-# The share of uniform letters in what is proposed, so that none is left out that the warm-up has not seen.
+# The share of uniform letters among the proposals, so that letters which burn-in has not seen are proposed too.
 UNIFORM_SHARE = 0.1
-# The share of proposals that go to positions in proportion to what was learned there, which brings sequences up and
-# down a ladder; the others go to all alike, which gives more effective draws (docs/results.md, Convergence).
+# The share of proposals that go to positions in proportion to their information, which brings sequences up and down a
+# ladder; the others go to all positions alike, which gives more effective draws (docs/results.md, Convergence).
 INFORMED_SHARE = 0.35
 # Keeps the logarithm of a letter never seen finite.
 TINY = 1e-3
@@ -25,9 +25,9 @@ TINY = 1e-3
 
 @rule_dataclass
 class SiteAdaptive:
-    """A movable position that tells of the anchor, another letter as often as the warm-up saw it there.
+    """A movable position, by its information, and another letter there, by its frequency during burn-in.
 
-    Letters are drawn among those other than the current one: each change is then taken at least as often as if the
+    Letters are drawn among those other than the current one: each change is then accepted at least as often as if the
     current letter could be proposed too (Liu, Biometrika 83: 681–682, 1996). The tables do not change while draws
     count, so the chains are Markov chains and the correction makes them exact.
 
@@ -35,7 +35,12 @@ class SiteAdaptive:
         log_letters: log-probabilities of the letters, shape [anchors, rungs, length, letters]; after `at`
             [rungs, length, letters]. None before `prepare`.
         log_positions: log-probabilities of the positions, shape [length], shared by all chains; −inf where fixed.
-        rung: whose letters are proposed; None before `at`.
+        rung: the rung whose letters are proposed; None before `at`.
+
+    Example:
+        ```python
+        run = sample(key, ensemble, rule=SiteAdaptive())  # `sample` prepares the rule and lets it learn
+        ```
     """
 
     log_letters: Float[Array, "*anchors rungs length letters"] | None = None
@@ -45,14 +50,14 @@ class SiteAdaptive:
     needs_gradient = False
 
     def prepare(self, ensemble: Ensemble, rungs: int) -> SiteAdaptive:
-        """The rule as the warm-up begins: every letter and every movable position alike."""
+        """Return the rule as burn-in begins: every letter and every movable position alike."""
         shape = (ensemble.anchors, rungs, ensemble.length, len(ensemble.alphabet))
         return SiteAdaptive(
             jnp.full(shape, -jnp.log(shape[-1]), float), _log_positions(jnp.ones(ensemble.length), ensemble)
         )
 
     def learn(self, frequencies: Float[Array, "anchors rungs length letters"], ensemble: Ensemble) -> SiteAdaptive:
-        """The rule after a warm-up in which letters had these frequencies.
+        """Return the rule after a round of burn-in with these letter frequencies.
 
         Raises:
             ValueError: if their shape is not that of the tables.
@@ -64,17 +69,17 @@ class SiteAdaptive:
         return SiteAdaptive(jnp.log(proposed), _log_positions(weights, ensemble))
 
     def at(self, anchor: Any, rung: Any) -> SiteAdaptive:
-        """The rule of the chains of one anchor at one rung."""
+        """Return the rule of the chains of one anchor at one rung."""
         log_letters, log_positions = self._tables()
         return SiteAdaptive(log_letters[anchor], log_positions, jnp.asarray(rung))
 
     def where(self, key: Key[Array, ""], ensemble: Ensemble) -> Int[Array, " 1"]:
-        """A movable position, by the learned probabilities."""
+        """Draw a movable position, by the learned probabilities."""
         _, log_positions = self._tables()
         return jax.random.categorical(key, log_positions, shape=(1,)).astype(ensemble.movable.dtype)
 
     def what(self, key: Key[Array, ""], state: State, where: Int[Array, " 1"], ensemble: Ensemble) -> Edit:
-        """Another letter, by the learned probabilities."""
+        """Draw another letter, by the learned probabilities."""
         current = read(state.tokens, where, 1)
         if len(ensemble.alphabet) == 2:
             flip = jax.random.bernoulli(key, 1 - BINARY_LAZINESS, (1, 1))
@@ -83,7 +88,7 @@ class SiteAdaptive:
         return Edit(where, letter.astype(current.dtype))
 
     def correction(self, state: State, edit: Edit, patch: Any, ensemble: Ensemble) -> Float[Array, ""]:
-        """log q(current | new) − log q(new | current), each q normalised over the letters other than its own."""
+        """Return log q(current | new) − log q(new | current), each q normalized over the letters other than its own."""
         del patch
         if len(ensemble.alphabet) == 2:  # there is one other letter, whatever has been learned
             return jnp.zeros((), ensemble.beta.dtype)
@@ -99,7 +104,7 @@ class SiteAdaptive:
         log_letters, _ = self._tables()
         if self.rung is None:
             raise ValueError(
-                "a SiteAdaptive is that of one anchor and rung when it proposes; at(anchor, rung) gives it"
+                "rule must be a SiteAdaptive of one anchor and rung when it proposes; at(anchor, rung) gives it"
             )
         return log_letters[self.rung, where[0]]
 
@@ -109,12 +114,12 @@ class SiteAdaptive:
 
     def _tables(self) -> tuple[Array, Array]:
         if self.log_letters is None or self.log_positions is None:
-            raise ValueError("a SiteAdaptive has no tables before prepare(ensemble, rungs), got one without")
+            raise ValueError("rule must be a SiteAdaptive with tables, got one before prepare(ensemble, rungs)")
         return self.log_letters, self.log_positions
 
 
 def check_tables(prepared: Array | None, frequencies: Array) -> None:
-    """ValueError if frequencies do not fit the tables that `prepare` made."""
+    """Raise ValueError if frequencies do not fit the tables that `prepare` made."""
     if prepared is None or frequencies.shape != prepared.shape:
         tables = None if prepared is None else list(prepared.shape)
         raise ValueError(
@@ -125,10 +130,11 @@ def check_tables(prepared: Array | None, frequencies: Array) -> None:
 def learned_information(
     seen: Float[Array, "anchors rungs length letters"], ensemble: Ensemble
 ) -> Float[Array, " length"]:
-    """What letter frequencies tell of the anchors, in nats a position, on average over anchors and rungs.
+    """Return the information of letter frequencies, in nats per position, on average over anchors and rungs.
 
-    Where letters stand as at the first rung, the network does not care, and one change renews a position. Where they
-    do not, positions are tied together and need many. Without a ladder they are compared with all positions' mean.
+    It is the divergence from the frequencies of the first rung; without a ladder, from the mean over all positions.
+    Where it is 0 the network makes no difference, and one change renews a position. Where it is large, positions are
+    tied together and need many changes.
     """
     first = seen[:, :1] if seen.shape[1] > 1 else seen.mean(2, keepdims=True)
     information = jnp.sum(seen * (jnp.log(seen + TINY) - jnp.log(first + TINY)), -1).mean((0, 1))
@@ -136,13 +142,13 @@ def learned_information(
 
 
 def position_weights(information: Float[Array, " length"], ensemble: Ensemble) -> Float[Array, " length"]:
-    """How often to propose at each position: mostly in proportion to the information, for the rest all alike."""
+    """Return the weight of each position: `INFORMED_SHARE` in proportion to the information, the rest all alike."""
     movable = ensemble.movable.shape[0]
     share = jnp.where(information.sum() > 0, information / jnp.maximum(information.sum(), TINY), 1 / movable)
     return (1 - INFORMED_SHARE) / movable + INFORMED_SHARE * share
 
 
 def _log_positions(weights: Float[Array, " length"], ensemble: Ensemble) -> Float[Array, " length"]:
-    """Log-probabilities in proportion to `weights` where positions may move."""
+    """Return log-probabilities in proportion to `weights` at the movable positions."""
     weights = jnp.zeros_like(weights).at[ensemble.movable].set(weights[ensemble.movable])
     return jnp.log(weights / weights.sum())

@@ -1,4 +1,4 @@
-"""Swap proposals: two positions exchange their letters."""
+"""Transposition proposals: the letters of two positions trade places."""
 
 from __future__ import annotations
 
@@ -16,17 +16,23 @@ from jaxmaxent.kernels._rule_dataclass import rule_dataclass
 
 @rule_dataclass
 class Transposition(Unlearned):
-    """Two uniform movable positions, however far apart, exchange their letters.
+    """The letters of two uniform movable positions trade places, however far apart.
 
-    The composition stays as it is, so composition fields never stand against a swap; and so swaps alone do not reach
-    every sequence. Use it in a `Mixture` with a rule that does.
+    The composition does not change, so a composition field never opposes a transposition. For the same reason
+    transpositions alone do not reach every sequence: use the rule in a `Mixture` with one that does. In statistical
+    physics the move is Kawasaki's (Phys Rev 145: 224–230, 1966), there between neighbours.
 
     Raises:
-        ValueError: when it is used where fewer than 2 positions may move.
+        ValueError: when it is used with fewer than 2 positions that may move.
+
+    Example:
+        ```python
+        run = sample(key, ensemble, rule=Mixture.create([Site(), Transposition()]))
+        ```
     """
 
     def where(self, key: Key[Array, ""], ensemble: Ensemble) -> Int[Array, " 2"]:
-        """Two different movable positions, uniformly."""
+        """Draw two different movable positions, uniformly."""
         movable = ensemble.movable.shape[0]
         if movable < 2:
             raise ValueError(f"fixed must leave at least 2 positions that may move for a Transposition, got {movable}")
@@ -36,11 +42,11 @@ class Transposition(Unlearned):
         return ensemble.movable[jnp.stack([first, second])]
 
     def what(self, key: Key[Array, ""], state: State, where: Int[Array, " 2"], ensemble: Ensemble) -> Edit:
-        """Each the other's letter."""
+        """Return the edit that writes each letter at the other position."""
         del key, ensemble
         return Edit(where, read(state.tokens, where, 1)[::-1])
 
     def correction(self, state: State, edit: Edit, patch: Any, ensemble: Ensemble) -> Float[Array, ""]:
-        """0: the proposal is symmetric."""
+        """Return 0: the proposal is symmetric."""
         del state, edit, patch
         return jnp.zeros((), ensemble.beta.dtype)

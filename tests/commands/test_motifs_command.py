@@ -11,6 +11,7 @@ from flax import nnx
 import jaxmaxent as jme
 from jaxmaxent.cli import main
 from jaxmaxent.commands._common import read_for
+from jaxmaxent.commands._options import AnchorOptions
 from jaxmaxent.data import Motif, read_motifs, write_meme
 from jaxmaxent.models import ConvArchitecture, predict
 from problems import Problem
@@ -52,7 +53,7 @@ def test_the_motif_is_found_written_named_and_drawn(saved, tmp_path, capsys, giv
     assert call("motifs", saved / given, "--out", tmp_path / "out", "--against", saved / "known.meme") == 0
     said = capsys.readouterr().out
     assert "1 motif from 3 informative windows in 3 of 3 anchors" in said
-    assert "motif_1: 3 of them" in said and "most like GGCACC (M3, " in said
+    assert "motif_1: 3 sites" in said and "most like GGCACC (M3, " in said
     told = json.loads((tmp_path / "out" / "motifs.json").read_text())
     (found,) = told["motifs"]
     assert found["matches"][0]["identifier"] == "M3"
@@ -108,6 +109,10 @@ def network():
     return ConvArchitecture(length=LENGTH, filters=4, kernel_width=3, hidden=(5,)).build(nnx.Rngs(0))
 
 
+def read(network, path, **options):
+    return read_for(network, AnchorOptions(model="", sequences=str(path), **options))
+
+
 def test_called_keeps_what_the_network_calls_so_and_rightly(network, tmp_path):
     rng = np.random.default_rng(0)
     tokens = rng.integers(0, 4, (60, LENGTH))
@@ -117,18 +122,18 @@ def test_called_keeps_what_the_network_calls_so_and_rightly(network, tmp_path):
     assert 5 < len(kept) < (calls == 1).sum() < 60
     rows = [f"{s}\t{label}" for s, label in zip(jme.DNA.decode(tokens), labels, strict=True)]
     (tmp_path / "s.tsv").write_text("\n".join(["seq\tlabel", *rows]))
-    read = read_for(network, str(tmp_path / "s.tsv"), letters=None, limit=4, called=1)
-    np.testing.assert_array_equal(read.tokens, tokens[kept[:4]])
+    found = read(network, tmp_path / "s.tsv", limit=4, called=1)
+    np.testing.assert_array_equal(found.tokens, tokens[kept[:4]])
     (tmp_path / "s.fa").write_text("".join(f">n\n{s}\n" for s in jme.DNA.decode(tokens)))
-    read = read_for(network, str(tmp_path / "s.fa"), letters=None, limit=None, called=1)
-    np.testing.assert_array_equal(read.tokens, tokens[calls == 1])
+    found = read(network, tmp_path / "s.fa", called=1)
+    np.testing.assert_array_equal(found.tokens, tokens[calls == 1])
 
 
 @pytest.mark.parametrize(
     ("called", "words"),
     [
         (2, "called must be a class of the network, 0 to 1, got 2"),
-        (1, "called must be a class that the network gives some sequence of .*, got 1, which none of its 1 has"),
+        (1, "called must be a class that the network assigns to at least one of the 1 sequences of .*, got 1"),
     ],
 )
 def test_a_class_that_cannot_be_had_is_named(network, tmp_path, called, words):
@@ -136,4 +141,4 @@ def test_a_class_that_cannot_be_had_is_named(network, tmp_path, called, words):
     other = tokens[predict(network, tokens).argmax(1) == 0][:1]
     (tmp_path / "s.fa").write_text(f">n\n{jme.DNA.decode(other)[0]}\n")
     with pytest.raises(ValueError, match=words):
-        read_for(network, str(tmp_path / "s.fa"), letters=None, limit=None, called=called)
+        read(network, tmp_path / "s.fa", called=called)

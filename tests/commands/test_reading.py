@@ -9,10 +9,11 @@ from flax import nnx
 
 import jaxmaxent as jme
 from jaxmaxent.cli import main
-from jaxmaxent.commands import _common as common
 from jaxmaxent.commands import _interpret as interpret
+from jaxmaxent.commands import _potential as potential
 from jaxmaxent.commands import _train as train
 from jaxmaxent.commands._common import read_for
+from jaxmaxent.commands._options import AnchorOptions
 from jaxmaxent.models import ConvArchitecture, predict, save
 
 LENGTH = 12
@@ -47,7 +48,7 @@ def what_is_read(network, tmp_path, monkeypatch):
     def stop(_, sequences, *arguments, **options):
         raise Read(sequences)
 
-    for module in (interpret, common):
+    for module in (interpret, potential):
         monkeypatch.setattr(module, "ensemble_of", stop)
 
     def read(command, *arguments):
@@ -87,6 +88,10 @@ def test_headers_are_what_the_command_line_says(what_is_read, fasta, command):
     assert what_is_read(command, path, "--headers", "labels").labels.tolist() == [1]
 
 
+def read_file(network, path, **options):
+    return read_for(network, AnchorOptions(model="", sequences=str(path), **options))
+
+
 def test_sequences_that_a_filter_takes_keep_their_numbers(network, tmp_path):
     tokens = np.random.default_rng(0).integers(0, 4, (60, LENGTH))
     calls, labels = predict(network, tokens).argmax(1), np.arange(60) % 2
@@ -94,18 +99,18 @@ def test_sequences_that_a_filter_takes_keep_their_numbers(network, tmp_path):
     path.write_text("".join(f">{x}\n{s}\n" for x, s in zip(labels, jme.DNA.decode(tokens), strict=True)))
     for called in (0, 1):
         kept = np.flatnonzero((calls == called) & (labels == called))[:3]
-        read = read_for(network, str(path), letters=None, limit=3, called=called)
-        assert len(kept) and read.names == tuple(f"sequence_{i}" for i in kept)
+        found = read_file(network, path, limit=3, called=called)
+        assert len(kept) and found.names == tuple(f"sequence_{i}" for i in kept)
 
 
 def test_a_limit_reads_only_as_far_as_needed(network, fasta):
     path = fasta("abcdef")
     path.write_text(path.read_text() + ">g\nAC\nno sequence\n")
-    assert read_for(network, str(path), letters=None, limit=1).names == ("a",)
+    assert read_file(network, path, limit=1).names == ("a",)
     with pytest.raises(ValueError, match="equal lengths|has 'N'"):  # for the class all are needed
-        read_for(network, str(path), letters=None, limit=1, called=0)
+        read_file(network, path, limit=1, called=0)
     with pytest.raises(ValueError, match="headers must be names or labels, got 'label'"):
-        read_for(network, str(path), letters=None, limit=1, headers="label")
+        read_file(network, path, limit=1, headers="label")
 
 
 def test_standard_input(what_is_read, fasta, monkeypatch):

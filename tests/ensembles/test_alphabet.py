@@ -173,6 +173,7 @@ def test_complements_must_be_the_same_letters(complements):
     ("settings", "message"),
     [
         ({"complements": "CGTA"}, "complements must be mutual"),
+        ({"complements": "CGAT"}, "complements must be mutual"),  # T is its own, the other three go round
         ({"any_letter": "A"}, "any_letter must be one character that is no letter"),
         ({"any_letter": ""}, "any_letter must be one character"),
     ],

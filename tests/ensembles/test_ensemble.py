@@ -1,5 +1,7 @@
 import collections
+import functools
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -132,11 +134,9 @@ def test_some_of_the_anchors_are_taken_by_their_numbers(indices):
 
 
 def test_parameters_are_leaves_and_never_compile_again():
-    traced = []
-
     @jax.jit
+    @chex.assert_max_traces(n=1)
     def log_weight(ensemble):
-        traced.append(1)
         return ensemble.log_weight(ensemble.anchor)
 
     problem = Problem(mus=(0.1, 0.2))
@@ -150,7 +150,55 @@ def test_parameters_are_leaves_and_never_compile_again():
         ensemble.replace(params=other_network),
     ):
         log_weight(variant)
-    assert len(traced) == 1
+
+
+# --- how ensembles are shown
+
+
+def test_an_ensemble_is_shown_in_one_line_and_in_a_table():
+    fields = [jme.composition("GC", 0.25), jme.dinucleotide("CG", -1.0)]
+    ensemble = jme.Ensemble.create(LINEAR, ["ACG", "TTT"], beta=[1.0, 2.5], unit=0, fields=fields, fixed=[2])
+    assert repr(ensemble) == (
+        "Ensemble(anchors: 2, length: 3, alphabet: ACGT, β: 1 to 2.5, fields: GC (μ = 0.25), CpG (μ = -1), "
+        "positions held: 1, network: <lambda>)"
+    )
+    page = ensemble._repr_html_()
+    assert "<th>fields</th><td>GC (μ = 0.25), CpG (μ = -1)</td>" in page
+    assert "&lt;lambda&gt;" in page
+
+
+@pytest.mark.parametrize(
+    ("network", "name"),
+    [
+        (toy_features, "toy_features"),
+        (functools.partial(toy_features, None), "toy_features"),
+        (linen.Dense(2).apply, "Dense"),
+        (Problem(), "Problem"),
+    ],
+)
+def test_a_network_is_shown_by_its_name(network, name):
+    assert f"network: {name})" in repr(Problem().ensemble().replace(features=network))
+
+
+def test_an_ensemble_is_shown_whatever_its_leaves_are():
+    ensemble = Problem(mus=(0.5,)).ensemble(anchor=[[0, 1, 2], [3, 3, 3]])
+    seen = []
+
+    @jax.jit
+    @functools.partial(jax.vmap, in_axes=(ensemble.anchor_axes(),))
+    def traced(ensemble):
+        seen.append(repr(ensemble))
+        return ensemble.beta
+
+    traced(ensemble)
+    assert "anchors: 1, length: 3, alphabet: ACGT, β: traced, fields: CG (μ = traced)" in seen[0]
+    assert "length: ?" in repr(ensemble.anchor_axes())
+    for leaves in (jax.tree.map(lambda _: None, ensemble), jax.eval_shape(lambda: ensemble)):
+        assert "β: ?, fields: CG (μ = ?)" in repr(leaves)
+    with jax.transfer_guard("disallow"):
+        assert "β: 2" in repr(ensemble)
+    ensemble.beta.delete()
+    assert "β: ?" in repr(ensemble)
 
 
 def test_low_precision_features_are_compared_in_single_precision():

@@ -16,9 +16,8 @@ from jaxmaxent.evaluate.incremental import IncrementalEvaluator, incremental, mu
 from jaxmaxent.evaluate.incremental import _commit as commit
 from jaxmaxent.evaluate.incremental._proposal import Proposal
 from jaxmaxent.kernels import Site, build
+from jaxmaxent.testing._programs import quick_jit
 
-# Most of the time goes into compiling programs that then run once.
-quick_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 # Parts and width of edits.
 LETTER, SHAPES = (1, 1), [(1, 3), (2, 1), (2, 2), (3, 1)]
 

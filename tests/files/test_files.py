@@ -136,19 +136,22 @@ def another_list(folder):
 
 # What somebody did to a folder that was written here, and the words of the refusal.
 CHANGES = {
-    "a file": (lambda f: (f / "thesis.doc").write_text("years of work"), "'thesis.doc' in it was not written here"),
-    "a hidden file": (lambda f: (f / ".notes").write_text("x"), "'.notes' in it was not written here"),
-    "a file below": (lambda f: (f / "old" / "n.txt").write_text("x"), "'old/n.txt' in it was not written here"),
+    "a file": (
+        lambda f: (f / "thesis.doc").write_text("years of work"),
+        "'thesis.doc' in it was not written by jaxmaxent",
+    ),
+    "a hidden file": (lambda f: (f / ".notes").write_text("x"), "'.notes' in it was not written by jaxmaxent"),
+    "a file below": (lambda f: (f / "old" / "n.txt").write_text("x"), "'old/n.txt' in it was not written by jaxmaxent"),
     "a folder": (lambda f: (f / "x" / "y").mkdir(parents=True) or (f / "x/y/z").touch(), "'x/y/z' in it was not"),
     "an edit": (lambda f: (f / "a.txt").write_text("corrected"), "'a.txt' in it has changed since"),
     "an edit below": (lambda f: (f / "old" / "c.txt").write_text("oLd"), "'old/c.txt' in it has changed since"),
-    "a link": (link, "'link.txt' in it was not written here"),
-    "a linked folder": (linked_folder, "'part' in it was not written here"),
-    "a link for a file": (lambda f: (f / "a.txt").rename(f / "b") or link(f), "'b' in it was not written here"),
+    "a link": (link, "'link.txt' in it was not written by jaxmaxent"),
+    "a linked folder": (linked_folder, "'part' in it was not written by jaxmaxent"),
+    "a link for a file": (lambda f: (f / "a.txt").rename(f / "b") or link(f), "'b' in it was not written by jaxmaxent"),
     "a pipe": (lambda f: (f / "a.txt").unlink() or os.mkfifo(f / "a.txt"), "'a.txt' in it has changed since"),
-    "no list": (lambda f: (f / MANIFEST).unlink(), f"it holds 'a.txt' and no sound {MANIFEST}"),
-    "half a list": (lambda f: (f / MANIFEST).write_text('{"format"'), f"no sound {MANIFEST}"),
-    "another list": (another_list, f"no sound {MANIFEST}"),
+    "no list": (lambda f: (f / MANIFEST).unlink(), f"it holds 'a.txt' and no valid {MANIFEST}"),
+    "half a list": (lambda f: (f / MANIFEST).write_text('{"format"'), f"no valid {MANIFEST}"),
+    "another list": (another_list, f"no valid {MANIFEST}"),
 }
 
 
@@ -181,7 +184,7 @@ def test_the_name_of_a_file_says_nothing(tmp_path, mark):
     (tmp_path / "out" / mark).write_text("{}")
     (tmp_path / "out" / "thesis.doc").write_text("years of work")
     before = tree(tmp_path)
-    refused(tmp_path / "out", "was not written here", force=True)
+    refused(tmp_path / "out", "was not written by jaxmaxent", force=True)
     assert tree(tmp_path) == before
 
 
@@ -202,18 +205,18 @@ def test_output_within_output_may_be_replaced_but_what_was_added_stays(tmp_path)
     demo(force=True)
     assert files(tmp_path / "demo" / "run") == OLD
     fill(tmp_path / "demo" / "run2", NEW)
-    with pytest.raises(ValueError, match="'run2/.jaxmaxent.json' in it was not written here"):
+    with pytest.raises(ValueError, match="'run2/.jaxmaxent.json' in it was not written by jaxmaxent"):
         demo(force=True)
     shutil.rmtree(tmp_path / "demo" / "run2")
     (tmp_path / "demo" / "run" / "thesis.doc").write_text("years of work")
-    with pytest.raises(ValueError, match=r"'run/thesis.doc' in it was not written here"):
+    with pytest.raises(ValueError, match=r"'run/thesis.doc' in it was not written by jaxmaxent"):
         demo(force=True)
 
 
 def test_a_file_of_another_kind_stays_where_its_kind_is_known(tmp_path):
     write(tmp_path / "thesis.doc", "years of work")
     settings = {"force": True, "ours": lambda path: path.read_text().startswith("ours")}
-    refused_file(tmp_path / "thesis.doc", "thesis.doc was not written here and is not overwritten", **settings)
+    refused_file(tmp_path / "thesis.doc", "thesis.doc was not written by jaxmaxent and is not overwritten", **settings)
     write(tmp_path / "b.txt", "ours 1")
     write(tmp_path / "b.txt", "ours 2", **settings)
     with pytest.raises(ValueError, match="b.txt was not"), new_file(tmp_path / "b.txt", **settings) as scratch:

@@ -1,8 +1,8 @@
 """Every rule through one suite: its transition matrix by enumeration, its draws, and the steps of its kernel.
 
-A rule's proposal is stated a second time here, in NumPy from its definition. The statement is compared with the
-rule's own draws, and the kernel's acceptance ratio with the oracle's for every proposal that the statement allows; the
-matrix is then the statement's probabilities times what the kernel accepts. A new rule needs an entry in `RULES`, a new
+A rule's proposals are stated a second time here, as tables in NumPy from the definition. `jaxmaxent.testing` compares
+the rule's draws with the tables, and the oracle gives the acceptance ratio of every proposal that the tables allow; the
+matrix is then the tables' probabilities times the kernel's acceptance. A new rule needs an entry in `RULES`, a new
 evaluator one in `EVALUATORS`.
 """
 
@@ -17,7 +17,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import struct
-from scipy import stats
 
 import exact
 import jaxmaxent as jme
@@ -37,29 +36,13 @@ from jaxmaxent.kernels import (
 )
 from jaxmaxent.kernels._site import BINARY_LAZINESS
 from jaxmaxent.kernels._site_adaptive import INFORMED_SHARE, TINY, UNIFORM_SHARE
+from jaxmaxent.testing import ProposalTable, check_rule
+from jaxmaxent.testing._programs import chi_square, quick_jit
+from jaxmaxent.testing._proposals import Forced, ask, forced_moves, forced_ratios, log_ratios
+from jaxmaxent.testing._rule import edited_by, proposed
 from problems import PROBLEMS, Problem
 
-# Most of the time goes into compiling programs that then run once.
-quick_jit = jax.jit
-
 # --- what each rule proposes, from its definition ------------------------------------------------------------
-
-
-@dataclasses.dataclass(frozen=True)
-class Given:
-    """What is proposed given one value of what all chains share.
-
-    Attributes:
-        probability: of the value.
-        starts: of the edit's parts; None where each chain has its own, the one position that changes.
-        width: of the parts.
-        proposal: P(y is proposed | now at x), [S, S].
-    """
-
-    probability: float
-    starts: tuple[int, ...] | None
-    width: int
-    proposal: np.ndarray
 
 
 def same_outside(states, positions):
@@ -74,10 +57,12 @@ def site(problem):
     stay = np.eye(len(problem.states))
     for i in problem.movable:
         others = same_outside(problem.states, [i]) - stay
-        yield Given(1 / len(problem.movable), (i,), 1, lazy * stay + (1 - lazy) * others / (problem.letters - 1))
+        yield ProposalTable(
+            1 / len(problem.movable), (i,), 1, lazy * stay + (1 - lazy) * others / (problem.letters - 1)
+        )
 
 
-def block(width, problem):
+def segment(width, problem):
     """A movable position at any place of a window inside the sequence; all letters^width − 1 other fillings alike."""
     starts = np.zeros(problem.length)
     for position, place in itertools.product(problem.movable, range(width)):
@@ -87,21 +72,21 @@ def block(width, problem):
         # Each filling of the free positions comes with every filling of the fixed ones, which is not written.
         alike = problem.letters ** (width - len(free))
         reach = alike * same_outside(problem.states, free) - np.eye(len(problem.states))
-        yield Given(starts[start], (int(start),), width, reach / (problem.letters**width - 1))
+        yield ProposalTable(starts[start], (int(start),), width, reach / (problem.letters**width - 1))
 
 
-def swap(problem):
+def transposition(problem):
     """Every two movable positions, in either order."""
     pairs = list(itertools.permutations(problem.movable, 2))
     for i, j in pairs:
-        swapped = problem.states.copy()
-        swapped[:, [i, j]] = problem.states[:, [j, i]]
-        proposal = exact.one_hot(exact.index_of(swapped, problem.letters), len(problem.states))
-        yield Given(1 / len(pairs), (i, j), 1, proposal)
+        traded = problem.states.copy()
+        traded[:, [i, j]] = problem.states[:, [j, i]]
+        proposal = exact.one_hot(exact.index_of(traded, problem.letters), len(problem.states))
+        yield ProposalTable(1 / len(pairs), (i, j), 1, proposal)
 
 
-def warm_up(problem, anchors=1, rungs=2):
-    """Letter frequencies of a made-up warm-up, some letters of which were never seen."""
+def burn_in(problem, anchors=1, rungs=2):
+    """Letter frequencies of a made-up burn-in, some letters of which were never seen."""
     rng = np.random.default_rng(problem.seed + 11)
     frequencies = rng.dirichlet(np.full(problem.letters, 0.5), (anchors, rungs, problem.length))
     frequencies[:, :, 0] = np.eye(problem.letters)[rng.integers(problem.letters, size=(anchors, rungs))]
@@ -110,7 +95,7 @@ def warm_up(problem, anchors=1, rungs=2):
 
 def learned_weights(problem):
     """Of every movable position: as much as its letters depart from the first rung, and a share for all alike."""
-    seen = warm_up(problem)[0]
+    seen = burn_in(problem)[0]
     departure = np.mean([(f * np.log((f + TINY) / (seen[0] + TINY))).sum(-1) for f in seen], axis=0)[problem.movable]
     departure = np.maximum(departure, 0)
     return (1 - INFORMED_SHARE) / len(departure) + INFORMED_SHARE * departure / departure.sum()
@@ -118,10 +103,10 @@ def learned_weights(problem):
 
 def learned_letters(problem):
     """Probabilities of the letters, [rungs, length, letters]."""
-    return (1 - UNIFORM_SHARE) * warm_up(problem)[0] + UNIFORM_SHARE / problem.letters
+    return (1 - UNIFORM_SHARE) * burn_in(problem)[0] + UNIFORM_SHARE / problem.letters
 
 
-def adaptive(problem):
+def site_adaptive(problem):
     """By the tables of the second rung: positions as they depart from the first rung, letters as often as seen."""
     weights, letters = learned_weights(problem), learned_letters(problem)[1]
     lazy = BINARY_LAZINESS if problem.letters == 2 else 0.0
@@ -129,10 +114,10 @@ def adaptive(problem):
     for i, weight in zip(problem.movable, weights / weights.sum(), strict=True):
         row = letters[i][problem.states[:, i]]
         others = (same_outside(problem.states, [i]) - stay) * row[None, :] / (1 - row)[:, None]
-        yield Given(weight, (i,), 1, lazy * stay + (1 - lazy) * others)
+        yield ProposalTable(weight, (i,), 1, lazy * stay + (1 - lazy) * others)
 
 
-def segment(width, problem):
+def segment_adaptive(width, problem):
     """Windows by the weights in them; in each, letters as they are drawn independently at a rung, any rung alike."""
     weights = np.zeros(problem.length)
     weights[problem.movable] = learned_weights(problem)
@@ -141,7 +126,7 @@ def segment(width, problem):
         free = [i for i in problem.movable if start <= i < start + width]
         drawn = [np.prod([rung[i][problem.states[:, i]] for i in free], axis=0) for rung in learned_letters(problem)]
         proposal = same_outside(problem.states, free) * np.mean(drawn, axis=0)[None]
-        yield Given(starts[start] / starts.sum(), (int(start),), width, proposal)
+        yield ProposalTable(starts[start] / starts.sum(), (int(start),), width, proposal)
 
 
 def informed(problem):
@@ -158,13 +143,13 @@ def informed(problem):
     half = np.where(one_change, np.exp((-problem.beta * first_order + fields[None] - fields[:, None]) / 2), 0)
     lazy = BINARY_LAZINESS if problem.letters == 2 else 0.0
     proposal = lazy * np.eye(len(states)) + (1 - lazy) * half / half.sum(1, keepdims=True)
-    yield Given(1.0, None, 1, proposal)
+    yield ProposalTable(1.0, None, 1, proposal)
 
 
 def learned(problem, ensemble, rule=None):
-    """An adaptive rule after the made-up warm-up, for the second rung."""
+    """An adaptive rule after the made-up burn-in, for the second rung."""
     batch = ensemble.batched()
-    return (rule or SiteAdaptive()).prepare(batch, 2).learn(jnp.asarray(warm_up(problem)), batch).at(0, 1)
+    return (rule or SiteAdaptive()).prepare(batch, 2).learn(jnp.asarray(burn_in(problem)), batch).at(0, 1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -179,17 +164,19 @@ class Case:
 
 RULES = {
     "site": Case(lambda *_: Site(), site),
-    "block-2": Case(lambda *_: Segment(2), functools.partial(block, 2)),
-    "block-3": Case(lambda *_: Segment(3), functools.partial(block, 3)),
-    "swap": Case(lambda *_: Transposition(), swap, reaches_all=False),
-    "adaptive": Case(learned, adaptive),
-    "segment-2": Case(functools.partial(learned, rule=SegmentAdaptive(2)), functools.partial(segment, 2)),
+    "segment-2": Case(lambda *_: Segment(2), functools.partial(segment, 2)),
+    "segment-3": Case(lambda *_: Segment(3), functools.partial(segment, 3)),
+    "transposition": Case(lambda *_: Transposition(), transposition, reaches_all=False),
+    "site-adaptive": Case(learned, site_adaptive),
+    "segment-adaptive-2": Case(
+        functools.partial(learned, rule=SegmentAdaptive(2)), functools.partial(segment_adaptive, 2)
+    ),
     "informed": Case(lambda *_: Informed(), informed, needs_gradient=True),
 }
 MIXTURES = {
-    "site + swap + block-2": {"site": 1.0, "swap": 2.0, "block-2": 0.5},
-    "swap + informed": {"swap": 1.0, "informed": 1.0},
-    "adaptive + segment-2": {"adaptive": 4.0, "segment-2": 1.0},
+    "site + transposition + segment-2": {"site": 1.0, "transposition": 2.0, "segment-2": 0.5},
+    "transposition + informed": {"transposition": 1.0, "informed": 1.0},
+    "site-adaptive + segment-adaptive-2": {"site-adaptive": 4.0, "segment-adaptive-2": 1.0},
 }
 EVALUATORS = {"full": FullEvaluator, "gradient": GradientEvaluator, "incremental": IncrementalEvaluator}
 # Problems for the incremental evaluator, which has a suite of its own: each takes seconds to compile.
@@ -228,42 +215,6 @@ def cases(*names):
 # --- what the kernel does with it ----------------------------------------------------------------------------
 
 
-@struct.dataclass
-class Forced:
-    """A rule whose proposal is the edit it is given as what chains share, to ask a kernel what it would accept."""
-
-    rule: Any
-
-    def what(self, key, state, where, ensemble):
-        return where
-
-    def correction(self, state, edit, patch, ensemble):
-        return self.rule.correction(state, edit, patch, ensemble)
-
-
-@functools.partial(quick_jit, static_argnames="evaluator")
-def forced_ratios(ensemble, evaluator, mixture, chosen, tokens, edits):
-    """The kernel's log ratio of each edit of one rule of a mixture."""
-    kernel = build(mixture, ensemble, evaluator(ensemble))
-
-    def one(tokens, edits):
-        return kernel.move(jax.random.key(0), kernel.init(tokens), (chosen, edits))[1].log_ratio
-
-    return jax.vmap(one)(tokens, edits)
-
-
-@functools.partial(quick_jit, static_argnames="evaluator")
-def forced_moves(ensemble, evaluator, mixture, chosen, tokens, edits):
-    """What the kernel makes of each edit, and the states made afresh of where it ends."""
-    kernel = build(mixture, ensemble, evaluator(ensemble))
-
-    def one(key, tokens, edits):
-        moved, info = kernel.move(key, kernel.init(tokens), (chosen, edits))
-        return moved, info, kernel.init(moved.tokens)
-
-    return jax.vmap(one)(jax.random.split(jax.random.key(0), len(tokens)), tokens, edits)
-
-
 @functools.cache
 def proposals_of(rule, name):
     return list(RULES[rule].proposals(PROBLEMS[name]))
@@ -275,60 +226,33 @@ def target(name):
     return PROBLEMS[name].log_weights(), PROBLEMS[name].distribution()
 
 
-def edits_of(rule, name):
-    """All x, their edits, and at which [value, x, y] each belongs, for everything the rule may propose."""
-    problem, proposals = PROBLEMS[name], proposals_of(rule, name)
-    value, x, y = np.nonzero(np.array([given.proposal for given in proposals]))
-    changed = (problem.states[x] != problem.states[y]).argmax(1)
-    own = np.where((x == y), problem.movable[0], changed)[:, None]
-    shared = proposals[0].starts is not None
-    starts = np.array([given.starts for given in proposals])[value] if shared else own
-    window = starts[:, :, None] + np.arange(proposals[0].width)
-    letters = np.take_along_axis(problem.states[y], window.reshape(len(y), -1), 1).reshape(window.shape)
-    return problem.states[x], Edit(starts.astype(np.int32), letters.astype(np.int32)), (value, x, y)
+def served_by(way):
+    return [rule for rule in RULES if way == "gradient" or not RULES[rule].needs_gradient]
 
 
-def first(rows, array):
-    return np.asarray(array)[:rows]
-
-
-def ask(program, name, way, **changes):
-    """What `program` returns for every edit of each rule that an evaluator serves, and the edits' places.
-
-    The rules are asked as parts of one mixture: one program to compile instead of one a rule.
-    """
-    rules = [rule for rule in RULES if way == "gradient" or not RULES[rule].needs_gradient]
-    edits = {rule: edits_of(rule, name) for rule in rules}
-    rows = max(len(tokens) for tokens, _, _ in edits.values())
-
-    def padded(array):
-        return np.concatenate([array, np.repeat(array[:1], rows - len(array), 0)])
-
-    padded_edits = tuple(jax.tree.map(padded, edits[rule][1]) for rule in rules)
-    ensemble = PROBLEMS[name].ensemble(**changes)
-    mixture = Mixture.create([Forced(RULES[rule].rule(PROBLEMS[name], ensemble)) for rule in rules])
-    for chosen, rule in enumerate(rules):
-        tokens, _, places = edits[rule]
-        given = padded(tokens).astype(np.int32)
-        answer = program(ensemble, EVALUATORS[way], mixture, jnp.int32(chosen), given, padded_edits)
-        yield rule, places, jax.tree.map(functools.partial(first, len(tokens)), answer)
+def asked(program, name, way, **changes):
+    """Each rule that an evaluator serves, the places of its edits, and what `program` returns for them."""
+    served, ensemble = served_by(way), PROBLEMS[name].ensemble(**changes)
+    rules = [RULES[rule].rule(PROBLEMS[name], ensemble) for rule in served]
+    tables = [proposals_of(rule, name) for rule in served]
+    for rule, (places, answer) in zip(served, ask(program, ensemble, EVALUATORS[way], rules, tables), strict=True):
+        yield rule, places, answer
 
 
 @functools.cache
 def log_ratios_of(name, way):
     """The kernel's log ratio of every proposal, [values, S, S] for each rule; −∞ where nothing is proposed."""
-    found = {}
-    for rule, places, ratios in ask(forced_ratios, name, way):
-        found[rule] = np.full((len(proposals_of(rule, name)), *[len(PROBLEMS[name].states)] * 2), -np.inf)
-        found[rule][places] = ratios
-    return found
+    served, ensemble = served_by(way), PROBLEMS[name].ensemble()
+    rules = [RULES[rule].rule(PROBLEMS[name], ensemble) for rule in served]
+    found = log_ratios(ensemble, EVALUATORS[way], rules, [proposals_of(rule, name) for rule in served])
+    return dict(zip(served, found, strict=True))
 
 
 def matrix_of(rule_or_mixture, name, way):
     """P[x, y] of the kernel: proposed by the statement, accepted by the kernel, averaged over what is shared."""
     total = 0
     for rule, share in parts_of(rule_or_mixture).items():
-        proposals = [(given.probability, given.proposal) for given in proposals_of(rule, name)]
+        proposals = [(table.probability, table.matrix) for table in proposals_of(rule, name)]
         ratios = log_ratios_of(name, way)[rule]
         total = total + share * exact.metropolis_hastings_matrix(target(name)[0], proposals, ratios)
     return total
@@ -339,8 +263,8 @@ def matrix_of(rule_or_mixture, name, way):
 
 @pytest.mark.parametrize(("rule", "way", "name"), cases(*RULES))
 def test_ratio_of_every_proposal_is_exact(rule, way, name, x64):
-    for given, ratio in zip(proposals_of(rule, name), log_ratios_of(name, way)[rule], strict=True):
-        expected = exact.log_acceptance_ratio(target(name)[0], given.proposal)
+    for table, ratio in zip(proposals_of(rule, name), log_ratios_of(name, way)[rule], strict=True):
+        expected = exact.log_acceptance_ratio(target(name)[0], table.matrix)
         np.testing.assert_allclose(ratio, expected, rtol=0, atol=1e-10)
 
 
@@ -353,7 +277,7 @@ def test_a_forbidden_letter_is_never_accepted_and_changes_no_other_ratio(x64):
     forbidden = np.isinf(table[np.arange(problem.length), problem.states]).any(1)
     assert 0.4 < forbidden.mean() < 0.7
     fields = [*problem.ensemble().fields, jme.position_prior(table).replace(name="mask")]
-    for rule, places, ratios in ask(forced_ratios, name, "full", fields=fields):
+    for rule, places, ratios in asked(forced_ratios, name, "full", fields=fields):
         _, x, y = places
         expected = log_ratios_of(name, "full")[rule][places]
         to_forbidden = forbidden[y]
@@ -370,7 +294,7 @@ def test_a_large_score_of_a_held_letter_changes_no_ratio(x64):
     table = np.zeros((problem.length, problem.letters))
     table[problem.fixed[0], problem.anchor[problem.fixed[0]]] = -1e10
     fields = [*problem.ensemble().fields, jme.position_prior(table)]
-    for rule, places, ratios in ask(forced_ratios, name, "full", fields=fields):
+    for rule, places, ratios in asked(forced_ratios, name, "full", fields=fields):
         np.testing.assert_allclose(ratios, log_ratios_of(name, "full")[rule][places], rtol=0, atol=1e-10)
 
 
@@ -378,7 +302,7 @@ def test_a_large_score_of_a_held_letter_changes_no_ratio(x64):
 def test_moves_accept_as_often_as_their_ratios_say_and_restore_on_reject(way, x64):
     name = "dna-fields"
     states = PROBLEMS[name].states
-    for _, (_, x, y), (moved, info, fresh) in ask(forced_moves, name, way):
+    for _, (_, x, y), (moved, info, fresh) in asked(forced_moves, name, way):
         np.testing.assert_array_equal(moved.tokens, states[np.where(info.accepted, y, x)])
         np.testing.assert_array_equal(info.proposed, states[y])
         for kept, made in zip(jax.tree.leaves(moved), jax.tree.leaves(fresh), strict=True):
@@ -404,8 +328,8 @@ def test_transition_matrix_leaves_the_ensemble_invariant(rule, way, name, x64):
 
 
 @pytest.mark.parametrize("name", PROBLEMS)
-def test_swap_leaves_each_composition_to_itself_and_invariant(name, x64):
-    matrix, p = matrix_of("swap", name, "full"), target(name)[1]
+def test_transposition_leaves_each_composition_to_itself_and_invariant(name, x64):
+    matrix, p = matrix_of("transposition", name, "full"), target(name)[1]
     compositions = np.sort(PROBLEMS[name].states, axis=1)
     for composition in np.unique(compositions[p > 0], axis=0):
         same = (compositions == composition).all(1)
@@ -414,51 +338,25 @@ def test_swap_leaves_each_composition_to_itself_and_invariant(name, x64):
         exact.assert_stationary(matrix, alone / alone.sum())
 
 
-def chi_square(seen, expected):
-    """P-value of counts; cells that expect fewer than 5 are taken together, those that expect none must be empty."""
-    assert (seen[expected == 0] == 0).all()
-    few = expected < 5
-    seen, expected = (np.append(counts[~few], counts[few].sum()) for counts in (seen, expected))
-    if 0 < expected[-1] < 5:
-        seen[-2:], expected[-2:] = seen[-2:].sum() / 2, expected[-2:].sum() / 2
-    kept = expected > 0
-    return stats.chisquare(seen[kept], expected[kept]).pvalue
+# Of every alphabet one problem, of four letters the one with a fixed position between movable ones.
+@pytest.mark.parametrize("name", ["dna-fixed", "three-letters", "binary"])
+@pytest.mark.parametrize("rule", RULES)
+def test_rules_pass_the_checks_for_everyone(rule, name, x64):
+    problem = PROBLEMS[name]
+    ensemble = problem.ensemble()
+    check_rule(RULES[rule].rule(problem, ensemble), ensemble, proposals_of(rule, name))
+
+
+@pytest.mark.parametrize("mixture", MIXTURES)
+def test_mixtures_pass_the_checks_for_everyone(mixture, x64):
+    problem = PROBLEMS["dna-fields"]
+    ensemble = problem.ensemble()
+    check_rule(rule_of(mixture, problem, ensemble), ensemble)
 
 
 @quick_jit
 def draw(rule, ensemble, tokens, keys):
-    kernel = Metropolis(ensemble, evaluator_for(rule, ensemble), rule)
-    state = kernel.init(tokens)
-
-    def one(key):
-        key_where, key_what = jax.random.split(key)
-        return rule.what(key_what, state, kernel.where(key_where), ensemble)
-
-    return jax.vmap(one)(keys)
-
-
-# Of every alphabet one problem, of four letters the one with a fixed position between movable ones.
-@pytest.mark.parametrize("name", ["dna-fixed", "three-letters", "binary"])
-@pytest.mark.parametrize("rule", RULES)
-def test_draws_follow_the_statement(rule, name, x64):
-    problem = PROBLEMS[name]
-    ensemble = problem.ensemble()
-    proposals = proposals_of(rule, name)
-    # The anchor is where the gradient is defined as 0; the other state is the last one that is allowed.
-    for number, tokens in enumerate([problem.anchor, problem.states[problem.allowed][-1]]):
-        keys = jax.random.split(jax.random.key(number), 20_000)
-        edit = draw(RULES[rule].rule(problem, ensemble), ensemble, jnp.asarray(tokens), keys)
-        starts, letters = np.asarray(edit.starts), np.asarray(edit.letters)
-        edited = np.tile(tokens, (len(keys), 1))
-        for part, i in itertools.product(range(starts.shape[1]), range(letters.shape[2])):
-            edited[np.arange(len(keys)), starts[:, part] + i] = letters[:, part, i]
-        shared = proposals[0].starts is not None
-        value = [[given.starts for given in proposals].index(tuple(row)) for row in starts] if shared else 0
-        x = exact.index_of(tokens, problem.letters)
-        expected = len(keys) * np.array([given.probability * given.proposal[x] for given in proposals])
-        seen = np.zeros_like(expected)
-        np.add.at(seen, (value, exact.index_of(edited, problem.letters)), 1)
-        assert chi_square(seen.ravel(), expected.ravel()) > 1e-4
+    return proposed(rule, ensemble, functools.partial(evaluator_for, rule), tokens, keys)
 
 
 @quick_jit
@@ -551,7 +449,7 @@ def test_what_rules_need_and_learn_reaches_them_through_a_mixture():
     assert isinstance(evaluator_for(Mixture.create([Informed()]), ensemble), GradientEvaluator)
     assert isinstance(build(mixture, ensemble, FullEvaluator(ensemble)), MixtureKernel)
     batch = ensemble.batched()
-    inner = mixture.prepare(batch, 2).learn(jnp.asarray(warm_up(problem)), batch).at(0, 1).rules[1]
+    inner = mixture.prepare(batch, 2).learn(jnp.asarray(burn_in(problem)), batch).at(0, 1).rules[1]
     for got, expected in zip(jax.tree.leaves(inner), jax.tree.leaves(learned(problem, ensemble)), strict=True):
         np.testing.assert_array_equal(got, expected)
 
@@ -580,30 +478,29 @@ def test_no_two_rules_have_the_same_structure():
 
 
 @pytest.mark.parametrize("width", [0, -1, 1.5, True])
-def test_block_refuses_a_width(width):
+def test_segment_refuses_a_width(width):
     with pytest.raises(ValueError, match="width must be a whole number of at least 1"):
         Segment(width)
 
 
 @pytest.mark.parametrize("letters", [2, 4])
-def test_block_of_one_is_a_site(letters):
+def test_segment_of_one_is_a_site(letters):
     """Two letters too: it stays as often as a site, as a chain that flips at every step would be periodic."""
     problem = Problem(letters=letters, length=3, fixed=(1,))
     keys = jax.random.split(jax.random.key(4), 20_000)
     edit = draw(Segment(1), problem.ensemble(), jnp.asarray(problem.states[1]), keys)
-    edited = np.tile(problem.states[1], (len(keys), 1))
-    np.put_along_axis(edited, np.asarray(edit.starts), np.asarray(edit.letters)[:, 0], 1)
+    edited = edited_by(problem.states[1], edit)
     seen = np.bincount(exact.index_of(edited, letters), minlength=len(problem.states)).astype(float)
-    expected = len(keys) * sum(given.probability * given.proposal[1] for given in site(problem))
+    expected = len(keys) * sum(table.probability * table.matrix[1] for table in site(problem))
     assert chi_square(seen, expected) > 1e-4
 
 
-def test_block_refuses_a_window_longer_than_the_sequences():
+def test_segment_refuses_a_window_longer_than_the_sequences():
     with pytest.raises(ValueError, match="width must be at most the length of the sequences, 3, got a Segment of 4"):
         Segment(4).where(jax.random.key(0), Problem(length=3).ensemble())
 
 
-def test_block_draws_windows_of_more_fillings_than_an_integer_can_count():
+def test_segment_draws_windows_of_more_fillings_than_an_integer_can_count():
     """A window of 40 letters: the first letter stays as often as others, and the fillings do not repeat."""
     ensemble = jme.Ensemble.create(lambda x: x.sum(0), "A" * 40, beta=1.0)
     keys = jax.random.split(jax.random.key(1), 20_000)
@@ -615,18 +512,18 @@ def test_block_draws_windows_of_more_fillings_than_an_integer_can_count():
         assert chi_square(seen, np.full(4, len(keys) / 4)) > 1e-4
 
 
-def test_swap_refuses_a_single_movable_position():
+def test_transposition_refuses_a_single_movable_position():
     with pytest.raises(ValueError, match="fixed must leave at least 2 positions that .* a Transposition, got 1"):
         Transposition().where(jax.random.key(0), Problem(length=3, fixed=(0, 2)).ensemble())
 
 
-def test_adaptive_tables_belong_to_their_anchor_and_rung():
+def test_site_adaptive_tables_belong_to_their_anchor_and_rung():
     problem = Problem(length=4, fixed=(2,))
     batch = problem.ensemble(anchor=np.stack([problem.anchor] * 2))
     prepared = SiteAdaptive().prepare(batch, 3)
     np.testing.assert_allclose(prepared.log_letters, np.full((2, 3, 4, 4), -np.log(4)), rtol=1e-6)
     np.testing.assert_allclose(np.exp(prepared.log_positions), [1 / 3, 1 / 3, 0, 1 / 3], rtol=1e-6)
-    frequencies = warm_up(problem, anchors=2, rungs=3)
+    frequencies = burn_in(problem, anchors=2, rungs=3)
     frequencies[:, :, 2] = np.eye(4)[problem.anchor[2]]
     frequencies[:, :, 3] = 0.25
     rule = prepared.learn(jnp.asarray(frequencies), batch)
@@ -646,7 +543,7 @@ def test_adaptive_tables_belong_to_their_anchor_and_rung():
         np.testing.assert_allclose(got, same, rtol=1e-6)
 
 
-def test_adaptive_says_what_it_misses():
+def test_site_adaptive_says_what_it_misses():
     ensemble = Problem().ensemble()
     state = Metropolis(ensemble, FullEvaluator(ensemble), Site()).init(ensemble.anchor)
     with pytest.raises(ValueError, match="before prepare"):
@@ -668,7 +565,7 @@ def test_segments_are_learned_at_every_rung_and_no_longer_than_the_sequence():
     np.testing.assert_allclose(np.exp(prepared.log_starts), [1])
     prepared = SegmentAdaptive(2).prepare(batch, 3)
     np.testing.assert_allclose(np.exp(prepared.log_starts), np.array([2, 1, 1]) / 4, rtol=1e-6)
-    frequencies = warm_up(problem, anchors=2, rungs=3)
+    frequencies = burn_in(problem, anchors=2, rungs=3)
     frequencies[:, :, 2:] = 0.25
     rule = prepared.learn(jnp.asarray(frequencies), batch)
     expected = np.log((1 - UNIFORM_SHARE) * frequencies + UNIFORM_SHARE / 4)
@@ -679,7 +576,7 @@ def test_segments_are_learned_at_every_rung_and_no_longer_than_the_sequence():
     assert starts[0] > starts[1] > starts[2]
 
 
-def test_segment_says_what_it_misses():
+def test_segment_adaptive_says_what_it_misses():
     ensemble = Problem().ensemble()
     with pytest.raises(ValueError, match="width must be a whole number of at least 1"):
         SegmentAdaptive(0)
@@ -701,7 +598,7 @@ def test_informed_says_which_evaluator_it_needs():
 
 
 def test_gradient_in_the_cache_outlives_another_beta(x64):
-    """Replicas exchange their β: what a chain remembers must not depend on the one it was computed at."""
+    """Replicas swap their rungs, and β with them: a cache must not depend on the β at which it was computed."""
 
     @quick_jit
     def ratio(before, after):

@@ -99,7 +99,7 @@ def test_an_existing_folder_stays(network, folder):
 def test_a_foreign_folder_is_never_replaced(network, tmp_path):
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter.txt").write_text("words")
-    with pytest.raises(ValueError, match="was not written here"):
+    with pytest.raises(ValueError, match="was not written by jaxmaxent"):
         save(network, tmp_path / "thesis", force=True)
     assert (tmp_path / "thesis" / "chapter.txt").read_text() == "words"
 

@@ -114,7 +114,7 @@ def test_a_folder_of_another_kind_is_not_overwritten(suffix, tmp_path):
     path = tmp_path / f"run{suffix}"
     path.mkdir()
     (path / "thesis.txt").write_text("the only copy")
-    with pytest.raises(ValueError, match="is a folder|was not written here"):
+    with pytest.raises(ValueError, match="is a folder|was not written by jaxmaxent"):
         made_up().save(path, force=True)
     assert (path / "thesis.txt").read_text() == "the only copy"
 
@@ -124,7 +124,7 @@ def test_a_file_added_to_a_store_or_a_file_of_another_kind_is_not_overwritten(pa
         (path / "energy" / "thesis.txt").write_text("the only copy")
     else:
         path.write_bytes(path.read_bytes() + b"the only copy")
-    with pytest.raises(ValueError, match="not written here"):
+    with pytest.raises(ValueError, match="not written by jaxmaxent"):
         made_up(1).save(path, force=True)
 
 

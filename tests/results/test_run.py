@@ -424,6 +424,6 @@ def test_a_file_that_is_no_run_is_not_replaced(runs, path):
     np.savez(path.with_name("other.npz"), about=np.array('{"format": "other"}'))
     for content in (b"years of work", b"", path.with_name("other.npz").read_bytes()):
         path.write_bytes(content)
-        with pytest.raises(ValueError, match=r"run\.npz was not written here and is not overwritten"):
+        with pytest.raises(ValueError, match=r"run\.npz was not written by jaxmaxent and is not overwritten"):
             runs[False].save(path, force=True)
         assert path.read_bytes() == content

@@ -1,7 +1,7 @@
-"""Incremental evaluation: a network, traced, recomputes only what an edit of its sequence can reach.
+"""Incremental evaluation: a traced network recomputes only the values that an edit of its sequence can reach.
 
-`ranges` says where windows lie and `trace` which values a network is made of; `rules` has one file for each family of
-operations; `plan` pushes the reach of an edit through all of them, and `proposal` works out what an edit changes.
+`_ranges` describes where windows lie, `_trace` turns a network into a graph of values, and `rules` has one file for
+each family of operations. `_plan` pushes the reach of an edit through the graph, and `_proposal` computes the changes.
 """
 
 from jaxmaxent.evaluate.incremental._evaluator import Cache as Cache

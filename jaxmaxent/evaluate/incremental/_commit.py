@@ -1,4 +1,4 @@
-"""Cached values with what an accepted edit makes of them."""
+"""Cached values after an accepted edit."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from jaxtyping import Array, Bool, Float, Int
 
 from jaxmaxent.evaluate import _slices as slices
 
-# Bytes of a window from which on a CPU writes those of the chains that accepted one after another.
+# On a CPU, windows of at least so many bytes are written for the chains that accepted only, one after another.
 WIDE = 2**15
 
 
 @jax.custom_batching.custom_vmap
 def replaced(held: tuple[Array, ...], patches: tuple[Any, ...], accept: Bool[Array, ""]) -> tuple[Array, ...]:
-    """Cached values with their patches where `accept`.
+    """Return cached values, with their patches if `accept`.
 
     Args:
         held: the values, each with its sequence axis first, or a sum.
-        patches: of each value starts and windows of the sequence axis, or the sum after the edit.
-        accept: whether the edit was taken.
+        patches: starts and windows of the sequence axis for each value, or the sum after the edit.
+        accept: True if the edit was accepted.
     """
     return tuple(_replaced(*each, accept) for each in zip(held, patches, strict=True))
 
@@ -49,7 +49,7 @@ def _replaced_of_all(chains: int, own: Any, *arrays: Any) -> tuple[tuple[Array, 
     held, patches, accept = arrays
     held = jax.tree.map(functools.partial(_own, chains), held, own[0])
     accept = _own(chains, accept, own[2])
-    # What chains share, where they all edit, stays shared.
+    # Arrays that chains share, such as the position of the edit, stay shared.
     axes = jax.tree.map(lambda its: 0 if its else None, own[1])
     made = lax.platform_dependent(
         held, patches, accept, cpu=functools.partial(_on_a_cpu, axes), default=functools.partial(_at_once, axes)
@@ -83,12 +83,12 @@ def _on_a_cpu(axes: Any, held: tuple[Array, ...], patches: tuple[Any, ...], acce
     def once(_: Array, held: tuple[Array, ...]) -> tuple[Array, ...]:
         return tuple(one(*each) for each in zip(held, patches, axes, strict=True))
 
-    # A loop of one step or none. Patches are complete before it begins, so that it can write where it stands; else
-    # the compiler works a patch out again from the old values while these are written over, and copies them before.
+    # A loop of one step or none. Patches are complete before it begins, so that it can write in place. Without it the
+    # compiler computes a patch again from the old values while these are overwritten, and copies them for that.
     return lax.fori_loop(0, (count > 0).astype(jnp.int32), once, held)
 
 
-# Chains that refused are neither read nor written then, which the memory of a CPU is grateful for.
+# Chains that rejected are neither read nor written, which saves memory traffic on a CPU.
 def _put_in_turn(
     held: Float[Array, "chains length ..."],
     new: Float[Array, "chains window ..."],

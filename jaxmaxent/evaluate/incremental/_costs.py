@@ -1,4 +1,4 @@
-"""What an operation costs in full."""
+"""The cost of an operation in full."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ MOVES = frozenset(_MOVES.split())
 
 
 def flops_of(value: Value) -> int:
-    """FLOPs of one operation in full: 2 a multiplication and addition, 1 an element elsewhere, 0 to move elements."""
+    """Return the FLOPs of one operation in full.
+
+    They are 2 per multiplication and addition, 1 per element elsewhere, and 0 for moving elements.
+    """
     equation = value.equation
     if equation is None:
         return 0

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.evaluate._interface import Edit, read, write
@@ -19,11 +19,11 @@ from jaxmaxent.evaluate.incremental._trace import trace
 
 
 class Cache(NamedTuple):
-    """What is remembered of a sequence.
+    """The remembered values of a sequence.
 
     Attributes:
-        tokens: itself.
-        values: of the network, each with its sequence axis first, and sums over such.
+        tokens: the sequence.
+        values: values of the network, each with its sequence axis first, and sums over such values.
     """
 
     tokens: Int[Array, " length"]
@@ -31,44 +31,49 @@ class Cache(NamedTuple):
 
 
 class Patch(NamedTuple):
-    """What an edit makes of a cache: the edit, and of every cached value the windows it wrote and where."""
+    """The changes of a cache by an edit.
+
+    Attributes:
+        edit: the edit.
+        values: for each cached value its new windows and their starts, or the new sum.
+    """
 
     edit: Edit
     values: tuple[Any, ...]
 
 
 class Incremental:
-    """A network that recomputes what an edit can reach. Make one with `incremental`."""
+    """A network that recomputes only the values that an edit can reach. Make one with `incremental`."""
 
     def __init__(self, features: Callable[[Any, Array], Array], params: Any, length: int, letters: int) -> None:
         self.graph = trace(features, params, length, letters)
         self.leaves = [*jax.tree.leaves(params), *self.graph.constants]
         self._plans: dict[tuple[int, int], Plan] = {}
-        # An edit of one letter has the narrowest windows, so what is not worth remembering for it never is.
+        # An edit of one letter has the narrowest windows. A value not worth remembering for it never is.
         self.cached = cached(self.graph, self.plan(1, 1))
 
     def plan(self, parts: int, width: int) -> Plan:
-        """The windows of edits of so many parts of so many letters."""
+        """Return the windows of edits of so many parts of so many letters."""
         if (parts, width) not in self._plans:
             self._plans[parts, width] = Plan(self.graph, parts, width)
         return self._plans[parts, width]
 
     @property
     def cache_bytes(self) -> int:
-        """Bytes that are remembered for each chain, with its tokens."""
+        """The bytes that are remembered for each chain, with its tokens."""
         return self.explain().cache_bytes + 4 * self.graph.sequence.shape[0]
 
     def explain(self, parts: int = 1, width: int = 1) -> Explanation:
-        """What an edit of `parts` parts of `width` adjacent letters costs, operation by operation; print it."""
+        """Return the costs of an edit of `parts` parts of `width` adjacent letters, to be printed as a table."""
         return explain(self.graph, self.plan(parts, width), self.cached)
 
-    def init(self, tokens: Int[Array, " length"]) -> tuple[Float[Array, " features"], Cache]:
-        """Features of a sequence, and its cache."""
+    def init(self, tokens: Int[Array, " length"]) -> tuple[Shaped[Array, " features"], Cache]:
+        """Return the features of a sequence, and its cache."""
         features, values = first_cache(self.graph, self.plan(1, 1), self.leaves, tokens, self.cached)
         return features, Cache(tokens, values)
 
-    def propose(self, cache: Cache, edit: Edit) -> tuple[Float[Array, " features"], Patch]:
-        """Features after an edit, and the patch that makes it."""
+    def propose(self, cache: Cache, edit: Edit) -> tuple[Shaped[Array, " features"], Patch]:
+        """Return the features after an edit, and its patch."""
         plan = self.plan(*edit.letters.shape)
         pairs = zip(self.cached, cache.values, strict=True)
         held = {value.number: jnp.reshape(array, full_shape(value)) for value, array in pairs}
@@ -77,7 +82,7 @@ class Incremental:
         return features, Patch(edit, tuple(proposal.patch_of(value) for value in self.cached))
 
     def commit(self, cache: Cache, patch: Patch, accept: Bool[Array, ""]) -> Cache:
-        """The cache with the patch where `accept`."""
+        """Return the cache, with the patch if `accept`."""
         edit = patch.edit
         here = read(cache.tokens, edit.starts, edit.letters.shape[1])
         tokens = write(cache.tokens, Edit(edit.starts, jnp.where(accept, edit.letters, here)))
@@ -85,18 +90,12 @@ class Incremental:
 
 
 def incremental(features: Callable[[Any, Array], Array], params: Any, length: int, letters: int = 4) -> Incremental:
-    """A network that recomputes only what an edit of its sequence can reach.
+    """Return a network that recomputes only the values that an edit of its sequence can reach.
 
-    The function is traced, once; whatever framework it comes from. Its parameters may be traced themselves, so that
-    the result can be made inside `jax.jit` and another checkpoint does not compile again. `init`, `propose` and
-    `commit` are functions of one sequence; map them over chains with `jax.vmap`, and leave `edit.starts` unbatched,
-    so that every chain's windows are the same slices.
-
-        network = incremental(features, params, length=101)
-        made, cache = network.init(tokens)
-        made, patch = network.propose(cache, Edit(starts=jnp.array([17]), letters=jnp.array([[2]])))
-        cache = network.commit(cache, patch, accept=True)
-        print(network.explain())
+    The function is traced once, whatever framework it comes from. Its parameters may be traced themselves: then the
+    result can be made inside `jax.jit`, and another checkpoint does not compile again. `init`, `propose` and `commit`
+    are functions of one sequence. Map them over chains with `jax.vmap`, and leave `edit.starts` unbatched, so that the
+    windows of all chains are the same slices.
 
     Args:
         features: `features(params, one_hot[length, letters]) -> [features]`, pure, of ONE sequence.
@@ -105,30 +104,46 @@ def incremental(features: Callable[[Any, Array], Array], params: Any, length: in
         letters: size of the alphabet.
 
     Returns:
-        The network. Its features are those of `features` up to rounding: sums over the sequence and convolutions
-        are updated by what changed, so that rounding errors add up over accepted edits, as a random walk. Begin
-        again with `init` now and then.
+        The network. Its features are those of `features` up to rounding. Sums over the sequence and convolutions are
+        updated by their changes, so rounding errors add up over accepted edits, as a random walk. Call `init` again
+        now and then.
+
+    Example:
+        ```python
+        network = incremental(features, params, length=101)
+        made, cache = network.init(tokens)
+        made, patch = network.propose(cache, Edit(starts=jnp.array([17]), letters=jnp.array([[2]])))
+        cache = network.commit(cache, patch, accept=jnp.array(True))
+        print(network.explain())
+        ```
     """
     return Incremental(features, params, length, letters)
 
 
 class IncrementalEvaluator:
-    """Recomputes what an edit can reach, from what is remembered of the sequence before it."""
+    """Recomputes only the values that an edit can reach, from a cache of the sequence before it.
+
+    Example:
+        ```python
+        evaluator = IncrementalEvaluator(ensemble)
+        energy, cache = evaluator.init(ensemble.anchor)
+        ```
+    """
 
     def __init__(self, ensemble: Ensemble) -> None:
         self._ensemble = ensemble
         self.network = Incremental(ensemble.features, ensemble.params, ensemble.length, len(ensemble.alphabet))
 
     def init(self, tokens: Int[Array, " length"]) -> tuple[Float[Array, ""], Cache]:
-        """Energy of `tokens`, and the cache."""
+        """Return the energy of `tokens`, and their cache."""
         features, cache = self.network.init(tokens)
         return self._ensemble.distance(features), cache
 
     def propose(self, cache: Cache, edit: Edit) -> tuple[Float[Array, ""], Patch]:
-        """Energy after the edit, and the patch that makes it."""
+        """Return the energy after the edit, and its patch."""
         features, patch = self.network.propose(cache, edit)
         return self._ensemble.distance(features), patch
 
     def commit(self, cache: Cache, patch: Patch, accept: Bool[Array, ""]) -> Cache:
-        """The cache with the patch where `accept`."""
+        """Return the cache, with the patch if `accept`."""
         return self.network.commit(cache, patch, accept)

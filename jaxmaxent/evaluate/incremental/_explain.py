@@ -1,4 +1,4 @@
-"""What the windows of a network save: a table of every operation, before a chain is run."""
+"""The savings by a network's windows: a table of all operations, before a chain is run."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import numpy as np
 
 from jaxmaxent.evaluate.incremental._costs import flops_of
 from jaxmaxent.evaluate.incremental._plan import Plan
-from jaxmaxent.evaluate.incremental._trace import Graph
-from jaxmaxent.evaluate.incremental._values import Value
+from jaxmaxent.evaluate.incremental._values import Graph, Value
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,16 +16,16 @@ class Row:
     """One operation of the network that depends on the sequence.
 
     Attributes:
-        operation: name of the JAX primitive.
-        shape: of what it gives.
-        length: of the sequence axis, 0 if there is none left.
-        windows: size of each window along it; empty where the value is a sum that is updated, or computed in full.
+        operation: the name of the JAX primitive.
+        shape: the shape of its result.
+        length: the length of the sequence axis, 0 if none is left.
+        windows: the size of each window along that axis; empty for a sum that is updated, or for a value in full.
         how: "window", "update" (of a sum over the sequence) or "full".
-        full_flops: of a full evaluation.
-        flops: of a proposal.
-        bytes: read and written of this chain's cache by a proposal that is accepted.
-        cached: bytes remembered for each chain.
-        reason: why no window goes on from here, where it could have.
+        full_flops: FLOPs of a full evaluation.
+        flops: FLOPs of a proposal.
+        bytes: bytes of one chain's cache that an accepted proposal reads and writes.
+        cached: bytes that are remembered for each chain.
+        reason: why the window of its inputs ends here; empty if it goes on.
     """
 
     operation: str
@@ -43,11 +42,11 @@ class Row:
 
 @dataclasses.dataclass(frozen=True)
 class Explanation:
-    """What a proposal costs, operation by operation; printed, it is a table.
+    """The costs of a proposal, operation by operation; `print` shows a table.
 
     Attributes:
-        rows: one an operation.
-        parts: of the edits it was made for.
+        rows: one row per operation.
+        parts: parts of the edits that it describes.
         width: letters of each part.
     """
 
@@ -57,27 +56,27 @@ class Explanation:
 
     @property
     def full_flops(self) -> int:
-        """FLOPs of a full evaluation."""
+        """The FLOPs of a full evaluation."""
         return sum(row.full_flops for row in self.rows)
 
     @property
     def flops(self) -> int:
-        """FLOPs of a proposal."""
+        """The FLOPs of a proposal."""
         return sum(row.flops for row in self.rows)
 
     @property
     def bytes(self) -> int:
-        """Bytes of its cache that an accepted proposal of one chain reads and writes."""
+        """The bytes of one chain's cache that an accepted proposal reads and writes."""
         return sum(row.bytes for row in self.rows)
 
     @property
     def cache_bytes(self) -> int:
-        """Bytes that are remembered for each chain."""
+        """The bytes that are remembered for each chain."""
         return sum(row.cached for row in self.rows)
 
     @property
     def stops(self) -> tuple[Row, ...]:
-        """The operations that no window goes through, though one came to them."""
+        """The operations at which a window ends."""
         return tuple(row for row in self.rows if row.reason)
 
     def __str__(self) -> str:
@@ -101,7 +100,7 @@ class Explanation:
 
 
 def explain(graph: Graph, plan: Plan, cached: list[Value]) -> Explanation:
-    """What a proposal costs under a plan."""
+    """Return the costs of a proposal under a plan."""
     kept = {value.number for value in cached}
     rows = [_row(value, plan, value.number in kept) for value in graph.live() if value.depends and value.equation]
     return Explanation(tuple(rows), plan.parts, plan.width)

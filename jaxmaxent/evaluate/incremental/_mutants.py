@@ -1,4 +1,4 @@
-"""In-silico mutagenesis: the features of every sequence that differs from a given one by a letter."""
+"""In-silico mutagenesis: the features of all sequences that differ from a given one by one letter."""
 
 from __future__ import annotations
 
@@ -9,46 +9,51 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int
+from jaxtyping import Array
+from numpy.typing import ArrayLike
 
 from jaxmaxent import checks
-from jaxmaxent.ensembles import Representation
+from jaxmaxent.ensembles import Representation, as_representation
 from jaxmaxent.evaluate._interface import Edit
 from jaxmaxent.evaluate.incremental._evaluator import Incremental
 
-# Bytes of caches that are held at once, unless `chunk` says otherwise.
+# Bytes of caches that are held at once, if `chunk` is None.
 _MEMORY = 512 * 2**20
 
 
 def mutants(
     representation: Representation | Callable[[Array], Array],
-    tokens: Int[np.ndarray, "*sequences length"],
+    tokens: ArrayLike,
     *,
     letters: int | None = None,
     reduce: Callable[[Array], Array] | None = None,
     chunk: int | None = None,
 ) -> Array:
-    """Features of all single-letter mutants, by recomputing only what each letter reaches.
+    """Return the features of all single-letter mutants, by recomputing only the values that each letter reaches.
 
     Args:
         representation: a `Representation`, or a plain function one_hot[length, letters] -> [features]. Keep the
             function and reuse it: a new one is compiled again.
         tokens: sequences, shape [length] or [sequences, length].
-        letters: size of the alphabet; that of the representation, or else 4, if None.
-        reduce: a function of one vector of features whose result is returned instead of it, such as
-            `ensemble.distance` or a network's head, so that results stay small. Keep and reuse it, too.
-        chunk: sequences whose caches are held at once; as many as fit half a GiB if None.
+        letters: size of the alphabet; if None that of the representation, or else 4.
+        reduce: a function of one vector of features, such as `ensemble.distance` or a network's head, whose result
+            is returned instead of the features, so that results stay small. Keep and reuse it too.
+        chunk: sequences whose caches are held at once; if None as many as fit half a GiB.
 
     Returns:
-        Array [*sequences, length, letters, …] of the features, or what `reduce` makes of them, of the sequence with
-        each letter in place of each other; where that is its own letter, of the sequence itself.
+        Array [*sequences, length, letters, …] of the features, or of the results of `reduce`, with each letter at each
+        position; at the sequence's own letter they are those of the sequence itself.
 
     Raises:
         ValueError: for tokens that are no sequences of the alphabet.
+
+    Example:
+        ```python
+        table = mutants(representation, sequences, reduce=ensemble.distance)  # [sequences, length, letters]
+        ```
     """
-    if not isinstance(representation, Representation):
-        representation = Representation(_Plain(representation))
-    alphabet = representation.alphabet
+    network = as_representation(representation)
+    alphabet = network.alphabet
     letters = letters or (len(alphabet) if alphabet is not None else 4)
     rows = np.asarray(tokens)
     whole = np.issubdtype(rows.dtype, np.integer) and rows.ndim in (1, 2) and rows.size > 0
@@ -59,28 +64,11 @@ def mutants(
         )
     batch = jnp.asarray(rows.reshape(-1, rows.shape[-1]), jnp.int32)
     if chunk is None:
-        network = Incremental(representation.features, representation.params, batch.shape[1], letters)
-        chunk = max(1, _MEMORY // network.cache_bytes)
+        traced = Incremental(network.features, network.params, batch.shape[1], letters)
+        chunk = max(1, _MEMORY // traced.cache_bytes)
     chunk = min(checks.integer("chunk", chunk, at_least=1), len(batch))
-    found = _all(representation.features, reduce, letters, chunk, representation.params, batch)
+    found = _all(network.features, reduce, letters, chunk, network.params, batch)
     return found.reshape(*rows.shape, *found.shape[2:])
-
-
-class _Plain:
-    """A plain function of one sequence in the form `features(params, one_hot)`; equal for the same function."""
-
-    def __init__(self, function: Callable[[Array], Array]) -> None:
-        self.function = function
-
-    def __call__(self, params: Any, one_hot: Array) -> Array:
-        del params
-        return self.function(one_hot)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Plain) and self.function == other.function
-
-    def __hash__(self) -> int:
-        return hash(self.function)
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2, 3))
@@ -95,7 +83,7 @@ def _all(features: Any, reduce: Any, letters: int, chunk: int, params: Any, batc
 
         def at(site: Array) -> Array:
             def one(cache: Any) -> Array:
-                # The other letters, by how far they are from its own; one position for all, so slices stay whole.
+                # The other letters by their distance from its own; one position for all, so that slices stay slices.
                 shift = jnp.arange(1, letters, dtype=jnp.int32)
                 own = jax.lax.dynamic_index_in_dim(cache.tokens, site, keepdims=False)
 

@@ -1,4 +1,4 @@
-"""Which windows an edit of so many parts and letters opens, for every value of a network."""
+"""The windows that an edit of so many parts and letters opens, for every value of a network."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import numpy as np
 
 from jaxmaxent.evaluate.incremental._costs import flops_of
 from jaxmaxent.evaluate.incremental._ranges import Range, Reach, merged
-from jaxmaxent.evaluate.incremental._trace import Graph
-from jaxmaxent.evaluate.incremental._values import Value
+from jaxmaxent.evaluate.incremental._values import Graph, Value
 
 # An update reads and writes what it changes, so it must save more than a little.
 _WORTH = 0.75
@@ -28,7 +27,7 @@ class Plan:
         for value in graph.values:
             if value.opened is not None and value is not graph.sequence:
                 reaches = [spread(r) for source, spread in value.window.spread for r in self._reaches[source.number]]
-                # What is made of something that is computed in full has nothing to be compared with.
+                # A value made of one that is computed in full has no old value to compare with.
                 self._take(value, reaches, any(self.whole(source) for source, _ in value.window.spread))
 
     def _take(self, value: Value, reaches: list[Reach], whole: bool = False) -> None:
@@ -43,27 +42,27 @@ class Plan:
             self._whole.add(value.number)
 
     def _worth_updating(self, value: Value) -> bool:
-        """Whether a value that changes everywhere still costs less as an update."""
+        """Return True if a value that changes everywhere still costs less as an update."""
         flops = value.window.flops
         return flops is not None and flops(self) < _WORTH * flops_of(value)
 
     def whole(self, value: Value) -> bool:
-        """Whether the windows of a windowed value together are as large as itself, so that it is computed in full."""
+        """Return True if a windowed value is computed in full, because its windows together are as large as itself."""
         return value.number in self._whole
 
     def ranges(self, value: Value) -> list[Range]:
-        """The windows of a windowed value."""
+        """Return the windows of a windowed value."""
         length = value.window.length
         return [reach.range(length) for reach in self._reaches[value.number]]
 
     def everywhere(self, value: Value) -> Range:
-        """All of a windowed value as one range."""
+        """Return one range that is all of a windowed value."""
         nowhere = np.zeros_like(self._reaches[value.number][0].lo) if self._reaches[value.number] else np.zeros(1, int)
         return Range(0, nowhere, value.window.length)
 
 
 def cached(graph: Graph, plan: Plan) -> list[Value]:
-    """What to remember of a sequence: those values whose windows are narrower than they are, and sums over them."""
+    """Return the values to remember: those whose windows are narrower than themselves, and sums over them."""
     live = [value for value in graph.live() if value.depends]
     windows = [value for value in live if value.opened and not plan.whole(value) and _worth_reading(value, plan)]
     sums = [value for value in live if value.change and not plan.whole(value.change.source)]
@@ -72,9 +71,9 @@ def cached(graph: Graph, plan: Plan) -> list[Value]:
 
 
 def _passed_on(live: list[Value], plan: Plan, held: set[int], result: Value) -> set[int]:
-    """Values that are only read to make others of the same windows, which are remembered themselves.
+    """Return the values that are read only to make others of the same windows, which are remembered themselves.
 
-    What such a value was is asked only where it, or what is made of it, is updated by a change.
+    The old value is needed only if it, or a value made of it, is updated by a change.
     """
     readers: dict[int, list[Value]] = {}
     for value in live:
@@ -102,9 +101,9 @@ def _is_updated(value: Value, plan: Plan) -> bool:
 
 
 def _worth_reading(value: Value, plan: Plan) -> bool:
-    """Whether to remember a windowed value: if it costs more to compute, or if it joins windows that differ.
+    """Return True if a windowed value is worth remembering: if it is costly, or joins windows that differ.
 
-    Of a chain of residual sums every one would else be computed in the window of every later one.
+    Otherwise each sum of a residual chain would be computed in the window of every later one.
     """
     ranges = [[where.key for where in plan.ranges(source)] for source, _ in value.window.spread]
     return value.window.cached or any(keys != ranges[0] for keys in ranges[1:])

@@ -1,7 +1,7 @@
-"""One edit of one sequence: what every value was before it and is after it, in whatever range is asked for.
+"""One edit of one sequence: every value before it and after it, in any range.
 
-Values are worked out on demand, from the features backwards, and each only once. A rule is given a `Reader`, which
-stands for the sequence before the edit or after it; the same rule serves both.
+Values are computed on demand, from the features backwards, and each only once. A rule gets a `Reader`, which stands for
+the sequence before the edit or after it, so that one rule serves both.
 """
 
 from __future__ import annotations
@@ -11,19 +11,72 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jaxtyping import Array, Int
 
 from jaxmaxent.evaluate import _slices as slices
 from jaxmaxent.evaluate._interface import Edit, write
+from jaxmaxent.evaluate._slices import Offset, laid_over, shifted
 from jaxmaxent.evaluate.incremental._plan import Plan
 from jaxmaxent.evaluate.incremental._ranges import Range
-from jaxmaxent.evaluate.incremental._reader import Reader
-from jaxmaxent.evaluate.incremental._shifts import Offset, laid_over
-from jaxmaxent.evaluate.incremental._trace import Graph
-from jaxmaxent.evaluate.incremental._values import Value, Window
+from jaxmaxent.evaluate.incremental._values import Graph, Value, Window
 
-# Values of a network from which on they are worked out in order.
+# Networks of more values than these are computed in order.
 _DEEP = 150
+
+
+class Reader:
+    """The view of a sequence that rules get: after the edit if `new`, else before it."""
+
+    def __init__(self, proposal: Proposal, new: bool) -> None:
+        self.proposal, self._new = proposal, new
+
+    def tokens(self, wanted: Range) -> Int[Array, " size"]:
+        """Return the letters in a range."""
+        p = self.proposal
+        return p.cut(p.tokens[self._new], wanted, 0)
+
+    def window(self, value: Value, wanted: Range, like: Window | None = None) -> Array:
+        """Return a value in a range.
+
+        Args:
+            value: windowed, or clean.
+            wanted: the range; inside the value's sequence axis at every site.
+            like: for a clean value, the window whose shape the result has.
+        """
+        if value.depends:
+            return self.proposal.window(value, wanted, self._new)
+        return self.proposal.clean_window(value, wanted, like)
+
+    def positions(self, wanted: Range) -> Int[Array, " size"]:
+        """Return the numbers of the positions of a range."""
+        return self.proposal.look_up(wanted.part, wanted.start).value + jnp.arange(wanted.size)
+
+    def padded(
+        self, value: Value, start: np.ndarray, wanted: Range, base: int, fill: Any, like: Window | None = None
+    ) -> Array:
+        """Return `wanted.size` positions of a value from `start[site]` of its sequence axis on, perhaps outside it.
+
+        Args:
+            value: windowed, or clean.
+            start: the start for each site, in the axis after `base` − 1 times `fill` were put between its elements.
+            wanted: a range whose size and part are taken.
+            base: 1 to put nothing between the elements.
+            fill: the number between and outside.
+            like: as for `window`.
+        """
+        window = value.opened or like
+        assert window is not None
+        length, axis, size = window.length, window.axis, wanted.size
+        first = start // base
+        held = min(length, size if base == 1 else (size - 1) // base + 3)
+        inside = wanted.moved(np.clip(first, 0, length - held), held)
+        array = self.window(value, inside, like)
+        if base > 1:
+            gaps = [(0, 0, base - 1 if i == axis else 0) for i in range(array.ndim)]
+            array = lax.pad(array, jnp.asarray(fill, array.dtype), gaps)
+        offset = start - inside.start * base
+        return shifted(array, self.proposal.look_up(wanted.part, offset), size, axis, fill)
 
 
 class Proposal:
@@ -33,9 +86,9 @@ class Proposal:
         graph: the network.
         plan: the windows of such edits.
         leaves: parameters and constants.
-        remembered: by a value's number, what is cached of it.
-        tokens: of the sequence.
-        edit: the edit; None to work out the sequence itself.
+        remembered: cached values by their numbers.
+        tokens: the tokens of the sequence.
+        edit: the edit; None for the sequence itself.
     """
 
     def __init__(
@@ -54,7 +107,7 @@ class Proposal:
         self._memo: dict[Any, Any] = {}
 
     def once(self, key: Any, make: Callable[[], Any]) -> Any:
-        """What `make` gave when it was asked for by this key first."""
+        """Return the result of the first `make` with this key."""
         if key not in self._memo:
             self._memo[key] = make()
         return self._memo[key]
@@ -62,7 +115,7 @@ class Proposal:
     # --- positions ---------------------------------------------------------------------------------------------
 
     def look_up(self, part: int, table: np.ndarray) -> Offset:
-        """The entry of a table for the site of one part."""
+        """Return the entry of a table for the site of one part."""
         least, most = int(table.min()), int(table.max())
         if least == most:
             return Offset(least, least, most)
@@ -71,7 +124,7 @@ class Proposal:
         return Offset(entry, least, most)
 
     def between(self, one: Range, other: Range, scale: int = 1) -> Offset:
-        """scale · one.start − other.start."""
+        """Return scale · one.start − other.start."""
         if one.part == other.part:
             return self.look_up(one.part, one.start * scale - other.start)
         first, second = self.look_up(one.part, one.start), self.look_up(other.part, other.start)
@@ -79,7 +132,7 @@ class Proposal:
         return Offset(value, first.least * scale - second.most, first.most * scale - second.least)
 
     def cut(self, array: Array, wanted: Range, axis: int) -> Array:
-        """A range along an axis of an array."""
+        """Return a range along an axis of an array."""
         if wanted.size == array.shape[axis]:
             return array
         start = self.look_up(wanted.part, wanted.start)
@@ -88,7 +141,7 @@ class Proposal:
     # --- in order -----------------------------------------------------------------------------------------------
 
     def features(self) -> Array:
-        """The result. Of a deep network values are worked out in order first, or the calls would be nested too far."""
+        """Return the result; in a deep network other values are computed first, or calls would nest too deeply."""
         live = self.graph.live()
         if len(live) > _DEEP:
             for value in live:
@@ -106,7 +159,7 @@ class Proposal:
     # --- values ------------------------------------------------------------------------------------------------
 
     def clean(self, value: Value) -> Any:
-        """A value that does not depend on the sequence."""
+        """Return a value that does not depend on the sequence."""
         if value.constant is not None:
             return value.constant
         if value.leaf is not None:
@@ -114,7 +167,7 @@ class Proposal:
         return self._result(value, self.clean)
 
     def full(self, value: Value) -> Any:
-        """A whole value after the edit, in its own shape."""
+        """Return a whole value after the edit, in its own shape."""
         if not value.depends:
             return self.clean(value)
         if value is self.graph.sequence:
@@ -127,7 +180,7 @@ class Proposal:
         return self.once(("full", value.number), lambda: self._merged(value))
 
     def _result(self, value: Value, of: Callable[[Value], Any]) -> Any:
-        """A value from its equation."""
+        """Return a value by its equation."""
         equation = value.equation
         assert equation is not None
         made = self.once(("equation", id(equation)), lambda: equation.bind(*map(of, equation.inputs)))
@@ -147,7 +200,7 @@ class Proposal:
         return whole.reshape(value.shape)
 
     def clean_window(self, value: Value, wanted: Range, like: Window | None) -> Any:
-        """A clean value in a range of the shape of a window; a single number is left alone."""
+        """Return a clean value in a range, in the shape of a window; a single number is left alone."""
         if value.shape == () or like is None:
             return self.clean(value)
         equation = value.equation
@@ -162,7 +215,7 @@ class Proposal:
         return self.cut(jnp.reshape(self.clean(value), like.shape), wanted, like.axis)
 
     def window(self, value: Value, wanted: Range, new: bool) -> Array:
-        """A windowed value in a range, in the shape of its window."""
+        """Return a windowed value in a range, in the shape of its window."""
         return self.once((value.number, wanted.key, new), lambda: self._window(value, wanted, new))
 
     def _window(self, value: Value, wanted: Range, new: bool) -> Array:
@@ -185,7 +238,7 @@ class Proposal:
         return self._overlaid(value, wanted, own)
 
     def _overlaid(self, value: Value, wanted: Range, own: list[Range]) -> Array:
-        """What is remembered, with the windows written over it."""
+        """Return the remembered value, with the windows written over it."""
         axis = value.window.axis
         array = self.window(value, wanted, False)
         for where in own:
@@ -193,7 +246,7 @@ class Proposal:
         return array
 
     def changes(self, value: Value) -> list[tuple[Array, Range]]:
-        """New − old of a windowed value in each of its windows; what is in two windows counts in the first."""
+        """Return new − old of a windowed value in each window; a position in two windows counts in the first."""
         return self.once(("changes", value.number), lambda: self._changes(value))
 
     def _changes(self, value: Value) -> list[tuple[Array, Range]]:
@@ -212,7 +265,7 @@ class Proposal:
         return found
 
     def patch_of(self, value: Value) -> Any:
-        """What commit writes of a cached value: starts and windows, sequence axis first; of a sum the sum itself."""
+        """Return the patch of a cached value: starts and windows, sequence axis first; of a sum the sum itself."""
         if value.change is not None:
             return self.full(value)
         if self.plan.whole(value):
@@ -222,7 +275,7 @@ class Proposal:
         return [self._piece(value, where) for where in self.plan.ranges(value)]
 
     def _piece(self, value: Value, where: Range) -> tuple[Array, Array]:
-        """A range that covers a window and was asked for already, or else the window."""
+        """Return a covering range that was computed already, or else the window; with its start."""
         asked = [key for key in self._memo if isinstance(key, tuple) and key[0] == value.number and key[2:] == (True,)]
         for key in asked:
             part, start, size = key[1]
@@ -236,7 +289,7 @@ class Proposal:
 
 
 def first_cache(graph: Graph, plan: Plan, leaves: Sequence[Any], tokens: Array, values: Sequence[Value]) -> Any:
-    """Features of a sequence, and what is remembered of each of `values`, in its `held_shape`."""
+    """Return the features of a sequence, and each of `values` as it is remembered, in its `held_shape`."""
     proposal = Proposal(graph, plan, leaves, {}, tokens, None)
 
     def kept(value: Value) -> Array:
@@ -250,9 +303,9 @@ def first_cache(graph: Graph, plan: Plan, leaves: Sequence[Any], tokens: Array, 
 
 
 def held_shape(value: Value) -> tuple[int, ...]:
-    """The shape in which a value is remembered: its sequence axis first, and no other axis of size 1.
+    """Return the shape in which a value is remembered: its sequence axis first, and no other axis of size 1.
 
-    Compilers put axes of size 1 at different places in memory, and copy whole caches from one place to the other.
+    Compilers place axes of size 1 differently in memory, and would copy whole caches from one layout to another.
     """
     if value.opened is None:
         return value.shape
@@ -261,7 +314,7 @@ def held_shape(value: Value) -> tuple[int, ...]:
 
 
 def full_shape(value: Value) -> tuple[int, ...]:
-    """The shape of what is remembered with all its axes, the sequence axis first."""
+    """Return the shape of a remembered value with all its axes, the sequence axis first."""
     if value.opened is None:
         return value.shape
     axis, shape = value.window.axis, value.window.shape

@@ -1,10 +1,10 @@
-"""Where a window lies: integer tables with one entry for every site that may be edited.
+"""The places of windows: integer tables with one entry for every site that may be edited.
 
-Nothing about windows is symbolic. What an edit at `site` can reach of a value are the positions `lo[site]` to
-`hi[site]` along its sequence axis; both are tables in NumPy that each operation maps to those of its result while the
-program is traced. Strides, uneven padding, edges and mirrored branches come out exact because every site is worked
-out for itself. In the compiled program a window has one size, the largest, and its start is looked up; a window that
-would stick out of the sequence is moved inside, and the unchanged positions in it are simply computed again.
+Nothing about windows is symbolic. An edit at `site` can reach the positions `lo[site]` to `hi[site]` along the sequence
+axis of a value. Both are tables in NumPy, which each operation maps to those of its result while the program is traced.
+Strides, uneven padding, edges and mirrored branches are exact, because each site has an entry of its own. In the
+compiled program a window has one size, the largest, and its start is looked up. A window that would stick out of the
+sequence is moved inside; the unchanged positions in it are computed again.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Reach(NamedTuple):
     hi: Table
 
     def within(self, length: int) -> Reach:
-        """What of it lies inside a sequence axis of some length."""
+        """Return the part of it inside a sequence axis of some length."""
         lo, hi = np.maximum(self.lo, 0), np.minimum(self.hi, length - 1)
         nothing = hi < lo
         return Reach(self.part, np.where(nothing, 0, lo), np.where(nothing, -1, hi))
@@ -36,13 +36,13 @@ class Reach(NamedTuple):
         return int((self.hi - self.lo).max()) + 1
 
     def hull(self, other: Reach) -> Reach:
-        """The smallest reach that holds both."""
+        """Return the smallest reach that holds both."""
         none, none_other = self.hi < self.lo, other.hi < other.lo
         lo = np.where(none, other.lo, np.where(none_other, self.lo, np.minimum(self.lo, other.lo)))
         return Reach(self.part, lo, np.maximum(self.hi, other.hi))
 
     def range(self, length: int) -> Range:
-        """The window of one size that covers it, inside a sequence axis of some length."""
+        """Return the window of one size that covers it, inside a sequence axis of some length."""
         size = max(self.size, 1)
         return Range(self.part, np.clip(self.lo, 0, length - size), size)
 
@@ -56,23 +56,23 @@ class Range(NamedTuple):
 
     @property
     def key(self) -> tuple[Any, ...]:
-        """What two equal ranges have in common; those that are the same at every site belong to no part."""
+        """A key that equal ranges share; the part is −1 for a range that is the same at every site."""
         fixed = bool((self.start == self.start[0]).all())
         return (-1, int(self.start[0]), self.size) if fixed else (self.part, self.start.tobytes(), self.size)
 
     def covers(self, other: Range) -> bool:
-        """Whether it holds another range at every site."""
+        """Return True if it holds another range at every site."""
         same = self.part == other.part or self.key[0] == -1
         inside = (self.start <= other.start) & (other.start + other.size <= self.start + self.size)
         return same and bool(inside.all())
 
     def moved(self, start: Table, size: int) -> Range:
-        """The range of another start and size that belongs to the same part."""
+        """Return the range of another start and size that belongs to the same part."""
         return Range(self.part, start, size)
 
 
 def merged(reaches: list[Reach], length: int) -> list[Reach]:
-    """As few reaches as hold all, two of one part as one where that is no larger than both."""
+    """Return few reaches that hold all: two of one part become one if that is no larger than both."""
     kept: list[Reach] = []
     for reach in (r.within(length) for r in reaches):
         if reach.size == 0:
@@ -89,9 +89,9 @@ def merged(reaches: list[Reach], length: int) -> list[Reach]:
 
 
 class Slide(NamedTuple):
-    """How a window of an operation slides along the sequence axis: convolutions, pooling, padding and slices alike.
+    """The way an operation slides along the sequence axis: convolutions, pooling, padding and slices alike.
 
-    Output o looks at the positions o · stride to o · stride + width − 1 of the input after `base` − 1 zeros have been
+    Output o reads the positions o · stride to o · stride + width − 1 of the input after `base` − 1 zeros have been
     put between its elements and `low` in front.
     """
 
@@ -103,7 +103,7 @@ class Slide(NamedTuple):
     base: int = 1
 
     def spread(self, reach: Reach) -> Reach:
-        """What a change of the input reaches in the output."""
+        """Return the reach in the output of a change of the input."""
         first, last = reach.lo * self.base + self.low, reach.hi * self.base + self.low
         lo = -((self.width - 1 - first) // self.stride)
         hi = last // self.stride
@@ -111,5 +111,5 @@ class Slide(NamedTuple):
         return Reach(reach.part, np.where(nothing, 0, lo), np.where(nothing, -1, hi))
 
     def needs(self, wanted: Range) -> Range:
-        """The positions of the padded input that a range of outputs looks at."""
+        """Return the positions of the padded input that a range of outputs reads."""
         return wanted.moved(wanted.start * self.stride, (wanted.size - 1) * self.stride + self.width)

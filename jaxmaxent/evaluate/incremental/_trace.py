@@ -1,8 +1,7 @@
-"""A function of one sequence as a graph of values: nested calls are entered, and every equation is put to its rule."""
+"""Tracing a function of one sequence into a graph of values: nested calls are entered, every equation gets its rule."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -11,11 +10,10 @@ import jax.numpy as jnp
 from jax.extend import core
 from jaxtyping import Array
 
-from jaxmaxent.evaluate.incremental._ranges import Range
-from jaxmaxent.evaluate.incremental._values import Change, Equation, Value, Window
+from jaxmaxent.evaluate.incremental._values import Change, Equation, Graph, Value, Window, sequence_window
 from jaxmaxent.evaluate.incremental.rules import RULES
 
-# Calls that only wrap a function, and the parameter that holds it.
+# Primitives that only wrap a function, and the parameter that holds the function.
 _CALLS = {
     "jit": "jaxpr",
     "pjit": "jaxpr",
@@ -29,36 +27,9 @@ _CALLS = {
 }
 
 
-@dataclasses.dataclass(eq=False)
-class Graph:
-    """A traced network.
-
-    Attributes:
-        values: all, each behind what it is made of.
-        sequence: the one-hot sequence.
-        result: the features.
-        constants: arrays the function closed over; they come behind the parameters among the leaves.
-    """
-
-    values: list[Value]
-    sequence: Value
-    result: Value
-    constants: list[Any]
-
-    def live(self) -> list[Value]:
-        """The values that the result is made of, in order."""
-        found, waiting = set(), [self.result]
-        while waiting:
-            value = waiting.pop()
-            if value.number not in found:
-                found.add(value.number)
-                waiting += value.equation.inputs if value.equation else []
-        return [value for value in self.values if value.number in found]
-
-
 def trace(features: Callable[[Any, Array], Array], params: Any, length: int, letters: int) -> Graph:
-    """The graph of `features(params, one_hot[length, letters]) -> [features]`."""
-    # The default of GPUs and TPUs rounds factors to 10 or 8 bits, and β multiplies what that does to E.
+    """Return the graph of `features(params, one_hot[length, letters]) -> [features]`."""
+    # The default of GPUs and TPUs rounds factors to 10 or 8 bits, and β multiplies the error that this makes in E.
     with jax.default_matmul_precision("highest"):
         closed = jax.make_jaxpr(features)(params, jax.ShapeDtypeStruct((length, letters), jnp.float32))
     return _Tracer().graph(closed)
@@ -74,7 +45,7 @@ class _Tracer:
             raise ValueError(f"features must return one array [features], got {len(closed.jaxpr.outvars)} arrays")
         leaves = {var: self.value(var.aval, leaf=i) for i, var in enumerate([*params, *closed.jaxpr.constvars])}
         sequence = self.value(one_hot.aval, depends=True)
-        sequence.opened = _letters(one_hot.aval.shape)
+        sequence.opened = sequence_window(one_hot.aval.shape)
         (result,) = self.walk(closed.jaxpr, {**leaves, one_hot: sequence})
         return Graph(self.values, sequence, result, list(closed.consts))
 
@@ -129,16 +100,9 @@ def _put_to_rule(equation: Equation) -> None:
 
 
 def _inner(eqn: Any) -> tuple[Any, list[Any]] | None:
-    """The body of a call that only wraps it, and its constants."""
+    """Return the body of a call that only wraps a function, and its constants; None for other equations."""
     body = eqn.params.get(_CALLS.get(eqn.primitive.name, ""))
     if body is None:
         return None
     body, constants = (body.jaxpr, list(body.consts)) if isinstance(body, core.ClosedJaxpr) else (body, [])
     return (body, constants) if len(body.invars) == len(eqn.invars) else None
-
-
-def _letters(shape: tuple[int, int]) -> Window:
-    def compute(read: Any, wanted: Range) -> Array:
-        return jax.nn.one_hot(read.tokens(wanted), shape[1], dtype=jnp.float32)
-
-    return Window(axis=0, shape=shape, spread=[], compute=compute)

@@ -1,7 +1,7 @@
-"""What a traced network is made of: values, the equations between them, and what is known of each value.
+"""The parts of a traced network: values, the equations between them, and how an edit changes each value.
 
 A value is *clean* if it does not depend on the sequence, *windowed* if an edit changes it in a window along one axis
-only, *updated* if it changes everywhere but by a sum over the windows of another value, and else *full*.
+only, *updated* if it changes everywhere but by a sum over the windows of another value, and otherwise *full*.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ class Equation:
     """One operation of the network.
 
     Attributes:
-        name: of the JAX primitive.
-        primitive: itself.
+        name: the name of the JAX primitive.
+        primitive: the primitive.
         params: its static parameters.
-        inputs: values it is applied to.
-        outputs: values it gives.
+        inputs: the values that it is applied to.
+        outputs: the values that it gives.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Equation:
     outputs: list[Value] = dataclasses.field(default_factory=list)
 
     def bind(self, *arrays: Any, **changed: Any) -> Any:
-        """The operation on arrays, perhaps with other static parameters: an array, or a list if it gives several."""
+        """Apply the operation to arrays, perhaps with other static parameters; several results come as a list."""
         return self.primitive.bind(*arrays, **{**self.params, **changed})
 
     @property
@@ -50,17 +50,17 @@ class Value:
     """An array of the network.
 
     Attributes:
-        number: in the order of the trace.
+        number: its place in the order of the trace.
         shape: its shape.
         dtype: its type.
-        equation: what gives it; None for the sequence, parameters and constants.
-        output: which of the equation's outputs it is.
-        constant: a literal, if it is one.
+        equation: the equation that gives it; None for the sequence, parameters and constants.
+        output: its number among the outputs of the equation.
+        constant: its number, if it is a literal.
         leaf: its place among the parameters and constants, if it is one of these.
-        depends: whether it depends on the sequence.
-        opened: where it changes, if it is windowed.
-        change: by what it changes, if it is updated.
-        reason: why it is neither, though what it is made of is windowed.
+        depends: True if it depends on the sequence.
+        opened: its window, if it is windowed.
+        change: its change, if it is updated.
+        reason: why it is neither although its inputs are windowed; empty otherwise.
     """
 
     number: int
@@ -77,32 +77,32 @@ class Value:
 
     @property
     def window(self) -> Window:
-        """Where a windowed value changes."""
+        """The window of a windowed value."""
         assert self.opened is not None
         return self.opened
 
     @property
     def exact(self) -> bool:
-        """Whether sums of many changes keep it right: not with 16 bits, whose rounding would add up."""
+        """True if many changes may be summed into it: not with 16 bits, whose rounding would add up."""
         kind = np.dtype(self.dtype)
         return jax.numpy.issubdtype(kind, np.integer) or kind in (np.dtype(np.float32), np.dtype(np.float64))
 
 
 @dataclasses.dataclass(eq=False)
 class Window:
-    """How a value changes in windows; what a rule returns.
+    """The way a value changes in windows; a rule returns it.
 
     Attributes:
         axis: the sequence axis, in `shape`.
-        shape: that of the value, or, if it was flattened, with the flattened axis as (before, sequence, behind).
-        spread: for each input that changes, what a reach of it reaches here.
-        compute: `compute(read, range)` is the value in a range, from what `read` gives of its inputs (see `Reader`);
-            shape `shape` with the range's size along `axis`.
-        update: `update(proposal, range)` is the value in a range after an edit, from what was there and what has
-            changed in the inputs; None where that does not pay for this plan.
-        updates: `updates(plan)` is whether `update` serves a proposal's windows, and so needs what was there.
-        cached: whether to remember it; not worth while where computing it is as cheap as reading it.
-        flops: FLOPs of a proposal under a plan, where they are not the share of the full ones that its windows have.
+        shape: the shape of the value; if it was flattened, with the flattened axis as (before, sequence, behind).
+        spread: for each input that changes, the function from a reach in it to the reach here.
+        compute: `compute(read, range)` returns the value in a range, from its inputs as `read` gives them (see
+            `Reader`), in the shape `shape` with the range's size along `axis`.
+        update: `update(proposal, range)` returns the value in a range after an edit, from the old value and the changes
+            of the inputs; it returns None if that does not pay for this plan.
+        updates: `updates(plan)` is True if `update` serves the windows of a proposal, and so needs the old value.
+        cached: True to remember it; False if computing it is as cheap as reading it.
+        flops: the FLOPs of a proposal under a plan, if they differ from the share of its windows in the full ones.
     """
 
     axis: int
@@ -116,34 +116,70 @@ class Window:
 
     @property
     def length(self) -> int:
-        """Length of the sequence axis."""
+        """The length of the sequence axis."""
         return self.shape[self.axis]
 
     def sized(self, size: int) -> tuple[int, ...]:
-        """`shape` with another size of the sequence axis."""
+        """Return `shape` with another size of the sequence axis."""
         return (*self.shape[: self.axis], size, *self.shape[self.axis + 1 :])
 
 
 @dataclasses.dataclass(eq=False)
 class Change:
-    """A sum over the sequence axis, which an edit changes by a sum over windows; what a rule returns.
+    """A sum over the sequence axis, which an edit changes by a sum over windows; a rule returns it.
 
     Attributes:
         source: the windowed value that is summed over.
-        terms: `terms(proposal, change, range)` is the sum over one window of `change`, in the shape of the value.
+        terms: `terms(proposal, change, range)` returns the sum over one window of `change`, in the value's shape.
     """
 
     source: Value
     terms: Callable[[Any, Array, Range], Array]
 
 
+@dataclasses.dataclass(eq=False)
+class Graph:
+    """A traced network.
+
+    Attributes:
+        values: all values, each after those that it is made of.
+        sequence: the one-hot sequence.
+        result: the features.
+        constants: arrays that the function closed over; among the leaves they come after the parameters.
+    """
+
+    values: list[Value]
+    sequence: Value
+    result: Value
+    constants: list[Any]
+
+    def live(self) -> list[Value]:
+        """Return the values that the result is made of, in order."""
+        found, waiting = set(), [self.result]
+        while waiting:
+            value = waiting.pop()
+            if value.number not in found:
+                found.add(value.number)
+                waiting += value.equation.inputs if value.equation else []
+        return [value for value in self.values if value.number in found]
+
+
+def sequence_window(shape: tuple[int, int]) -> Window:
+    """Return the window of the one-hot sequence itself, which nothing else opens."""
+
+    def compute(read: Any, wanted: Range) -> Array:
+        return jax.nn.one_hot(read.tokens(wanted), shape[1], dtype=jax.numpy.float32)
+
+    return Window(axis=0, shape=shape, spread=[], compute=compute)
+
+
 def plain(value: Value) -> bool:
-    """Whether a value is clean, or windowed and not flattened."""
+    """Return True if a value is clean, or windowed and not flattened."""
     return value.opened is None or value.window.shape == value.shape
 
 
 def expanded(value: Value, axis: int) -> list[int]:
-    """Which axes of its window an axis of a windowed value stands for: three if it is the flattened one."""
+    """Return the axes of its window that an axis of a windowed value stands for: three for the flattened one."""
     window = value.opened
     if window is None or window.shape == value.shape:
         return [axis]

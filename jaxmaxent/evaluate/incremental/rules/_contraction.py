@@ -17,7 +17,7 @@ GROWS = "adds up numbers of 16 bits, whose rounding would grow with every edit"
 
 
 def reduce(equation: Equation) -> Window | Change | str:
-    """A reduction over some axes."""
+    """Return the window or the change of a reduction over some axes."""
     source, output = equation.inputs[0], equation.outputs[0]
     axes, window = equation.params["axes"], source.window
     inner = [j for i in axes for j in expanded(source, i)]
@@ -36,7 +36,7 @@ def reduce(equation: Equation) -> Window | Change | str:
 
 
 def cumulative(equation: Equation) -> Window | str:
-    """A cumulative sum, or the like, along another axis."""
+    """Return the window of a cumulative sum, or the like, along another axis."""
     source = equation.inputs[0]
     axes = equation.params.get("axis", equation.params.get("dimension"))
     if axes == source.window.axis or not plain(source):
@@ -50,7 +50,7 @@ def cumulative(equation: Equation) -> Window | str:
 
 
 def dot_general(equation: Equation) -> Window | Change | str:
-    """A product with weights; one of two values that both depend on the sequence if it is a batch axis of both."""
+    """Return the window or the change of a product with weights, or of two values with the sequence as batch axis."""
     left, right = equation.inputs
     (contracted, batched) = equation.params["dimension_numbers"]
     if left.depends and right.depends:
@@ -73,7 +73,7 @@ def dot_general(equation: Equation) -> Window | Change | str:
         arrays = [read.window(value, wanted) for value in equation.inputs]
         return equation.bind(*arrays)
 
-    # Worth remembering, as it costs more than to read it.
+    # It is remembered, because computing it costs more than reading it.
     return Window(axis, equation.outputs[0].shape, [(source, same)], compute, cached=True)
 
 
@@ -87,7 +87,7 @@ def _of_two(equation: Equation) -> Window | str:
 
 
 def _batch(equation: Equation, axis: int) -> Window:
-    """The sequence is a batch axis of both operands."""
+    """Return the window of a product in which the sequence is a batch axis of both operands."""
     pairs = [
         (value, value.opened or Window(dims[axis], value.shape, [], lambda read, wanted: read))
         for value, dims in zip(equation.inputs, equation.params["dimension_numbers"][1], strict=True)
@@ -112,7 +112,7 @@ class _Rows:
         self.how = {k: equation.params[k] for k in ("precision", "preferred_element_type")}
 
     def change(self) -> Change:
-        """The update."""
+        """Return the update."""
         return Change(self.source, self._terms)
 
     def _terms(self, proposal: Any, change: Array, where: Range) -> Array:
@@ -134,7 +134,7 @@ class _Rows:
         return lax.dot_general(rows, flat, (((len(batch),), (flat.ndim - 1,)), (both, both)), **self.how)
 
     def _weights(self, proposal: Any, summed: list[int]) -> tuple[Array, tuple[int, ...]]:
-        """The weights as [batch …, sequence, other summed axes …, free …], and the sizes of the free axes."""
+        """Return the weights as [batch …, sequence, other summed axes …, free …], and the sizes of the free axes."""
         weights, source = proposal.clean(self.weights), self.source
         shape: list[int] = []
         place: dict[int, int] = {}  # of an axis of the window, in the shape

@@ -1,7 +1,7 @@
 """Convolutions over the sequence axis: the window grows by the kernel.
 
-A convolution is linear, so what it gives after an edit is what it gave before plus the convolution of the change. That
-costs the kernel times the positions that changed, not times those that are reached, and needs no input around them.
+A convolution is linear, so its result after an edit is the old result plus the convolution of the change. That costs
+the kernel times the changed positions, not times the reached ones, and needs no input around them.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array
 
+from jaxmaxent.evaluate._slices import shifted
 from jaxmaxent.evaluate.incremental._ranges import Range, Slide
-from jaxmaxent.evaluate.incremental._shifts import shifted
 from jaxmaxent.evaluate.incremental._values import Equation, Value, Window, plain
 
-# Multiplications in the time that a number takes to be written and read again, twice: at 20 FLOPs a byte.
+# Multiplications in the time that a number takes to be written and read again, twice: at 20 FLOPs per byte.
 _WRITTEN = 120
 # A banded matrix from changed to reached positions is built for every proposal up to so many times the kernel's size.
 BAND = 4
 
 
 def conv_general_dilated(equation: Equation) -> Window | str:
-    """One or more spatial axes, one of them the sequence axis; strides, padding, dilations and groups of features."""
+    """Return the window of a convolution over one or more axes; strides, padding, dilations and groups are allowed."""
     source, kernel = equation.inputs
     params, output = equation.params, equation.outputs[0]
     dims = params["dimension_numbers"]
@@ -65,7 +65,7 @@ def _with(values: Any, index: int, value: Any) -> tuple[Any, ...]:
 
 
 class _Update:
-    """old + convolution of the change, for one spatial axis."""
+    """The update of a convolution over one axis: the old result plus the convolution of the change."""
 
     def __init__(
         self, equation: Equation, source: Value, kernel: Value, output: Value, slide: Slide, dilation: int
@@ -76,19 +76,19 @@ class _Update:
         self.how = {k: equation.params[k] for k in ("precision", "preferred_element_type")}
 
     def banded(self, changed: int, reached: int) -> bool:
-        """Whether a matrix from so many changed to so many reached positions is small enough to build."""
+        """Return True if a matrix from so many changed to so many reached positions is small enough to build."""
         taps = (self.slide.width - 1) // self.dilation + 1
         return changed * reached <= BAND * taps
 
     def serves(self, plan: Any) -> bool:
-        """Whether to update all that a proposal reaches."""
+        """Return True if everything that a proposal reaches is updated."""
         return self.pays(plan, self._reached(plan))
 
     def pays(self, plan: Any, reached: int) -> bool:
-        """Whether to update that many reached positions: where no banded matrix does it, only if it costs less.
+        """Return True if so many reached positions are updated: by a banded matrix, or if it costs less by taps.
 
-        By taps, what every changed position adds to every one it reaches is written down and read again. With few
-        inputs that takes longer than to convolve the window anew; with strides there is no other way.
+        By taps, the contribution of every changed position to every reached one is written and read again. With few
+        inputs that takes longer than convolving the window anew. With strides it is never done.
         """
         own = plan.ranges(self.source)
         if all(self.banded(where.size, reached) for where in own):
@@ -101,7 +101,7 @@ class _Update:
         return sum(where.size for where in plan.ranges(self.output))
 
     def flops(self, plan: Any) -> int:
-        """FLOPs of a proposal."""
+        """Return the FLOPs of a proposal."""
         out, inputs, taps = self.dims.rhs_spec
         shape = self.kernel.shape
         channels = 2 * shape[inputs] * shape[out] * self.output.shape[self.dims.out_spec[0]]
@@ -124,21 +124,24 @@ class _Update:
         return total
 
     def _order(self) -> list[int]:
-        """Axes of [positions, batch, filters] in the order of the output."""
+        """Return the axes of [positions, batch, filters] in the order of the output."""
         batch, feature, position = self.dims.out_spec
         return sorted(range(3), key=(position, batch, feature).__getitem__)
 
     def _kernel(self, proposal: Any) -> Array:
-        """[taps, groups, inputs of a group, outputs of a group]."""
+        """Return the kernel as [taps, groups, inputs of a group, outputs of a group]."""
         out, inputs, taps = self.dims.rhs_spec
         kernel = jnp.transpose(proposal.clean(self.kernel), (taps, inputs, out)).astype(self.output.dtype)
         grouped = kernel.reshape(*kernel.shape[:2], self.groups, -1)
         return jnp.moveaxis(grouped, 2, 1)
 
     def _by_band(self, proposal: Any, change: Array, where: Range, wanted: Range) -> Array:
-        """One product with the kernel's rows laid out from changed to reached positions: for few changed positions."""
+        """Return the changes by one product with a banded matrix, for few changed positions.
+
+        The matrix has the rows of the kernel, laid out from changed to reached positions.
+        """
         slide = self.slide
-        # Reversed, so that its rows run as the positions that are reached.
+        # Reversed, so that its rows run in the order of the reached positions.
         kernel = jnp.flip(self._kernel(proposal), 0)
         if self.dilation > 1:
             kernel = lax.pad(kernel, jnp.zeros((), kernel.dtype), [(0, 0, self.dilation - 1)] + [(0, 0, 0)] * 3)
@@ -162,7 +165,7 @@ class _Update:
         return sums.reshape(wanted.size, batch, -1)
 
     def _by_taps(self, proposal: Any, change: Array, where: Range, wanted: Range) -> Array:
-        """One product of every changed position with all taps, then the sum along the diagonals."""
+        """Return the changes by one product of every changed position with all taps, summed along the diagonals."""
         reach = where.size + self.slide.width - 1
         sums = proposal.once(("taps", self.output.number, where.key), lambda: self._sums(proposal, change))
         first = Range(where.part, where.start + self.slide.low - self.slide.width + 1, reach)
@@ -189,15 +192,15 @@ def _plus(offset: Any, number: int) -> Any:
 
 
 def _diagonals(product: Array, dilation: int) -> Array:
-    """Sum of product[i, …, t, :] over i − t · dilation = o, which gives [reached, batch, filters].
+    """Return the sum of product[i, …, t, :] over i − t · dilation = o, shape [reached, batch, filters].
 
-    `product` is [changed, batch, taps, filters]; position 0 is what the last tap of the first changed position reaches.
+    `product` is [changed, batch, taps, filters]. Position 0 is reached by the last tap of the first changed position.
     """
     changed, batch, taps, filters = product.shape
     reach = changed + (taps - 1) * dilation
     zero = jnp.zeros((), product.dtype)
     if dilation == 1:
-        # Rows that are one longer than they are read are each shifted by one more than the row before.
+        # Rows are read as if they were one shorter, so each is shifted by one more than the row before.
         rows = jnp.moveaxis(jnp.flip(product, 2), 1, 2)
         rows = lax.pad(rows, zero, [(0, 0, 0), (0, changed, 0), (0, 0, 0), (0, 0, 0)])
         rows = rows.reshape(changed * (taps + changed), batch, filters)[: changed * reach]

@@ -1,4 +1,4 @@
-"""Operations that work on every element for itself: the window stays where it is."""
+"""Operations on single elements: the window stays the same."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ NAMES = tuple(_NAMES.split())
 
 
 def same(reach: Reach) -> Reach:
-    """The reach itself."""
+    """Return the reach itself."""
     return reach
 
 
 def elementwise(equation: Equation) -> Window | str:
-    """Windows of all operands that change must lie along the same axis."""
+    """Return the window of an operation on single elements; all operands that change must do so along one axis."""
     windows = [value.window for value in equation.changing]
     first = windows[0]
     if any((w.axis, w.length, len(w.shape)) != (first.axis, first.length, len(first.shape)) for w in windows):

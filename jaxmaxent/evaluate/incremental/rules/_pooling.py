@@ -1,4 +1,4 @@
-"""Pooling: windows shrink by the stride; over the whole sequence a sum is updated."""
+"""Pooling: windows shrink by the stride; a sum over the whole sequence is updated."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _OUTSIDE = {"reduce_window_sum": lambda dtype: 0, "reduce_window_max": _least, "
 
 
 def reduce_window(equation: Equation) -> Window | Change | str:
-    """Maxima, minima and sums in windows; averages are sums that are divided afterwards."""
+    """Return the window or the change of maxima, minima or sums in windows; averages are divided afterwards."""
     source, output, params = equation.inputs[0], equation.outputs[0], equation.params
     if not plain(source):
         return "pools a flattened value"
@@ -55,7 +55,7 @@ def reduce_window(equation: Equation) -> Window | Change | str:
 
 
 def _is_global(params: dict[str, Any], axis: int, shape: tuple[int, ...]) -> bool:
-    """Whether the one window is the whole sequence, and nothing else is summed."""
+    """Return True if the one window is the whole sequence, and nothing else is summed."""
     whole = params["window_dimensions"][axis] == shape[axis] and tuple(params["padding"][axis]) == (0, 0)
     return whole and params["base_dilation"][axis] == 1 and int(np.prod(params["window_dimensions"])) == shape[axis]
 

@@ -18,7 +18,7 @@ FLATTENED = "moves the axes of a flattened value"
 
 
 def reshape(equation: Equation) -> Window | str:
-    """Reshape, squeeze and expand_dims, if they keep the sequence axis or flatten it with others."""
+    """Return the window of reshape, squeeze or expand_dims, which keep the sequence axis or flatten it with others."""
     (source, *_), output = equation.inputs, equation.outputs[0]
     if equation.params.get("dimensions") is not None and equation.name == "reshape":
         return "reshapes in an order of its own"
@@ -37,7 +37,7 @@ def reshape(equation: Equation) -> Window | str:
 
 
 def _place(old: tuple[int, ...], axis: int, new: tuple[int, ...]) -> tuple[tuple[int, ...], int] | None:
-    """Where the sequence axis goes, as a shape and an axis; a flattened axis becomes (before, sequence, behind)."""
+    """Return the new place of the sequence axis, a shape and an axis; a flattened one is (before, sequence, behind)."""
     length, before = old[axis], math.prod(old[:axis])
     found = None
     for i, size in enumerate(new):
@@ -57,7 +57,7 @@ def _place(old: tuple[int, ...], axis: int, new: tuple[int, ...]) -> tuple[tuple
 
 
 def transpose(equation: Equation) -> Window | str:
-    """The window moves with its axis."""
+    """Return the window of a transpose: it moves with its axis."""
     source = equation.inputs[0]
     if not plain(source):
         return FLATTENED
@@ -71,7 +71,7 @@ def transpose(equation: Equation) -> Window | str:
 
 
 def broadcast_in_dim(equation: Equation) -> Window | str:
-    """New axes around the window."""
+    """Return the window of a broadcast, with new axes around it."""
     source, output = equation.inputs[0], equation.outputs[0]
     if not plain(source):
         return FLATTENED
@@ -88,7 +88,7 @@ def broadcast_in_dim(equation: Equation) -> Window | str:
 
 
 def rev(equation: Equation) -> Window | str:
-    """Along the sequence axis the window is mirrored."""
+    """Return the window of a reversal: it is mirrored along the sequence axis."""
     source = equation.inputs[0]
     if not plain(source):
         return FLATTENED
@@ -108,14 +108,14 @@ def rev(equation: Equation) -> Window | str:
 
 
 def slice_(equation: Equation) -> Window | str:
-    """Cropping, with or without strides, along any axis."""
+    """Return the window of a slice along any axis, with or without strides."""
     source, params = equation.inputs[0], equation.params
     strides = params["strides"] or (1,) * len(source.shape)
     return _sliced(equation, source, 0, params["start_indices"], params["limit_indices"], strides)
 
 
 def split(equation: Equation) -> list[Window | str]:
-    """Each part is a slice."""
+    """Return the windows of a split: each part is a slice."""
     source, axis = equation.inputs[0], equation.params["axis"]
     found: list[Window | str] = []
     ends = np.cumsum([int(size) for size in equation.params["sizes"]])
@@ -145,7 +145,7 @@ def _sliced(equation: Equation, source: Value, output: int, starts: Any, limits:
 
 
 def pad(equation: Equation) -> Window | str:
-    """Padding or cropping at the ends and between elements, along any axis, by a number that does not change."""
+    """Return the window of padding or cropping along any axis, by a number that does not change."""
     source, value = equation.inputs
     if value.depends:
         return "pads by a number that depends on the sequence"
@@ -165,7 +165,7 @@ def pad(equation: Equation) -> Window | str:
 
 
 def concatenate(equation: Equation) -> Window | str:
-    """Along another axis all operands are taken at the window; along the sequence axis, each where it lies."""
+    """Return the window of operands joined along the sequence axis, or side by side along another axis."""
     along, changing = equation.params["dimension"], equation.changing
     axis = changing[0].window.axis
     if any(not plain(value) or value.window.axis != axis for value in changing):

@@ -1,0 +1,283 @@
+"""The options of every command, each written once: its name, type, default and help are a field of a dataclass.
+
+The parser is made from these classes, the commands take them as their argument, and a job on disk keeps them. Nothing
+heavy is imported here, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+Unit = int | tuple[int, int]
+Headers = Literal["names", "labels"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Option:
+    """The help of an option, and how to read its value where the type alone does not say.
+
+    Attributes:
+        help: one phrase; the default is added to it.
+        default: the default in words, for an option that is None unless given.
+        metavar: the word for the value in help; the name of the option if None.
+        positional: the value is given without a name.
+        group: the heading under which help shows the option.
+        parse: the function that reads the value; it raises ValueError.
+        expected: what `parse` expects, in words.
+    """
+
+    help: str
+    default: str | None = None
+    metavar: str | None = None
+    positional: bool = False
+    group: str | None = None
+    parse: Callable[[str], Any] | None = None
+    expected: str | None = None
+
+
+def read_unit(text: str) -> Unit:
+    """Return an output unit, "1", or a pair of them, "1,0"."""
+    first, *rest = (int(part) for part in text.split(","))
+    if len(rest) > 1:
+        raise ValueError
+    return (first, rest[0]) if rest else first
+
+
+def read_beta(text: str) -> float | Literal["auto"]:
+    """Return a number, or the word "auto"."""
+    return "auto" if text == "auto" else float(text)
+
+
+_BETA = "inverse temperature β ≥ 0: the larger, the less the network may tell inputs from the sequence"
+# Headings under which `--help` shows options, in this order; the others come before them.
+READING, STOPPING, OTHERS = "reading sequences", "when to stop, for each sequence", "other options"
+GROUPS = (READING, STOPPING, OTHERS)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ForceOptions:
+    """The option that lets output replace older output."""
+
+    force: Annotated[bool, Option("replace earlier output of this command", group=OTHERS)] = False
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class OutputOptions(ForceOptions):
+    """Options of every command."""
+
+    quiet: Annotated[bool, Option("show no progress bars", group=OTHERS)] = False
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SeedOptions:
+    """Options of commands that draw random numbers."""
+
+    seed: Annotated[int, Option("seed of the random numbers", group=OTHERS)] = 0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ReadingOptions:
+    """Options that say how a file of sequences is read."""
+
+    headers: Annotated[
+        Headers | None,
+        Option(
+            "what the headers of a FASTA file are", group=READING,
+            default="labels if there are at least two and each is 0 or 1, otherwise names",
+        ),
+    ] = None  # fmt: skip
+    skip_invalid: Annotated[bool, Option("leave out sequences with other letters, such as N", group=READING)] = False
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AnchorOptions(ReadingOptions):
+    """Options that choose a network and the sequences to interpret."""
+
+    model: Annotated[str, Option("folder that `jaxmaxent train` wrote", positional=True)]
+    sequences: Annotated[
+        str,
+        Option(
+            "FASTA file or table (either may end in .gz), one-hot array (.npy), or - for standard input",
+            positional=True,
+        ),
+    ]
+    limit: Annotated[int | None, Option("take only the first N sequences", "all", metavar="N", group=READING)] = None
+    called: Annotated[
+        int | None,
+        Option(
+            "take only sequences that the network assigns to this class, correctly if they have labels", "all",
+            metavar="CLASS", group=READING,
+        ),
+    ] = None  # fmt: skip
+    letters: Annotated[
+        str | None,
+        Option("letter order of a one-hot array, for example GCAT; required for such an array", group=READING),
+    ] = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class UnitOptions:
+    """The option that chooses what the network's answer is."""
+
+    unit: Annotated[
+        Unit | None,
+        Option(
+            "output unit to interpret, or a pair A,B for the log-ratio of two", "1,0 if the network has two",
+            parse=read_unit, expected="a unit such as 1 or a pair such as 1,0",
+        ),
+    ] = None  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ChainOptions:
+    """Options of one call of `sample`."""
+
+    rungs: Annotated[int | None, Option("rungs of the ladder from β = 0 to --beta; 1 means --beta alone", "14")] = None
+    chains: Annotated[int | None, Option("independent chains per sequence", "8, or 256 without a ladder")] = None
+    anchor_chains: Annotated[
+        int | None,
+        Option("diagnostic chains that start at the sequence itself", "1, or 0 without a ladder"),
+    ] = None
+    burn_in: Annotated[int | None, Option("steps before draws count", "40 × length, or a quarter of --steps")] = None
+    steps: Annotated[
+        int | None, Option("take exactly this many steps of each replica", "until converged, see below")
+    ] = None
+    evaluation: Annotated[
+        Literal["auto", "full", "incremental"],
+        Option(
+            "evaluate proposals by a full pass of the network, or recompute only what changes; auto takes the faster"
+        ),
+    ] = "auto"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StoppingOptions:
+    """Options that say when sampling stops; the fields of `Precision`, whose limits are called max_ here."""
+
+    rhat: Annotated[float | None, Option("stop when every R-hat is at most this", "1.01", group=STOPPING)] = None
+    ess: Annotated[float | None, Option("and every effective sample size is at least this", "400", group=STOPPING)] = (
+        None
+    )
+    mcse: Annotated[
+        float | None,
+        Option("and every standard error of a letter's frequency is at most this", "no limit", group=STOPPING),
+    ] = None
+    max_steps: Annotated[
+        int | None, Option("give up after this many steps of each replica", "200000", group=STOPPING)
+    ] = None
+    max_seconds: Annotated[
+        float | None, Option("give up after this many seconds of sampling", "never", group=STOPPING)
+    ] = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SamplingOptions(StoppingOptions, ChainOptions, UnitOptions, ForceOptions, SeedOptions):
+    """Options of `interpret` that decide its result, besides the network, the sequences and β."""
+
+    mu: Annotated[float, Option("chemical potential μ of the GC content; positive values favor G and C")] = 0.0
+    pictures: Annotated[int, Option("draw pictures of the first N sequences", metavar="N")] = 50
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class InterpretOptions(SamplingOptions, AnchorOptions, OutputOptions):
+    """Options of `jaxmaxent interpret`."""
+
+    beta: Annotated[
+        float | Literal["auto"],
+        Option(
+            f'{_BETA}; "auto" chooses one per sequence',
+            parse=read_beta, expected='a number or "auto"',
+        ),
+    ]  # fmt: skip
+    out: Annotated[str, Option("folder to write; RUN.checkpoint keeps unfinished work", metavar="RUN")]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ResumeOptions(OutputOptions):
+    """Options of `jaxmaxent resume`."""
+
+    out: Annotated[str, Option("the --out of the interrupted `interpret`", metavar="RUN", positional=True)]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainOptions(ReadingOptions, OutputOptions, SeedOptions):
+    """Options of `jaxmaxent train`."""
+
+    table: Annotated[
+        str, Option("table with columns seq and label, FASTA file, or - for standard input", positional=True)
+    ]
+    out: Annotated[str, Option("folder to write", metavar="MODEL")]
+    valid: Annotated[
+        str | None,
+        Option("table to choose the best epoch by", "a tenth of TABLE, which is not trained on", metavar="TABLE"),
+    ] = None
+    test: Annotated[str | None, Option("table to measure AUROC and AUPRC on", metavar="TABLE")] = None
+    architecture: Annotated[Literal["conv", "mlp"], Option("convolutional network, or fully connected layers")] = "conv"
+    epochs: Annotated[int | None, Option("largest number of passes over the table", "6, or 60 for mlp")] = None
+    both_strands: Annotated[bool, Option("train on reverse complements as well")] = False
+    sequence_column: Annotated[
+        str | None, Option("column of the sequences", "seq or sequence", metavar="NAME", group=READING)
+    ] = None
+    label_column: Annotated[str | None, Option("column of the labels", "label", metavar="NAME", group=READING)] = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MotifsOptions(OutputOptions):
+    """Options of `jaxmaxent motifs`."""
+
+    run: Annotated[str, Option("folder that `interpret` wrote, or a saved run", positional=True)]
+    out: Annotated[str, Option("folder to write", metavar="FOLDER")]
+    against: Annotated[
+        str | None, Option("file of known motifs, MEME or JASPAR, to name motifs by", metavar="MOTIFS")
+    ] = None
+    best: Annotated[int, Option("known motifs to report for each motif")] = 5
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SolverOptions:
+    """Options of one call of `solve_chemical_potential`."""
+
+    shared: Annotated[bool, Option("find one μ for all sequences, for their mean GC content")] = False
+    tolerance: Annotated[float, Option("largest standard error of μ")] = 0.02
+    chains: Annotated[int, Option("independent chains per sequence, at least 2")] = 8
+    steps: Annotated[int, Option("steps of each replica at a trial of μ; later trials may be longer")] = 1000
+    max_steps: Annotated[int, Option("give up after this many steps of each replica")] = 64_000
+    burn_in: Annotated[
+        int | None,
+        Option("steps before the first trial and before the final check", "the larger of --steps and 20 × length"),
+    ] = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PotentialOptions(SolverOptions, UnitOptions, AnchorOptions, OutputOptions, SeedOptions):
+    """Options of `jaxmaxent potential`."""
+
+    out: Annotated[str, Option("JSON file to write", metavar="FILE")]
+    beta: Annotated[float, Option(_BETA)]
+    gc: Annotated[float, Option("wanted mean GC content, between 0 and 1")]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DemoOptions(OutputOptions, SeedOptions):
+    """Options of `jaxmaxent demo`."""
+
+    out: Annotated[str, Option("folder to write")] = "demo"
+
+
+def values(options: Any, of: type) -> dict[str, Any]:
+    """Return the values of those options that are fields of the class `of`, by their names."""
+    return {field.name: getattr(options, field.name) for field in dataclasses.fields(of)}
+
+
+def described(cls: type) -> dict[str, tuple[Any, Option]]:
+    """Return the type of every option of a command and its description, without what None adds to the type."""
+    hints = typing.get_type_hints(cls, include_extras=True)
+    found = {}
+    for field in dataclasses.fields(cls):
+        kind, option = typing.get_args(hints[field.name])
+        kinds = [part for part in typing.get_args(kind) if part is not type(None)]
+        found[field.name] = (kinds[0] if type(None) in typing.get_args(kind) and len(kinds) == 1 else kind, option)
+    return found
