@@ -28,7 +28,7 @@ def weighted_distance(difference: Float[Array, " features"], weights: Float[Arra
     return jnp.where(zero, 0, scale * jnp.sqrt(jnp.where(zero, 1, squares)))
 
 
-def distance_weights(head: Any, unit: Any, weights: Any, shape: tuple[int, ...]) -> Float[np.ndarray, ...]:
+def distance_weights(head: Any, unit: Any, weights: Any, shape: tuple[int, ...]) -> Float[np.ndarray, "..."]:
     """Return w of shape `shape`: as it was given, from output units of the head, or all ones.
 
     Raises:
@@ -52,7 +52,7 @@ def distance_weights(head: Any, unit: Any, weights: Any, shape: tuple[int, ...])
     return np.broadcast_to(w, shape)
 
 
-def unit_weights(head: Float[np.ndarray, ...], unit: Any, features: int) -> Float[np.ndarray, " features"]:
+def unit_weights(head: Float[np.ndarray, "..."], unit: Any, features: int) -> Float[np.ndarray, " features"]:
     """Return w of an output unit, W[:, k], or of a pair, W[:, a] − W[:, b]; `head` is W of shape [features, units].
 
     Raises:

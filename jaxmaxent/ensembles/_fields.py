@@ -134,7 +134,7 @@ def position_prior(table: ArrayLike, mu: float = 1.0) -> Field:
     return Field(mu=_multiplier(mu), unary=jnp.asarray(scores, float), forbidden=mask, name="prior")
 
 
-def split_forbidden(name: str, table: Any) -> tuple[Float[np.ndarray, ...], Bool[np.ndarray, ...] | None]:
+def split_forbidden(name: str, table: Any) -> tuple[Float[np.ndarray, "..."], Bool[np.ndarray, "..."] | None]:
     """Return the scores of a table with 0 in place of −∞, and the mask of the −∞, None if there are none.
 
     Raises:
@@ -200,7 +200,7 @@ def settled_positions(
     return (~forbidden).sum(1) == 1
 
 
-def one_per_anchor(name: str, value: Float[np.ndarray, ...], batch: tuple[int, ...]) -> Float[Array, "*anchors"]:
+def one_per_anchor(name: str, value: Float[np.ndarray, "..."], batch: tuple[int, ...]) -> Float[Array, "*anchors"]:
     """Return one number, or one per anchor if `batch` is [anchors]; ValueError for another shape."""
     if value.shape not in ((), batch):
         expected = f"one number or shape {list(batch)}" if batch else "one number"
