@@ -124,8 +124,8 @@ def main() -> int:
     differ = 0
     for name, value in before.items():
         run, attribute = name.split(" | ")
-        words = [RENAMED.get(str(word), word) for word in run.split()]
-        new = f"{' '.join(words)} | {RENAMED.get(attribute, attribute)}"
+        new_run = " ".join(RENAMED.get(word, word) for word in str(run).split())
+        new = f"{new_run} | {RENAMED.get(attribute, attribute)}"
         if found.get(new) != value:
             differ += 1
             print(f"{new}: {value} before, {found.get(new)} now")

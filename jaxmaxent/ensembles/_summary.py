@@ -26,7 +26,7 @@ def summary(ensemble: Any) -> dict[str, str]:
     fields = ensemble.fields if isinstance(ensemble.fields, tuple) else ()
     found["fields"] = ", ".join(f"{field.name} (μ = {_numbers(field.mu)})" for field in fields) or "none"
     movable: tuple[int, ...] = getattr(ensemble.movable, "shape", ())
-    held = shape[-1] - movable[-1] if len(shape) and len(movable) else "?"
+    held = tuple(shape)[-1] - tuple(movable)[-1] if len(shape) and len(movable) else "?"
     found["positions held"] = str(held)
     found["network"] = name_of(ensemble.features)
     return found

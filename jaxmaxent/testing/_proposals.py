@@ -126,7 +126,7 @@ def ask(
         return np.concatenate([array, np.repeat(array[:1], rows - len(array), 0)])
 
     every = tuple(jax.tree.map(padded, edit) for _, edit, _ in edits)
-    mixture = Mixture.create([Forced(rule) for rule in rules])
+    mixture = Mixture.create([Forced(rule) for rule in rules])  # pyright: ignore[reportArgumentType]
     for chosen, (tokens, _, places) in enumerate(edits):
         given = padded(tokens).astype(np.int32)
         answer = program(ensemble, evaluator, mixture, jnp.int32(chosen), given, every)

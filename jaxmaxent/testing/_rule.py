@@ -164,7 +164,7 @@ def _check_draws(
         x = int(numbers_of(tokens, letters))
         expected = draws * np.array([table.probability * table.matrix[x] for table in tables])
         seen = np.zeros_like(expected)
-        np.add.at(seen, (value, numbers_of(edited, letters)), 1)
+        np.add.at(seen, (value, numbers_of(edited, letters)), 1)  # pyright: ignore[reportArgumentType]
         check_counts(f"proposals at {tokens.tolist()} must follow the tables", seen.ravel(), expected.ravel())
 
 
