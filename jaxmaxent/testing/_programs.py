@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 from collections.abc import Callable
 from typing import Any
@@ -13,8 +12,6 @@ import numpy as np
 from jaxtyping import Float
 from scipy import stats
 
-# Most of the time goes into compiling programs that then run once.
-quick_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 # A check of counts fails by chance for one seed in so many.
 _CHANCE = 1e-4
 _numbers = itertools.count()
@@ -24,7 +21,7 @@ def traced_once(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return a compiled function that raises AssertionError when it is traced a second time."""
     # chex counts traces by a function's name and source, so each check gives its own function a name of its own.
     function.__name__ = f"{function.__name__}_{next(_numbers)}"
-    return quick_jit(chex.assert_max_traces(function, n=1))
+    return jax.jit(chex.assert_max_traces(function, n=1))
 
 
 def tolerance(dtype: Any) -> float:

@@ -17,7 +17,6 @@ from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.evaluate import Edit, Evaluator
 from jaxmaxent.kernels import Mixture, Rule, State, build
 from jaxmaxent.testing._enumeration import enumerate_states
-from jaxmaxent.testing._programs import quick_jit
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +61,7 @@ class Forced:
         return self.rule.correction(state, edit, patch, ensemble)
 
 
-@functools.partial(quick_jit, static_argnames="evaluator")
+@functools.partial(jax.jit, static_argnames="evaluator")
 def forced_ratios(
     ensemble: Ensemble, evaluator: Callable[[Ensemble], Evaluator], mixture: Any, chosen: Any, tokens: Any, edits: Any
 ) -> Array:
@@ -75,7 +74,7 @@ def forced_ratios(
     return jax.vmap(one)(tokens, edits)
 
 
-@functools.partial(quick_jit, static_argnames="evaluator")
+@functools.partial(jax.jit, static_argnames="evaluator")
 def forced_moves(
     ensemble: Ensemble, evaluator: Callable[[Ensemble], Evaluator], mixture: Any, chosen: Any, tokens: Any, edits: Any
 ) -> Any:

@@ -16,7 +16,6 @@ from jaxmaxent.evaluate.incremental import IncrementalEvaluator, incremental, mu
 from jaxmaxent.evaluate.incremental import _commit as commit
 from jaxmaxent.evaluate.incremental._proposal import Proposal
 from jaxmaxent.kernels import Site, build
-from jaxmaxent.testing._programs import quick_jit
 
 # Parts and width of edits.
 LETTER, SHAPES = (1, 1), [(1, 3), (2, 1), (2, 2), (3, 1)]
@@ -42,7 +41,7 @@ def walk(network, tokens, starts, letters, accept):
         features, patch = network.propose(cache, Edit(starts, letters))
         return network.commit(cache, patch, accept), features
 
-    return quick_jit(lambda t: jax.lax.scan(step, network.init(t)[1], (starts, letters, accept)))(tokens)
+    return jax.jit(lambda t: jax.lax.scan(step, network.init(t)[1], (starts, letters, accept)))(tokens)
 
 
 def edited(tokens, starts, letters, accept):
@@ -66,7 +65,7 @@ def in_full(network, features, weights, sequences):
         values = [jnp.moveaxis(proposal.full(v).reshape(v.window.shape), v.window.axis, 0) for v in windowed]
         return features(weights, jax.nn.one_hot(tokens, LETTERS, dtype=jnp.float32)), values
 
-    made, values = quick_jit(lambda batch: jax.lax.map(one, batch))(sequences)
+    made, values = jax.jit(lambda batch: jax.lax.map(one, batch))(sequences)
     return np.asarray(made), dict(zip(windowed, map(np.asarray, values), strict=True))
 
 
@@ -210,7 +209,7 @@ def chains(evaluator, own_positions):
         states = jax.lax.fori_loop(0, 200, step, states)
         return states.tokens, states.energy
 
-    return quick_jit(run)
+    return jax.jit(run)
 
 
 @pytest.fixture(params=["narrow", "wide"])
@@ -329,7 +328,7 @@ def test_mutants_are_all_sequences_that_differ_by_a_letter(chunk):
     for site in range(24):
         every[:, site, :, site] = np.arange(LETTERS)
     one_hot = jax.nn.one_hot(every.reshape(-1, 24), LETTERS)
-    expected = quick_jit(lambda x: jax.lax.map(features, x))(one_hot).reshape(3, 24, LETTERS, -1)
+    expected = jax.jit(lambda x: jax.lax.map(features, x))(one_hot).reshape(3, 24, LETTERS, -1)
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(mutants(features, tokens, reduce=jnp.sum), expected.sum(-1), rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(mutants(features, tokens[0]), expected[0], rtol=1e-5, atol=1e-5)

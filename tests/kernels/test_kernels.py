@@ -37,7 +37,7 @@ from jaxmaxent.kernels import (
 from jaxmaxent.kernels._site import BINARY_LAZINESS
 from jaxmaxent.kernels._site_adaptive import INFORMED_SHARE, TINY, UNIFORM_SHARE
 from jaxmaxent.testing import ProposalTable, check_rule
-from jaxmaxent.testing._programs import chi_square, quick_jit
+from jaxmaxent.testing._programs import chi_square
 from jaxmaxent.testing._proposals import Forced, ask, forced_moves, forced_ratios, log_ratios
 from jaxmaxent.testing._rule import edited_by, proposed
 from problems import PROBLEMS, Problem
@@ -354,12 +354,12 @@ def test_mixtures_pass_the_checks_for_everyone(mixture, x64):
     check_rule(rule_of(mixture, problem, ensemble), ensemble)
 
 
-@quick_jit
+@jax.jit
 def draw(rule, ensemble, tokens, keys):
     return proposed(rule, ensemble, functools.partial(evaluator_for, rule), tokens, keys)
 
 
-@quick_jit
+@jax.jit
 def steps(ensemble, rule, tokens, keys):
     kernel = build(rule, ensemble, evaluator_for(rule, ensemble))
     state = kernel.init(tokens)
@@ -390,7 +390,7 @@ def test_a_ratio_of_nothing_is_never_accepted():
     assert jax.random.uniform(jax.random.split(key)[1]) == 0
     ensemble = Problem(length=3, beta=1e30).ensemble()
 
-    @quick_jit
+    @jax.jit
     def move(key):
         kernel = Metropolis(ensemble, FullEvaluator(ensemble), Forced(Site()))
         edit = Edit(jnp.array([0]), (ensemble.anchor[None, :1] + 1) % 4)
@@ -409,7 +409,7 @@ def test_correction_of_a_rule_enters_the_ratio(x64):
         def correction(self, state, edit, patch, ensemble):
             return jnp.asarray(self.by, ensemble.beta.dtype)
 
-    @quick_jit
+    @jax.jit
     def ratio(rule):
         kernel = Metropolis(ensemble, FullEvaluator(ensemble), Forced(rule))
         edit = Edit(jnp.array([1]), jnp.array([[2]]))
@@ -426,7 +426,7 @@ def test_mixture_takes_its_rules_in_proportion_to_their_weights():
     ensemble = Problem().ensemble()
     kernel = build(Mixture.create([Site(), Transposition(), Segment(2)], [1, 2, 5]), ensemble, FullEvaluator(ensemble))
     keys = jax.random.split(jax.random.key(2), 20_000)
-    chosen = np.bincount(quick_jit(jax.vmap(lambda key: kernel.where(key)[0]))(keys), minlength=3)
+    chosen = np.bincount(jax.jit(jax.vmap(lambda key: kernel.where(key)[0]))(keys), minlength=3)
     assert chi_square(chosen.astype(float), 20_000 * np.array([1, 2, 5]) / 8) > 1e-4
 
 
@@ -600,7 +600,7 @@ def test_informed_says_which_evaluator_it_needs():
 def test_gradient_in_the_cache_outlives_another_beta(x64):
     """Replicas swap their rungs, and β with them: a cache must not depend on the β at which it was computed."""
 
-    @quick_jit
+    @jax.jit
     def ratio(before, after):
         state = Metropolis(before, GradientEvaluator(before), Informed()).init(jnp.array([0, 1, 3, 3]))
         kernel = Metropolis(after, GradientEvaluator(after), Forced(Informed()))
@@ -621,7 +621,7 @@ def test_gradient_in_the_cache_outlives_another_beta(x64):
 def test_gradient_is_that_of_the_energy_and_0_at_the_anchor(x64):
     problem = PROBLEMS["dna-fields"]
     ensemble = problem.ensemble()
-    energies, cache = quick_jit(jax.vmap(GradientEvaluator(ensemble).init))(jnp.asarray(problem.states))
+    energies, cache = jax.jit(jax.vmap(GradientEvaluator(ensemble).init))(jnp.asarray(problem.states))
     weights = exact.toy_weights(problem.seed, problem.length, problem.letters)
     gradient_fn = exact.energy_gradient_from(weights, problem.anchor, problem.w, problem.letters)
     np.testing.assert_allclose(energies, problem.energies, rtol=0, atol=1e-12)
