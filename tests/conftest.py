@@ -19,7 +19,7 @@ import jaxtyping
 import pytest
 
 # Before the package is imported.
-ROOMS = ("ensembles", "evaluate", "kernels", "testing")
+ROOMS = ("ensembles", "evaluate", "kernels", "testing", "sampling", "diagnostics")
 jaxtyping.install_import_hook([f"jaxmaxent.{room}" for room in ROOMS], "annotations.checked")
 
 jax.config.update("jax_numpy_rank_promotion", "raise")

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Integer
 
 from jaxmaxent.diagnostics._batch_means import batch_ess, batch_means_ess, batch_means_mcse
 from jaxmaxent.diagnostics._stored_draws import MIN_DRAWS, rhat
@@ -101,13 +101,13 @@ def _size(group: ScalarBatches) -> float:
 def limit_log_z(
     start: AnchorStart,
     traces: Float[np.ndarray, "chains draws scalars"],
-    counts: Int[np.ndarray, "batches chains length letters"],
+    counts: Integer[np.ndarray, "batches chains length letters"],
     means: Float[np.ndarray, "batches chains scalars"],
     *,
     sequences: int,
     beta: float,
     mu: Float[np.ndarray, " fields"],
-    choices: Int[np.ndarray, " length"],
+    choices: Integer[np.ndarray, " length"],
     copies: Callable[[float], int],
 ) -> AnchorStart:
     """Return `start` with the upper limit of log Z of its state, or with the reason why there is none.
@@ -140,7 +140,7 @@ def limit_log_z(
     return start._replace(limit=limit)
 
 
-def _units(traces: Float[np.ndarray, "chains draws scalars"]) -> Float[np.ndarray, "units draws scalars"] | None:
+def _units(traces: Float[np.ndarray, "chains draws scalars"]) -> Float[np.ndarray, "units part scalars"] | None:
     """Return the chains if they are enough, else parts of each of them in time; None if these are too short."""
     chains, draws, scalars = traces.shape
     parts = 1 if chains >= _UNITS else -(-_UNITS // chains)
@@ -151,7 +151,7 @@ def _units(traces: Float[np.ndarray, "chains draws scalars"]) -> Float[np.ndarra
 
 
 def _weight(
-    counts: Int[np.ndarray, "batches chains length letters"],
+    counts: Integer[np.ndarray, "batches chains length letters"],
     means: Float[np.ndarray, "batches chains scalars"],
     beta: float,
     mu: Float[np.ndarray, " fields"],
@@ -171,7 +171,9 @@ def _weight(
 
 
 def _missing_entropy(
-    counts: Int[np.ndarray, "batches chains length letters"], sequences: int, choices: Int[np.ndarray, " length"]
+    counts: Integer[np.ndarray, "batches chains length letters"],
+    sequences: int,
+    choices: Integer[np.ndarray, " length"],
 ) -> float:
     """Return by how much the sum of the entropies of observed frequencies is too low, in nats; NaN if unknown.
 

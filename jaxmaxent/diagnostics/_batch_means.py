@@ -13,7 +13,7 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Integer
 
 from jaxmaxent.diagnostics._stored_draws import described, largest_ess, rhat_of_variances
 
@@ -82,7 +82,7 @@ def batch_means_ess(
     return _batch_ess(means, np.asarray(variance, np.float64), _size(size))
 
 
-def indicator_rhat(counts: Int[np.ndarray, "batches chains *shape"], size: int) -> Float[np.ndarray, "*shape"]:
+def indicator_rhat(counts: Integer[np.ndarray, "batches chains *shape"], size: int) -> Float[np.ndarray, "*shape"]:
     """Return `rhat` of an indicator from counts: exactly that of its draws, which need not be stored; shape [...].
 
     The ranks of a two-valued variable are an affine map of it, which leaves R-hat unchanged. Its folded form is another
@@ -105,7 +105,7 @@ def indicator_rhat(counts: Int[np.ndarray, "batches chains *shape"], size: int) 
     return rhat_of_variances(within, share.var(0, ddof=1), states)
 
 
-def batch_ess(counts: Int[np.ndarray, "batches chains *shape"], size: int) -> Float[np.ndarray, "*shape"]:
+def batch_ess(counts: Integer[np.ndarray, "batches chains *shape"], size: int) -> Float[np.ndarray, "*shape"]:
     """Return the effective sample size for the frequency of an indicator, from counts; shape [...].
 
     See `batch_means_ess`. It is 0 for an indicator that never changes, and for a single chain of fewer than 16 batches.
@@ -118,7 +118,7 @@ def batch_ess(counts: Int[np.ndarray, "batches chains *shape"], size: int) -> Fl
     return _batch_ess(counts / size, _variance_of_indicator(counts, size), size)
 
 
-def batch_mcse(counts: Int[np.ndarray, "batches chains *shape"], size: int) -> BatchError:
+def batch_mcse(counts: Integer[np.ndarray, "batches chains *shape"], size: int) -> BatchError:
     """Return the standard error of the frequency of an indicator, from counts; shape [...].
 
     See `batch_means_mcse`. It is NaN if `batch_ess` is 0. It is never below the error that belongs to the largest ESS.

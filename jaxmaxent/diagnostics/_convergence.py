@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Integer
 
 from jaxmaxent.diagnostics._anchor_start import AnchorStart
 from jaxmaxent.diagnostics._batch_means import batch_ess, batch_mcse, batch_means_ess, batch_means_mcse, indicator_rhat
@@ -29,11 +29,11 @@ class Batches(NamedTuple):
         target_replicas: sequences at the target in each draw; 1 at the other rungs.
     """
 
-    letters: Int[np.ndarray, "batches chains rungs length letters"]
+    letters: Integer[np.ndarray, "batches chains rungs length letters"]
     means: Float[np.ndarray, "batches chains rungs scalars"]
     traces: Float[np.ndarray, "chains draws rungs scalars"]
     variance: Float[np.ndarray, "rungs scalars"]
-    trips: Int[np.ndarray, " rungs"]
+    trips: Integer[np.ndarray, " rungs"]
     size: int
     target_replicas: int
 
@@ -127,7 +127,7 @@ def diagnose(batches: Batches, varies: Bool[np.ndarray, "length letters"]) -> Di
 
 
 def target_rhat(
-    counts: Int[np.ndarray, "batches chains 1 length letters"],
+    counts: Integer[np.ndarray, "batches chains 1 length letters"],
     size: int,
     target_replicas: int,
     varies: Bool[np.ndarray, "length letters"],
@@ -146,7 +146,7 @@ def target_rhat(
 
 
 def with_trips(
-    ess: Float[np.ndarray, "rungs ..."], constant: Bool[np.ndarray, "rungs ..."], trips: Int[np.ndarray, " rungs"]
+    ess: Float[np.ndarray, "rungs ..."], constant: Bool[np.ndarray, "rungs ..."], trips: Integer[np.ndarray, " rungs"]
 ) -> Float[np.ndarray, "rungs ..."]:
     """Return effective sample sizes, with those of quantities that never changed at a rung; see `Diagnosis`.
 
@@ -168,7 +168,7 @@ def with_trips(
 
 
 def _of_letters(
-    counts: Int[np.ndarray, "batches chains rungs length letters"], size: int, replicas: int
+    counts: Integer[np.ndarray, "batches chains rungs length letters"], size: int, replicas: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return R-hat, effective sample size and standard error of letter frequencies, from batches of so many draws."""
     sequences = size * replicas
@@ -177,7 +177,7 @@ def _of_letters(
 
 
 def _letter_rhat(
-    counts: Int[np.ndarray, "batches chains rungs length letters"], size: int, replicas: int
+    counts: Integer[np.ndarray, "batches chains rungs length letters"], size: int, replicas: int
 ) -> Float[np.ndarray, "rungs length letters"]:
     together = chains_together(counts.shape[1], replicas)
     return indicator_rhat(*_joined_counts(counts, size * replicas, together))

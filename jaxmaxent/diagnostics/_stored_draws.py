@@ -20,14 +20,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 
 CHUNK = 2**20  # draws worked on at once, so that intermediate arrays stay small for any number of quantities
 MIN_DRAWS = 4  # per chain: with fewer, a half has no variance
 _SHORT_HALF = 5  # draws: in shorter halves, Geyer's sequence ends before it can show antithetic draws
 
 
-def rhat(draws: Float[np.ndarray, "chains draws *shape"]) -> Float[np.ndarray, "*shape"]:
+def rhat(draws: Shaped[np.ndarray, "chains draws *shape"]) -> Float[np.ndarray, "*shape"]:
     """Return the rank-normalized split R-hat, the larger of bulk and folded (Vehtari et al. 2021); shape [...].
 
     It is near 1 if the chains, and the halves of each chain, look alike. For a single chain its halves are compared. If
@@ -41,7 +41,7 @@ def rhat(draws: Float[np.ndarray, "chains draws *shape"]) -> Float[np.ndarray, "
     return _of_each_quantity(_rhat, draws, np.nan)
 
 
-def nested_rhat(draws: Float[np.ndarray, "chains draws *shape"], together: int) -> Float[np.ndarray, "*shape"]:
+def nested_rhat(draws: Shaped[np.ndarray, "chains draws *shape"], together: int) -> Float[np.ndarray, "*shape"]:
     """Return `rhat` of superchains: groups of chains that count as one chain each; shape [...].
 
     R-hat of single chains requires each chain to be long enough on its own. R-hat of superchains requires this only of
@@ -64,7 +64,7 @@ def nested_rhat(draws: Float[np.ndarray, "chains draws *shape"], together: int) 
     return rhat(groups.reshape(chains // together, together * length, *shape))
 
 
-def ess_bulk(draws: Float[np.ndarray, "chains draws *shape"]) -> Float[np.ndarray, "*shape"]:
+def ess_bulk(draws: Shaped[np.ndarray, "chains draws *shape"]) -> Float[np.ndarray, "*shape"]:
     """Return the effective sample size of the rank-normalized draws (Vehtari et al. 2021); shape [...].
 
     Draws are as in `rhat`; special cases are as in `ess_mean`.
@@ -72,7 +72,7 @@ def ess_bulk(draws: Float[np.ndarray, "chains draws *shape"]) -> Float[np.ndarra
     return _of_each_quantity(lambda values: _ess(_normal_scores(_halves(values))), draws, 0.0)
 
 
-def ess_tail(draws: Float[np.ndarray, "chains draws *shape"]) -> Float[np.ndarray, "*shape"]:
+def ess_tail(draws: Shaped[np.ndarray, "chains draws *shape"]) -> Float[np.ndarray, "*shape"]:
     """Return the smaller effective sample size of the 5 % and 95 % quantiles (Vehtari et al. 2021); shape [...].
 
     These are the ESS of the indicators that a draw is at most the quantile. If 5 % of the draws or more share the
@@ -82,7 +82,7 @@ def ess_tail(draws: Float[np.ndarray, "chains draws *shape"]) -> Float[np.ndarra
     return _of_each_quantity(_ess_tail, draws, 0.0)
 
 
-def ess_mean(draws: Float[np.ndarray, "chains draws *shape"]) -> Float[np.ndarray, "*shape"]:
+def ess_mean(draws: Shaped[np.ndarray, "chains draws *shape"]) -> Float[np.ndarray, "*shape"]:
     """Return the effective sample size for the mean: the number of independent draws of equal precision; shape [...].
 
     It is estimated by Geyer's initial monotone positive sequence on split chains (Vehtari et al. 2021, section 3.2).
@@ -96,7 +96,7 @@ def ess_mean(draws: Float[np.ndarray, "chains draws *shape"]) -> Float[np.ndarra
     return _of_each_quantity(lambda values: _ess(_halves(values)), draws, 0.0)
 
 
-def mcse_mean(draws: Float[np.ndarray, "chains draws *shape"]) -> Float[np.ndarray, "*shape"]:
+def mcse_mean(draws: Shaped[np.ndarray, "chains draws *shape"]) -> Float[np.ndarray, "*shape"]:
     """Return the Monte Carlo standard error of the mean, sd / sqrt(`ess_mean`), in the quantity's unit; shape [...].
 
     It is NaN if `ess_mean` is 0. If every half is stuck, it is the error of as many draws as there are chains, and NaN

@@ -6,8 +6,8 @@ import html
 from typing import Any
 
 import jax
-from jax import core
 import numpy as np
+from jax import core
 
 from jaxmaxent.ensembles._representation import name_of
 

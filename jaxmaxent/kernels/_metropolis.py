@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from jaxmaxent.ensembles import Ensemble, Field
@@ -80,7 +81,7 @@ class Rule(Protocol):
         """Return the rule as burn-in begins (see `Unlearned`)."""
         ...
 
-    def learn(self, frequencies: Float[Array, "anchors rungs length letters"], ensemble: Ensemble) -> Any:
+    def learn(self, frequencies: Float[Array | np.ndarray, "anchors rungs length letters"], ensemble: Ensemble) -> Any:
         """Return the rule after a round of burn-in (see `Unlearned`)."""
         ...
 
@@ -99,7 +100,7 @@ class Unlearned:
         del ensemble, rungs
         return self
 
-    def learn(self, frequencies: Float[Array, "anchors rungs length letters"], ensemble: Ensemble) -> Any:
+    def learn(self, frequencies: Float[Array | np.ndarray, "anchors rungs length letters"], ensemble: Ensemble) -> Any:
         """Return the rule after a round of burn-in with these letter frequencies; it is fixed after the last round."""
         del frequencies, ensemble
         return self

@@ -62,7 +62,9 @@ class Mixture:
         """Return the mixture as burn-in begins."""
         return Mixture(tuple(rule.prepare(ensemble, rungs) for rule in self.rules), self.probabilities)
 
-    def learn(self, frequencies: Float[Array, "anchors rungs length letters"], ensemble: Ensemble) -> Mixture:
+    def learn(
+        self, frequencies: Float[Array | np.ndarray, "anchors rungs length letters"], ensemble: Ensemble
+    ) -> Mixture:
         """Return the mixture after a round of burn-in with these letter frequencies."""
         return Mixture(tuple(rule.learn(frequencies, ensemble) for rule in self.rules), self.probabilities)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import struct
 from jaxtyping import Array, Float, Int, Key
 
@@ -57,7 +58,9 @@ class SegmentAdaptive:
         starts = _log_starts(jnp.ones(ensemble.length), ensemble, width)
         return SegmentAdaptive(width, jnp.full(shape, -jnp.log(shape[-1]), float), starts)
 
-    def learn(self, frequencies: Float[Array, "anchors rungs length letters"], ensemble: Ensemble) -> SegmentAdaptive:
+    def learn(
+        self, frequencies: Float[Array | np.ndarray, "anchors rungs length letters"], ensemble: Ensemble
+    ) -> SegmentAdaptive:
         """Return the rule after a round of burn-in with these letter frequencies.
 
         Raises:

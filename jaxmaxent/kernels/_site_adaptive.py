@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
 from jaxmaxent.ensembles import Ensemble
@@ -56,7 +57,9 @@ class SiteAdaptive:
             jnp.full(shape, -jnp.log(shape[-1]), float), _log_positions(jnp.ones(ensemble.length), ensemble)
         )
 
-    def learn(self, frequencies: Float[Array, "anchors rungs length letters"], ensemble: Ensemble) -> SiteAdaptive:
+    def learn(
+        self, frequencies: Float[Array | np.ndarray, "anchors rungs length letters"], ensemble: Ensemble
+    ) -> SiteAdaptive:
         """Return the rule after a round of burn-in with these letter frequencies.
 
         Raises:

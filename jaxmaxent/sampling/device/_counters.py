@@ -117,8 +117,8 @@ def _add_at_rungs(program: Program, counts: Int[Array, " rungs"], more: Int[Arra
 
 
 def count_letters(
-    counts: Int[Array, "*chains length letters"], tokens: Int[Array, "*chains length"]
-) -> Int[Array, "*chains length letters"]:
+    counts: Int[Array, "*#chains length letters"], tokens: Int[Array, "*#chains length"]
+) -> Int[Array, "*#chains length letters"]:
     """Return the counts with one more sequence of every chain."""
     return counts + jax.nn.one_hot(tokens, counts.shape[-1], dtype=counts.dtype)
 
