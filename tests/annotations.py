@@ -4,6 +4,7 @@
 arguments of wrong types on purpose, to see that the package itself refuses them.
 """
 
+import inspect
 import typing
 
 from beartype import beartype
@@ -27,3 +28,8 @@ def of_array(hint):
     if isinstance(hint, type) and issubclass(hint, AbstractArray):
         return True
     return any(of_array(part) for part in typing.get_args(hint))
+
+
+def unchecked(function):
+    """Return the function without these checks, for tests of its own refusals of other arrays."""
+    return inspect.unwrap(function)

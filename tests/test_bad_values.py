@@ -11,6 +11,7 @@ from contract import Reached, declined_or_returned
 from flax import nnx
 
 import jaxmaxent as jme
+from annotations import unchecked
 from jaxmaxent import analysis, data, models
 from jaxmaxent.data import Sequences
 from problems import Problem
@@ -73,7 +74,7 @@ def calls(t):
         "with_mu": (t.ensemble.with_mu, {"mu": 1.0, "field": 0}),
         "take": (t.ensemble.take, {"indices": [0]}),
         "sample": (
-            lambda key, ensemble, **k: jme.sample(key, ensemble, progress=False, **k),
+            lambda key, ensemble, **k: unchecked(jme.sample)(key, ensemble, progress=False, **k),
             {"key": key, **ensemble, "ladder": 3, "chains": 2, "target_replicas": 2, "anchor_chains": 1, "until": None,
              "steps": 60, "burn_in": 20, "thin": 5, "store_every": 20, "start": "background", "rule": None,
              "evaluation": "full", "names": None, "mesh": None},

@@ -121,7 +121,7 @@ class SiteAdaptive:
         return self.log_letters, self.log_positions
 
 
-def check_tables(prepared: Array | None, frequencies: Array) -> None:
+def check_tables(prepared: Array | None, frequencies: Array | np.ndarray) -> None:
     """Raise ValueError if frequencies do not fit the tables that `prepare` made."""
     if prepared is None or frequencies.shape != prepared.shape:
         tables = None if prepared is None else list(prepared.shape)

@@ -8,6 +8,7 @@ from scipy.signal import lfilter
 from scipy.special import ndtri
 from scipy.stats import rankdata
 
+from annotations import unchecked
 from jaxmaxent.diagnostics import _stored_draws, ess_bulk, ess_mean, ess_tail, mcse_mean, nested_rhat, rhat
 
 OF_DRAWS = {"rhat": rhat, "bulk": ess_bulk, "tail": ess_tail, "mean": ess_mean, "mcse": mcse_mean}
@@ -255,4 +256,4 @@ def test_a_tail_of_ties_leaves_the_other_tail():
 def test_draws_of_another_form_are_refused(draws):
     for function in OF_DRAWS.values():
         with pytest.raises(ValueError, match=r"draws must be numbers of shape \[chains, draws, ...\], .* got .*shape"):
-            function(draws)
+            unchecked(function)(draws)

@@ -23,7 +23,7 @@ def test_swaps_leave_every_rung_invariant(x64):
     p = [exact.distribution(problem.log_weights() - (float(b) - problem.beta) * problem.energies) for b in betas]
     low, high = np.meshgrid(problem.energies, problem.energies, indexing="ij")
     pairs = jnp.asarray(np.stack([low.ravel(), high.ravel()], -1))
-    accept = jax.vmap(lambda e: swapped(jnp.zeros(1), True, betas, e)[1][0])(pairs)
+    accept = jax.vmap(lambda e: swapped(jnp.zeros(1), jnp.asarray(True), betas, e)[1][0])(pairs)
     accept = np.asarray(accept).reshape(low.shape)
     expected = np.minimum(1, np.exp((2.5 - 0.7) * (high - low)))
     np.testing.assert_allclose(accept, expected, rtol=0, atol=1e-12)
@@ -35,7 +35,7 @@ def test_swaps_are_made_as_often_as_their_probability_and_only_in_their_turn():
     betas, energies = jnp.array([0.0, 1.0, 2.0, 4.0, 5.0]), jnp.array([1.0, 0.6, 0.9, 0.3, 0.1])
     numbers = jax.random.uniform(jax.random.key(1), (20_000, 4))
     for even in (True, False):
-        order, probability = jax.vmap(lambda row, e=even: swapped(row, e, betas, energies))(numbers)
+        order, probability = jax.vmap(lambda row, e=even: swapped(row, jnp.asarray(e), betas, energies))(numbers)
         order = np.asarray(order)
         np.testing.assert_array_equal(np.sort(order, axis=1), np.tile(np.arange(5), (len(order), 1)))
         for k in range(4):
