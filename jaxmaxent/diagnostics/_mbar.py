@@ -141,7 +141,7 @@ def jackknife_error(influence: Float[np.ndarray, "chains ..."]) -> Float[np.ndar
     chains = len(influence)
     if chains < 2:
         return np.full(influence.shape[1:], np.nan)
-    return influence.std(0, ddof=1) / np.sqrt(chains)
+    return np.asarray(influence.std(0, ddof=1) / np.sqrt(chains))
 
 
 def nan_if_rounding(
