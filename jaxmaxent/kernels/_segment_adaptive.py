@@ -16,7 +16,7 @@ from jaxmaxent.evaluate import Edit, read
 from jaxmaxent.evaluate import _slices as slices
 from jaxmaxent.kernels._metropolis import State
 from jaxmaxent.kernels._rule_dataclass import rule_dataclass
-from jaxmaxent.kernels._site_adaptive import UNIFORM_SHARE, check_tables, learned_information, position_weights
+from jaxmaxent.kernels._site_adaptive import learned
 
 
 @rule_dataclass
@@ -66,11 +66,8 @@ class SegmentAdaptive:
         Raises:
             ValueError: if their shape is not that of the tables.
         """
-        check_tables(self.log_letters, frequencies)
-        seen = jnp.asarray(frequencies, float)
-        proposed = (1 - UNIFORM_SHARE) * seen + UNIFORM_SHARE / seen.shape[-1]
-        weights = position_weights(learned_information(seen, ensemble), ensemble)
-        return SegmentAdaptive(self.width, jnp.log(proposed), _log_starts(weights, ensemble, self.width))
+        log_letters, weights = learned(self.log_letters, frequencies, ensemble)
+        return SegmentAdaptive(self.width, log_letters, _log_starts(weights, ensemble, self.width))
 
     def at(self, anchor: Any, rung: Any) -> SegmentAdaptive:
         """Return the rule of the chains of one anchor, the same at every rung."""

@@ -65,11 +65,8 @@ class SiteAdaptive:
         Raises:
             ValueError: if their shape is not that of the tables.
         """
-        check_tables(self.log_letters, frequencies)
-        seen = jnp.asarray(frequencies, float)
-        proposed = (1 - UNIFORM_SHARE) * seen + UNIFORM_SHARE / seen.shape[-1]
-        weights = position_weights(learned_information(seen, ensemble), ensemble)
-        return SiteAdaptive(jnp.log(proposed), _log_positions(weights, ensemble))
+        log_letters, weights = learned(self.log_letters, frequencies, ensemble)
+        return SiteAdaptive(log_letters, _log_positions(weights, ensemble))
 
     def at(self, anchor: Any, rung: Any) -> SiteAdaptive:
         """Return the rule of the chains of one anchor at one rung."""
@@ -121,13 +118,29 @@ class SiteAdaptive:
         return self.log_letters, self.log_positions
 
 
-def check_tables(prepared: Array | None, frequencies: Array | np.ndarray) -> None:
-    """Raise ValueError if frequencies do not fit the tables that `prepare` made."""
+def learned(
+    prepared: Array | None,
+    frequencies: Float[Array | np.ndarray, "anchors rungs length letters"],
+    ensemble: Ensemble,
+) -> tuple[Float[Array, "anchors rungs length letters"], Float[Array, " length"]]:
+    """Return what a round of burn-in teaches: log-probabilities of letters, and weights of positions.
+
+    Args:
+        prepared: the table that `prepare` made, of the shape of the frequencies.
+        frequencies: letter frequencies seen in the round.
+        ensemble: the ensemble that is sampled.
+
+    Raises:
+        ValueError: if the frequencies have another shape than the table.
+    """
     if prepared is None or frequencies.shape != prepared.shape:
         tables = None if prepared is None else list(prepared.shape)
         raise ValueError(
             f"frequencies must have the shape of the prepared tables, {tables}, got {list(frequencies.shape)}"
         )
+    seen = jnp.asarray(frequencies, float)
+    proposed = (1 - UNIFORM_SHARE) * seen + UNIFORM_SHARE / seen.shape[-1]
+    return jnp.log(proposed), position_weights(learned_information(seen, ensemble), ensemble)
 
 
 def learned_information(

@@ -16,6 +16,7 @@ from jaxmaxent.evaluate.incremental._explain import Explanation, explain
 from jaxmaxent.evaluate.incremental._plan import Plan, cached
 from jaxmaxent.evaluate.incremental._proposal import Proposal, first_cache, full_shape
 from jaxmaxent.evaluate.incremental._trace import trace
+from jaxmaxent.evaluate.incremental._values import Graph, Value
 
 
 class Cache(NamedTuple):
@@ -46,11 +47,11 @@ class Incremental:
     """A network that recomputes only the values that an edit can reach. Make one with `incremental`."""
 
     def __init__(self, features: Callable[[Any, Array], Array], params: Any, length: int, letters: int) -> None:
-        self.graph = trace(features, params, length, letters)
-        self.leaves = [*jax.tree.leaves(params), *self.graph.constants]
+        self.graph: Graph = trace(features, params, length, letters)
+        self.leaves: list[Any] = [*jax.tree.leaves(params), *self.graph.constants]
         self._plans: dict[tuple[int, int], Plan] = {}
         # An edit of one letter has the narrowest windows. A value not worth remembering for it never is.
-        self.cached = cached(self.graph, self.plan(1, 1))
+        self.cached: list[Value] = cached(self.graph, self.plan(1, 1))
 
     def plan(self, parts: int, width: int) -> Plan:
         """Return the windows of edits of so many parts of so many letters."""
@@ -132,7 +133,9 @@ class IncrementalEvaluator:
 
     def __init__(self, ensemble: Ensemble) -> None:
         self._ensemble = ensemble
-        self.network = Incremental(ensemble.features, ensemble.params, ensemble.length, len(ensemble.alphabet))
+        self.network: Incremental = Incremental(
+            ensemble.features, ensemble.params, ensemble.length, len(ensemble.alphabet)
+        )
 
     def init(self, tokens: Int[Array, " length"]) -> tuple[Float[Array, ""], Cache]:
         """Return the energy of `tokens`, and their cache."""

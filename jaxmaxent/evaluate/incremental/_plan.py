@@ -19,7 +19,8 @@ class Plan:
         length = graph.sequence.shape[0]
         if not 1 <= width <= length:
             raise ValueError(f"width must be 1 to the length of the sequence, {length}, got {width}")
-        self.parts, self.width = parts, width
+        self.parts: int = parts
+        self.width: int = width
         self._reaches: dict[int, list[Reach]] = {}
         self._whole: set[int] = set()
         site = np.arange(length - width + 1)
