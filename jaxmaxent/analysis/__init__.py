@@ -33,9 +33,9 @@ from jaxmaxent.analysis._periodicity import Periodicity as Periodicity
 from jaxmaxent.analysis._periodicity import periodicity as periodicity
 from jaxmaxent.analysis._profiles.compare import ProfileComparison as ProfileComparison
 from jaxmaxent.analysis._profiles.compare import compare_profiles as compare_profiles
-from jaxmaxent.analysis._profiles.information import consensus as consensus
-from jaxmaxent.analysis._profiles.information import information_bits as information_bits
-from jaxmaxent.analysis._profiles.information import informative_window as informative_window
+from jaxmaxent.results._information import consensus as consensus
+from jaxmaxent.results._information import information_bits as information_bits
+from jaxmaxent.results._information import informative_window as informative_window
 from jaxmaxent.analysis._profiles.kmers import KmerProfile as KmerProfile
 from jaxmaxent.analysis._profiles.kmers import kmer_profile as kmer_profile
 from jaxmaxent.analysis._profiles.profile import Profile as Profile

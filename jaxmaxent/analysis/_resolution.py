@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jaxmaxent import checks
-from jaxmaxent.analysis._profiles.information import information_bits, information_errors
+from jaxmaxent.results._information import information_bits, information_errors
 from jaxmaxent.analysis._thermodynamics.mbar import Mbar, mbar, standard_error
 from jaxmaxent.analysis._thermodynamics.thermodynamics import of_draws
 from jaxmaxent.ensembles import Ensemble, weighted_distance

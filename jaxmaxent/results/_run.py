@@ -159,6 +159,21 @@ class Run:
         both = [*self._per_letter(self.frequency_ess), self.energy_ess[..., None], self.field_ess]
         return np.concatenate(both, axis=-1).min(-1)
 
+    @property
+    def total_information(self) -> Float[np.ndarray, "anchor rung"]:
+        """Bits that the letters of all positions hold together, shape [anchor, rung].
+
+        They are those of the letters at each position against the background, the rung at β = 0, less what noise adds
+        on average. Without such a rung, the background is taken as uniform. Dependences between positions are left
+        out; `analysis.thermodynamics(run).information` has them.
+        """
+        return summary.total(self._words(), self._arrays())[0]
+
+    @property
+    def total_information_error(self) -> Float[np.ndarray, "anchor rung"]:
+        """An upper limit of its standard error, the errors of all positions added, shape [anchor, rung]."""
+        return summary.total(self._words(), self._arrays())[1]
+
     def _per_letter(self, values: np.ndarray) -> list[np.ndarray]:
         return [values.reshape(*values.shape[:2], -1)]
 

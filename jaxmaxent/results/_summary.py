@@ -8,12 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from jaxmaxent.results._blank import advised_beta, is_blank
+from jaxmaxent.results._information import information_bits, total_information
+
 _MOST_NAMES, _LONGEST_NAME = 3, 40
 
 
 def as_text(words: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str:
     """Return a few lines on a run: its anchors, target, size, and how many anchors converged."""
-    rows = "\n".join(f"  {name:<10} {value}" for name, value in _rows(words, arrays).items())
+    rows = "\n".join(f"  {name:<11} {value}" for name, value in _rows(words, arrays).items())
     return f"<jaxmaxent.Run\n{rows}>"
 
 
@@ -29,6 +32,7 @@ def as_html(words: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str:
 
 def _rows(words: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> dict[str, str]:
     beta, last, converged = arrays["beta"], arrays["last"], arrays["converged"]
+    bits, errors = total(words, arrays)
     rungs = f"{beta.shape[1]} rungs from β = {_range(beta[:, 0])}" if beta.shape[1] > 1 else "no ladder"
     return {
         "anchors": f"{len(words['names'])}: {_names(words['names'])}",
@@ -36,7 +40,34 @@ def _rows(words: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> dict[st
         "chains": f"{last.shape[2]} per anchor",
         "steps": f"{_range(arrays['steps'])} after {words['burn_in']:,} of burn-in",
         "converged": f"{int(converged.sum())} of {converged.size} anchors",
-    }
+        "information": f"{_bits(bits[:, -1], errors[:, -1])} at the target",
+    } | _advice(arrays, bits)
+
+
+def total(words: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the total information of every anchor and rung and its standard error, see `total_information`."""
+    draws = arrays["last"].shape[2] * arrays["steps"].astype(float) / words["thin"]
+    return total_information(arrays["frequencies"], arrays["frequency_errors"], arrays["beta"], draws)
+
+
+def _bits(bits: np.ndarray, errors: np.ndarray) -> str:
+    """Return the information of one anchor and its error, or the range of that of several."""
+    if bits.size == 1 and np.isfinite(errors[0]):
+        return f"{bits[0]:.1f} ± {errors[0]:.1f} bits"
+    low, high = f"{bits.min():.1f}", f"{bits.max():.1f}"
+    return f"{low} bits" if low == high else f"{low} to {high} bits"
+
+
+def _advice(arrays: Mapping[str, np.ndarray], bits: np.ndarray) -> dict[str, str]:
+    """Return the row that says at which β to try again; no row if the letters of all anchors hold something."""
+    beta, information = arrays["beta"], information_bits(arrays["frequencies"][:, -1])
+    blank = [a for a in range(len(beta)) if beta[a, -1] > 0 and is_blank(bits[a, -1], information[a])]
+    if not blank:
+        return {}
+    tried = np.array([advised_beta(beta[a], bits[a]) for a in blank])
+    number = f"β = {_range(tried)}" if np.isfinite(tried).all() else "a larger β"
+    which = "" if len(blank) == len(beta) else f" for {len(blank)} of {len(beta)} anchors"
+    return {"advice": f"at this β almost any sequence is equal{which}; try {number}"}
 
 
 def _names(names: Iterable[str]) -> str:

@@ -14,7 +14,7 @@ from jaxmaxent.analysis import (
     profile,
 )
 from jaxmaxent.analysis._profiles.compare import holm
-from jaxmaxent.analysis._profiles.information import covariance, information_bias, information_errors
+from jaxmaxent.results._information import covariance, information_bias, information_errors
 from problems import PROBLEMS, Problem
 
 CHAINS = 16

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int, Integer
 
-from jaxmaxent.analysis._profiles.information import information_bits
+from jaxmaxent.results._information import information_bits
 
 _ROUNDS = 20  # of the joint alignment at most; it ends when nothing moves any more, mostly after two
 

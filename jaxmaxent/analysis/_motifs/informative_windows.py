@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
-from jaxmaxent.analysis._profiles.information import information_bits, information_errors, informative_window
+from jaxmaxent.results._information import information_bits, information_errors, informative_window
 
 _SURE = 2.0  # standard errors that are taken off the information of a position
 

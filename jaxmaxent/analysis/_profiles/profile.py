@@ -10,9 +10,10 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
 from jaxmaxent import checks
-from jaxmaxent.analysis._profiles.information import (
+from jaxmaxent.results._information import (
     consensus,
     divergence_bits,
+    first_rung_as_background,
     information_bias,
     information_bits,
     information_errors,
@@ -133,8 +134,4 @@ def _background(run: Run, anchor: int, given: Any) -> tuple[np.ndarray, np.ndarr
         return np.broadcast_to(table, shape), np.zeros(shape)
     if run.beta.shape[1] == 1 or run.beta[anchor, 0] != 0:
         return np.full(shape, np.nan), np.full(shape, np.nan)
-    # The draws at β = 0 are independent and exact. A letter that was never among them is taken as half a draw.
-    draws = run.chains * int(run.steps[anchor]) // run.thin
-    frequencies = run.frequencies[anchor, 0]
-    errors = np.sqrt(frequencies * (1 - frequencies) / draws)
-    return np.maximum(frequencies, np.where(frequencies == 0, 0.5 / draws, 0)), errors
+    return first_rung_as_background(run.frequencies[anchor, 0], run.chains * int(run.steps[anchor]) // run.thin)

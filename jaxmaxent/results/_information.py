@@ -74,6 +74,48 @@ def divergence_bits(
     return bits, np.where(known, np.sqrt(own + np.maximum(of_background, 0)), np.nan)
 
 
+def first_rung_as_background(
+    frequencies: Float[np.ndarray, "... letters"], draws: float | Float[np.ndarray, "..."]
+) -> tuple[Float[np.ndarray, "... letters"], Float[np.ndarray, "... letters"]]:
+    """Return the letter frequencies of draws at β = 0 and their standard errors.
+
+    These draws are independent and exact. A letter that was never among them is taken as half a draw.
+    """
+    draws = np.maximum(np.asarray(draws, float), 1)
+    errors = np.sqrt(np.maximum(frequencies * (1 - frequencies), 0) / draws)
+    return np.maximum(frequencies, np.where(frequencies == 0, 0.5 / draws, 0)), errors
+
+
+def total_information(
+    frequencies: Float[np.ndarray, "... rungs positions letters"],
+    errors: Float[np.ndarray, "... rungs positions letters"],
+    beta: Float[np.ndarray, "... rungs"],
+    draws: Float[np.ndarray, "..."],
+) -> tuple[Float[np.ndarray, "... rungs"], Float[np.ndarray, "... rungs"]]:
+    """Return the bits that all positions of each rung hold together, and their standard errors.
+
+    They are Σ f log2(f / b), where b is the background, less what noise adds on average. The background is the first
+    rung if that is β = 0, otherwise uniform. The errors of positions are added, which gives an upper bound.
+
+    Args:
+        frequencies: letter frequencies.
+        errors: their standard errors.
+        beta: β of each rung.
+        draws: number of draws at the first rung.
+    """
+    letters, known = frequencies.shape[-1], np.asarray(beta)[..., :1, None, None] == 0
+    count = np.asarray(draws, float)[..., None, None, None]
+    own, own_errors = first_rung_as_background(frequencies[..., :1, :, :], count)
+    background = np.broadcast_to(np.where(known, own, 1 / letters), frequencies.shape)
+    background_errors = np.broadcast_to(np.where(known, own_errors, 0), frequencies.shape)
+    with np.errstate(all="ignore"):
+        bits, bits_errors = divergence_bits(frequencies, errors, background, background_errors)
+        bits = bits - information_bias(frequencies, errors) - information_bias(background, background_errors)
+        # The first rung is no different from itself.
+        at_zero = np.broadcast_to(known[..., 0], bits.shape) & (np.arange(bits.shape[-2]) == 0)[:, None]
+        return np.where(at_zero, 0, bits).sum(-1), np.where(at_zero, 0, bits_errors).sum(-1)
+
+
 def covariance(
     frequencies: Float[np.ndarray, "... letters"], errors: Float[np.ndarray, "... letters"]
 ) -> Float[np.ndarray, "... letters letters"]:
