@@ -33,23 +33,21 @@ from jaxmaxent.analysis._periodicity import Periodicity as Periodicity
 from jaxmaxent.analysis._periodicity import periodicity as periodicity
 from jaxmaxent.analysis._profiles.compare import ProfileComparison as ProfileComparison
 from jaxmaxent.analysis._profiles.compare import compare_profiles as compare_profiles
-from jaxmaxent.results._information import consensus as consensus
-from jaxmaxent.results._information import information_bits as information_bits
-from jaxmaxent.results._information import informative_window as informative_window
 from jaxmaxent.analysis._profiles.kmers import KmerProfile as KmerProfile
 from jaxmaxent.analysis._profiles.kmers import kmer_profile as kmer_profile
 from jaxmaxent.analysis._profiles.profile import Profile as Profile
 from jaxmaxent.analysis._profiles.profile import background_frequencies as background_frequencies
 from jaxmaxent.analysis._profiles.profile import profile as profile
-from jaxmaxent.analysis._resolution import AutoBeta as AutoBeta
-from jaxmaxent.analysis._resolution import Resolution as Resolution
-from jaxmaxent.analysis._resolution import ResolutionCurve as ResolutionCurve
-from jaxmaxent.analysis._resolution import auto_beta as auto_beta
-from jaxmaxent.analysis._resolution import beta_at_energy as beta_at_energy
-from jaxmaxent.analysis._resolution import beta_by_acceptance as beta_by_acceptance
-from jaxmaxent.analysis._resolution import beta_by_median as beta_by_median
-from jaxmaxent.analysis._resolution import mutant_energies as mutant_energies
-from jaxmaxent.analysis._resolution import resolution_curve as resolution_curve
+from jaxmaxent.analysis._resolution.automatic import AutoBeta as AutoBeta
+from jaxmaxent.analysis._resolution.automatic import auto_beta as auto_beta
+from jaxmaxent.analysis._resolution.ladder import Resolution as Resolution
+from jaxmaxent.analysis._resolution.ladder import ResolutionCurve as ResolutionCurve
+from jaxmaxent.analysis._resolution.ladder import beta_at_energy as beta_at_energy
+from jaxmaxent.analysis._resolution.ladder import beta_at_information as beta_at_information
+from jaxmaxent.analysis._resolution.ladder import resolution_curve as resolution_curve
+from jaxmaxent.analysis._resolution.mutants import beta_by_acceptance as beta_by_acceptance
+from jaxmaxent.analysis._resolution.mutants import beta_by_median as beta_by_median
+from jaxmaxent.analysis._resolution.mutants import mutant_energies as mutant_energies
 from jaxmaxent.analysis._run_parts import stored_draws as stored_draws
 from jaxmaxent.analysis._thermodynamics.thermodynamics import Integration as Integration
 from jaxmaxent.analysis._thermodynamics.thermodynamics import SequencesWithin as SequencesWithin
@@ -57,6 +55,9 @@ from jaxmaxent.analysis._thermodynamics.thermodynamics import Thermodynamics as 
 from jaxmaxent.analysis._thermodynamics.thermodynamics import sequences_within as sequences_within
 from jaxmaxent.analysis._thermodynamics.thermodynamics import thermodynamic_integration as thermodynamic_integration
 from jaxmaxent.analysis._thermodynamics.thermodynamics import thermodynamics as thermodynamics
+from jaxmaxent.results._information import consensus as consensus
+from jaxmaxent.results._information import information_bits as information_bits
+from jaxmaxent.results._information import informative_window as informative_window
 
 __all__ = [  # noqa: RUF022 (by question)
     # Which letters does the network require at each position, and do two profiles differ?
@@ -72,7 +73,8 @@ __all__ = [  # noqa: RUF022 (by question)
     "thermodynamics", "Thermodynamics", "thermodynamic_integration", "Integration", "sequences_within",
     "SequencesWithin",
     # At which β?
-    "auto_beta", "AutoBeta", "beta_by_median", "beta_by_acceptance", "beta_at_energy", "Resolution",
+    "auto_beta", "AutoBeta", "beta_by_median", "beta_by_acceptance", "beta_at_energy", "beta_at_information",
+    "Resolution",
     "resolution_curve", "ResolutionCurve", "mutant_energies",
     # Which μ gives a wanted composition, and does the network hold the composition?
     "solve_chemical_potential", "ChemicalPotential", "Trial", "composition_shift", "shift_over_anchors",

@@ -7,12 +7,12 @@ import contextlib
 import numpy as np
 
 from jaxmaxent import checks
-from jaxmaxent.analysis import auto_beta
-from jaxmaxent.analysis._resolution import AutoBeta
+from jaxmaxent.analysis._resolution.automatic import checked_rule
 from jaxmaxent.commands._common import ensemble_of, read_for, say
 from jaxmaxent.commands._job import OUTPUT, Job, JobSettings, precision_of, stopping_of
 from jaxmaxent.commands._kept import check_place
-from jaxmaxent.commands._options import InterpretOptions, SamplingOptions, StoppingOptions, values
+from jaxmaxent.commands._options import BetaRule, InterpretOptions, SamplingOptions, StoppingOptions, values
+from jaxmaxent.commands._summary import held
 from jaxmaxent.commands._write import write
 from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.files import new_folder, owned
@@ -21,13 +21,12 @@ from jaxmaxent.results import Run
 from jaxmaxent.sampling import MOST_RUNGS, Options, Precision, group_size, prepare
 
 _MOST_SECONDS = 1e12  # so that its product with the number of sequences is finite
-AUTO = "auto"
 
 
 def run(options: InterpretOptions) -> Run:
     """Sample around every sequence, write the output folder, and return the run.
 
-    With the β "auto" every sequence has its own, see `analysis.auto_beta`.
+    With a rule for β every sequence has its own, see `analysis.auto_beta`.
     """
     until = _until(options)
     checks.random_key(options.seed)
@@ -37,10 +36,9 @@ def run(options: InterpretOptions) -> Run:
         check_output(options.out, force=options.force)
         network = load(options.model)
         anchors = read_for(network, options)
-        automatic, mu = options.beta == AUTO, options.mu
-        ensemble = ensemble_of(network, anchors, beta=1.0 if automatic else options.beta, mu=mu, unit=options.unit)
-        found = auto_beta(ensemble) if automatic else None
-        settings = _settings(options, ensemble, until, found)
+        by_rule, mu = isinstance(options.beta, BetaRule), options.mu
+        ensemble = ensemble_of(network, anchors, beta=1.0 if by_rule else options.beta, mu=mu, unit=options.unit)
+        settings = _settings(options, ensemble, until)
         job = Job.begin(options.out, network, anchors, settings)
         return finish(job, begun_here=True, progress=not options.quiet)
 
@@ -51,7 +49,8 @@ def finish(job: Job, *, begun_here: bool, force: bool = False, progress: bool = 
         result = job.sampled(progress=progress)
         force, notes = force or job.settings.force, {"job": job.identifier}
         with new_folder(job.out, kind=OUTPUT, force=force, notes=notes) as folder:
-            missed = write(result, job.anchors, folder, job.settings, progress=progress)
+            settings = job.settled()
+            missed = write(result, job.anchors, folder, settings, progress=progress)
         try:
             job.remove()
         except ValueError as error:  # the result is written, whatever is left of the job
@@ -60,7 +59,10 @@ def finish(job: Job, *, begun_here: bool, force: bool = False, progress: bool = 
         say(sentence)
     count, speed = len(job.anchors), result.proposals_per_second
     plural = "" if count == 1 else "s"
-    say(f"sampled {count} sequence{plural} at β = {job.settings.told_beta}, {speed:,.0f} proposals per second")
+    say(
+        f"sampled {count} sequence{plural} at β = {settings.told_beta}, {held(result)} bits in total, "
+        f"{speed:,.0f} proposals per second"
+    )
     return result
 
 
@@ -91,9 +93,7 @@ def check_output(out: str, *, force: bool) -> None:
         raise _Asked
 
 
-def _settings(
-    options: InterpretOptions, ensemble: Ensemble, until: Precision | None, found: AutoBeta | None
-) -> JobSettings:
+def _settings(options: InterpretOptions, ensemble: Ensemble, until: Precision | None) -> JobSettings:
     """Return the options with every default filled in and checked as `sample` does, and the size of a group."""
     ladder = "auto"
     if options.rungs is not None:
@@ -108,5 +108,8 @@ def _settings(
     asked = values(options, SamplingOptions) | stopping_of(until)
     asked |= {name: getattr(filled, name) for name in ("rungs", "chains", "anchor_chains", "burn_in", "evaluation")}
     asked |= {"mu": float(options.mu)}
-    beta = float(options.beta) if found is None else tuple(map(float, found.beta))
-    return JobSettings(**asked, beta=beta, reasons=() if found is None else found.reasons, group=group)
+    if not isinstance(options.beta, BetaRule):
+        return JobSettings(**asked, beta=float(options.beta), rule=None, wanted=None, group=group)
+    if options.beta.wanted is not None:
+        checked_rule(*options.beta)
+    return JobSettings(**asked, beta=None, rule=options.beta.rule, wanted=options.beta.wanted, group=group)

@@ -22,7 +22,10 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxmaxent.analysis import auto_beta
+from jaxmaxent.analysis._resolution.automatic import checked_rule
 from jaxmaxent.checks import random_key
+from jaxmaxent.commands._chosen import CHOSEN, read_chosen, write_chosen
 from jaxmaxent.commands._common import ensemble_of, say, versions
 from jaxmaxent.commands._kept import (
     ANCHORS,
@@ -39,6 +42,7 @@ from jaxmaxent.commands._kept import (
     write_about,
 )
 from jaxmaxent.commands._options import ChainOptions, SamplingOptions, StoppingOptions, values
+from jaxmaxent.commands._summary import outcomes
 from jaxmaxent.data import Sequences
 from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.files import (
@@ -57,6 +61,8 @@ from jaxmaxent.models import Network, load, save
 from jaxmaxent.results import Run, join
 from jaxmaxent.sampling import Interrupted, Precision, resume, sample
 
+# Groups are numbered by their first sequence, so keys of short runs have numbers beyond.
+_OTHER_KEYS = 2**31
 OUTPUT = "interpretation"  # the kind of the output, in the list of its files
 RUN = "run.npz"  # in the output
 
@@ -68,14 +74,18 @@ class JobSettings(SamplingOptions):
     Options that were not given have the value that the library chose.
 
     Attributes:
-        beta: one number, or one per sequence.
-        reasons: why each sequence has its β, where it was chosen automatically.
+        beta: one number, or one per sequence; None while a rule has yet to choose it.
+        rule: the rule of `analysis.auto_beta` that chooses β for each sequence; None if β was given.
+        wanted: what that rule wants; None for its default.
         group: the number of sequences that are sampled side by side.
+        reasons: why each sequence has its β, once a rule has chosen it.
     """
 
-    beta: float | tuple[float, ...]
-    reasons: tuple[str, ...]
+    beta: float | tuple[float, ...] | None
+    rule: str | None
+    wanted: float | None
     group: int
+    reasons: tuple[str, ...] = ()
 
     @classmethod
     def from_json(cls, saved: dict[str, Any]) -> JobSettings:
@@ -91,15 +101,21 @@ class JobSettings(SamplingOptions):
     @property
     def told_beta(self) -> str:
         """β as readers see it."""
-        betas = self.beta if isinstance(self.beta, tuple) else (self.beta,)
+        betas = self.beta if isinstance(self.beta, tuple) else (self.beta or 0.0,)
         least, most = min(betas), max(betas)
         return f"{least:.3g}" if least == most else f"{least:.3g} to {most:.3g}"
 
     def plain(self) -> dict[str, Any]:
         """Return the settings as the summary of a run shows them."""
-        hidden = {"force", "reasons", "group", *values(self, StoppingOptions)}
+        hidden = {"force", "reasons", "group", "rule", "wanted", *values(self, StoppingOptions)}
         shown = {name: value for name, value in dataclasses.asdict(self).items() if name not in hidden}
-        return shown | {"until": None if self.until is None else dataclasses.asdict(self.until)}
+        chosen = {} if self.rule is None else {"beta_rule": self.rule, "beta_wanted": checked_rule(*self.asked)[1]}
+        return shown | chosen | {"until": None if self.until is None else dataclasses.asdict(self.until)}
+
+    @property
+    def asked(self) -> tuple[str | None, float | None]:
+        """The rule for β and what it wants."""
+        return self.rule, self.wanted
 
     def sampling(self, anchors: int) -> dict[str, Any]:
         """Return the arguments of `sample` for a group of anchors; the limits on seconds of all of them add up."""
@@ -109,6 +125,13 @@ class JobSettings(SamplingOptions):
         arguments = values(self, ChainOptions) | {"until": until}
         rungs = arguments.pop("rungs")
         return arguments | {"ladder": None if rungs == 1 else rungs}
+
+    def short_run(self) -> dict[str, Any]:
+        """Return the arguments that give a rule for β the program of the sampling; its own ladder without one."""
+        if self.rungs == 1:
+            return {"evaluation": self.evaluation}
+        names = ("chains", "anchor_chains", "evaluation")
+        return {"ladder": self.rungs} | {name: getattr(self, name) for name in names}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -169,13 +192,35 @@ class Job:
     def sampled(self, *, progress: bool) -> Run:
         """Sample all groups, or those that are left, and print how each sequence ended."""
         given = self.settings
-        ensemble = ensemble_of(self.network, self.anchors, beta=given.beta, mu=given.mu, unit=given.unit)
+        beta = 1.0 if given.beta is None else given.beta
+        ensemble = ensemble_of(self.network, self.anchors, beta=beta, mu=given.mu, unit=given.unit)
         parts = []
         for first in range(0, len(self.anchors), given.group):
             parts.append(self._group(first, ensemble, progress))
-            for name, outcome in zip(parts[-1].names, parts[-1].outcomes, strict=True):
-                say(f"{name}: {outcome}")
+            for line in outcomes(parts[-1]):
+                say(line)
         return join(parts)
+
+    def settled(self) -> JobSettings:
+        """Return the settings with the β's that a rule chose for the groups that were begun, and its reasons."""
+        if self.settings.rule is None:
+            return self.settings
+        chosen = [read_chosen(file) for file in sorted(self.folder.glob(f"group-*{CHOSEN}"))]
+        beta = tuple(b for one in chosen for b in one.beta.tolist())[: len(self.anchors)]
+        reasons = tuple(reason for one in chosen for reason in one.reasons)[: len(self.anchors)]
+        return dataclasses.replace(self.settings, beta=beta, reasons=reasons)
+
+    def _with_beta(self, first: int, mine: Ensemble) -> Ensemble:
+        """Return a group with the β that the rule chooses, or chose before an interruption."""
+        if self.settings.rule is None:
+            return mine
+        file = self.folder / f"group-{first:06d}{CHOSEN}"
+        if file.is_file():
+            return mine.with_beta(read_chosen(file).beta)
+        key = jax.random.fold_in(random_key(self.settings.seed), first + _OTHER_KEYS)
+        chosen = auto_beta(mine, *self.settings.asked, key=key, **self.settings.short_run())
+        write_chosen(file, chosen)
+        return mine.with_beta(chosen.beta)
 
     def _group(self, first: int, ensemble: Ensemble, progress: bool) -> Run:
         """Return the run of one group. All have one size, so that one program serves them: the last anchor fills up."""
@@ -185,7 +230,7 @@ class Job:
                 return Run.load(done)
         count = len(self.anchors)
         indices = np.minimum(np.arange(first, first + self.settings.group), count - 1)
-        mine, checkpoint = ensemble.take(indices), done.with_suffix("")
+        mine, checkpoint = self._with_beta(first, ensemble.take(indices)), done.with_suffix("")
         if any(checkpoint.glob("*-step-*.npz")):
             with _saying_what_is_damaged(), _advising(f"delete {checkpoint} to sample these sequences again"):
                 part = resume(checkpoint, mine, keep_checkpoint=True, progress=progress)

@@ -17,13 +17,13 @@ from typing import Any
 from jaxmaxent.files import HIDDEN, MANIFEST, PARTIAL, belongings, entries, read_manifest, refusing, resolved
 
 FORMAT = "jaxmaxent-interpretation"
-FORMAT_VERSION = 5
+FORMAT_VERSION = 6
 SETTINGS, MODEL, ANCHORS = "settings.json", "model", "anchors.npz"
 SUFFIX = ".checkpoint"
 KIND = "job"  # of the folder, in the list of its files
 # Files that come into the folder after it was begun.
 _ADDED = re.compile(
-    rf"group-\d{{6}}\.npz|group-\d{{6}}/(about\.json|\d+-step-\d+\.npz)({re.escape(PARTIAL)})?"
+    rf"group-\d{{6}}\.(npz|beta\.json)|group-\d{{6}}/(about\.json|\d+-step-\d+\.npz)({re.escape(PARTIAL)})?"
     rf"|(.*/)?{re.escape(HIDDEN)}.*"
 )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import typing
 from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 Unit = int | tuple[int, int]
 Headers = Literal["names", "labels"]
@@ -46,9 +46,22 @@ def read_unit(text: str) -> Unit:
     return (first, rest[0]) if rest else first
 
 
-def read_beta(text: str) -> float | Literal["auto"]:
-    """Return a number, or the word "auto"."""
-    return "auto" if text == "auto" else float(text)
+class BetaRule(NamedTuple):
+    """A rule of `analysis.auto_beta`, and what it wants; None stands for its default."""
+
+    rule: str
+    wanted: float | None = None
+
+
+BETA_RULES = ("auto", "information", "energy", "median", "acceptance")
+
+
+def read_beta(text: str) -> float | BetaRule:
+    """Return a number, or a rule such as "auto" or "information=12"."""
+    rule, equals, wanted = text.partition("=")
+    if rule not in BETA_RULES:
+        return float(text)
+    return BetaRule(rule, float(wanted) if equals else None)
 
 
 _BETA = "inverse temperature β ≥ 0: the larger, the less the network may tell inputs from the sequence"
@@ -186,10 +199,12 @@ class InterpretOptions(SamplingOptions, AnchorOptions, OutputOptions):
     """Options of `jaxmaxent interpret`."""
 
     beta: Annotated[
-        float | Literal["auto"],
+        float | BetaRule,
         Option(
-            f'{_BETA}; "auto" chooses one per sequence',
-            parse=read_beta, expected='a number or "auto"',
+            f"{_BETA}; auto chooses one per sequence at which letters hold 8 bits in total, information=12 at which "
+            "they hold 12, energy=0.2 at which the mean energy is that share of the one at β = 0; median and "
+            "acceptance are the published rules",
+            parse=read_beta, expected='a number, or "auto", "information", "energy", "median" or "acceptance"',
         ),
     ]  # fmt: skip
     out: Annotated[str, Option("folder to write; RUN.checkpoint keeps unfinished work", metavar="RUN")]

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from jaxmaxent.analysis import Profile, Thermodynamics
+from jaxmaxent.analysis import Profile, Thermodynamics, information_bits
 from jaxmaxent.results import Run
+from jaxmaxent.results._blank import advice
 
 _NAMED = 5
 _AT_TARGET = ("beta", "mean_energy", "mean_energy_error", "acceptance", "max_rhat", "min_ess")
 _OPTIONAL = (
-    "entropy_bits", "entropy_bits_error", "log10_sequences", "log10_sequences_error", "gc", "gc_error", "beta_reason",
+    "entropy_bits", "entropy_bits_error", "log10_sequences", "log10_sequences_error", "gc", "gc_error", "beta_reason", "advice",
 )  # fmt: skip
 
 
@@ -55,6 +56,10 @@ class AnchorSummary:
     information_bits_error: Float[np.ndarray, " length"]
     arrivals: int
     round_trips: int
+    # Of all positions together, against the background and without bias; and what to do if that is nearly nothing.
+    total_information_bits: float
+    total_information_bits_error: float
+    advice: str | None
     ladder: list[RungSummary]
     # Of the whole run.
     proposals_per_second: float
@@ -108,6 +113,9 @@ def summarize(
         information_bits_error=found.information_errors,
         arrivals=result.arrivals[a],
         round_trips=result.round_trips[a],
+        total_information_bits=result.total_information[a, -1],
+        total_information_bits_error=result.total_information_error[a, -1],
+        advice=advice_for(result, a),
         ladder=[_summarize_rung(result, a, k, at_rung) for k, at_rung in enumerate(profiles)],
         proposals_per_second=result.proposals_per_second,
         compile_seconds=result.compile_seconds,
@@ -118,6 +126,32 @@ def summarize(
         gc=gc,
         gc_error=gc_error,
     )
+
+
+def advice_for(result: Run, a: int) -> str | None:
+    """Return a sentence that says at which β to try again, if the letters of an anchor hold nearly nothing."""
+    information = information_bits(result.frequencies[a, -1])
+    return advice(result.beta[a], result.total_information[a], information)
+
+
+def held(result: Run) -> str:
+    """Return the range of the bits that the letters of every anchor hold in total."""
+    low, high = (f"{end:.1f}" for end in (result.total_information[:, -1].min(), result.total_information[:, -1].max()))
+    return low if low == high else f"{low} to {high}"
+
+
+def outcomes(result: Run) -> list[str]:
+    """Return a line per anchor: how it ended, what its letters hold, and what to do if that is nearly nothing."""
+    bits, errors = result.total_information[:, -1], result.total_information_error[:, -1]
+    lines = []
+    for a, name in enumerate(result.names):
+        error = f" ± {errors[a]:.1f}" if np.isfinite(errors[a]) else ""
+        lines.append(
+            f"{name}: {result.outcomes[a]}; {bits[a]:.1f}{error} bits in total at β = {result.beta[a, -1]:.4g}"
+        )
+        tried = advice_for(result, a)
+        lines += [] if tried is None else [f"{name}: {tried}"]
+    return lines
 
 
 def outcome(result: Run) -> str:

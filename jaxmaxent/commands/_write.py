@@ -12,7 +12,7 @@ from jaxmaxent.analysis import Profile, Thermodynamics, informative_window, prof
 from jaxmaxent.commands._common import Missed, file_name, versions, write_json
 from jaxmaxent.commands._job import RUN, JobSettings
 from jaxmaxent.commands._pictures import along_ladder, number_of_sequences, profile_logo
-from jaxmaxent.commands._summary import AnchorSummary, outcome, summarize
+from jaxmaxent.commands._summary import AnchorSummary, advice_for, outcome, summarize
 from jaxmaxent.data import Motif, Sequences, write_meme
 from jaxmaxent.report import AnchorRow, Picture, Setting, write_report
 from jaxmaxent.results import Run
@@ -133,7 +133,8 @@ def _anchor_row(row: AnchorSummary, advice: str | None, logo: bytes | None, pict
     target = row.target
     return AnchorRow(
         name=row.name, beta=target.beta, mu=row.mu, mean_energy=target.mean_energy, acceptance=target.acceptance,
-        information_bits=target.information_bits, max_rhat=target.max_rhat, min_ess=target.min_ess,
+        information_bits=row.total_information_bits, information_error=row.total_information_bits_error,
+        blank=row.advice, max_rhat=target.max_rhat, min_ess=target.min_ess,
         converged=row.converged, consensus=row.consensus, outcome=row.outcome, advice=advice,
         beta_reason=row.beta_reason, steps=row.steps, proposals_per_second=row.proposals_per_second,
         compile_seconds=row.compile_seconds, logo=logo, pictures=pictures,
@@ -175,6 +176,14 @@ def _notes(result: Run, settings: JobSettings) -> list[str]:
     if not result.converged.all():
         verdict = outcome(result)
         notes.append(f"{verdict[0].upper()}{verdict[1:]}. The section of each of them gives the reason and advice.")
+    blank = [tried for tried in (advice_for(result, a) for a in range(len(result.names))) if tried is not None]
+    if len(blank) == 1 and len(result.names) == 1:
+        notes.append(f"{blank[0]}.")
+    elif blank:
+        notes.append(
+            f"For {len(blank)} of {len(result.names)} sequences almost any sequence is equal at this β. The section of "
+            "each of them gives a β to try."
+        )
     if settings.rungs == 1:
         notes.append(_ONE_BETA)
     return notes

@@ -11,7 +11,7 @@ from jaxmaxent import checks
 from jaxmaxent.files import new_file
 from jaxmaxent.report._images import image
 from jaxmaxent.report._rows import AnchorRow, Setting
-from jaxmaxent.report._values import sentence, shown, whole
+from jaxmaxent.report._values import sentence, shown, whole, with_error
 
 _TEMPLATE = "_page.html.jinja"
 
@@ -57,5 +57,11 @@ def _environment() -> jinja2.Environment:
         loader=jinja2.PackageLoader("jaxmaxent.report", "."), autoescape=True, finalize=shown,
         undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
     )  # fmt: skip
-    environment.filters |= {"image": image, "sentence": sentence, "shown": shown, "whole": whole}
+    environment.filters |= {
+        "image": image,
+        "sentence": sentence,
+        "shown": shown,
+        "whole": whole,
+        "with_error": with_error,
+    }
     return environment

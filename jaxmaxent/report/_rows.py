@@ -53,6 +53,8 @@ class AnchorRow:
         mean_energy: mean energy at the target.
         acceptance: share of proposals accepted at the target.
         information_bits: information of all positions together, in bits.
+        information_error: its standard error.
+        blank: what to do if that is nearly nothing.
         max_rhat: largest R-hat.
         min_ess: smallest effective sample size.
         converged: whether the numbers can be trusted; the row and its outcome become a warning if not.
@@ -76,6 +78,8 @@ class AnchorRow:
     mean_energy: float | None = None
     acceptance: float | None = None
     information_bits: float | None = None
+    information_error: float | None = None
+    blank: str | None = None
     max_rhat: float | None = None
     min_ess: float | None = None
     converged: bool | None = None

@@ -14,10 +14,10 @@ from jaxtyping import Float
 from jaxmaxent import checks
 from jaxmaxent.analysis._motifs.alignment import Overlaps, column_vectors, flipped, joint_alignment, overlaps
 from jaxmaxent.analysis._motifs.informative_windows import InformativeWindow, informative_windows
-from jaxmaxent.results._information import THRESHOLD, consensus, information_bits
 from jaxmaxent.analysis._run_parts import rung_of
 from jaxmaxent.ensembles import DNA, Alphabet, checked_alphabet, with_letters
 from jaxmaxent.results import Run
+from jaxmaxent.results._information import THRESHOLD, consensus, information_bits
 
 
 class MotifMember(NamedTuple):

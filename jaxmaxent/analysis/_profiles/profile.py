@@ -10,6 +10,10 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
 from jaxmaxent import checks
+from jaxmaxent.analysis._run_parts import anchor_of, checked_run, rung_of
+from jaxmaxent.ensembles import Ensemble, Field
+from jaxmaxent.ensembles import _background as background
+from jaxmaxent.results import Run
 from jaxmaxent.results._information import (
     consensus,
     divergence_bits,
@@ -18,10 +22,6 @@ from jaxmaxent.results._information import (
     information_bits,
     information_errors,
 )
-from jaxmaxent.analysis._run_parts import anchor_of, checked_run, rung_of
-from jaxmaxent.ensembles import Ensemble, Field
-from jaxmaxent.ensembles import _background as background
-from jaxmaxent.results import Run
 
 
 class Profile(NamedTuple):
