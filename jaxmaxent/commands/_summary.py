@@ -15,7 +15,8 @@ from jaxmaxent.results._blank import advice
 _NAMED = 5
 _AT_TARGET = ("beta", "mean_energy", "mean_energy_error", "acceptance", "max_rhat", "min_ess")
 _OPTIONAL = (
-    "entropy_bits", "entropy_bits_error", "log10_sequences", "log10_sequences_error", "gc", "gc_error", "beta_reason", "advice",
+    "entropy_bits", "entropy_bits_error", "log10_sequences", "log10_sequences_error", "gc", "gc_error", "beta_reason",
+    "advice",
 )  # fmt: skip
 
 

@@ -15,7 +15,8 @@ from jaxmaxent.analysis._resolution.mutants import ACCEPTANCE, SURVIVAL, by_acce
 from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.results import Run
 from jaxmaxent.results._blank import WANTED_BITS, beta_at_value
-from jaxmaxent.sampling import THIN, sample
+from jaxmaxent.sampling import sample
+from jaxmaxent.sampling._options import THIN
 
 AUTO, MEDIAN, BY_ACCEPTANCE, INFORMATION, ENERGY = "auto", "median", "acceptance", "information", "energy"
 SHARE = 0.2
