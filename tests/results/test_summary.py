@@ -9,13 +9,16 @@ from made_up_runs import made_up
 
 def test_the_text_is_a_few_lines_of_what_matters():
     run = dataclasses.replace(made_up(), beta=np.tile([0.0, 0.5, 1.0, 2.5], (3, 1)), steps=np.array([24000] * 3))
+    run.frequencies[:] = 0.0, 0.0, 1.0, 0.0
+    run.frequencies[:, 0], run.frequency_errors[:] = 0.25, 0.0
     assert repr(run).splitlines() == [
         "<jaxmaxent.Run",
-        "  anchors    3: a, β, c d",
-        "  target     β = 2.5, 4 rungs from β = 0",
-        "  chains     3 per anchor",
-        "  steps      24,000 after 20 of burn-in",
-        "  converged  2 of 3 anchors>",
+        "  anchors     3: a, β, c d",
+        "  target      β = 2.5, 4 rungs from β = 0",
+        "  chains      3 per anchor",
+        "  steps       24,000 after 20 of burn-in",
+        "  converged   2 of 3 anchors",
+        "  information 10.0 bits at the target>",
     ]
     assert str(run) == repr(run)
 
