@@ -1186,14 +1186,51 @@ def test_beta_is_chosen_for_every_sequence_with_its_reason(work, tmp_path):
     assert summary["settings"]["beta"] == pytest.approx(betas)
     assert len(set(betas)) == len(betas)
     for row in summary["anchors"]:
-        assert row["beta_reason"].startswith(
-            f"β = {row['beta']:.4g}: from the anchor, half of the single-letter changes"
-        )
+        assert row["beta_reason"].startswith(f"β = {row['beta']:.4g}: by ")
         assert f"{row['beta_reason']}." in (out / "report.html").read_text()
+    assert summary["settings"]["beta_rule"] == "auto"
+    assert summary["settings"]["beta_wanted"] == 8
+
+
+def test_the_published_rule_is_an_option_and_every_summary_states_the_bits(work, tmp_path, capsys):
+    out = tmp_path / "run"
+    assert call("interpret", work.model, work.fasta, "--out", out, "--beta", "median=0.5", *TINY) == 3
+    summary, run = json.loads((out / "summary.json").read_text()), Run.load(out / "run.npz")
+    told, page = capsys.readouterr().out, (out / "report.html").read_text()
+    assert summary["settings"]["beta_rule"] == "median"
+    assert summary["settings"]["beta_wanted"] == 0.5
+    for a, row in enumerate(summary["anchors"]):
+        assert row["beta_reason"].startswith(f"β = {row['beta']:.4g}: from the anchor, half of the single-letter changes")
+        assert row["total_information_bits"] == pytest.approx(run.total_information[a, -1])
+        assert f"{row['total_information_bits']:.1f}" in told
+        # A β so small, for a network that has learned nothing, that nothing is held.
+        assert row["advice"].startswith("At this β almost any sequence is equal; try β = ")
+        assert f"{row['advice']}." in page
+        assert f"{row['name']}: {row['advice']}" in told
+
+
+def test_a_choice_of_beta_is_kept_with_the_job(work, tmp_path):
+    given = work.model, work.fasta, "--beta", "energy=0.5", *TINY
+    assert call("interpret", *given, "--out", tmp_path / "whole") == 3
+    opened = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(job, "sample", lambda *a, **k: opened.append(1) or raising(KeyboardInterrupt)())
+        assert call("interpret", *given, "--out", tmp_path / "cut") == 130
+    assert opened
+    assert call("resume", tmp_path / "cut", "--quiet") == 3
+    whole, cut = (Run.load(tmp_path / name / "run.npz") for name in ("whole", "cut"))
+    np.testing.assert_array_equal(whole.beta, cut.beta)
+    np.testing.assert_array_equal(whole.frequencies, cut.frequencies)
+
+
+def test_a_rule_that_wants_too_much_is_named(work, out, capsys):
+    assert call("interpret", work.model, work.fasta, "--out", out, "--beta", "energy=2") == 2
+    assert "wanted must be a finite number above 0 and below 1, got 2" in capsys.readouterr().err
+    assert not list(out.parent.iterdir())
 
 
 def test_a_word_for_beta_is_named(work, out, capsys):
     with pytest.raises(SystemExit) as stop:
         call("interpret", work.model, work.fasta, "--out", out, "--beta", "sharp")
     assert stop.value.code == 2
-    assert "expected a number or \"auto\", got 'sharp'" in capsys.readouterr().err
+    assert 'expected a number, or "auto", "information"' in capsys.readouterr().err
