@@ -1200,7 +1200,9 @@ def test_the_published_rule_is_an_option_and_every_summary_states_the_bits(work,
     assert summary["settings"]["beta_rule"] == "median"
     assert summary["settings"]["beta_wanted"] == 0.5
     for a, row in enumerate(summary["anchors"]):
-        assert row["beta_reason"].startswith(f"β = {row['beta']:.4g}: from the anchor, half of the single-letter changes")
+        assert row["beta_reason"].startswith(
+            f"β = {row['beta']:.4g}: from the anchor, half of the single-letter changes"
+        )
         assert row["total_information_bits"] == pytest.approx(run.total_information[a, -1])
         assert f"{row['total_information_bits']:.1f}" in told
         # A β so small, for a network that has learned nothing, that nothing is held.

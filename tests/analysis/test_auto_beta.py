@@ -1,34 +1,55 @@
-"""β chosen by what a short run holds, against enumeration."""
+"""β chosen by what a short run holds, against counting.
 
+The network tells which of the first 6 letters are those of the anchor. So E is the root of the number of mismatches, and
+C(6, j) 3^j sequences of 6 letters have j of them.
+"""
+
+import math
 import re
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from ladders import Ladder
 
 import jaxmaxent as jme
 from jaxmaxent.analysis import auto_beta, beta_at_information, beta_by_acceptance, beta_by_median, mutant_energies
+from jaxmaxent.analysis._resolution import automatic
 from jaxmaxent.sampling.device import _block as blocks
-from problems import Problem
 
-PROBLEM = Problem(length=5, seed=9)
-EXACT = Ladder(PROBLEM, (0.0, 1.0))
 COPIES = 8  # of one anchor, each with chains of its own
 FEW = {"ladder": 8, "chains": 4, "target_replicas": 2, "anchor_chains": 0, "evaluation": "full"}
 KEY = jax.random.key(3)
 
 
+ANCHOR = "GATACATC"
+HELD = 6
+MISMATCHES = np.arange(HELD + 1)
+
+
+def matches(one_hot):
+    return jnp.stack([one_hot[i, "ACGT".index(ANCHOR[i])] for i in range(HELD)])
+
+
+def mean(values, beta):
+    """Mean over all sequences of a value that depends on the number of mismatches."""
+    count = [math.comb(HELD, j) * 3.0**j for j in MISMATCHES]
+    weights = count * np.exp(-beta * np.sqrt(MISMATCHES))
+    return weights @ values / weights.sum()
+
+
 def bits_at(beta):
-    """Information of all positions at β, by enumeration."""
-    one_hot = np.eye(4)[PROBLEM.states[PROBLEM.allowed]]
-    table = np.einsum("s,slk->lk", EXACT.p(beta), one_hot)
-    return 2 * PROBLEM.length + (table * np.log2(table)).sum()
+    """Information of all positions: at the first 6 the right letter, or any of the three others."""
+    other = mean(MISMATCHES, beta) / HELD
+    return HELD * (2 + (1 - other) * np.log2(1 - other) + other * np.log2(other / 3))
+
+
+def share_at(beta):
+    return mean(np.sqrt(MISMATCHES), beta) / mean(np.sqrt(MISMATCHES), 0.0)
 
 
 def copies(count=COPIES):
-    return PROBLEM.ensemble(anchor=np.tile(PROBLEM.anchor, (count, 1)))
+    return jme.Ensemble.create(matches, [ANCHOR] * count, beta=1.0)
 
 
 def agree(values, wanted):
@@ -51,31 +72,32 @@ def test_the_wanted_information_is_reached(by_bits):
 
 def test_the_wanted_share_of_the_energy_is_reached():
     found = auto_beta(copies(), "energy", 0.3, key=KEY, **FEW)
-    assert agree([EXACT.mean(beta) / EXACT.mean(0) for beta in found.beta], 0.3)
+    assert agree([share_at(beta) for beta in found.beta], 0.3)
     assert found.reasons[0].startswith(f"β = {found.beta[0]:.4g}: by a short run, the mean energy is 0.3 of that at β")
 
 
 def test_the_short_runs_and_the_run_itself_are_one_program(by_bits):
     compiled = blocks.block._cache_size()
-    # 2.6 and 3.4 bits, and a second short run for an anchor that the first does not answer.
-    auto_beta(copies(), "energy", 0.01, key=KEY, **FEW)
+    auto_beta(copies(), "energy", 0.5, key=KEY, **FEW)
     run = jme.sample(KEY, copies().with_beta(by_bits.beta), steps=500, burn_in=500, progress=False, **FEW)
     assert blocks.block._cache_size() == compiled
     # Long enough to see that the run holds what was wanted.
     assert np.abs(run.total_information[:, -1].mean() - 3) < 5 * run.total_information_error[:, -1].mean()
 
 
-def test_a_value_beyond_the_first_short_run_takes_a_second():
-    # The first goes up to 6 times the β by the median, where ⟨E⟩ is still more than this.
-    top = 6 * beta_by_median(PROBLEM.ensemble())[0]
-    share = EXACT.mean(1.8 * top) / EXACT.mean(0)
+def test_a_value_beyond_the_first_short_run_takes_a_second(monkeypatch):
+    monkeypatch.setattr(automatic, "_GENEROUS", 0.5)  # the first goes up to β = 1.5
+    share = share_at(2.5)
     found = auto_beta(copies(), "energy", share, key=KEY, **FEW)
-    assert (found.beta > top).all()
-    assert agree([EXACT.mean(beta) / EXACT.mean(0) for beta in found.beta], share)
+    assert (found.beta > 1.5).all()
+    assert agree([share_at(beta) for beta in found.beta], share)
+    capped = auto_beta(copies(), "auto", 11.0, key=KEY, **FEW)
+    np.testing.assert_allclose(capped.beta, beta_by_median(copies()))
+    assert "11 bits were wanted, and not reached at any β that was tried" in capped.reasons[0]
 
 
 def test_by_default_beta_is_no_smaller_than_by_the_median():
-    ensemble = PROBLEM.ensemble()
+    ensemble = copies(1)
     floor = beta_by_median(ensemble)
     low = auto_beta(ensemble, "auto", 0.5, key=KEY, **FEW)
     np.testing.assert_array_equal(low.beta, floor)
@@ -86,7 +108,7 @@ def test_by_default_beta_is_no_smaller_than_by_the_median():
 
 
 def test_without_a_key_nothing_is_sampled():
-    ensemble = PROBLEM.ensemble()
+    ensemble = copies(1)
     np.testing.assert_array_equal(auto_beta(ensemble).beta, beta_by_median(ensemble))
     np.testing.assert_array_equal(auto_beta(ensemble, "median", 0.2).beta, beta_by_median(ensemble, 0.2))
     found = auto_beta(ensemble, "acceptance", 0.3)
@@ -116,7 +138,7 @@ def first_letter(one_hot):
 
 
 def test_bad_rules_and_values():
-    ensemble = PROBLEM.ensemble()
+    ensemble = copies(1)
     with pytest.raises(
         ValueError, match='^rule must be one of "auto", "median", "acceptance", "information", "energy"'
     ):
@@ -134,19 +156,19 @@ def test_bad_rules_and_values():
 
 
 def test_the_beta_at_an_information_has_an_error_that_holds():
-    betas = tuple(np.linspace(0, 3, 13))
+    betas = tuple(np.linspace(0, 6, 13))
     run = jme.sample(
-        KEY, copies().with_beta(3.0), ladder=betas, chains=4, target_replicas=1, anchor_chains=0, steps=2000,
+        KEY, copies().with_beta(6.0), ladder=betas, chains=4, target_replicas=1, anchor_chains=0, steps=2000,
         burn_in=500, progress=False,
     )  # fmt: skip
-    for wanted in (bits_at(1.1), bits_at(2.6)):
-        found = [beta_at_information(run, wanted, anchor=a) for a in range(COPIES)]
+    for exact in (2.5, 4.0):  # rungs, where nothing is interpolated
+        found = [beta_at_information(run, bits_at(exact), anchor=a) for a in range(COPIES)]
         beta, error = np.array(found).T
-        assert agree(beta, {bits_at(1.1): 1.1, bits_at(2.6): 2.6}[wanted])
+        assert agree(beta, exact)
         assert np.mean(error) > np.std(beta, ddof=1)  # an upper limit
         assert np.mean(error) < 20 * np.std(beta, ddof=1)
-    with pytest.raises(ValueError, match="^information must be within the ladder, from 0 bits at β = 0 to .* got 9"):
-        beta_at_information(run, 9)
+    with pytest.raises(ValueError, match="^information must be within the ladder, from 0 bits at β = 0 to .* got 13"):
+        beta_at_information(run, 13)
     with pytest.raises(ValueError, match="^information must be a finite number, got nan"):
         beta_at_information(run, np.nan)
     with pytest.raises(ValueError, match="^anchor must be a whole number from 0 to 7, got 8"):
