@@ -50,3 +50,11 @@ def test_files_that_a_page_names_exist(page):
 
 def test_the_pages_are_all_there():
     assert {"README.md", "CONTRIBUTING.md", "CHANGELOG.md", "api.md", "design.md"} <= {page.name for page in PAGES}
+
+
+def test_the_example_of_choosing_beta_runs_and_says_what_it_promises(capsys):
+    (example,) = re.findall(r"^```python\n(.*?)^```", (ROOT / "docs/beta.md").read_text("utf-8"), flags=re.M | re.S)
+    exec(compile(example, "docs/beta.md", "exec"), {})
+    told = capsys.readouterr().out
+    assert told.count("almost any sequence is equal; try β = ") == 1
+    assert told.index("almost any sequence") < told.index("by a short run, letters hold 6 bits in total")

@@ -1,7 +1,7 @@
 """β chosen by what a short run holds, against counting.
 
-The network tells which of the first 6 letters are those of the anchor. So E is the root of the number of mismatches, and
-C(6, j) 3^j sequences of 6 letters have j of them.
+The network tells which of the first 6 letters are those of the anchor. So E is the root of the number of mismatches,
+and C(6, j) 3^j sequences of 6 letters have j of them.
 """
 
 import math
