@@ -57,4 +57,4 @@ def test_the_example_of_choosing_beta_runs_and_says_what_it_promises(capsys):
     exec(compile(example, "docs/beta.md", "exec"), {})
     told = capsys.readouterr().out
     assert told.count("almost any sequence is equal; try β = ") == 1
-    assert told.index("almost any sequence") < told.index("by a short run, letters hold 6 bits in total")
+    assert told.index("almost any sequence") < told.index("by a short run, letters hold 5 bits in total")
