@@ -37,10 +37,11 @@ def whole(value: float | None) -> str:
     return shown(value) if value is None or not math.isfinite(value) else f"{value:,.0f}"
 
 
-def with_error(value: float, error: float | None) -> str:
-    """Return a value and its standard error to one decimal; the value alone if the error is unknown."""
-    known = error is not None and math.isfinite(error)
-    return f"{value:.1f} ± {error:.1f}" if known and math.isfinite(value) else shown(value)
+def with_error(value: float | None, error: float | None) -> str | None:
+    """Return a value and its standard error to one decimal; the value alone without an error; None if unknown."""
+    if value is None or not math.isfinite(value):
+        return None
+    return f"{value:.1f} ± {error:.1f}" if error is not None and math.isfinite(error) else shown(value)
 
 
 def sentence(text: str) -> str:

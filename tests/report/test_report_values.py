@@ -1,7 +1,9 @@
+import math
+
 import numpy as np
 import pytest
 
-from jaxmaxent.report._values import sentence, shown, whole
+from jaxmaxent.report._values import sentence, shown, whole, with_error
 
 
 @pytest.mark.parametrize(
@@ -42,3 +44,10 @@ def test_numbers_of_draws_are_whole(value, text):
 )
 def test_sentences_have_a_capital_letter_and_an_end(text, expected):
     assert sentence(text) == expected
+
+
+def test_a_value_has_its_error_if_that_is_known():
+    assert with_error(8.04, 0.61) == "8.0 ± 0.6"
+    assert with_error(8.04, None) == with_error(8.04, math.nan) == "8.04"
+    assert with_error(None, 0.5) is None
+    assert with_error(math.nan, 0.5) is None
