@@ -91,6 +91,8 @@ class Run:
     anchors: UInt8[np.ndarray, "anchor position"]
     beta: Float[np.ndarray, "anchor rung"]
     mu: Float[np.ndarray, "anchor field"]
+    reference: Float[np.ndarray, "anchor position letter"]
+    reference_share: Float[np.ndarray, "anchor beyond"]
     converged: Bool[np.ndarray, " anchor"]
     outcomes: tuple[str, ...]
     frequencies: Float[np.ndarray, "anchor rung position letter"]
@@ -109,10 +111,14 @@ class Run:
     field_ess: Float[np.ndarray, "anchor rung field"]
     acceptance: Float[np.ndarray, "anchor rung"]
     swap_acceptance: Float[np.ndarray, "anchor pair"]
+    reference_swap_acceptance: Float[np.ndarray, "anchor beyond"]
     arrivals: Int[np.ndarray, " anchor"]
+    reference_arrivals: Int[np.ndarray, " anchor"]
     round_trips: Int[np.ndarray, " anchor"]
     log_z: Float[np.ndarray, "anchor rung"]
     log_z_error: Float[np.ndarray, "anchor rung"]
+    leg_log_z: Float[np.ndarray, "anchor leg"]
+    leg_difference_error: Float[np.ndarray, " anchor"]
     energies: Float[np.ndarray, "anchor rung chain state"]
     counts: Float[np.ndarray, "anchor rung chain state field"]
     anchor_start_energy: Float[np.ndarray, "anchor rung"]
@@ -145,7 +151,17 @@ class Run:
     @property
     def target_replicas(self) -> int:
         """Number of replicas of each chain at the target."""
-        return self.last.shape[1] - self.beta.shape[1] + 1
+        return self.last.shape[1] - self.beta.shape[1] - self.reference_share.shape[1] + 1
+
+    @property
+    def barriers(self) -> Float[np.ndarray, "anchor leg"]:
+        """The global communication barrier Λ of each leg, shape [anchor, leg].
+
+        It is the sum of the mean rejection probabilities of the swaps along a leg. It hardly depends on the number of
+        rungs; a leg of about 2 Λ rungs swaps best (Syed et al., J. R. Stat. Soc. B 84, 2022).
+        """
+        legs = self.swap_acceptance, self.reference_swap_acceptance
+        return np.stack([(1 - leg).sum(1) for leg in legs], axis=1)
 
     @property
     def max_rhat(self) -> Float[np.ndarray, "anchor rung"]:

@@ -28,6 +28,8 @@ FEWEST_BATCHES = 16
 THIN = 5
 CHAINS, CHAINS_AT_ONE_BETA, ANCHOR_CHAINS = 8, 256, 1
 DEFAULT_RUNGS, MOST_RUNGS = 14, 10_000
+# Rungs beyond the target, on the way to the learned reference.
+REFERENCE_RUNGS = 6
 # Replicas at the target, where sequences change slowest.
 TARGET_REPLICAS = 8
 # A forward pass of so many sequences costs little more per sequence than one of many.
@@ -74,6 +76,7 @@ class Options:
         chains: chains at every rung that enter estimates.
         anchor_chains: chains beside them that start at the anchor.
         rungs: number of β's of each anchor.
+        reference_rungs: rungs beyond the target, the reference at their end; 0 without a second leg.
         target_replicas: replicas of each chain at the target.
         has_background: whether the first rung is at β = 0 and drawn exactly.
         betas: β's that were given, one ladder or one per anchor; None if the ladder is to be placed.
@@ -89,6 +92,7 @@ class Options:
     chains: int
     anchor_chains: int
     rungs: int
+    reference_rungs: int
     target_replicas: int
     has_background: bool
     betas: tuple[tuple[float, ...], ...] | None
@@ -111,18 +115,28 @@ class Options:
         return self.has_background and self.betas is None
 
     @property
+    def path(self) -> int:
+        """Rungs of both legs."""
+        return self.rungs + self.reference_rungs
+
+    @property
     def slots(self) -> int:
-        """Slots of a chain: one at every rung, and at the target one for each of its replicas."""
-        return self.rungs - 1 + self.target_replicas
+        """Slots of a chain: one at every rung of both legs, and one for each further replica at the target."""
+        return self.path - 1 + self.target_replicas
+
+    @property
+    def ends(self) -> int:
+        """Rungs at which sequences are drawn instead of walking: β = 0 and the reference."""
+        return self.has_background + (self.reference_rungs > 0)
 
     @property
     def replicas(self) -> int:
-        """Replicas of a chain; none walks at β = 0, where sequences are drawn."""
-        return self.slots - self.has_background
+        """Replicas of a chain; none walks at the ends, where sequences are drawn."""
+        return self.slots - self.ends
 
     @property
     def drawn_together(self) -> int:
-        """Draws at β = 0 of each chain that are made together, 0 without a ladder."""
+        """Draws at each end that are made together for a chain, 0 without a ladder."""
         return drawn_together(self.all_chains, self.replicas) if self.has_background else 0
 
     @property
@@ -147,6 +161,7 @@ class Options:
         ensemble: Ensemble,
         *,
         ladder: Any = AUTO,
+        reference_rungs: int | None = None,
         chains: int | None = None,
         target_replicas: int | None = None,
         anchor_chains: int | None = None,
@@ -174,6 +189,8 @@ class Options:
         if anchor_chains is None:
             anchor_chains = ANCHOR_CHAINS if laddered and not goes_on else 0
         target_replicas = _target_replicas(target_replicas, laddered=laddered)
+        anchor_chains = checks.integer("anchor_chains", anchor_chains, at_least=0)
+        reference_rungs = _reference_rungs(reference_rungs, start, anchor_chains, placed=laddered and betas is None)
         thin = checks.integer("thin", thin, at_least=1, at_most=checks.MOST_STEPS)
         until, steps = _length(until, steps, thin)
         burn_in = _burn_in(burn_in, steps if until is None else None, thin, ensemble.length)
@@ -183,8 +200,9 @@ class Options:
         _check_counts(max(*rounds, steps // thin // FEWEST_BATCHES, 1) * thin, target_replicas)
         return cls(
             chains=checks.integer("chains", chains, at_least=1),
-            anchor_chains=checks.integer("anchor_chains", anchor_chains, at_least=0),
+            anchor_chains=anchor_chains,
             rungs=rungs,
+            reference_rungs=reference_rungs,
             target_replicas=target_replicas,
             has_background=laddered,
             betas=betas,
@@ -244,6 +262,24 @@ def _target_replicas(given: int | None, *, laddered: bool) -> int:
     if replicas > 1 and not laddered:
         raise ValueError(f"target_replicas must be 1 without a ladder, got {replicas}: take more chains")
     return replicas
+
+
+def _reference_rungs(given: Any, start: Any, anchor_chains: int, *, placed: bool) -> int:
+    """Return the rungs beyond the target: those of a run that goes on, or the default if the ladder is to be placed."""
+    if isinstance(start, Run):
+        own = start.reference_share.shape[1]
+        if given is not None and given != own:
+            raise ValueError(f"reference_rungs must be those of the run that goes on, {own}, got {checks.shown(given)}")
+        return own
+    if given is None:
+        return REFERENCE_RUNGS if placed and anchor_chains else 0
+    rungs = checks.integer("reference_rungs", given, at_least=0, at_most=MOST_RUNGS)
+    if rungs and not (placed and anchor_chains):
+        raise ValueError(
+            f"reference_rungs must be 0 without anchor-start chains, which teach the reference, or with a ladder that is "
+            f"given or None; got {rungs}"
+        )
+    return rungs
 
 
 def _length(until: Any, steps: Any, thin: int) -> tuple[Precision | None, int]:

@@ -25,7 +25,7 @@ def first_tokens(
     chains = program.all_chains - program.anchor_chains
     shape = (ensemble.anchors, chains, program.replicas, ensemble.length)
     if isinstance(start, Run):
-        tokens = _last_of(start, ensemble, shape, program.has_background)
+        tokens = _last_of(start, ensemble, shape, program)
     elif isinstance(start, str) and start == "background":
         tokens = _background(ensemble, key, chains * program.replicas).reshape(shape)
     elif isinstance(start, str) and start == "anchor":
@@ -55,8 +55,9 @@ def _background(ensemble: Ensemble, key: Key[Array, ""], count: int) -> Int[Arra
     return jax.vmap(one, in_axes=(ensemble.anchor_axes(), 0))(ensemble, jnp.arange(ensemble.anchors))
 
 
-def _last_of(run: Run, ensemble: Ensemble, shape: tuple[int, ...], has_background: bool) -> Array:
-    last = run.last[:, has_background:].swapaxes(1, 2)
+def _last_of(run: Run, ensemble: Ensemble, shape: tuple[int, ...], program: Program) -> Array:
+    ends = [0] * program.has_background + [program.path - 1] * program.has_reference
+    last = np.delete(run.last, ends, axis=1).swapaxes(1, 2)
     if last.shape != shape:
         raise ValueError(
             f"start must be a run with [anchors, chains, replicas, length] = {list(shape)}, got {list(last.shape)}"
