@@ -97,8 +97,8 @@ def chain_influences(
 
 
 def rung_probabilities(
-    betas: Float[np.ndarray, "rungs *coordinates"],
-    energies: Float[np.ndarray, "draws *coordinates"],
+    betas: Float[np.ndarray, "rungs ..."],
+    energies: Float[np.ndarray, "draws ..."],
     log_z: Float[np.ndarray, " rungs"],
 ) -> tuple[Float[np.ndarray, "rungs draws"], Float[np.ndarray, " draws"]]:
     """Return the probability that a draw comes from each rung, given its energy, and log Σ_j exp(−β_j E) / Z_j.

@@ -77,9 +77,8 @@ def log_z_of_legs(
     nothing = np.zeros_like(by_leg[0])  # for the first rung, which has no error
     error = mbar.standard_error(np.concatenate([nothing, by_leg[0] - by_leg[1]], axis=-1))[-1]
     value, value_error = _pooled(betas, shares, energies, tilts, up.value, down.value[-2::-1])
-    return TwoLegs(
-        value[:rungs], mbar.nan_if_rounding(value_error[:rungs], value[:rungs], betas), of_legs, float(error)
-    )
+    value, value_error = value[:rungs], mbar.nan_if_rounding(value_error[:rungs], value[:rungs], betas)
+    return TwoLegs(value, value_error, of_legs, float(error))
 
 
 def _pooled(

@@ -10,7 +10,8 @@ from typing import Any
 from jaxmaxent import memory
 
 FORMAT = "jaxmaxent-run"
-# Version 5 brought the second leg, version 4 the names `swap_acceptance` and "slot". Runs of version 1 had one rung and no diagnostics.
+# Version 5 brought the second leg, version 4 the names `swap_acceptance` and "slot". Runs of version 1 had one rung and
+# no diagnostics.
 FORMAT_VERSION = 5
 
 

@@ -77,7 +77,8 @@ SCHEMA: dict[str, Attribute] = {
         "tokens of the last sequence",
         "anchor slot chain position",
         "token",
-        "There is one slot per rung of both legs, then one for each further replica at the target. `sample(..., start=run)` goes on from there.",
+        "There is one slot per rung of both legs, then one for each further replica at the target. "
+        "`sample(..., start=run)` goes on from there.",
     ),
     "draws": Attribute(
         "tokens of the stored draws", "anchor rung draw chain position", "token", "None if no draws were stored."

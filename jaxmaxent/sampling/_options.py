@@ -276,8 +276,8 @@ def _reference_rungs(given: Any, start: Any, anchor_chains: int, *, placed: bool
     rungs = checks.integer("reference_rungs", given, at_least=0, at_most=MOST_RUNGS)
     if rungs and not (placed and anchor_chains):
         raise ValueError(
-            f"reference_rungs must be 0 without anchor-start chains, which teach the reference, or with a ladder that is "
-            f"given or None; got {rungs}"
+            f"reference_rungs must be 0 without anchor-start chains, which teach the reference, and with a ladder that "
+            f"is given or None, got {rungs}"
         )
     return rungs
 

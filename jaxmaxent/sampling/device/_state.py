@@ -190,7 +190,7 @@ def _of_slots(
     if not program.has_reference:
         return betas, jnp.broadcast_to(mu, (len(betas), len(mu)))
     share = jnp.concatenate([jnp.zeros_like(ladder.betas), ladder.shares, jnp.zeros(extra, betas.dtype)])[:, None]
-    return betas, jnp.concatenate([(1 - share) * mu[:-1], share], axis=1)
+    return betas, jnp.concatenate([(1 - share) * mu[None, :-1], share], axis=1)
 
 
 def in_slot(setup: Setup, slot: Int[Array, ""]) -> Ensemble:
