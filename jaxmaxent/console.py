@@ -105,7 +105,7 @@ class _Bars:
         return False
 
     def fileno(self) -> int:
-        """Return the file descriptor, from which tqdm finds the width of a terminal; OSError if there is none."""
+        """Return the file descriptor, which tells tqdm the width of a terminal; raise an error if there is none."""
         return sys.stderr.fileno()
 
 
