@@ -2,12 +2,12 @@
 
     JAXMAXENT_DATA=... python benchmarks/convergence.py --model MODEL [--anchors 0 1 2] [--beta 100] [--out FOLDER]
 
-MODEL is a folder that `jaxmaxent train` wrote, for example through benchmarks/ctcf.py. Each anchor is
-sampled until every letter frequency, the energy and the GC count have R-hat ≤ 1.01 and an effective sample size ≥ 400.
---second adds a run with another seed on the same ladder, and prints the share of all frequencies that agree.
---published adds the published protocol (one β, 50 chains at the anchor, 10,000 steps, no burn-in), and prints its
-diagnostics and its distance from the converged frequencies. Each run is saved below --out. --overhead only measures
-the time that statistics and swaps add to the kernel.
+MODEL is a folder that `jaxmaxent train` wrote, for example through benchmarks/ctcf.py. Each anchor is sampled until
+every letter frequency, the energy and the GC count have R-hat ≤ 1.01 and an effective sample size ≥ 400. --second adds
+a run with another seed on the same ladder, and prints the share of all frequencies that agree. --published adds the
+published protocol (one β, 50 chains at the anchor, 10,000 steps, no burn-in), and prints its diagnostics and its
+distance from the converged frequencies. Each run is saved below --out. --overhead only measures the time that
+statistics and swaps add to the kernel.
 """
 
 import argparse

@@ -4,10 +4,9 @@
 
 It runs on the device that JAX finds. For each network of benchmarks/networks.py, with random weights, it measures the
 whole single-site kernel with full and with incremental evaluation. Numbers are float32, with matrix products at
-precision "highest", which the package asks for, and at the "default" of the device. The number of
-chains is doubled until two doublings in a row gain less than 5 % (another program may disturb one of them), or until
-the chains do not fit into memory.
-If both precisions give the same energies bit by bit, as on CPUs, only one is measured.
+precision "highest", which the package asks for, and at the "default" of the device. The number of chains is doubled
+until two doublings in a row gain less than 5 % (another program may disturb one of them), or until the chains do not
+fit into memory. If both precisions give the same energies bit by bit, as on CPUs, only one is measured.
 
 Figures are the median of three rounds. FLOPs are compared with those of a large matrix product of the same precision,
 bytes of cache with those of a large copy. `sample` warns of noisy energies if β times their noise exceeds 0.1. So the

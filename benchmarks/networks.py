@@ -1,8 +1,7 @@
 """Published architectures with random weights, as pure functions of their weights and one one-hot sequence.
 
 The savings of incremental evaluation depend on the architecture alone. Each network ends with its last hidden layer,
-which is the representation. Batch norm works as in inference; its statistics
-are part of the weights.
+which is the representation. Batch norm works as in inference; its statistics are part of the weights.
 """
 
 from collections.abc import Callable

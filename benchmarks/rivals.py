@@ -22,9 +22,9 @@ however long they run. ESS per second counts all seconds of sampling, including 
 
 --minutes also measures the time until every letter frequency, the energy and the GC count have R-hat ≤ 1.01 and bulk
 ESS ≥ 400, without compiling. The published sampler is checked each time its draws have grown by 10 %: first all of
-them, then their second half. It stops when either has converged. Letters that it has not seen are not checked.
-Parallel tempering is checked as `sample` does it, at every rung. The table then gives the distance of the frequencies
-from those of another converged run.
+them, then their second half. It stops when either has converged. Letters that it has not seen are not checked. Parallel
+tempering is checked as `sample` does it, at every rung. The table then gives the distance of the frequencies from those
+of another converged run.
 """
 
 import argparse

@@ -24,8 +24,8 @@ Methods that give one number per letter and position can only add these numbers,
 Scores are judged by AUROC against the rule, over the 6 inputs that differ in one letter, the 9 that differ in both, and
 all 15; mean over anchors. "rule" counts the networks in which, for each of the 16 anchors, inputs of its class have a
 higher mean score than others. "agree" is the correlation of the 15 scores between two networks, mean over anchors and
-pairs of networks. "map" is the same correlation for the numbers in the picture of a method, those of the 6 letters
-that the anchor does not have. "least" is "agree" for the two networks that differ most.
+pairs of networks. "map" is the same correlation for the numbers in the picture of a method, those of the 6 letters that
+the anchor does not have. "least" is "agree" for the two networks that differ most.
 """
 
 import argparse

@@ -7,10 +7,9 @@ that measure their accuracy. Saved networks are read without pickle.
     models.save(network, "model")
     ensemble = jme.Ensemble.create(models.representation(models.load("model")), tokens[0], beta=100.0)
 
-Other networks need one line of code:
-`Representation(lambda params, x: module.apply(params, x[None])[0], variables)` for a Flax linen module,
-`Representation(lambda params, x: function(x), None)` for a plain function. Keep the function and
-reuse it, because a new lambda is compiled again.
+Other networks need one line of code: `Representation(lambda params, x: module.apply(params, x[None])[0], variables)`
+for a Flax linen module, `Representation(lambda params, x: function(x), None)` for a plain function. Keep the function
+and reuse it, because a new lambda is compiled again.
 """
 
 import importlib
