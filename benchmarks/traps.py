@@ -1,11 +1,11 @@
-"""Verdicts on traps: ensembles whose weight lies where chains from the background never arrive, known by counting.
+"""Test the verdicts on traps: ensembles with most of their weight where chains from the background never arrive.
 
     python benchmarks/traps.py [--seeds 10] [--chains 1 2 8] [--steps 20000]
 
 A motif of k letters stands at the start of the anchor, and the other positions are free. E is the number of mismatches
-with the motif, cut off at `most`, divided by `most`. In the graded traps the number of G's behind the motif also counts
-a little. There are C(k, j) 3^j 4^(L − k) sequences with j mismatches, so ⟨E⟩ and log Z are known. A run is wrong if it
-is reported as converged and its mean energy is more than 5 standard errors from the exact one.
+with the motif, at most `most`, divided by `most`. In the graded traps the number of G's behind the motif also has a
+small weight. There are C(k, j) 3^j 4^(L − k) sequences with j mismatches, so ⟨E⟩ and log Z are known. A run is wrong
+if it is reported as converged and its mean energy is more than 5 standard errors from the exact one.
 """
 
 import argparse

@@ -20,14 +20,14 @@ from jaxmaxent.models import load
 from jaxmaxent.results import Run
 from jaxmaxent.sampling import MOST_RUNGS, Options, Precision, group_size, prepare
 
-_MOST_SECONDS = 1e12  # so that its product with the number of sequences is finite
+_MOST_SECONDS = 1e12  # a limit, so that its product with the number of sequences is finite
 AUTO = "auto"
 
 
 def run(options: InterpretOptions) -> Run:
     """Sample around every sequence, write the output folder, and return the run.
 
-    With the β "auto" every sequence has its own, see `analysis.auto_beta`.
+    If β is "auto", `analysis.auto_beta` chooses it for each sequence.
     """
     until = _until(options)
     checks.random_key(options.seed)
@@ -46,7 +46,7 @@ def run(options: InterpretOptions) -> Run:
 
 
 def finish(job: Job, *, begun_here: bool, force: bool = False, progress: bool = True) -> Run:
-    """Do the rest of a job, write its output and delete the job."""
+    """Do the remaining work of a job, write its output and delete the job."""
     with job.kept(begun_here=begun_here):
         result = job.sampled(progress=progress)
         force, notes = force or job.settings.force, {"job": job.identifier}
@@ -54,7 +54,7 @@ def finish(job: Job, *, begun_here: bool, force: bool = False, progress: bool = 
             missed = write(result, job.anchors, folder, job.settings, progress=progress)
         try:
             job.remove()
-        except ValueError as error:  # the result is written, whatever is left of the job
+        except ValueError as error:  # no failure: the result is written, and only files of the job are left
             say(error)
     for sentence in missed:
         say(sentence)
@@ -65,7 +65,7 @@ def finish(job: Job, *, begun_here: bool, force: bool = False, progress: bool = 
 
 
 def _until(options: InterpretOptions) -> Precision | None:
-    """Return the precision that ends the sampling; None if it ends after a number of steps."""
+    """Return the precision at which sampling ends; None if it ends after a number of steps."""
     given = {name: value for name, value in values(options, StoppingOptions).items() if value is not None}
     if options.steps is not None and given:
         name, value = next(iter(given.items()))
@@ -82,11 +82,11 @@ def _until(options: InterpretOptions) -> Precision | None:
 
 
 class _Asked(Exception):
-    """Raised to end a block that only asks whether a folder could be made."""
+    """Ends a block whose only purpose is to check that a folder can be made."""
 
 
 def check_output(out: str, *, force: bool) -> None:
-    """Raise ValueError now if the output could not be written at the end."""
+    """Raise ValueError before sampling begins if the output cannot be written at the end."""
     with contextlib.suppress(_Asked), new_folder(out, kind=OUTPUT, force=force):
         raise _Asked
 
@@ -94,7 +94,7 @@ def check_output(out: str, *, force: bool) -> None:
 def _settings(
     options: InterpretOptions, ensemble: Ensemble, until: Precision | None, found: AutoBeta | None
 ) -> JobSettings:
-    """Return the options with every default filled in and checked as `sample` does, and the size of a group."""
+    """Return the settings of a job: the options with every default filled in, checked, and the size of a group."""
     ladder = "auto"
     if options.rungs is not None:
         ladder = checks.integer("rungs", options.rungs, at_least=1, at_most=MOST_RUNGS)

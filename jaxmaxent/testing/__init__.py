@@ -1,6 +1,6 @@
-"""Checks for people who write their own rule or evaluator: the suite that those of this package pass.
+"""Checks for people who write their own rule or evaluator. The rules and evaluators of this package pass them too.
 
-They enumerate small ensembles, of up to some thousands of sequences, and raise AssertionError for what is wrong.
+The checks enumerate small ensembles, of up to a few thousand sequences. They raise AssertionError if one fails.
 """
 
 from jaxmaxent.testing._enumeration import distribution as distribution
