@@ -1,4 +1,4 @@
-"""`jaxmaxent demo`: train, interpret and solve for μ on sequences made on the spot."""
+"""`jaxmaxent demo`: train, interpret and solve for μ on generated sequences."""
 
 from __future__ import annotations
 
