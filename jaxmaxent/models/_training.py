@@ -82,7 +82,7 @@ def train(
     both_strands: bool = False,
     progress: bool = True,
 ) -> TrainResult:
-    """Train a new network with AdamW on the cross-entropy, and keep the weights of the epoch that validates best.
+    """Train a new network with AdamW on the cross-entropy, and keep the weights of the best epoch in validation.
 
     The same key, data and machine give bitwise the same weights.
 
@@ -97,7 +97,7 @@ def train(
         architecture: the architecture of the new network.
         tokens: training sequences, shape [n, length].
         labels: class of each sequence, 0 to units − 1, shape [n]. Every class must be present.
-        validation: (tokens, labels) that decide which epoch is best. None sets a part of the training sequences aside.
+        validation: (tokens, labels) for choosing the best epoch. None sets a part of the training sequences aside.
         validation_fraction: the size of that part. It is the same fraction of every class and is not trained on.
         epochs: passes over the training sequences. The learning rate has fallen to 0 at the end of the last one.
         batch_size: sequences per step, at most the number of training sequences. Each epoch leaves out a random
@@ -108,9 +108,8 @@ def train(
         patience: stop after this many epochs without a better one.
         class_weights: weight of each class in the loss, or "balanced" for weights in proportion to 1 / frequency. They
             are scaled so that the mean over the training sequences is 1.
-        both_strands: train on the reverse complement of every sequence as well, under the same label. If the features
-            may stand on either strand, this doubles the information in a small table. Validation sequences are used as
-            they are.
+        both_strands: train on the reverse complement of every sequence as well, with the same label. This helps if the
+            table is small and the features may be on either strand. Validation sequences are used as they are.
         progress: show a bar over the epochs.
 
     Returns:

@@ -33,8 +33,8 @@ SCHEMA: dict[str, Attribute] = {
     "anchors": Attribute("tokens of the anchor", "anchor position", "token"),
     "beta": Attribute("β, increasing", _RUNG, "1/E"),
     "mu": Attribute("μ of the field", "anchor field"),
-    "converged": Attribute("True if everything wanted was reached at every rung", "anchor"),
-    "outcomes": Attribute("a sentence per anchor with the reason, or the estimates that are missing and where"),
+    "converged": Attribute("True if the wanted precision was reached at every rung", "anchor"),
+    "outcomes": Attribute("a sentence per anchor that gives the verdict on convergence and the reason"),
     "frequencies": Attribute("frequency of the letter at the position", _LETTER),
     "frequency_errors": Attribute("standard error of the frequency", _LETTER),
     "frequency_rhat": Attribute("rank-normalized split R-hat of the frequency", _LETTER),
@@ -50,7 +50,7 @@ SCHEMA: dict[str, Attribute] = {
     "field_rhat": Attribute("R-hat of the count", _FIELD),
     "field_ess": Attribute("bulk effective sample size of the count", _FIELD),
     "acceptance": Attribute(
-        "share of the proposals that changed a sequence", _RUNG, remark="NaN where β = 0 is drawn."
+        "share of the proposals that changed a sequence", _RUNG, remark="NaN at β = 0 if it is drawn exactly."
     ),
     "swap_acceptance": Attribute("mean acceptance probability of swaps of the rungs k and k + 1", "anchor pair"),
     "arrivals": Attribute("number of sequences that came from the first rung to the target", "anchor"),
