@@ -89,8 +89,8 @@ class ResolutionCurve(NamedTuple):
 def auto_beta(ensemble: Ensemble) -> AutoBeta:
     """Choose a β for every anchor without sampling, by `beta_by_median`; the reasons also give `beta_by_acceptance`.
 
-    The rule of the median is used for two reasons. It always has an answer, and mutants at nearly the same distance as
-    the anchor do not change it. Such mutants raise the mean acceptance. As their share approaches 0.1, β by acceptance
+    The rule of the median is used for two reasons. It always has an answer, and mutants whose distance from the anchor
+    is nearly 0 hardly change it. Such mutants raise the mean acceptance. As their share approaches 0.1, β by acceptance
     grows without bound, and no longer describes the letters that matter to the network. The distances of mutants differ
     between anchors, so each anchor has its own β. At the β of either rule most changes of a single letter are refused;
     it is well above the β at which ⟨E⟩ falls most steeply. A run at this β also gives the results at all smaller β's of

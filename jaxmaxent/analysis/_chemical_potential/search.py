@@ -113,7 +113,7 @@ class Search:
         return (worst / self.tolerance) ** 2 - 1 if math.isfinite(worst) else math.inf
 
     def give_up(self, steps: int) -> None:
-        """Give up after so many steps and say what is missing."""
+        """End the search after so many steps, with an outcome that names the reason."""
         if not self.open:
             return
         if self.root is not None:
