@@ -1,8 +1,8 @@
 """Resolution: the choice of β.
 
-β sets how near a sequence must come to count as equal to the anchor. Two common rules use the anchor's single-letter
-mutants only, so they cost a few hundred evaluations. A wanted mean distance ⟨E⟩ is the constraint of the maximum
-entropy formulation itself, and is found on the ladder of a run.
+β determines how close to the anchor a sequence must be to count as equal to it. Two common rules use the anchor's
+single-letter mutants only, so they cost a few hundred evaluations. In the maximum entropy formulation the constraint is
+the mean distance ⟨E⟩; the β of a wanted ⟨E⟩ is found on the ladder of a run.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class AutoBeta(NamedTuple):
 
 
 class ResolutionCurve(NamedTuple):
-    """The changes along the ladder of one anchor, from coarse to fine.
+    """Energy, information and other quantities along the ladder of one anchor, from small to large β.
 
     Attributes:
         beta: β, shape [rungs].
@@ -64,7 +64,7 @@ class ResolutionCurve(NamedTuple):
         energy_error: its standard error.
         information: bits of all positions added up, shape [rungs].
         information_error: the sum of their standard errors, an upper bound of the standard error.
-        acceptance: share of the proposals that changed a sequence, shape [rungs]; NaN where β = 0 is drawn.
+        acceptance: share of the proposals that changed a sequence, shape [rungs]; NaN at β = 0 if it is drawn exactly.
         swap_acceptance: mean acceptance probability of swaps of neighboring rungs, shape [rungs − 1].
         heat_capacity: β² Var E, shape [rungs].
         heat_capacity_error: its standard error.
@@ -89,17 +89,18 @@ class ResolutionCurve(NamedTuple):
 def auto_beta(ensemble: Ensemble) -> AutoBeta:
     """Choose a β for every anchor without sampling, by `beta_by_median`; the reasons also give `beta_by_acceptance`.
 
-    Of the two rules that of the median is taken. It always has an answer, and mutants that the network hardly sees do
-    not move it. They raise the mean acceptance, so β by acceptance grows without bound as their share approaches 0.1,
-    and no longer describes the letters that the network does see. The distances of mutants differ between anchors, so
-    each anchor has its own β. Both rules give β's at which most single changes are refused, well past the steepest fall
-    of ⟨E⟩. Every coarser β comes with the ladder of a run at this one.
+    The rule of the median is used for two reasons. It always has an answer, and mutants whose distance from the anchor
+    is nearly 0 hardly change it. Such mutants raise the mean acceptance. As their share approaches 0.1, β by acceptance
+    grows without bound, and no longer describes the letters that matter to the network. The distances of mutants differ
+    between anchors, so each anchor has its own β. At the β of either rule most changes of a single letter are refused;
+    it is well above the β at which ⟨E⟩ falls most steeply. A run at this β also gives the results at all smaller β's of
+    its ladder.
 
     Args:
         ensemble: one anchor or several; its own β is ignored.
 
     Raises:
-        ValueError: if an anchor has no single-letter mutant that the network sees.
+        ValueError: if the network distinguishes no single-letter mutant from its anchor.
     """
     energies = mutant_energies(ensemble)
     median, beta = _medians(energies, _SURVIVAL)
@@ -131,16 +132,17 @@ def beta_by_acceptance(ensemble: Ensemble, target: float = _ACCEPTANCE) -> Float
 
 
 def beta_by_median(ensemble: Ensemble, survival: float = _SURVIVAL) -> Float[np.ndarray, " anchors"]:
-    """Return −ln(survival) over the median distance of single-letter mutants that the network sees; shape [anchors].
+    """Return −ln(survival) over the median distance of single-letter mutants with E > 0; shape [anchors].
 
-    At this β half of them are accepted from the anchor with a chance of at most `survival`.
+    At this β half of these mutants have an acceptance probability of at most `survival`, from the anchor and without
+    fields.
 
     Args:
         ensemble: one anchor or several; its own β is ignored.
-        survival: that chance, between 0 and 1.
+        survival: that probability, between 0 and 1.
 
     Raises:
-        ValueError: if the chance is out of range, or an anchor has no mutant that the network sees.
+        ValueError: if the probability is out of range, or the network distinguishes no mutant from its anchor.
     """
     survival = checks.number("survival", survival, above=0, below=1)
     return _medians(mutant_energies(ensemble), survival)[1]
@@ -149,7 +151,7 @@ def beta_by_median(ensemble: Ensemble, survival: float = _SURVIVAL) -> Float[np.
 def beta_at_energy(run: Run, energy: float, *, anchor: int = 0) -> Resolution:
     """Return the β at which ⟨E⟩ is `energy`, from the ladder of a run.
 
-    Between rungs ⟨E⟩ is estimated from the draws of all of them by MBAR, which adds no other error.
+    Between rungs ⟨E⟩ is estimated by MBAR from the draws of all rungs, without an error of interpolation.
 
     Args:
         run: a run with a ladder.

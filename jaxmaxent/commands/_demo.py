@@ -1,4 +1,4 @@
-"""`jaxmaxent demo`: make sequences, train on them, interpret some, and solve for μ."""
+"""`jaxmaxent demo`: train, interpret and solve for μ on generated sequences."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ def _checked(labels: Any, scores: Any) -> tuple[np.ndarray, np.ndarray]:
 def predict(
     network: Network, tokens: Int[np.ndarray, "n length"], batch_size: int = 1024
 ) -> Float[np.ndarray, "n units"]:
-    """Return the probabilities of the classes. Dropout is off, even if the network is in training mode.
+    """Return the probabilities of the classes, without dropout in either mode of the network.
 
     Args:
         network: a network of this package.

@@ -38,7 +38,7 @@ def representation(network: Network) -> Representation:
         Representation(lambda params, x: function(x), None)                             # a plain function
 
     Args:
-        network: the network. Dropout is off in the result, even if the network is in training mode.
+        network: the network, in training or evaluation mode. Dropout is always off in the result.
 
     Returns:
         a `Representation` with the fields

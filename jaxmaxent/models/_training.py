@@ -82,7 +82,7 @@ def train(
     both_strands: bool = False,
     progress: bool = True,
 ) -> TrainResult:
-    """Train a new network with AdamW on the cross-entropy, and keep the weights of the best epoch on validation.
+    """Train a new network with AdamW on the cross-entropy, and keep the weights of the best epoch in validation.
 
     The same key and data on the same machine give the same weights, bit by bit.
 
@@ -97,8 +97,8 @@ def train(
         architecture: the architecture of the new network.
         tokens: training sequences, shape [n, length].
         labels: class of each sequence, 0 to units − 1, shape [n]. Every class must be present.
-        validation: (tokens, labels) that decide which epoch is best. None takes a part of the training sequences.
-        validation_fraction: the fraction of every class in that part. The network is not trained on it.
+        validation: (tokens, labels) for choosing the best epoch. None sets a part of the training sequences aside.
+        validation_fraction: the size of that part. It is the same fraction of every class and is not trained on.
         epochs: passes over the training sequences. The learning rate has fallen to 0 at the end of the last one.
         batch_size: sequences per step, at most the number of training sequences. Each epoch uses whole batches only,
             and leaves out some random sequences if the number is not a multiple.
@@ -108,8 +108,8 @@ def train(
         patience: stop after this number of epochs in a row without a better one.
         class_weights: weight of each class in the loss, or "balanced" for weights in proportion to 1 / frequency. They
             are scaled so that the mean over the training sequences is 1.
-        both_strands: also train on the reverse complement of every sequence, with the same label. This helps with small
-            tables if the patterns to learn may be on either strand. Validation sequences are used as they are.
+        both_strands: train on the reverse complement of every sequence as well, with the same label. This helps if the
+            table is small and the features may be on either strand. Validation sequences are used as they are.
         progress: show a bar over the epochs.
 
     Returns:

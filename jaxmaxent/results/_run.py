@@ -29,12 +29,13 @@ class Run:
     rung.
 
     Standard errors are those of Monte Carlo, from batch means and the spread between chains. At the target every chain
-    has several replicas (`target_replicas`), which all count. Of single states there, `energies`, `counts` and `draws`
-    keep those of one replica, a random one each time.
+    has several replicas (`target_replicas`), which all count. `energies`, `counts` and `draws` hold the states of one
+    replica of each chain, which is chosen at random each time.
 
     If a letter was never or always seen at a rung, its R-hat is NaN. Its effective sample size then comes from a lower
-    rung at which the letter varied. It is the number of sequences that came from there to the target, or the smallest
-    effective sample size there, whichever is smaller. It is 0 without a ladder. Held positions have no R-hat.
+    rung at which the letter varied. It is the number of sequences that came from that rung to the target, or the
+    smallest effective sample size at that rung, whichever is smaller. It is 0 without a ladder. Fixed positions have no
+    R-hat.
 
     Attributes:
         names: names of the anchors.
@@ -43,8 +44,8 @@ class Run:
         anchors: tokens of the anchor, shape [anchor, position].
         beta: β, increasing, shape [anchor, rung], in units of 1/E.
         mu: μ of the field, shape [anchor, field].
-        converged: True if everything wanted was reached at every rung, shape [anchor].
-        outcomes: a sentence per anchor with the reason, or the estimates that are missing and where.
+        converged: True if the wanted precision was reached at every rung, shape [anchor].
+        outcomes: a sentence per anchor that gives the verdict on convergence and the reason.
         frequencies: frequency of the letter at the position, shape [anchor, rung, position, letter].
         frequency_errors: standard error of the frequency, shape [anchor, rung, position, letter].
         frequency_rhat: rank-normalized split R-hat of the frequency, shape [anchor, rung, position, letter].
@@ -59,7 +60,8 @@ class Run:
         field_variance: variance of the count over the draws, which is d⟨N⟩/dμ, shape [anchor, rung, field].
         field_rhat: R-hat of the count, shape [anchor, rung, field].
         field_ess: bulk effective sample size of the count, shape [anchor, rung, field].
-        acceptance: share of the proposals that changed a sequence, shape [anchor, rung]. NaN where β = 0 is drawn.
+        acceptance: share of the proposals that changed a sequence, shape [anchor, rung]. NaN at β = 0 if it is drawn
+            exactly.
         swap_acceptance: mean acceptance probability of swaps of the rungs k and k + 1, shape [anchor, pair].
         arrivals: number of sequences that came from the first rung to the target, shape [anchor].
         round_trips: number of these sequences that came back to the first rung, shape [anchor].
@@ -213,8 +215,8 @@ class Run:
         for `arviz.summary`, `arviz.ess` or `arviz.plot_trace`. If draws were stored, the group `draws` has `token`,
         shape [chain, draw, position], the index of each letter in `letters`, and `distance`, shape [chain, draw], the
         number of positions that differ from the anchor. These draws are not those of `energy`, because letters and
-        energies are kept at different steps. A token names a letter and is no number: ask for R-hat of `distance` or
-        of `token == k`. The group `constant_data` has the anchor's tokens.
+        energies are kept at different steps. A token is the index of a letter and not a quantity, so compute R-hat of
+        `distance` or of `token == k`. The group `constant_data` has the anchor's tokens.
 
         Args:
             anchor: index of the anchor.

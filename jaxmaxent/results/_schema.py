@@ -37,8 +37,8 @@ SCHEMA: dict[str, Attribute] = {
         "frequency of the letter in the reference", "anchor position letter", remark="NaN without a second leg."
     ),
     "reference_share": Attribute("share of the reference at the rung beyond the target, up to 1", "anchor beyond"),
-    "converged": Attribute("True if everything wanted was reached at every rung", "anchor"),
-    "outcomes": Attribute("a sentence per anchor with the reason, or the estimates that are missing and where"),
+    "converged": Attribute("True if the wanted precision was reached at every rung", "anchor"),
+    "outcomes": Attribute("a sentence per anchor that gives the verdict on convergence and the reason"),
     "frequencies": Attribute("frequency of the letter at the position", _LETTER),
     "frequency_errors": Attribute("standard error of the frequency", _LETTER),
     "frequency_rhat": Attribute("rank-normalized split R-hat of the frequency", _LETTER),
@@ -54,7 +54,7 @@ SCHEMA: dict[str, Attribute] = {
     "field_rhat": Attribute("R-hat of the count", _FIELD),
     "field_ess": Attribute("bulk effective sample size of the count", _FIELD),
     "acceptance": Attribute(
-        "share of the proposals that changed a sequence", _RUNG, remark="NaN where β = 0 is drawn."
+        "share of the proposals that changed a sequence", _RUNG, remark="NaN at β = 0 if it is drawn exactly."
     ),
     "swap_acceptance": Attribute("mean acceptance probability of swaps of the rungs k and k + 1", "anchor pair"),
     "reference_swap_acceptance": Attribute(
