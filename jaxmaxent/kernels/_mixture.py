@@ -112,7 +112,7 @@ class MixtureKernel(NamedTuple):
         """Draw the number of a rule, and what all chains share under each of the rules."""
         key_rule, *keys = jax.random.split(key, 1 + len(self.kernels))
         chosen = jax.random.choice(key_rule, len(self.kernels), p=self.probabilities)
-        # Sums of more than seven probabilities may be rounded so that a rule without a share has a little of it.
+        # A device may add up the probabilities in an order whose rounding leaves something to a rule without a share.
         chosen = jnp.where(self.probabilities[chosen] > 0, chosen, jnp.argmax(self.probabilities))
         return chosen, tuple(kernel.where(k) for kernel, k in zip(self.kernels, keys, strict=True))
 
