@@ -392,7 +392,7 @@ def steps(ensemble, rule, tokens, keys):
 
 @pytest.mark.parametrize("rule", [*RULES, *MIXTURES])
 def test_steps_follow_the_matrix(rule, x64):
-    problem, x = PROBLEMS["dna-fields"], 27
+    problem, x = PROBLEMS["dna-fields"], 45  # four letters; every rule refuses some of its proposals there
     ensemble = problem.ensemble()
     keys = jax.random.split(jax.random.key(5), 20_000)
     tokens = jnp.asarray(problem.states[x], jnp.int32)
