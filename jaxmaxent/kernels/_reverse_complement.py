@@ -14,7 +14,7 @@ from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.evaluate import Edit, read
 from jaxmaxent.kernels._metropolis import State, Unlearned
 from jaxmaxent.kernels._rule_dataclass import rule_dataclass
-from jaxmaxent.kernels._window import Window, draw_window, ring_of
+from jaxmaxent.kernels._window import MovableWindow, draw_window, ring_of
 
 
 @rule_dataclass
@@ -50,7 +50,7 @@ class ReverseComplement(Unlearned):
     def __post_init__(self) -> None:
         checks.integer("width", self.width, at_least=2)
 
-    def where(self, key: Key[Array, ""], ensemble: Ensemble) -> Window:
+    def where(self, key: Key[Array, ""], ensemble: Ensemble) -> MovableWindow:
         """Draw a window."""
         if ensemble.alphabet.complements is None:
             raise ValueError(
@@ -58,7 +58,7 @@ class ReverseComplement(Unlearned):
             )
         return draw_window(key, ensemble, self.width)
 
-    def what(self, key: Key[Array, ""], state: State, where: Window, ensemble: Ensemble) -> Edit:
+    def what(self, key: Key[Array, ""], state: State, where: MovableWindow, ensemble: Ensemble) -> Edit:
         """Return the edit that reverses and complements the letters at the movable positions of the window."""
         del key
         letters = read(state.tokens, where.start, len(where.inside))[0]

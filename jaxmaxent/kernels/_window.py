@@ -11,7 +11,7 @@ from jaxtyping import Array, Bool, Int, Key
 from jaxmaxent.ensembles import Ensemble
 
 
-class Window(NamedTuple):
+class MovableWindow(NamedTuple):
     """A window of adjacent positions, as the part of an edit of fixed size in which it lies.
 
     Attributes:
@@ -37,7 +37,7 @@ class Ring(NamedTuple):
     members: Int[Array, " size"]
 
 
-def draw_window(key: Key[Array, ""], ensemble: Ensemble, most: int) -> Window:
+def draw_window(key: Key[Array, ""], ensemble: Ensemble, most: int) -> MovableWindow:
     """Draw a window: its width uniform from 2 to `most`, then its start uniform among those inside the sequence.
 
     A sequence shorter than `most` cuts it; the window of a single position is that position.
@@ -49,7 +49,7 @@ def draw_window(key: Key[Array, ""], ensemble: Ensemble, most: int) -> Window:
     start = jnp.minimum(first, length - most)
     positions = start + jnp.arange(most, dtype=start.dtype)
     movable = (positions[:, None] == ensemble.movable[None]).any(-1)
-    return Window(start[None], movable & (positions >= first) & (positions < first + width))
+    return MovableWindow(start[None], movable & (positions >= first) & (positions < first + width))
 
 
 def ring_of(inside: Bool[Array, " size"]) -> Ring:

@@ -22,7 +22,7 @@ from jaxmaxent.kernels import (
     build,
     rule_dataclass,
 )
-from jaxmaxent.kernels._window import Window
+from jaxmaxent.kernels._window import MovableWindow
 from jaxmaxent.testing import check_rule
 from jaxmaxent.testing._programs import chi_square
 from jaxmaxent.testing._rule import proposed
@@ -69,7 +69,7 @@ def window(first, width, most):
     """A window as the rules draw it, for sequences of seven letters with position 3 held."""
     start = min(first, 7 - most)
     at = start + np.arange(most)
-    return Window(jnp.array([start], jnp.int32), jnp.asarray((at != 3) & (at >= first) & (at < first + width)))
+    return MovableWindow(jnp.array([start], jnp.int32), jnp.asarray((at != 3) & (at >= first) & (at < first + width)))
 
 
 @functools.cache
