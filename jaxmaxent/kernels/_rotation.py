@@ -65,9 +65,9 @@ class Rotation(Unlearned):
         places = jnp.arange(len(where.inside))
         ring = ring_of(where.inside)
         amount = 1 + jax.random.randint(key, (), 0, jnp.maximum(ring.size - 1, 1))
-        source = ring.members[(ring.rank - amount) % jnp.maximum(ring.size, 1)]
+        origin = ring.members[(ring.rank - amount) % jnp.maximum(ring.size, 1)]
         letters = read(state.tokens, where.start, len(places))[0]
-        return Edit(where.start, letters[jnp.where(where.inside, source, places)][None])
+        return Edit(where.start, letters[jnp.where(where.inside, origin, places)][None])
 
     def correction(self, state: State, edit: Edit, patch: Any, ensemble: Ensemble) -> Float[Array, ""]:
         """Return 0: the proposal is symmetric."""
