@@ -20,7 +20,7 @@ TINY = [
     Motif(7, 0.1, 5, 3),
     Motif(5, 0.9, 5, 2),
     Motif(7, 0.6, 4, 1, graded=True),
-    Motif(6, 0.01, 3, 2, graded=True),
+    Motif(6, 0.05, 3, 2, graded=True),
     Two(6, 0.5, 4, 0.1),
     Two(7, 0.9, 6, 0.3),
     Two(5, 0.1, 5, 0.05),
