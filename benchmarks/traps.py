@@ -16,8 +16,9 @@ Converged runs are judged at the target. A run is right if all of this holds:
 - letters: so is the frequency of every letter that tells whether the motif was found.
 
 A difference below the rounding of single precision counts as 0, and an unknown error as 0. A converged run that is not
-right is a false convergence. Errors are themselves estimated, so that a few differences beyond 5 of them come by chance;
-the last line says how many were to be expected, at most, from errors with (chains − 1) degrees of freedom.
+right is a false convergence. Errors are themselves estimated, so a few differences are beyond 5 of them by chance. The
+last line says how many were to be expected, at most, from errors with (chains − 1) degrees of freedom; those of a single
+chain are taken to have one.
 """
 
 import argparse
@@ -56,7 +57,9 @@ class Verdict(NamedTuple):
 
     @property
     def words(self) -> str:
-        return f"{'converged' if self.converged else 'open'}, {' and '.join(self.wrong) + ' wrong' if self.wrong else 'right'}"
+        """Return what the run says of itself, and whether it is right."""
+        judgement = f"wrong ({', '.join(self.wrong)})" if self.wrong else "right"
+        return f"{'converged' if self.converged else 'not converged'}, {judgement}"
 
     @property
     def false(self) -> bool:
@@ -73,16 +76,15 @@ def verdict(run: jme.Run, exact: Exact, watched: np.ndarray) -> Verdict:
     # Written so that an estimate that is NaN is wrong.
     holds = {"energy": energy <= ERRORS, "far": near, "log Z": log_z <= ERRORS, "letters": letters <= ERRORS}
     wrong = tuple(name for name, right in holds.items() if not right)
-    return Verdict(bool(run.converged[0]), wrong, (float(energy), float(log_z), float(letters)), 2 + watched.sum())
+    return Verdict(bool(run.converged[0]), wrong, (float(energy), float(log_z), float(letters)), 2 + int(watched.sum()))
 
 
 def in_errors(estimate, exact, error) -> np.ndarray:
     """Return |estimate − exact| in standard errors: 0 within rounding, infinity if the error is unknown or too 0."""
     difference = np.abs(np.asarray(estimate, float) - exact)
-    error = np.nan_to_num(np.asarray(error, float), nan=0.0)
+    known = np.where(np.isfinite(error), error, 0.0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.where(difference <= ROUNDING * np.maximum(1, np.abs(exact)), 0.0, difference / error)
-    return ratio
+        return np.where(difference <= ROUNDING * np.maximum(1, np.abs(exact)), 0.0, difference / known)
 
 
 def sampled(trap: Trap, chains: int, seed: int, steps: int) -> jme.Run:
