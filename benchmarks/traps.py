@@ -17,7 +17,7 @@ Converged runs are judged at the target. A run is right if all of this holds:
 
 A difference below the rounding of single precision counts as 0, and an unknown error as 0. A converged run that is not
 right is a false convergence. Errors are themselves estimated, so a few differences are beyond 5 of them by chance. The
-last line says how many were to be expected, at most, from errors with (chains − 1) degrees of freedom; those of a single
+last line says how many to expect, at most, from errors with (chains − 1) degrees of freedom; those of a single
 chain are taken to have one.
 """
 
