@@ -10,12 +10,13 @@ the target and at two rungs in the middle. An error that is itself estimated giv
 replaced by the quantile z of the normal distribution at the same probability. If the errors are right, then
 
 - the mean square of z is 1,
-- its mean (the bias) is 0; for frequencies only those of the anchor's letters count, as the letters of a position cancel,
+- its mean (the bias) is 0; of frequencies only the anchor's letters count there, as the letters of a position cancel,
 - 95 % of all |z| are at most 1.96.
 
-Values of one run hang together, so "±" comes from the spread between runs. Errors that are NaN give no z; their share is
-printed. Errors of 0 with a wrong estimate count as not covered, and are printed as a share, too, but have no square. A
-difference within the rounding of single precision with an error of 0 is left out.
+Values of one run hang together, so "±" comes from the spread between runs. Errors that are NaN or infinite give no z;
+their share is printed as "NaN". Errors of 0 with a wrong estimate count as not covered; their share is printed as
+"zero", and they are left out of mean square and bias. An error of 0 is right if the difference is within the rounding
+of single precision; such values are left out.
 """
 
 import argparse
@@ -41,7 +42,7 @@ class Ratios(NamedTuple):
     """Differences from the exact values in standard errors, of one quantity in one run.
 
     Attributes:
-        values: (estimate − exact) / error; NaN if the error is, ±inf if it is 0 but the difference is not rounding.
+        values: (estimate − exact) / error; NaN if the error is not finite, ±inf if it is 0 and should not be.
         signed: True for the values whose mean is the bias. All arrays have one axis.
     """
 
@@ -83,9 +84,9 @@ def normal_scores(ratios: ArrayLike, degrees: ArrayLike) -> np.ndarray:
 
 
 def in_errors(estimate: ArrayLike, exact: ArrayLike, error: ArrayLike) -> np.ndarray:
-    """Return (estimate − exact) / error, one axis, without the values that are right within rounding at an error of 0."""
+    """Return (estimate − exact) / error, with one axis, without those whose error is 0 and whose estimate is right."""
     estimate, exact, error = (np.atleast_1d(np.asarray(x, float)) for x in (estimate, exact, error))
-    difference = estimate - exact
+    difference, error = estimate - exact, np.where(np.isfinite(error), error, np.nan)
     told = (error != 0) | ~(np.abs(difference) <= ROUNDING * np.maximum(1, np.abs(exact)))
     with np.errstate(divide="ignore"):
         return difference[told] / error[told]

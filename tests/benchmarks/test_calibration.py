@@ -53,7 +53,7 @@ def test_normal_scores_keep_probabilities_signs_and_unknowns():
 
 
 def test_unknown_and_zero_errors_are_counted_apart():
-    values = calibration.in_errors([1, 1, 2, 1 + 1e-9, 3], [1, 2, 1, 1, 1], [1, np.nan, 0, 0, 2])
+    values = calibration.in_errors([1, 1, 2, 1 + 1e-9, 3], [1, 2, 1, 1, 1], [1, np.inf, 0, 0, 2])
     np.testing.assert_array_equal(values, [0, np.nan, np.inf, 1])
     size = calibration.size_of([Ratios(values, np.full(4, True))], DEGREES)
     assert (size.unknown, size.zero, size.values) == (0.25, 0.25, 4)
