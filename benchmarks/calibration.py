@@ -13,6 +13,8 @@ replaced by the quantile z of the normal distribution at the same probability. I
 - its mean (the bias) is 0; of frequencies only the anchor's letters count there, as the letters of a position cancel,
 - 95 % of all |z| are at most 1.96.
 
+Fewer degrees of freedom than the errors have make the mean square too small, so the last line takes the ratios as z.
+
 Values of one run hang together, so "±" comes from the spread between runs. Errors that are NaN or infinite give no z;
 their share is printed as "NaN". Errors of 0 with a wrong estimate count as not covered; their share is printed as
 "zero", and they are left out of mean square and bias. An error of 0 is right if the difference is within the rounding
@@ -190,7 +192,8 @@ def main() -> None:
     found, kinds = [], chosen(options.only)
     for kind in kinds:
         found += row(kind, options)
-    print(f"all | {len(found)} of {len(kinds) * options.runs} | {sizes(found, options.degrees)} |")
+    for degrees in (options.degrees, np.inf):
+        print(f"all, {degrees:g} degrees | {len(found)} of {len(kinds) * options.runs} | {sizes(found, degrees)} |")
 
 
 if __name__ == "__main__":
