@@ -44,6 +44,8 @@ class Run:
         anchors: tokens of the anchor, shape [anchor, position].
         beta: β, increasing, shape [anchor, rung], in units of 1/E.
         mu: μ of the field, shape [anchor, field].
+        reference: frequency of the letter in the reference, shape [anchor, position, letter]. NaN without a second leg.
+        reference_share: share of the reference at the rung beyond the target, up to 1, shape [anchor, beyond].
         converged: True if the wanted precision was reached at every rung, shape [anchor].
         outcomes: a sentence per anchor that gives the verdict on convergence and the reason.
         frequencies: frequency of the letter at the position, shape [anchor, rung, position, letter].
@@ -63,10 +65,14 @@ class Run:
         acceptance: share of the proposals that changed a sequence, shape [anchor, rung]. NaN at β = 0 if it is drawn
             exactly.
         swap_acceptance: mean acceptance probability of swaps of the rungs k and k + 1, shape [anchor, pair].
+        reference_swap_acceptance: the same on the second leg, from the target to the reference, shape [anchor, beyond].
         arrivals: number of sequences that came from the first rung to the target, shape [anchor].
-        round_trips: number of these sequences that came back to the first rung, shape [anchor].
+        reference_arrivals: number of sequences that came from the reference to the target, shape [anchor].
+        round_trips: number of sequences that came from the target back to the first rung, shape [anchor].
         log_z: log Z by MBAR, exact at the first rung, shape [anchor, rung]. NaN without a ladder.
         log_z_error: standard error of log Z, shape [anchor, rung]. NaN where it is unknown.
+        leg_log_z: log Z of the target by each leg: from β = 0 and from the reference, shape [anchor, leg].
+        leg_difference_error: standard error of the difference of the two, shape [anchor].
         energies: energies of single states, evenly spaced, shape [anchor, rung, chain, state], in units of E.
         counts: counts N of the same states, shape [anchor, rung, chain, state, field].
         anchor_start_energy: mean energy of the anchor-start chains, shape [anchor, rung], in units of E. NaN without
@@ -74,8 +80,8 @@ class Run:
         anchor_start_error: standard error of the mean energy of these chains, shape [anchor, rung], in units of E.
         drift: largest change of an energy when caches were recomputed, shape [anchor], in units of E.
         energy_noise: β times the noise of the energy, between batches and from 16-bit outputs, shape [anchor].
-        last: tokens of the last sequence, shape [anchor, slot, chain, position]. There is one slot per rung; the target
-            has one per replica. `sample(..., start=run)` goes on from there.
+        last: tokens of the last sequence, shape [anchor, slot, chain, position]. There is one slot per rung of both
+            legs, then one for each further replica at the target. `sample(..., start=run)` goes on from there.
         draws: tokens of the stored draws, shape [anchor, rung, draw, chain, position]. None if no draws were stored.
         steps: steps of each replica after burn-in, shape [anchor].
         burn_in: steps of each replica during burn-in.
