@@ -13,9 +13,10 @@ from jaxtyping import Float
 from jaxmaxent import checks
 from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.ensembles._reference import learned_reference, marginals
-from jaxmaxent.kernels import Mixture, Rule, SegmentAdaptive, Site, SiteAdaptive
+from jaxmaxent.kernels import Mixture, ReverseComplement, Rotation, Rule, SegmentAdaptive, Site, SiteAdaptive
 from jaxmaxent.results import Run
 from jaxmaxent.sampling._options import Options
+from jaxmaxent.sampling._sites import movable_sites
 from jaxmaxent.sampling.device._state import Ladder
 from jaxmaxent.sampling.host._ladder import first_ladder, first_shares
 from jaxmaxent.sampling.program._evaluation import chosen
@@ -26,6 +27,9 @@ from jaxmaxent.sampling.program._program import ENOUGH_FOR_A_CPU, Program, progr
 # as much. A few sites give most effective draws at the target, segments bring sequences up the ladder; docs/results.md
 _FEW = 6
 _SHARES = (6, 3, 1)
+# The same for rules that move sites whole. They are left out where the network ties the sites of the anchors to their
+# places, as they would be refused.
+_SHARE_OF_ROTATIONS, _SHARE_OF_TURNS = 2, 1
 # Letters of all replicas that an accelerator advances together; more anchors wait for their turn.
 _LETTERS_AT_ONCE = 2**19
 
@@ -76,13 +80,25 @@ def prepare(
         checks.like("mesh", mesh, "axis_names", "a jax.sharding.Mesh")
     check(ensemble, options, devices=getattr(mesh, "size", len(jax.local_devices())), kept=kept)
     if rule is None:
-        adaptive = [SiteAdaptive(), SegmentAdaptive(_FEW), SegmentAdaptive()]
-        rule = Mixture.create(adaptive, _SHARES) if options.has_background else Site()
+        rule = _default_rule(ensemble, options)
     checks.like("rule", rule, "prepare", "a rule of jaxmaxent.kernels, such as Site()")
     prepared = rule.prepare(ensemble, options.rungs)
     options = dataclasses.replace(options, evaluation=chosen(options.evaluation, ensemble, prepared, options))
     program = program_of(ensemble, options, prepared, mesh)
     return Prepared(ensemble, options, prepared, program, _first_ladder(ensemble, options, start))
+
+
+def _default_rule(ensemble: Ensemble, options: Options) -> Rule | Mixture:
+    """Return the rule of a run that was given none."""
+    if not options.has_background:
+        return Site()
+    rules, shares = [SiteAdaptive(), SegmentAdaptive(_FEW), SegmentAdaptive()], list(_SHARES)
+    sites = movable_sites(ensemble)
+    if sites.shift:
+        rules, shares = [*rules, Rotation()], [*shares, _SHARE_OF_ROTATIONS]
+    if sites.turn:
+        rules, shares = [*rules, ReverseComplement()], [*shares, _SHARE_OF_TURNS]
+    return Mixture.create(rules, shares)
 
 
 def _first_ladder(ensemble: Ensemble, options: Options, start: Any) -> Ladder:

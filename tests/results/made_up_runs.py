@@ -7,8 +7,18 @@ import numpy as np
 from jaxmaxent.results import SCHEMA, Run
 from jaxmaxent.results._schema import axes
 
-SIZES = {"anchor": 3, "rung": 4, "position": 5, "letter": 4, "field": 2, "chain": 3, "state": 40, "draw": 6,
-         "beyond": 2, "leg": 2}
+SIZES = {
+    "anchor": 3,
+    "rung": 4,
+    "position": 5,
+    "letter": 4,
+    "field": 2,
+    "chain": 3,
+    "state": 40,
+    "draw": 6,
+    "beyond": 2,
+    "leg": 2,
+}
 NAMES, FIELDS = ("a", "β", "c d"), ("GC", "CpG")
 # Bits that a detour over decoded values would lose.
 ODD = np.array([0x7FF8000000000123, 0xFFF8000000000000, 0x7FF0000000000000, 0x8000000000000000], np.uint64)

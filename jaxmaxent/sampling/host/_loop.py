@@ -96,6 +96,8 @@ class Loop:
             after_block: called after every block, when the loop can be saved.
         """
         rounds = self.options.rounds
+        if len(rounds) < 2:  # nothing is learned
+            self.rule = self.rule.settled()
         while self.round < len(rounds):
             size = rounds[self.round]
             self._adapt(self._batch("burn-in", size, -(-size // TRACE_SLOTS), after_block))
@@ -172,6 +174,8 @@ class Loop:
         estimating = slice(0, self.options.chains)
         letters = counters.letters[:, estimating].sum(1)
         self.rule = self.rule.learn(letters / letters.sum(-1, keepdims=True), self.ensemble)
+        if self.round == len(self.options.rounds) - 2:  # from now on all chains move as they will when draws count
+            self.rule = self.rule.settled()
         if not self._learns:
             return
         refused = 1 - counters.swaps[:, estimating].mean(1) / self.options.rounds[self.round]
