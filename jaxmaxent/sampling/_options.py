@@ -120,6 +120,15 @@ class Options:
         return self.rungs + self.reference_rungs
 
     @property
+    def tables(self) -> int:
+        """Sets of letter frequencies that rules learn: of every rung of the first leg, then of the reference.
+
+        The reference counts as half as many as there are rungs, so that a third of the segments are drawn from it: they
+        lead from one state of the target to the other in one step.
+        """
+        return self.rungs + (max(self.rungs // 2, 1) if self.reference_rungs else 0)
+
+    @property
     def slots(self) -> int:
         """Slots of a chain: one at every rung of both legs, and one for each further replica at the target."""
         return self.path - 1 + self.target_replicas

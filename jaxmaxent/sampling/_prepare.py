@@ -82,7 +82,7 @@ def prepare(
     if rule is None:
         rule = _default_rule(ensemble, options)
     checks.like("rule", rule, "prepare", "a rule of jaxmaxent.kernels, such as Site()")
-    prepared = rule.prepare(ensemble, options.rungs)
+    prepared = rule.prepare(ensemble, options.tables)
     options = dataclasses.replace(options, evaluation=chosen(options.evaluation, ensemble, prepared, options))
     program = program_of(ensemble, options, prepared, mesh)
     return Prepared(ensemble, options, prepared, program, _first_ladder(ensemble, options, start))

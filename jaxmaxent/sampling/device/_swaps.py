@@ -1,10 +1,11 @@
 """Parallel tempering (replica exchange): swaps of neighbouring rungs.
 
-The sequences at two neighbouring rungs are swapped with the Metropolis probability min(1, exp((β' − β)(E' − E))). On the
-second leg, where every rung has its own μ, the exponent is less by (μ' − μ)(N' − N). The pairs (0, 1), (2, 3) … and
+The sequences at two neighbouring rungs are swapped with the Metropolis probability min(1, exp((β' − β)(E' − E))). On
+the second leg, where every rung has its own μ, the exponent is less by (μ' − μ)(N' − N). The pairs (0, 1), (2, 3) … and
 (1, 2), (3, 4) … take turns, which carries sequences along the ladder instead of letting them diffuse (Okabe et al.,
-Chem. Phys. Lett. 335, 2001; Syed, Bouchard-Côté, Deligiannidis & Doucet, J. R. Stat. Soc. B 84, 2022). No replica walks at β = 0, nor at the reference: an exact draw stands there for two swaps. A sequence that
-comes to it is forgotten, and the draw starts along the ladder in its place.
+Chem. Phys. Lett. 335, 2001; Syed, Bouchard-Côté, Deligiannidis & Doucet, J. R. Stat. Soc. B 84, 2022). No replica walks
+at β = 0, nor at the reference: an exact draw stands there for two swaps. A sequence that comes to it is forgotten, and
+the draw starts along the ladder in its place.
 """
 
 from __future__ import annotations

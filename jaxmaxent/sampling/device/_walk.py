@@ -43,7 +43,8 @@ def walk(setup: Setup, first: Int[Array, ""], carry: Carry) -> tuple[Carry, Int[
         where = setup.kernel.where(jax.random.fold_in(setup.where_key, number))
 
         def move(key: Array, state: State, slot: Array) -> tuple[State, Info]:
-            rung = jnp.minimum(slot, program.rungs - 1)  # beyond the target as there
+            # Beyond the target by the letters of the reference, in its further slots as in the first.
+            rung = jnp.where(slot < program.path, jnp.minimum(slot, program.rungs), program.rungs - 1)
             kernel = build(setup.rule.at(setup.anchor, rung), in_slot(setup, slot), setup.evaluator)
             return kernel.move(jax.random.fold_in(key, number), state, where)
 

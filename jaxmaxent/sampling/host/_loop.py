@@ -173,7 +173,11 @@ class Loop:
         rung_beyond = self.options.rungs - 1
         estimating = slice(0, self.options.chains)
         letters = counters.letters[:, estimating].sum(1)
-        self.rule = self.rule.learn(letters / letters.sum(-1, keepdims=True), self.ensemble)
+        frequencies = letters / letters.sum(-1, keepdims=True)
+        if self.program.has_reference:  # a rule that proposes letters of the reference leads from one state to another
+            q = np.exp(self.ladder.log_q)[:, None]
+            frequencies = np.concatenate([frequencies, *[q] * (self.options.tables - self.options.rungs)], axis=1)
+        self.rule = self.rule.learn(frequencies, self.ensemble)
         if self.round == len(self.options.rounds) - 2:  # from now on all chains move as they will when draws count
             self.rule = self.rule.settled()
         if not self._learns:

@@ -55,7 +55,8 @@ def enough(loop: Loop) -> bool:
     if batches % 2:
         return False
     kept = loop.kept()
-    return all([_knows_enough(loop, kept, a) for a in range(loop.ensemble.anchors)])
+    known = [_knows_enough(loop, kept, a) for a in range(loop.ensemble.anchors)]  # all of them are looked at
+    return all(known)
 
 
 def _knows_enough(loop: Loop, kept: Kept, anchor: int) -> bool:
