@@ -1,0 +1,58 @@
+"""Energies along a walk: what evaluators make of edits, beside whole forward passes of the same sequences."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Key
+
+from jaxmaxent.ensembles import Ensemble
+from jaxmaxent.kernels import build, evaluator_for
+from jaxmaxent.testing._report import CheckPart
+from jaxmaxent.testing._space import Space
+
+_CHAINS, _STEPS = 16, 64
+
+
+def walk_parts(space: Space, rule: Any, close: float) -> list[CheckPart]:
+    """Return the comparison of the energies of a walk with those of whole forward passes, for each way to evaluate.
+
+    Full and incremental evaluation are tried, or gradients if the rule needs them.
+    """
+    p = space.distribution(0.0)
+    start = jnp.asarray(space.states[np.random.default_rng(0).choice(len(p), _CHAINS, p=p)])
+    ways = {"gradient": False} if rule.needs_gradient else {"full": False, "incremental": True}
+    parts, letters = [], len(space.ensemble.alphabet)
+    for name, incremental in ways.items():
+        tokens, energies = jax.device_get(_walk(space.ensemble, rule, start, jax.random.key(0), incremental))
+        held = np.delete(tokens != space.states[0], space.positions, axis=-1).any(-1)
+        inside = ~held & ((tokens >= 0) & (tokens < letters)).all(-1)
+        right = space.energies[space.numbers(np.where(inside[..., None], tokens, 0))]
+        off = np.where(inside, np.abs(energies.astype(np.float64) - right), 0)
+        what = f"energies along a walk, {name} evaluation against whole forward passes"
+        parts.append(CheckPart(what, float(off.max()), close * space.size, "of E", int(inside.sum())))
+        wrong = CheckPart("proposals that leave the alphabet or change held positions", (~inside).sum(), 0, "", off.size)
+    return [wrong, *parts]
+
+
+@functools.partial(jax.jit, static_argnames="incremental")
+def _walk(
+    ensemble: Ensemble, rule: Any, start: Array, key: Key[Array, ""], incremental: bool
+) -> tuple[Array, Array]:
+    """Return the proposed and the kept sequences of chains, and their energies; positions are shared as in a run."""
+    kernel = build(rule, ensemble, evaluator_for(rule, ensemble, incremental=incremental))
+
+    def step(states: Any, key: Array) -> Any:
+        key_where, key_what = jax.random.split(key)
+        where = kernel.where(key_where)
+        moved, info = jax.vmap(lambda key, state: kernel.move(key, state, where))(
+            jax.random.split(key_what, start.shape[0]), states
+        )
+        both = jnp.stack([info.proposed, moved.tokens]), jnp.stack([info.proposed_energy, moved.energy])
+        return moved, both
+
+    return jax.lax.scan(step, jax.vmap(kernel.init)(start), jax.random.split(key, _STEPS))[1]
