@@ -124,7 +124,7 @@ def _parts(space: Space, small: Space, rule: Any, moves: int, steps: int, key: A
     if not form.passed:
         yield form
         return
-    walked = walk_parts(space, learned, close)
+    walked = walk_parts(space, _rules(space, rule)[1], close)
     yield from walked
     if not walked[0].passed:
         return

@@ -51,8 +51,8 @@ def run_parts(space: Space, run: Run) -> list[CheckPart]:
     Deviations are in the run's own standard errors.
     """
     exact = exact_of(space, run.beta[0])
-    chosen = (0, slice(None), space.positions)
-    found, error, ess = (values[chosen] for values in (run.frequencies, run.frequency_errors, run.frequency_ess))
+    every = (run.frequencies, run.frequency_errors, run.frequency_ess)
+    found, error, ess = (values[0][:, space.positions] for values in every)
     varies = np.minimum(exact.frequencies, 1 - exact.frequencies) > _RARE
     known = varies & (ess >= _FEWEST) & (error > 0)
     unknown = CheckPart(
