@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -16,10 +17,10 @@ from jaxmaxent.evaluate import FullEvaluator, GradientEvaluator
 from jaxmaxent.kernels import Mixture, Rule
 from jaxmaxent.sampling import NonFiniteEnergyError, Options, prepare, sample
 from jaxmaxent.testing._known import whole_matrix
-from jaxmaxent.testing._moves import flow_parts, moves_of, there_and_back
+from jaxmaxent.testing._moves import flows, moves_of, there_and_back
 from jaxmaxent.testing._pair_swaps import swap_parts
 from jaxmaxent.testing._programs import tolerance
-from jaxmaxent.testing._report import CheckPart, CheckReport
+from jaxmaxent.testing._report import CheckPart, CheckReport, z_parts
 from jaxmaxent.testing._rule import check_form
 from jaxmaxent.testing._sampled import run_parts
 from jaxmaxent.testing._space import Space, checked_positions, chosen_positions, energies_and_fields, space_of
@@ -185,24 +186,34 @@ def _form(space: Space, rule: Any) -> CheckPart:
 
 
 def _kernel_parts(space: Space, rules: dict[str, Any], moves: int, key: Any) -> Iterator[CheckPart]:
-    """Yield the comparisons of the kernel with its transition matrix or the flows between states."""
+    """Yield the comparisons of the kernel: its whole matrix where it is known, and the flows between states."""
     close = tolerance(space.ensemble.beta.dtype)
-    for number, (name, rule) in enumerate(rules.items()):
-        for beta in _betas(space):
-            what, p = f"rule {name}, β = {beta:.3g}", space.distribution(beta)
-            matrix = whole_matrix(rule, space, beta)
-            if matrix is not None:
-                rows = float(max(np.abs(matrix.sum(1) - 1).max(), -matrix.min()))
-                yield CheckPart(f"rows of the whole transition matrix P sum to 1, {what}", rows, close, "", len(p))
-                off = float(np.abs(p @ matrix - p).sum() / 2)
-                yield CheckPart(f"πP = π by the whole matrix, {what}", off, close, "of probability", matrix.size)
-            drawn = moves_of(space, rule, beta, moves, jax.random.fold_in(key, 2 + number))
-            sums = there_and_back(drawn)
-            if len(sums):
-                size = max(1.0, float(np.abs(drawn.log_ratio[np.isfinite(drawn.log_ratio)]).max()))
-                ratios = "log acceptance ratios of a move and its reverse cancel"
-                yield CheckPart(f"{ratios}, {what}", float(np.abs(sums).max()), close * size, "", len(sums))
-            yield from flow_parts(space, drawn, beta, what)
+    names, rows, off, sums, sizes, pairs, into = [], [], [], [], [], [], []
+    for number, ((name, rule), beta) in enumerate(itertools.product(rules.items(), _betas(space))):
+        names.append(f"Worst for the rule {name}, at β = {beta:.3g}.")
+        p, matrix = space.distribution(beta), whole_matrix(rule, space, beta)
+        if matrix is not None:
+            rows.append(float(max(np.abs(matrix.sum(1) - 1).max(), -matrix.min())))
+            off.append(float(np.abs(p @ matrix - p).sum() / 2))
+        drawn = moves_of(space, rule, beta, moves, jax.random.fold_in(key, 2 + number))
+        sums.append(there_and_back(drawn))
+        finite = drawn.log_ratio[np.isfinite(drawn.log_ratio)]
+        sizes.append(max(1.0, float(np.abs(finite).max(initial=0))))
+        between, entering = flows(space, drawn, beta)
+        pairs.append(between)
+        into.append(entering)
+    states = len(space.states)
+    if off:
+        yield CheckPart("sums of the rows of the whole transition matrix P, less 1", max(rows), close, "", states)
+        what, note = "πP against π, by the whole transition matrix", names[int(np.argmax(off))]
+        yield CheckPart(what, max(off), close, "of probability", states**2 * len(off), note)
+    if count := sum(map(len, sums)):
+        worst = [float(np.abs(both).max(initial=0)) / size for both, size in zip(sums, sizes, strict=True)]
+        what = "log acceptance ratios of moves plus those of their reverses, relative to the largest"
+        yield CheckPart(what, max(worst), close, "", count, names[int(np.argmax(worst))])
+    for what, z in (("flows between two states, π_x P_xy against π_y P_yx", pairs), ("flow into a state, πP against π", into)):
+        note = names[int(np.argmax([np.abs(part).max(initial=0) for part in z]))]
+        yield from z_parts(what, np.concatenate(z), note=note)
 
 
 def _betas(space: Space) -> tuple[float, ...]:

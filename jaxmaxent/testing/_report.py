@@ -43,8 +43,9 @@ class CheckPart:
         return bool(self.worst <= self.limit)  # a NaN is not
 
     def __str__(self) -> str:
-        found = f"{'passed' if self.passed else 'FAILED'}: {self.what}: worst {self.worst:.3g}, limit {self.limit:.3g}"
-        return f"{found} {self.unit}, {self.comparisons:,} compared.{' ' * bool(self.note)}{self.note}"
+        found = f"{self.worst:.3g} {self.unit}".rstrip()
+        text = f"{'passed' if self.passed else 'FAILED'}: {self.what}: at most {found} (limit {self.limit:.3g})"
+        return f"{text}, {self.comparisons:,} compared.{' ' * bool(self.note)}{self.note}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,16 +77,21 @@ class CheckReport:
         return all(part.passed for part in self.parts)
 
     def __repr__(self) -> str:
-        return str(self)
+        """Return the verdict in a few sentences, with every comparison that failed."""
+        failed = [part for part in self.parts if not part.passed]
+        verdict = f"FAILED in {len(failed)} of" if failed else "passed all of"
+        head = (
+            f"The check {verdict} {len(self.parts)} comparisons, in {self.seconds:.0f} s. It enumerated "
+            f"{self.sequences:,} sequences, which differ at the positions {', '.join(map(str, self.positions.tolist()))}."
+        )
+        if failed:
+            return "\n".join([head, *map(str, failed)])
+        worst = max(self.parts, key=lambda part: part.worst / part.limit if part.limit else 0.0)
+        return f"{head} Closest to its limit: {worst.what}, {worst.worst:.3g} of {worst.limit:.3g}."
 
     def __str__(self) -> str:
-        failed = sum(not part.passed for part in self.parts)
-        verdict = "passed" if self.passed else f"FAILED in {failed} of {len(self.parts)} comparisons"
-        head = (
-            f"The check {verdict}, in {self.seconds:.0f} s, with {self.sequences:,} sequences that differ at positions "
-            f"{', '.join(map(str, self.positions.tolist()))}."
-        )
-        return "\n".join([head, *(f"  {part}" for part in self.parts)])
+        """Return the verdict and every comparison, one in a line."""
+        return "\n".join([repr(self).split("\n")[0], *(f"  {part}" for part in self.parts)])
 
 
 def z_parts(
