@@ -160,5 +160,10 @@ def flows(space: Space, moves: Moves, beta: float) -> tuple[Float[np.ndarray, " 
     # Moves that cancel but for rounding differ by no standard error.
     variance = np.maximum(variance, 0) + (1e-6 * np.maximum(total, total.T)) ** 2
     pairs = np.triu(moved >= _FEWEST, 1)
+    # Into a state come many chains in one step, which share what they do: what the steps sum to is independent.
+    change = np.where(to == here, 0, flow)
+    steps = np.arange(len(to))[:, None] * size + to
+    net_of_steps = np.bincount(steps.ravel(), change.ravel(), to.size).reshape(to.shape) - change
     enough = moved.sum(1) >= _FEWEST
-    return net[pairs] / np.sqrt(variance[pairs]), net.sum(0)[enough] / np.sqrt(variance.sum(0)[enough])
+    error = np.sqrt((net_of_steps**2).sum(0)) + 1e-6 * total.sum(0)
+    return net[pairs] / np.sqrt(variance[pairs]), (net_of_steps.sum(0)[enough] / error[enough])
