@@ -214,7 +214,8 @@ def _kernel_parts(space: Space, rules: dict[str, Any], moves: int, key: Any) -> 
         worst = [float(np.abs(both).max(initial=0)) / size for both, size in zip(sums, sizes, strict=True)]
         what = "log acceptance ratios of moves plus those of their reverses, relative to the largest"
         yield CheckPart(what, max(worst), close, "", count, names[int(np.argmax(worst))])
-    for what, z in (("flows between two states, π_x P_xy against π_y P_yx", pairs), ("flow into a state, πP against π", into)):
+    compared = {"flows between two states, π_x P_xy against π_y P_yx": pairs, "flow into a state, πP against π": into}
+    for what, z in compared.items():
         note = names[int(np.argmax([np.abs(part).max(initial=0) for part in z]))]
         yield from z_parts(what, np.concatenate(z), alike=_ALIKE, note=note)
 

@@ -19,7 +19,7 @@ _FEWEST = 20
 
 
 class Remembered(NamedTuple):
-    """The cache of a `Lookup`: a sequence, the gradient of its energy or nothing, and a number that tells edits apart."""
+    """The cache of a `Lookup`: a sequence, its gradient or nothing, and a number that tells edits apart."""
 
     tokens: Int[Array, " length"]
     gradient: Any

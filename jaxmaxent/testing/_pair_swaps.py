@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -23,7 +25,7 @@ def swap_parts(space: Space, betas: Float[np.ndarray, " rungs"], close: float) -
     """
     energies = jnp.asarray(space.energies)
     worst, off, size = 0.0, 0.0, len(space.states)
-    for low, high in zip(betas[:-1], betas[1:], strict=True):
+    for low, high in itertools.pairwise(betas):
         both = jnp.asarray([low, high], energies.dtype)
         accept, made = (np.asarray(found, np.float64) for found in jax.device_get(_swaps(both, energies)))
         flow = np.outer(space.distribution(low), space.distribution(high)) * accept

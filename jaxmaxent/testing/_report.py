@@ -80,9 +80,10 @@ class CheckReport:
         """Return the verdict in a few sentences, with every comparison that failed."""
         failed = [part for part in self.parts if not part.passed]
         verdict = f"FAILED in {len(failed)} of" if failed else "passed all of"
+        places = ", ".join(map(str, self.positions.tolist()))
         head = (
             f"The check {verdict} {len(self.parts)} comparisons, in {self.seconds:.0f} s. It enumerated "
-            f"{self.sequences:,} sequences, which differ at the positions {', '.join(map(str, self.positions.tolist()))}."
+            f"{self.sequences:,} sequences, which differ at the positions {places}."
         )
         if failed:
             return "\n".join([head, *map(str, failed)])
@@ -121,5 +122,5 @@ def z_parts(
     )
     free = max(count / alike, 1)
     limit = float(stats.chi2.isf(CHANCE, free) / free)
-    mean = CheckPart(f"{what}, mean square", float(np.mean(z**2)), limit, "squared standard errors", count, "1 is expected.")
-    return largest, mean
+    unit, squares = "squared standard errors", float(np.mean(z**2))
+    return largest, CheckPart(f"{what}, mean square", squares, limit, unit, count, "1 is expected.")

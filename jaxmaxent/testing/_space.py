@@ -139,7 +139,7 @@ def chosen_positions(ensemble: Ensemble, count: int) -> Int[np.ndarray, " positi
 
 
 def _mean_mutant_energy(ensemble: Ensemble, movable: Int[np.ndarray, " movable"]) -> Float[np.ndarray, " movable"]:
-    """Return the mean energy of the mutants of the anchor at each movable position; values that are not finite are 0."""
+    """Return the mean energy of the mutants of the anchor at each movable position, not finite ones as 0."""
     letters, anchor = len(ensemble.alphabet), np.asarray(ensemble.anchor, np.int32)
     mutants = np.tile(anchor, (len(movable), letters - 1, 1))
     for number, position in enumerate(movable):
