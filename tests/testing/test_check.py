@@ -113,7 +113,7 @@ def test_swaps_by_another_ratio_are_found(x64, monkeypatch):
 def test_positions_are_chosen_where_mutants_matter_and_apart():
     hot = np.zeros(30)
     hot[11:14] = 1.0
-    network = jme.Representation(lambda w, x: (x * w[:, None] * jnp.arange(4.0)).sum(1), jnp.asarray(hot, jnp.float32))
+    network = jme.Representation(lambda w, x: (x @ jnp.arange(4.0)) * w, jnp.asarray(hot, jnp.float32))
     ensemble = jme.Ensemble.create(network, "A" * 30, beta=1.0, fixed=[0, 1, 12])
     chosen = chosen_positions(ensemble, 4)
     assert set(chosen[:2]) == {11, 13}
