@@ -17,7 +17,7 @@ from jaxmaxent.evaluate import FullEvaluator, GradientEvaluator
 from jaxmaxent.kernels import Mixture, Rule
 from jaxmaxent.sampling import NonFiniteEnergyError, Options, prepare, sample
 from jaxmaxent.testing._known import whole_matrix
-from jaxmaxent.testing._moves import flows, moves_of, there_and_back
+from jaxmaxent.testing._moves import ALMOST_NORMAL, Flows, flows, moves_of, there_and_back
 from jaxmaxent.testing._pair_swaps import swap_parts
 from jaxmaxent.testing._programs import tolerance
 from jaxmaxent.testing._report import CheckPart, CheckReport, z_parts
@@ -191,7 +191,7 @@ def _form(space: Space, rule: Any) -> CheckPart:
 def _kernel_parts(space: Space, rules: dict[str, Any], moves: int, key: Any) -> Iterator[CheckPart]:
     """Yield the comparisons of the kernel: its whole matrix where it is known, and the flows between states."""
     close = tolerance(space.ensemble.beta.dtype)
-    names, rows, off, sums, sizes, pairs, into = [], [], [], [], [], [], []
+    names, rows, off, sums, sizes, pairs = [], [], [], [], [], []
     for number, ((name, rule), beta) in enumerate(itertools.product(rules.items(), _betas(space))):
         names.append(f"Worst for the rule {name}, at β = {beta:.3g}.")
         p, matrix = space.distribution(beta), whole_matrix(rule, space, beta)
@@ -202,9 +202,7 @@ def _kernel_parts(space: Space, rules: dict[str, Any], moves: int, key: Any) -> 
         sums.append(there_and_back(drawn))
         finite = drawn.log_ratio[np.isfinite(drawn.log_ratio)]
         sizes.append(max(1.0, float(np.abs(finite).max(initial=0))))
-        between, entering = flows(space, drawn, beta)
-        pairs.append(between)
-        into.append(entering)
+        pairs.append(flows(space, drawn, beta))
     states = len(space.states)
     if off:
         yield CheckPart("sums of the rows of the whole transition matrix P, less 1", max(rows), close, "", states)
@@ -214,10 +212,21 @@ def _kernel_parts(space: Space, rules: dict[str, Any], moves: int, key: Any) -> 
         worst = [float(np.abs(both).max(initial=0)) / size for both, size in zip(sums, sizes, strict=True)]
         what = "log acceptance ratios of moves plus those of their reverses, relative to the largest"
         yield CheckPart(what, max(worst), close, "", count, names[int(np.argmax(worst))])
-    compared = {"flows between two states, π_x P_xy against π_y P_yx": pairs, "flow into a state, πP against π": into}
-    for what, z in compared.items():
-        note = names[int(np.argmax([np.abs(part).max(initial=0) for part in z]))]
-        yield from z_parts(what, np.concatenate(z), alike=_ALIKE, note=note)
+    yield from _flow_parts(pairs, names, nothing_else=not count)
+
+
+def _flow_parts(found: list[Flows], names: list[str], *, nothing_else: bool) -> Iterator[CheckPart]:
+    """Yield the comparisons of flows; none for a rule whose moves are all known by their ratios (`nothing_else`)."""
+    between, into = "flows between two states, π_x P_xy against π_y P_yx", "flows into a state, πP against π"
+    z, information, excess, entering = (np.concatenate(columns) for columns in zip(*found, strict=True))
+    normal = z[information >= ALMOST_NORMAL]
+    if not len(z) and not nothing_else:
+        return
+    note = names[int(np.argmax([np.abs(one.into).max(initial=0) for one in found]))]
+    yield z_parts(between, normal if len(normal) else z)[0]
+    yield z_parts(between, z, alike=_ALIKE, excess=excess)[1]
+    if len(entering):
+        yield z_parts(into, entering, note=note)[0]
 
 
 def _betas(space: Space) -> tuple[float, ...]:

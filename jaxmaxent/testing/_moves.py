@@ -14,8 +14,11 @@ from jaxmaxent.evaluate import Edit, GradientEvaluator, write
 from jaxmaxent.kernels import build
 from jaxmaxent.testing._space import Space
 
-# Two states need so many moves between them for their difference to be almost normal.
+# Moves into a state that are compared, at least.
 _FEWEST = 20
+# Between two states with less information the number of moves one way is almost always 0. With more than the second
+# number it is almost normal.
+_LEAST_INFORMATION, ALMOST_NORMAL = 0.5, 5.0
 
 
 class Remembered(NamedTuple):
@@ -134,36 +137,49 @@ def there_and_back(moves: Moves) -> Float[np.ndarray, " pairs"]:
     return moves.log_ratio[both].astype(np.float64) + way_back[both].astype(np.float64)
 
 
-def flows(space: Space, moves: Moves, beta: float) -> tuple[Float[np.ndarray, " pairs"], Float[np.ndarray, " some"]]:
-    """Return in standard errors how far flows between pairs of states, and the net flow into each state, are from 0.
+class Flows(NamedTuple):
+    """Differences between flows both ways, in standard errors.
 
-    A kernel that accepts by Metropolis and Hastings leaves equal flows both ways, π_x P_xy = π_y P_yx, and then πP = π.
-    The acceptance probabilities of the draws are averaged, not their outcomes, which takes one source of noise away.
-    Pairs with few moves between them count in the second array only.
+    Attributes:
+        pairs: of pairs of states, shape [pairs].
+        information: Σ p (1 − p) over the moves between each pair, where p is the share that goes one way, shape [pairs].
+        excess: the excess kurtosis of each of `pairs`, shape [pairs].
+        into: of all flows into a state together, shape [some].
     """
-    size, p = len(space.states), space.distribution(beta)
+
+    pairs: Float[np.ndarray, " pairs"]
+    information: Float[np.ndarray, " pairs"]
+    excess: Float[np.ndarray, " pairs"]
+    into: Float[np.ndarray, " some"]
+
+
+def flows(space: Space, moves: Moves, beta: float) -> Flows:
+    """Return how far the flows between states are from being equal both ways, π_x P_xy = π_y P_yx, so that πP = π.
+
+    With c = log π_x − log π_y + log acceptance ratio of a move, flows are equal if x is left for y as often as
+    exp(−c) times the moves back are proposed. Each move counts exp(c / 2) here, and its reverse exp(−c / 2): the
+    difference has mean 0, and the number of moves is its variance. Outcomes of acceptance add no noise. A move and its
+    reverse that are proposed in one step, because chains share positions, say nothing: `there_and_back` compares them.
+    """
+    size, log_p = len(space.states), space.log_weights(beta)
     here = np.broadcast_to(np.arange(size), moves.to.shape)
     to = np.maximum(moves.to, 0)
-    accept = np.where(moves.to >= 0, np.exp(np.minimum(moves.log_ratio.astype(np.float64), 0)), 0)
-    flow = p * accept
-    # Where chains share a position, a move and its reverse may come in one step, and cancel.
-    back = np.where(np.take_along_axis(moves.to, to, 1) == here, np.take_along_axis(flow, to, 1), 0)
-    cells = (here * size + to).ravel()
+    back = np.take_along_axis(moves.to, to, 1) == here
+    known = (moves.to >= 0) & (to != here) & ~back & np.isfinite(moves.log_ratio) & np.isfinite(log_p)[here]
+    here, to = here[known], to[known]
+    c = np.clip(log_p[here] - log_p[to] + moves.log_ratio[known].astype(np.float64), -100, 100)
 
-    def added(weights: np.ndarray) -> np.ndarray:
-        matrix = np.bincount(cells, weights.ravel(), size * size).reshape(size, size)
-        np.fill_diagonal(matrix, 0)
-        return matrix
+    def added(values: np.ndarray) -> np.ndarray:
+        return np.bincount(here * size + to, values, size * size).reshape(size, size)
 
-    total, squares, seen = added(flow), added(flow**2 - flow * back), added(flow > 0)
-    net, variance, moved = total - total.T, squares + squares.T, seen + seen.T
-    # Moves that cancel but for rounding differ by no standard error.
-    variance = np.maximum(variance, 0) + (1e-6 * np.maximum(total, total.T)) ** 2
-    pairs = np.triu(moved >= _FEWEST, 1)
-    # Into a state come many chains in one step, which share what they do: what the steps sum to is independent.
-    change = np.where(to == here, 0, flow)
-    steps = np.arange(len(to))[:, None] * size + to
-    net_of_steps = np.bincount(steps.ravel(), change.ravel(), to.size).reshape(to.shape) - change
-    enough = moved.sum(1) >= _FEWEST
-    error = np.sqrt((net_of_steps**2).sum(0)) + 1e-6 * total.sum(0)
-    return net[pairs] / np.sqrt(variance[pairs]), (net_of_steps.sum(0)[enough] / error[enough])
+    net, hits, information = added(np.exp(c / 2)), added(np.ones(len(c))), added(1 / (2 + 2 * np.cosh(c)))
+    net, hits, information = net - net.T, hits + hits.T, information + information.T
+    enough = information >= _LEAST_INFORMATION
+    net, hits = np.where(enough, net, 0), np.where(enough, hits, 0)
+    some, pairs = hits.sum(0) >= _FEWEST, np.triu(enough, 1)
+    return Flows(
+        net[pairs] / np.sqrt(hits[pairs]),
+        information[pairs],
+        1 / information[pairs] - 6 / hits[pairs],
+        net.sum(0)[some] / np.sqrt(hits.sum(0)[some]),
+    )

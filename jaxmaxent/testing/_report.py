@@ -96,7 +96,13 @@ class CheckReport:
 
 
 def z_parts(
-    what: str, z: Float[np.ndarray, " comparisons"], *, degrees: float = np.inf, alike: float = 1.0, note: str = ""
+    what: str,
+    z: Float[np.ndarray, " comparisons"],
+    *,
+    degrees: float = np.inf,
+    alike: float = 1.0,
+    excess: Float[np.ndarray, " comparisons"] | None = None,
+    note: str = "",
 ) -> tuple[CheckPart, CheckPart]:
     """Return the comparisons of the largest |z| and of the mean z² with what chance makes of them.
 
@@ -105,6 +111,7 @@ def z_parts(
         z: deviations in standard errors.
         degrees: degrees of freedom of the standard errors (Student's t).
         alike: how many of the deviations go together as one, for the limit of the mean square.
+        excess: the excess kurtosis of each deviation, which widens the limit of the mean square; none if None.
         note: a sentence on the comparison, or "".
     """
     count = len(z)
@@ -120,7 +127,9 @@ def z_parts(
         count,
         f"{note}{' ' * bool(note)}About {median:.1f} is expected.",
     )
-    free = max(count / alike, 1)
+    # As many squares of normal numbers as have a mean of that variance.
+    wider = 1.0 if excess is None else max(1 + float(np.mean(excess)) / 2, 0.1)
+    free = max(count / (alike * wider), 1)
     limit = float(stats.chi2.isf(CHANCE, free) / free)
     unit, squares = "squared standard errors", float(np.mean(z**2))
     return largest, CheckPart(f"{what}, mean square", squares, limit, unit, count, "1 is expected.")

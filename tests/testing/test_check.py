@@ -10,8 +10,8 @@ import pytest
 
 import exact
 import jaxmaxent as jme
-from jaxmaxent.evaluate import Edit
-from jaxmaxent.kernels import Site, rule_dataclass
+from jaxmaxent.evaluate import Edit, read
+from jaxmaxent.kernels import Informed, Site, Transposition, rule_dataclass
 from jaxmaxent.testing import _pair_swaps
 from jaxmaxent.testing._known import whole_matrix
 from jaxmaxent.testing._moves import flows, moves_of, there_and_back
@@ -35,6 +35,14 @@ class Leaning(Site):
     def what(self, key, state, where, ensemble):
         edit = super().what(key, state, where, ensemble)
         return Edit(where, jnp.where(jax.random.bernoulli(key, 0.2), 0, edit.letters))
+
+
+@rule_dataclass
+class OneWay(Site):
+    """Moves a letter up the alphabet only, and takes that for symmetric."""
+
+    def what(self, key, state, where, ensemble):
+        return Edit(where, (read(state.tokens, where, 1) + 1) % len(ensemble.alphabet))
 
 
 @rule_dataclass
@@ -87,17 +95,40 @@ def test_the_whole_matrix_of_sites_is_that_of_the_oracle(name, x64):
     assert whole_matrix(Leaning(), space, problem.beta) is None
 
 
-def test_flows_of_a_right_rule_have_the_errors_that_they_say(x64):
+@pytest.mark.parametrize("rule", [Site(), Informed()])
+def test_flows_of_a_right_rule_have_the_errors_that_they_say(rule, x64):
+    problem = Problem(mus=(0.4,), beta=4.0)
+    space = space_of(problem.ensemble(), problem.movable)
+    squares, passed = [], []
+    for seed in range(20):
+        moves = moves_of(space, rule, problem.beta, 300, jax.random.key(seed))
+        assert np.abs(there_and_back(moves)).max() < 1e-10
+        found = flows(space, moves, problem.beta)
+        squares.append(np.mean(found.pairs**2))
+        parts = z_parts("flows", found.pairs, alike=2.0, excess=found.excess)
+        passed += [part.passed for part in (parts[1], z_parts("into", found.into)[0])]
+    error = np.std(squares, ddof=1) / np.sqrt(len(squares))
+    assert error < 0.06
+    assert abs(np.mean(squares) - 1) < 5 * error
+    assert all(passed)
+
+
+def test_flows_of_wrong_rules_are_found(x64):
     problem = Problem(mus=(0.4,))
     space = space_of(problem.ensemble(), problem.movable)
-    squares = []
-    for seed in range(20):
-        moves = moves_of(space, Site(), problem.beta, 500, jax.random.key(seed))
-        assert np.abs(there_and_back(moves)).max() < 1e-10
-        squares.append([np.mean(z**2) for z in flows(space, moves, problem.beta)])
-    mean, error = np.mean(squares, 0), np.std(squares, 0, ddof=1) / np.sqrt(len(squares))
-    assert (error < 0.06).all()
-    assert (np.abs(mean - 1) < 5 * error).all()
+    for rule in (Leaning(), OneWay()):
+        found = flows(space, moves_of(space, rule, problem.beta, 500, jax.random.key(0)), problem.beta)
+        largest, mean = z_parts("flows", found.pairs, alike=2.0, excess=found.excess)
+        assert mean.worst > 2 * mean.limit
+    assert largest.worst > 2 * largest.limit
+
+
+def test_moves_that_are_sure_cancel_exactly(x64):
+    problem = Problem()
+    space = space_of(problem.ensemble(), problem.movable)
+    moves = moves_of(space, Transposition(), problem.beta, 50, jax.random.key(0))
+    assert not len(flows(space, moves, problem.beta).pairs)
+    assert np.abs(there_and_back(moves)).max() < 1e-10
 
 
 def test_swaps_by_another_ratio_are_found(x64, monkeypatch):
