@@ -142,7 +142,7 @@ class Flows(NamedTuple):
 
     Attributes:
         pairs: of pairs of states, shape [pairs].
-        information: Σ p (1 − p) over the moves between each pair, where p is the share that goes one way, shape [pairs].
+        information: Σ p (1 − p) over the moves of each pair, where p is the share that goes one way, shape [pairs].
         excess: the excess kurtosis of each of `pairs`, shape [pairs].
         into: of all flows into a state together, shape [some].
     """
@@ -158,21 +158,22 @@ def flows(space: Space, moves: Moves, beta: float) -> Flows:
 
     With c = log π_x − log π_y + log acceptance ratio of a move, flows are equal if x is left for y as often as
     exp(−c) times the moves back are proposed. Each move counts exp(c / 2) here, and its reverse exp(−c / 2): the
-    difference has mean 0, and the number of moves is its variance. Outcomes of acceptance add no noise. A move and its
-    reverse that are proposed in one step, because chains share positions, say nothing: `there_and_back` compares them.
+    difference has mean 0, and the number of moves is its variance, less those whose reverse comes in the same step,
+    which depend on each other because chains share positions. Outcomes of acceptance add no noise. Moves that are sure
+    once the position is known say nothing: `there_and_back` compares them.
     """
     size, log_p = len(space.states), space.log_weights(beta)
     here = np.broadcast_to(np.arange(size), moves.to.shape)
     to = np.maximum(moves.to, 0)
     back = np.take_along_axis(moves.to, to, 1) == here
-    known = (moves.to >= 0) & (to != here) & ~back & np.isfinite(moves.log_ratio) & np.isfinite(log_p)[here]
-    here, to = here[known], to[known]
+    known = (moves.to >= 0) & (to != here) & np.isfinite(moves.log_ratio) & np.isfinite(log_p)[here]
+    here, to, alone = here[known], to[known], ~back[known]
     c = np.clip(log_p[here] - log_p[to] + moves.log_ratio[known].astype(np.float64), -100, 100)
 
     def added(values: np.ndarray) -> np.ndarray:
         return np.bincount(here * size + to, values, size * size).reshape(size, size)
 
-    net, hits, information = added(np.exp(c / 2)), added(np.ones(len(c))), added(1 / (2 + 2 * np.cosh(c)))
+    net, hits, information = added(np.exp(c / 2)), added(1.0 * alone), added(alone / (2 + 2 * np.cosh(c)))
     net, hits, information = net - net.T, hits + hits.T, information + information.T
     enough = information >= _LEAST_INFORMATION
     net, hits = np.where(enough, net, 0), np.where(enough, hits, 0)
