@@ -223,7 +223,8 @@ def _flow_parts(found: list[Flows], names: list[str], *, nothing_else: bool) -> 
     if not len(z) and not nothing_else:
         return
     note = names[int(np.argmax([np.abs(one.into).max(initial=0) for one in found]))]
-    yield z_parts(between, normal if len(normal) else z)[0]
+    if len(normal):
+        yield z_parts(between, normal)[0]
     yield z_parts(between, z, alike=_ALIKE, excess=excess)[1]
     if len(entering):
         yield z_parts(into, entering, note=note)[0]

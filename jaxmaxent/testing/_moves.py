@@ -18,7 +18,7 @@ from jaxmaxent.testing._space import Space
 _FEWEST = 20
 # Between two states with less information the number of moves one way is almost always 0. With more than the second
 # number it is almost normal.
-_LEAST_INFORMATION, ALMOST_NORMAL = 0.5, 5.0
+_LEAST_INFORMATION, ALMOST_NORMAL = 0.5, 20.0
 
 
 class Remembered(NamedTuple):
