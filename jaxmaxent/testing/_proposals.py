@@ -93,10 +93,13 @@ Places = tuple[Int[np.ndarray, " edits"], Int[np.ndarray, " edits"], Int[np.ndar
 
 
 def edits_of(
-    tables: Sequence[ProposalTable], ensemble: Ensemble
+    tables: Sequence[ProposalTable], ensemble: Ensemble, states: Int[np.ndarray, "states length"] | None = None
 ) -> tuple[Int[np.ndarray, "edits length"], Edit, Places]:
-    """Return every proposal of the tables as a sequence and an edit, and its indices (table, x, y)."""
-    states, movable = enumerate_states(ensemble), np.asarray(ensemble.movable)
+    """Return the sequence and the edit of everything that tables allow, and the places (table, x, y) of each.
+
+    The tables are over `states`, or over `enumerate_states` if None.
+    """
+    states, movable = enumerate_states(ensemble) if states is None else states, np.asarray(ensemble.movable)
     value, x, y = np.nonzero(np.array([table.matrix for table in tables]))
     changed = (states[x] != states[y]).argmax(1)
     own = np.where((x == y), movable[0], changed)[:, None]

@@ -54,7 +54,7 @@ def check_rule(
         ```
     """
     make = evaluator or (GradientEvaluator if rule.needs_gradient else FullEvaluator)
-    jax.eval_shape(lambda: _check_form(rule, ensemble, make))
+    jax.eval_shape(lambda: check_form(rule, ensemble, make))
     _check_steps(rule, ensemble, make, draws, seed)
     if tables is None:
         return
@@ -102,8 +102,8 @@ def transition_matrix(
     return matrix
 
 
-def _check_form(rule: Rule, ensemble: Ensemble, make: Callable[[Ensemble], Evaluator]) -> Array:
-    """Check shapes and types of a step; under `jax.eval_shape` nothing is computed."""
+def check_form(rule: Rule, ensemble: Ensemble, make: Callable[[Ensemble], Evaluator]) -> Array:
+    """Check shapes and types of a step; nothing is computed under `jax.eval_shape`."""
     kernel = build(rule, ensemble, make(ensemble))
     key, state = jax.random.key(0), kernel.init(ensemble.anchor)
     if isinstance(kernel, Metropolis):
