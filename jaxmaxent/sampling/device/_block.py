@@ -20,6 +20,7 @@ from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.kernels import build, evaluator_for
 from jaxmaxent.sampling.device._background_draws import standing
 from jaxmaxent.sampling.device._counters import SCALARS, add_draw
+from jaxmaxent.sampling.device._hash import written_out
 from jaxmaxent.sampling.device._state import TRACE_SLOTS, Carry, Clock, Keys, Setup, Trace, first_carry, setup_of
 from jaxmaxent.sampling.device._swaps import swap
 from jaxmaxent.sampling.device._walk import refresh, walk
@@ -68,6 +69,7 @@ def block(
 
         return _over_anchors(program, one_anchor, mine, betas, anchors, carry)
 
+    keys = Keys(*map(written_out, keys))
     shared = over_devices(program.mesh, on_a_device, ensemble)
     numbers = jnp.arange(ensemble.anchors), jnp.arange(program.all_chains)
     return shared(ensemble, rule, betas, *numbers, keys, carry, Clock(*clock))
