@@ -12,6 +12,7 @@ from jaxtyping import Float, UInt8
 
 from jaxmaxent import diagnostics
 from jaxmaxent.diagnostics import Verdict
+from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.ensembles import _background as background
 from jaxmaxent.results import Run
 from jaxmaxent.sampling.device._background_draws import standing
@@ -88,7 +89,7 @@ def _of_anchor(loop: Loop, a: int, verdict: Verdict) -> dict[str, Any]:
         "counts": np.moveaxis(traces[..., SCALARS:], 2, 0),
         "anchor_start_energy": verdict.start.energy,
         "anchor_start_error": verdict.start.error,
-        "drift": float(np.max(loop.carry.drift[a])),
+        "drift": float(np.asarray(loop.carry.drift)[a].max()),
         "energy_noise": loop.noise[a],
         "converged": verdict.converged,
     }
@@ -106,10 +107,16 @@ def _free_energy(
     if not loop.program.has_background:
         unknown = np.full(1, np.nan)
         return unknown, unknown
-    one = loop.ensemble.take(a)
+    one = of_one(loop.ensemble, a)
     with jax.enable_x64(True):  # it is exact, so let it be so
         first = float(background.log_partition(one, jnp.asarray(one.mu(), jnp.float64)))
     return diagnostics.log_z_along(loop.betas[a], energies, first)
+
+
+@jax.jit  # outside a program each slice would be compiled by itself
+def of_one(ensemble: Ensemble, anchor: Any) -> Ensemble:
+    """Return the ensemble of one anchor."""
+    return ensemble.take(anchor)
 
 
 def _traces(loop: Loop, a: int) -> Float[np.ndarray, "chains draws rungs scalars"]:
@@ -124,7 +131,7 @@ def _last(loop: Loop) -> UInt8[np.ndarray, "anchors slots chains length"]:
     if loop.carry.background is None:
         return walked
     now = standing(loop.steps // loop.program.thin - 1, loop.program.drawn_together)  # in the last swap
-    drawn = np.asarray(loop.carry.background.tokens[:, : loop.options.chains, now], np.uint8)[:, None]
+    drawn = np.asarray(loop.carry.background.tokens, np.uint8)[:, : loop.options.chains, now][:, None]
     return np.concatenate([drawn, walked], axis=1)
 
 

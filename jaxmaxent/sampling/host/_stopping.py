@@ -24,7 +24,7 @@ from jaxmaxent.diagnostics import (
 from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.sampling._options import FEWEST_BATCHES
 from jaxmaxent.sampling.device._counters import SCALARS
-from jaxmaxent.sampling.host._assemble import free_energies
+from jaxmaxent.sampling.host._assemble import free_energies, of_one
 from jaxmaxent.sampling.host._copies import energies_of_copies
 from jaxmaxent.sampling.host._loop import Loop
 
@@ -137,7 +137,7 @@ def _scalar_batches(loop: Loop, anchor: int, chains: slice) -> ScalarBatches:
 
 def _limited(loop: Loop, anchor: int, start: AnchorStart) -> AnchorStart:
     """Return `start` with the limit of log Z of the state that the anchor-start chains are in."""
-    one, totals, chains = loop.ensemble.take(anchor), loop.totals, slice(loop.options.chains, None)
+    one, totals, chains = of_one(loop.ensemble, anchor), loop.totals, slice(loop.options.chains, None)
     if anchor not in loop.copies:
         loop.copies[anchor] = energies_of_copies(one)
     return limit_log_z(
