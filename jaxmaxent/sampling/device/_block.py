@@ -21,6 +21,7 @@ from jaxmaxent.ensembles._reference import with_reference
 from jaxmaxent.kernels import build, evaluator_for
 from jaxmaxent.sampling.device._background_draws import standing_at_ends
 from jaxmaxent.sampling.device._counters import SCALARS, add_draw
+from jaxmaxent.sampling.device._hash import written_out
 from jaxmaxent.sampling.device._state import (
     TRACE_SLOTS,
     Carry,
@@ -100,6 +101,7 @@ def block(
 
         return _over_anchors(program, one_anchor, mine, ladder, anchors, carry)
 
+    keys = Keys(*map(written_out, keys))
     shared = over_devices(program.mesh, on_a_device, ensemble)
     numbers = jnp.arange(ensemble.anchors), jnp.arange(program.all_chains)
     return shared(ensemble, rule, ladder, *numbers, keys, carry, Clock(*clock))

@@ -13,6 +13,7 @@ from jaxtyping import Float, UInt8
 
 from jaxmaxent import diagnostics
 from jaxmaxent.diagnostics import TwoLegs, Verdict
+from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.ensembles import _background as background
 from jaxmaxent.results import Run
 from jaxmaxent.sampling.device._background_draws import standing_at_ends
@@ -105,7 +106,7 @@ def _of_anchor(loop: Loop, kept: Kept, a: int, verdict: Verdict) -> dict[str, An
         "counts": np.moveaxis(traces[..., SCALARS:], 2, 0),
         "anchor_start_energy": verdict.start.energy,
         "anchor_start_error": verdict.start.error,
-        "drift": float(np.max(loop.carry.drift[a])),
+        "drift": float(np.asarray(loop.carry.drift)[a].max()),
         "energy_noise": loop.noise[a],
         "converged": verdict.converged,
     }
@@ -123,7 +124,7 @@ def free_energies(loop: Loop, kept: Kept, a: int) -> tuple[Float[np.ndarray, " r
 def two_legs(loop: Loop, kept: Kept, a: int) -> TwoLegs:
     """Return log Z of one anchor by two legs."""
     traces = np.asarray(traces_of(loop, kept, a), np.float64)
-    mu = np.asarray(loop.ensemble.take(a).mu(), np.float64)
+    mu = np.asarray(of_one(loop.ensemble, a).mu(), np.float64)
     tilts = traces[..., -1] - traces[..., SCALARS:-1] @ mu
     shares = np.asarray(loop.ladder.shares[a])
     return diagnostics.log_z_of_legs(loop.betas[a], shares, traces[..., 0], tilts, _first_log_z(loop, a))
@@ -131,9 +132,15 @@ def two_legs(loop: Loop, kept: Kept, a: int) -> TwoLegs:
 
 def _first_log_z(loop: Loop, a: int) -> float:
     """Return log Z at β = 0."""
-    one = loop.ensemble.take(a)
+    one = of_one(loop.ensemble, a)
     with jax.enable_x64(True):  # it is exact, so let it be so
         return float(background.log_partition(one, jnp.asarray(one.mu(), jnp.float64)))
+
+
+@jax.jit  # outside a program each slice would be compiled by itself
+def of_one(ensemble: Ensemble, anchor: Any) -> Ensemble:
+    """Return the ensemble of one anchor."""
+    return ensemble.take(anchor)
 
 
 def traces_of(loop: Loop, kept: Kept, a: int) -> Float[np.ndarray, "chains draws path scalars"]:

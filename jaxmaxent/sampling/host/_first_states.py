@@ -14,6 +14,7 @@ from jaxmaxent import checks
 from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.ensembles import _background as background
 from jaxmaxent.results import Run
+from jaxmaxent.sampling.device._hash import written_out
 from jaxmaxent.sampling.program._program import Program
 
 
@@ -49,6 +50,8 @@ def _anchor(ensemble: Ensemble, shape: tuple[int, ...]) -> Array:
 
 @functools.partial(jax.jit, static_argnames=("count",))
 def _background(ensemble: Ensemble, key: Key[Array, ""], count: int) -> Int[Array, "anchors count length"]:
+    key = written_out(key)
+
     def one(single: Ensemble, index: Array) -> Array:
         return background.draw(jax.random.fold_in(key, index), single, count)
 

@@ -27,7 +27,7 @@ from jaxmaxent.diagnostics import (
 from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.sampling._options import FEWEST_BATCHES, Precision
 from jaxmaxent.sampling.device._counters import SCALARS
-from jaxmaxent.sampling.host._assemble import free_energies, two_legs
+from jaxmaxent.sampling.host._assemble import free_energies, of_one, two_legs
 from jaxmaxent.sampling.host._copies import energies_of_copies
 from jaxmaxent.sampling.host._loop import Loop
 from jaxmaxent.sampling.host._totals import Kept
@@ -173,7 +173,7 @@ def _scalar_batches(loop: Loop, kept: Kept, anchor: int, chains: slice) -> Scala
 
 def _limited(loop: Loop, kept: Kept, anchor: int, start: AnchorStart) -> AnchorStart:
     """Return `start` with the limit of log Z of the state that the anchor-start chains are in."""
-    one, chains, target = loop.ensemble.take(anchor), slice(loop.options.chains, None), loop.program.rungs - 1
+    one, chains, target = of_one(loop.ensemble, anchor), slice(loop.options.chains, None), loop.program.rungs - 1
     scalars = slice(0, SCALARS + len(loop.ensemble.fields))
     if anchor not in loop.copies:
         loop.copies[anchor] = energies_of_copies(one)
