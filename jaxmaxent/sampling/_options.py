@@ -16,10 +16,10 @@ from jaxmaxent.sampling.host._ladder import checked_ladder
 
 # Sweeps of single-site proposals over the sequence in the burn-in, if the length of the run is open.
 BURN_IN_SWEEPS = 40
-# Rule and ladder are adapted after each of so many rounds, each a 16th of the burn-in and at least so many draws. For
+# Rule and ladder are adapted after each of so many rounds, each a 16th of the burn-in or a little less. For
 # the rest of the burn-in the ladder stays as it is, so that chains settle. The rule learns from the few replicas that
 # have come to the target and so brings the others there: many short rounds are better than a few long ones.
-_ROUNDS, _SHORTEST_ROUND = 12, 4
+_ROUNDS = 12
 # How proposals are evaluated.
 AUTO, FULL, INCREMENTAL = "auto", "full", "incremental"
 # Batches of counts that the host asks for in a long run, at least.
@@ -36,6 +36,8 @@ TARGET_REPLICAS = 8
 _ENOUGH_TOGETHER = 32
 # A draw at β = 0 that waits takes as much memory as a replica: at most a few wait, and at most this share of these.
 _MOST_TOGETHER, _SHARE_TOGETHER = 4, 1 / 4
+# A round of several in the burn-in has a multiple of so many draws: each draw at an end stands there for two swaps.
+_ROUND_OF = 2 * _MOST_TOGETHER
 
 
 @dataclasses.dataclass(frozen=True)
@@ -347,6 +349,7 @@ def _rounds(draws: int, *, several: bool) -> tuple[int, ...]:
     """Return the draws of every round of a burn-in of so many draws."""
     if not several:
         return (draws,) if draws else ()
-    size = max(draws // 16, _SHORTEST_ROUND)
+    # A new reference comes when draws at the ends are made, so that these do not depend on how many are made together.
+    size = max(draws // 16 // _ROUND_OF * _ROUND_OF, _ROUND_OF)
     sizes = [size] * min(_ROUNDS, 3 * draws // (4 * size))
     return (*sizes, draws - sum(sizes)) if draws else ()
