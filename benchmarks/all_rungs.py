@@ -1,4 +1,4 @@
-"""Is it worth counting every draw at every rung? The error beside that of counting each draw at its own rung.
+"""Compare two estimates of frequencies: every draw counts at every rung, or each draw counts at its own rung.
 
     JAXMAXENT_DATA=... python benchmarks/all_rungs.py --model MODEL [--anchor 0] [--beta 100]
 
@@ -54,8 +54,8 @@ def energies_of(ensemble: jme.Ensemble, draws: np.ndarray) -> np.ndarray:
 
 
 def counted_at_all(draws: np.ndarray, energies: np.ndarray, betas: np.ndarray, log_z: np.ndarray) -> np.ndarray:
-    """Estimate each chain's frequencies at every rung from its draws at all, [chains, rungs, length, letters]."""
-    log_p = -betas * energies[..., None] - log_z  # every draw at every rung
+    """Estimate each chain's frequencies at every rung from its draws at all rungs, [chains, rungs, length, letters]."""
+    log_p = -betas * energies[..., None] - log_z  # of every draw at every rung
     log_p -= log_p.max(-1, keepdims=True)
     weights = np.exp(log_p)
     weights /= weights.sum(-1, keepdims=True)

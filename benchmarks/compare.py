@@ -1,4 +1,4 @@
-"""Results of benchmarks/hardware.py side by side: the best speed of each device, and its ratio to the first device.
+"""Compare results of benchmarks/hardware.py: the best speed of each device, and its ratio to the first device.
 
     python benchmarks/compare.py FIRST.json SECOND.json … [--plot FILE.png]
 
@@ -36,7 +36,7 @@ def read(path: Path) -> dict[str, Any]:
     """Read a result of benchmarks/hardware.py.
 
     Raises:
-        ValueError: in one sentence, if the file cannot be read or holds anything else.
+        ValueError: if the file cannot be read or holds anything else.
     """
     expected = f"{path} must be a JSON file that benchmarks/hardware.py wrote, but "
     try:
@@ -66,7 +66,7 @@ def _is_row(row: Any) -> bool:
 
 
 def best(found: dict[str, Any]) -> dict[tuple[str, ...], dict[str, Any]]:
-    """Return the fastest row of each network, evaluator and precision; one row for both precisions if they agree."""
+    """Return the fastest row of each network, evaluator and precision. If both precisions agree, they share a row."""
     rows: dict[tuple[str, ...], dict[str, Any]] = {}
     for row in found["rows"]:
         key = tuple(row[name] for name in KEYS)
@@ -88,9 +88,9 @@ def device(found: dict[str, Any]) -> str:
 def together(
     results: list[dict[str, Any]],
 ) -> tuple[list[dict[tuple[str, ...], dict[str, Any]]], list[tuple[str, ...]]]:
-    """Return the best rows of each result, and the keys that any of them has measured, network by network."""
+    """Return the best rows of each result, and the keys that any result has measured, sorted by network."""
     speeds = [best(found) for found in results]
-    # A precision that no file has measured is a copy of another row.
+    # If no file has measured a precision, its row is a copy of that of the other precision, and is left out.
     measured = {tuple(row[name] for name in KEYS) for found in results for row in found["rows"]}
     keys = dict.fromkeys(key for some in speeds for key in some if key in measured)
     networks = list(dict.fromkeys(key[0] for key in keys))

@@ -1,13 +1,13 @@
-"""The time until draws can be trusted: parallel tempering beside the published protocol, on the CTCF anchors.
+"""Measure the time until draws can be trusted, for parallel tempering and the published protocol on CTCF anchors.
 
     JAXMAXENT_DATA=... python benchmarks/convergence.py --model MODEL [--anchors 0 1 2] [--beta 100] [--out FOLDER]
 
-MODEL is a folder that `jaxmaxent train` wrote, for example through benchmarks/ctcf.py. For each anchor there is a run
-until every letter frequency, the energy and the GC count have R-hat ≤ 1.01 and an effective sample size ≥ 400. --second
-adds a run with another seed on the same ladder, and the share of all frequencies that agree. --published adds the
-published protocol (one β, 50 chains at the anchor, 10,000 steps, no burn-in), with its own diagnostics and its distance
-from the converged frequencies. Each run is saved below --out. --overhead only measures the time that statistics and
-swaps add to the bare kernel.
+MODEL is a folder that `jaxmaxent train` wrote, for example through benchmarks/ctcf.py. Each anchor is sampled until
+every letter frequency, the energy and the GC count have R-hat ≤ 1.01 and an effective sample size ≥ 400. --second adds
+a run with another seed on the same ladder, and prints the share of all frequencies that agree. --published adds the
+published protocol (one β, 50 chains at the anchor, 10,000 steps, no burn-in), and prints its diagnostics and its
+distance from the converged frequencies. Each run is saved below --out. --overhead only measures the time that
+statistics and swaps add to the kernel.
 """
 
 import argparse
@@ -87,7 +87,7 @@ def until_converged(what: str, seed: int, ensemble: jme.Ensemble, options: Any, 
 
 
 def print_agreement(one: jme.Run, other: jme.Run) -> None:
-    """Print the share of the frequencies of all rungs on which two seeds agree within 4 combined standard errors."""
+    """Print the share of frequencies, at all rungs, that agree for two seeds within 4 combined standard errors."""
     gap = np.abs(one.frequencies - other.frequencies)[0]
     error = np.hypot(one.frequency_errors, other.frequency_errors)[0]
     agree = gap <= 4 * error
@@ -115,10 +115,10 @@ def print_published(ensemble: jme.Ensemble, truth: jme.Run, seed: int) -> None:
 def print_overhead(ensemble: jme.Ensemble, rounds: int = 9) -> None:
     """Print the seconds per proposal of the whole sampler, beside those of the kernel alone in a loop.
 
-    The two are timed in turn and compared pair by pair, because the speed of a machine changes from minute to minute.
+    Both are timed alternately and compared in pairs, because the speed of a machine changes from minute to minute.
     """
-    # The runs are as long as usual ones. Blocks grow with the run, and a short run spends more time around its blocks.
-    # Full evaluation is so slow that this does not matter.
+    # The runs have the usual length. Blocks grow with the run, so a short run spends more time between blocks. Full
+    # evaluation is so slow that this does not matter.
     for way, evaluator, steps in (("incremental", IncrementalEvaluator, 8000), ("full", FullEvaluator, 1500)):
         settings: dict[str, Any] = {"steps": steps, "burn_in": 0, "rule": Site(), "evaluation": way, "progress": False}
         run = jme.sample(jax.random.key(0), ensemble, **settings)  # compiles
@@ -139,7 +139,7 @@ def print_overhead(ensemble: jme.Ensemble, rounds: int = 9) -> None:
 
 
 def _kernel_alone(evaluator: Any, ensemble: jme.Ensemble, replicas: int, steps: int) -> Callable[[], float]:
-    """Return a walk that continues at every call and returns the seconds that it took.
+    """Return a function that continues a walk at every call, and returns the seconds of that call.
 
     The parameters of the network are arguments, as in the sampler. If they were constants, with one program per
     checkpoint, the compiler would rearrange a dense layer at compile time, which makes full evaluation of the CTCF

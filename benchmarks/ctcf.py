@@ -51,7 +51,7 @@ def main() -> None:
 
 
 def time_published_job(model: Path, anchors: Path, beta: float) -> None:
-    """Time one anchor with 50 chains from x0 and 10,000 steps, every hundredth kept; print the compile time apart."""
+    """Time one anchor with 50 chains from x0 and 10,000 steps; every 100th is kept. Print compile time separately."""
     tokens = read_one_hot(anchors, "GCAT").tokens[0]
     network = models.representation(models.load(model))
     ensemble = jme.Ensemble.create(network, tokens, beta=beta)

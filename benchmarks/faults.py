@@ -1,15 +1,15 @@
-"""Kill commands at random moments or let them run out of room, continue them, and compare with undisturbed commands.
+"""Kill commands at random moments or let disks become full, continue the commands, and compare with undisturbed ones.
 
     python benchmarks/faults.py [--kills 60] [--disks 20] [--seed 0]
 
-Each command is a process of its own. It is killed by SIGKILL, SIGTERM or SIGINT, either after a random time or right
-before or after one of its changes of the disk: making, renaming, deleting or flushing a file or folder. Most of these
-changes belong to checkpoints and to the last steps. Then it is continued, by `resume` if work was kept, otherwise by
-the same command. The result must be equal bit by bit except for times, and nothing else may be left behind. Output goes
-to a new folder, replaces an older one (--force), or goes to an empty folder, through a link and, if mounting is
-allowed, to a mount point, whose parent may be read-only. Disks are small file systems in memory, which fill up at some
-moment. The command must say so in one sentence, and reach the same result once there is room; it may also leave out a
-picture and say so.
+Each command is its own process. It is killed by SIGKILL, SIGTERM or SIGINT. The moment is either random, or just
+before or after one of its changes of the disk: it makes, renames, deletes or flushes a file or folder. Most of these
+changes belong to checkpoints and to the last steps. Then the command is continued, by `resume` if work was kept,
+otherwise by the same command. The result must be equal bit by bit except for times, and no other files may be left.
+Output goes to a new folder, to an older one that it replaces (--force), to an empty folder, through a link, or, if
+mounting is allowed, to a mount point, whose parent may be read-only. Disks are small file systems in memory, which
+become full at some moment. The command must report this in one sentence, and must give the same result when there is
+room again. If only a picture does not fit, the command may report that instead and go on.
 """
 
 import argparse
@@ -47,9 +47,9 @@ PLACES = ("new", "force", "empty", "link", "mount", "read-only")
 
 
 def work(arguments: list[str], log: Path, kill: tuple[int, int, bool] | None) -> None:
-    """Run a command that kills itself around the given one of its changes.
+    """Run a command that kills itself before or after the change of the disk with the given number.
 
-    The number of changes is written to a file beside the log. All imports are done before the changes are counted.
+    The number of changes is written to a file beside the log. All imports are done before changes are counted.
     """
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(descriptor, 1)
@@ -117,10 +117,10 @@ class Trials:
         return process.exitcode or 0
 
     def undisturbed(self) -> None:
-        """Measure the result of every command, its time and the number of its changes of the disk."""
+        """Run every command undisturbed; keep its result, its time and the number of its changes of the disk."""
         for name, command in COMMANDS.items():
             place = self.home / "expected" / (name + (".json" if name == "potential" else ""))
-            for _ in range(2):  # the second has everything compiled
+            for _ in range(2):  # the second run uses compiled programs, so its time is measured
                 began = time.perf_counter()
                 code = self.run([*command, "--out", str(place), *(["--force"] if place.exists() else [])])
                 self.seconds[name] = time.perf_counter() - began
@@ -129,7 +129,7 @@ class Trials:
             self.expected[name] = content(place)
 
     def disturbed(self, name: str, chance: random.Random, number: int) -> tuple[str, str]:
-        """Kill a command at some moment and continue it; return what the kill left, and how it ended."""
+        """Kill a command at some moment and continue it; return the state that the kill left, and the outcome."""
         folder = self.home / f"kill-{number}"
         kinds = PLACES[:2] if name == "potential" else PLACES
         kind = chance.choice(kinds)
@@ -142,7 +142,7 @@ class Trials:
                 command.append("--force")
             before = content(out)
             if name == "resume":
-                # Something is kept for sure after the first third of the changes.
+                # After the first third of the changes, some work is certainly kept.
                 point = chance.randrange(self.changes[name] // 3, self.changes[name] * 2 // 3)
                 self.run(command, kill=(point, signal.SIGKILL, True))
                 command = ["resume", str(out), *(["--force"] if kind == "force" else [])]
@@ -171,7 +171,7 @@ class Trials:
         return "all" if self.equal(name, there) else "in part"
 
     def continued(self, name: str, command: list[str], out: Path, what: str) -> str:
-        """Continue as a user would, and compare the result."""
+        """Continue a killed command as a user would, and compare the result."""
         if name in ("interpret", "resume"):
             kept = any(path.is_dir() and any(path.iterdir()) for path in kept_of(out))
             if kept:
@@ -193,11 +193,11 @@ class Trials:
         return "equal"
 
     def equal(self, name: str, there: dict) -> bool:
-        """Return whether a result equals that of the undisturbed command."""
+        """Return True if a result equals that of the undisturbed command."""
         return there == self.expected[name]
 
     def full(self, name: str, chance: random.Random, number: int) -> str:
-        """Run a command on a disk that is too small, and again when there is room; return how it ended."""
+        """Run a command on a disk that is too small, and again when there is room; return the outcome."""
         folder = self.home / f"disk-{number}"
         folder.mkdir()
         size = int(2 ** chance.uniform(12, 17.5))

@@ -1,16 +1,16 @@
-"""The speed of this device: chains doubled up to saturation, for several networks, both evaluators, two precisions.
+"""Measure the speed of this device for more and more chains, for several networks, two evaluators, two precisions.
 
     python benchmarks/hardware.py --out FILE.json [--plot FILE.png] [--networks ctcf basset …] [--quick]
 
 It runs on the device that JAX finds. For each network of benchmarks/networks.py, with random weights, it measures the
 whole single-site kernel with full and with incremental evaluation. Numbers are float32, with matrix products at
-precision "highest", which the package asks for, and at the "default" of the device. Chains are doubled until two
-doublings in a row gain less than 5 % (another program may disturb one of them), or until they do not fit into memory.
-If both precisions give the same energies bit by bit, as on CPUs, only one is measured.
+precision "highest", which the package asks for, and at the "default" of the device. The number of chains is doubled
+until two doublings in a row gain less than 5 % (another program may disturb one of them), or until the chains do not
+fit into memory. If both precisions give the same energies bit by bit, as on CPUs, only one is measured.
 
 Figures are the median of three rounds. FLOPs are compared with those of a large matrix product of the same precision,
-bytes of cache with those of a large copy. `sample` calls energies too noisy if β times their noise exceeds 0.1. So the
-noise of a precision gives the largest β that it allows. It is compared with the β at which the median single-letter
+bytes of cache with those of a large copy. `sample` warns of noisy energies if β times their noise exceeds 0.1. So the
+noise of a precision gives the largest β that it allows. That β is compared with the β at which the median single-letter
 mutant is 20 times less likely than the anchor. benchmarks/compare.py shows results side by side.
 """
 
@@ -45,7 +45,7 @@ def main() -> None:
         for name in options.networks:
             for row in rows_of(name, options, found, bar):
                 found["rows"].append(row)
-                # Written after every figure, so that a later failure does not lose the earlier ones.
+                # Results are written after every measurement, so that a later failure does not lose earlier ones.
                 write_json(options.out, found)
     print(table(found))
     if options.plot:
@@ -74,7 +74,7 @@ def parsed() -> argparse.Namespace:
 
 
 class At:
-    """The features of a network with matrix products at a given precision, instead of the one that the package sets."""
+    """The features of a network with matrix products at a given precision, not at the one that the package sets."""
 
     def __init__(self, features: Any, precision: str) -> None:
         self.features, self.precision = features, precision
@@ -85,7 +85,7 @@ class At:
 
 
 def ensemble_of(network: networks.Network, precision: str) -> jme.Ensemble:
-    """Return an ensemble around a random anchor. The features of the anchor have the same precision."""
+    """Return an ensemble around a random anchor, whose features are computed at the same precision."""
     anchor = np.random.default_rng(7).integers(0, networks.LETTERS, network.length)
     representation = jme.Representation(At(network.features, precision), network.weights)
     return jme.Ensemble.create(representation, anchor, beta=1.0)
@@ -114,8 +114,8 @@ def rows_of(name: str, options: Any, found: dict[str, Any], bar: tqdm) -> Any:
 def compared(ensembles: dict[str, jme.Ensemble]) -> tuple[list[dict[str, Any]], bool]:
     """Measure the noise of energies at each precision, and the β's it allows; compare the precisions bit by bit.
 
-    The noise is the root mean square over single-letter mutants of the anchor and random sequences. It adds the effect
-    of batching and that of the precision.
+    The noise is a root mean square over single-letter mutants of the anchor and random sequences. It has two parts: the
+    effect of batching and that of the precision.
     """
     rng = np.random.default_rng(11)
     anchor = np.asarray(ensembles["highest"].anchor)
@@ -174,7 +174,7 @@ def measured(
 ) -> dict[str, Any]:
     """Measure one evaluator with this many chains. The rate is None if they do not fit into memory."""
     free = free_bytes()
-    gc.collect()  # frees the chains of the last figure
+    gc.collect()  # frees the chains of the last measurement
     try:
         walk = Way(ensemble, EVALUATORS[way], chains, free=None if free is None else SHARE_OF_MEMORY * free)
         rate = chains / time_of_step(walk, seconds)
@@ -193,11 +193,11 @@ def measured(
 
 
 def time_of_step(walk: Way, seconds: float) -> float:
-    """Return the median time of a step over rounds, after runs that compile and find how many steps fill the time."""
+    """Return the median time of a step over rounds. Runs before them compile, and find the number of steps to time."""
     walk.run(2)
     steps = 2
     for _ in range(2):
-        # Two rounds, because a single step costs more than one among many.
+        # There are two rounds, because a single step takes longer than one of many steps.
         steps = max(2, min(50 * steps, int(seconds / (ROUNDS + 1) / walk.run(steps))))
     return float(np.median([walk.run(steps) for _ in range(ROUNDS)]))
 
@@ -249,7 +249,7 @@ def plot(found: dict[str, Any], path: Path) -> None:
         panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         panel.yaxis.set_major_formatter(FuncFormatter(lambda rate, _: f"{rate:,.0f}"))
         panel.yaxis.minorticks_off()
-    # The legend comes from the panel with the most lines, because a network may lack some.
+    # The legend is that of the panel with the most lines, because some networks have fewer lines.
     labelled = max((panel.get_legend_handles_labels() for panel in panels), key=lambda found: len(found[1]))
     figure.legend(*labelled, loc="outside lower center", ncols=4, frameon=False, fontsize=8)
     figure.suptitle(f"{found['machine']['device']}, {found['machine']['cpu']}, {found['machine']['date']}")

@@ -3,11 +3,12 @@
     python benchmarks/incremental.py [--networks ctcf basset …] [--chains 128] [--seconds 10] [--explain] [--mutants]
     python benchmarks/incremental.py --networks ctcf --torch
 
-Both ways run in one process, alternating, on the same chains, positions, letters and acceptances. The median of some
-rounds is printed, with the largest difference of their energies, compile times, cache, and FLOPs and bytes of a
-proposal. The FLOPs and bytes are also shares of the rates of this machine when it only multiplies matrices or only
-copies memory. With --mutants, in-silico mutagenesis of 100 sequences is compared with running the batch of all mutants.
-With --torch, the published sampler runs in eager PyTorch (it needs torch, which no extra installs).
+Both ways run alternately in one process, on the same chains, positions, letters and acceptances. The median of several
+rounds is printed, with the largest difference of their energies, compile times, the size of the cache, and FLOPs and
+bytes of a proposal. FLOPs and bytes are also given as shares of the rates that this machine reaches when it only
+multiplies matrices or only copies memory. With --mutants, in-silico mutagenesis of 100 sequences is compared with
+running the batch of all mutants. With --torch, the published sampler runs in eager PyTorch (it needs torch, which no
+extra installs).
 """
 
 import argparse
@@ -66,7 +67,8 @@ def print_proposals(name: str, network: networks.Network, options: Any, flops: f
         ways.extend(Way(ensemble, evaluator, options.chains) for evaluator in (FullEvaluator, IncrementalEvaluator))
         compiling.append([way.compile_seconds for way in ways])
     full, quick = ways
-    # As many steps of both, so that they can be compared: as many as the slower one makes in the time.
+    # Both ways make the same number of steps, so that they can be compared. It is the number that the slower way makes
+    # in the time.
     steps = max(2, int(options.seconds / ROUNDS / full.run(2)))
     quick.run(2)
     for way in ways:
@@ -125,7 +127,7 @@ def _size(features: jax.Array) -> jax.Array:
 
 @functools.partial(jax.jit, static_argnums=0)
 def _all_mutants(features: Any, weights: Any, tokens: jax.Array) -> jax.Array:
-    """Return [sequences, length, letters]: all mutants through the whole network, one sequence at a time in chunks."""
+    """Return a number for each mutant by full evaluation, one sequence at a time; [sequences, length, letters]."""
     length = tokens.shape[1]
 
     def at(row_site: Any) -> jax.Array:
@@ -136,7 +138,7 @@ def _all_mutants(features: Any, weights: Any, tokens: jax.Array) -> jax.Array:
 
         return jax.vmap(lambda s: jax.vmap(lambda a: one(s, a))(jnp.arange(networks.LETTERS)))(sites)
 
-    # 4 letters at 32 sites are a batch of 128.
+    # A batch has 128 mutants: 4 letters at 32 sites.
     width = 32
     chunks = -(-length // width)
     sites = jnp.minimum(jnp.arange(chunks * width), length - 1).reshape(chunks, width)
@@ -146,7 +148,7 @@ def _all_mutants(features: Any, weights: Any, tokens: jax.Array) -> jax.Array:
 
 
 def print_torch(network: networks.Network, options: Any) -> None:
-    """Time the published sampler, one forward pass of all chains per step, in eager PyTorch; for the CTCF network."""
+    """Time the published sampler for the CTCF network in eager PyTorch; a step is one forward pass of all chains."""
     if "conv" not in network.weights:
         print("    the published sampler is there for the ctcf network only")
         return

@@ -3,11 +3,10 @@
     JAXMAXENT_DATA=... python benchmarks/kernels.py --model MODEL [--seconds 60] [--rules site adaptive …]
     python benchmarks/kernels.py --example [--seconds 60]
 
-The network is that of MODEL, of the CTCF experiment, at a published anchor, or one that is trained here on sequences
-with an implanted site. All rules run on one ladder, for about the same time, after burn-in. The effective sample size
-is the median over the slowest tenth of the letter frequencies at the target, because the smallest of hundreds is mostly
-the noise of its own estimate; the smallest is printed too. A gradient counts as two more evaluations, as it costs in
-FLOPs.
+The network is MODEL, of the CTCF experiment, at a published anchor. With --example it is trained here on sequences with
+an implanted site. All rules run on one ladder, for about the same time, after burn-in. The effective sample size is the
+median over the slowest tenth of the letter frequencies at the target, because the smallest of hundreds of estimates is
+mostly noise; the smallest is printed too. A gradient counts as two more evaluations, because it costs as many FLOPs.
 """
 
 import argparse
@@ -53,7 +52,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     ensemble = example_ensemble(options.beta) if options.example else ctcf_ensemble(options)
-    # One ladder for all rules: that of a first run.
+    # All rules use one ladder, the one that a first run found.
     first = jme.sample(jax.random.key(99), ensemble, steps=2000, burn_in=4000, anchor_chains=0, progress=False)
     with np.printoptions(precision=1, suppress=True, linewidth=140):
         print(f"ladder {first.beta[0]}")
@@ -85,7 +84,7 @@ def print_rule(name: str, ensemble: jme.Ensemble, ladder: np.ndarray, options: a
 
 
 def cost(rule: Any) -> float:
-    """Return the evaluations of the network per proposal; a mixture pays for a gradient that one rule needs."""
+    """Return the evaluations of the network per proposal. If one rule of a mixture needs the gradient, all count it."""
     return 3.0 if getattr(rule, "needs_gradient", False) else 1.0
 
 

@@ -1,4 +1,4 @@
-"""Localization of known sites by MaxEnt profiles and by rival methods, for one network and the same sequences.
+"""Compare how well MaxEnt profiles and other methods locate known sites, for one network and the same sequences.
 
     JAXMAXENT_DATA=... python benchmarks/localization.py [--sequences 12] [--beta auto]
     JAXMAXENT_DATA=... python benchmarks/localization.py --ctcf MODEL
@@ -8,7 +8,7 @@ classes (no site, GATA, TAL1, both). It is interpreted at test sequences with bo
 by the log-ratio of the classes "both" and "no site". The network has one convolution, max-pooling of 8 positions, and a
 dense layer. Without pooling, as published for CTCF, it would have a weight for every position and filter, and would
 learn little from 7,200 sequences with sites anywhere. The training also uses --copies rolled copies of each sequence,
-with offsets that cut no site, every second one as the other strand.
+with offsets that cut no site; every second copy is the reverse complement.
 
 With --ctcf, a network trained on the CTCF tables is interpreted at bound test sequences that it classifies correctly.
 The known site is the best one of JASPAR MA0139 on either strand.
@@ -17,11 +17,11 @@ Each anchor is sampled until R-hat ≤ --rhat and the effective sample size is �
 and for the energy, at every β of its ladder. It is given up after --steps. Anchors that were given up, or for which
 --seconds left no time, are left out of the comparison for all methods alike.
 
-A network that finds a site anywhere treats sequences with the site elsewhere as equal, and so its draws have it
-elsewhere. The energy of a shifted anchor shows if this network does; it is printed beside that of single mutants and of
-unrelated sequences.
+Some networks detect a site at any position. They treat sequences with the site elsewhere as equal, so draws have it
+elsewhere too. The energy of a shifted anchor shows whether this network is one of them. It is printed beside the energy
+of single mutants and of unrelated sequences.
 
-Views with a sign enter twice: as they are, so that only scores above 0 count as signal, and as absolute values.
+Views with a sign are compared twice: as they are, so that only scores above 0 count as signal, and as absolute values.
 """
 
 import argparse
@@ -67,7 +67,7 @@ def simulated(folder: Path) -> tuple[np.ndarray, np.ndarray, Sites, np.ndarray]:
 
 
 def rolled(rng: np.random.Generator, tokens: np.ndarray, sites: Sites) -> np.ndarray:
-    """Return every sequence rolled by an offset that cuts no site, every second one as the other strand."""
+    """Return every sequence rolled by an offset that cuts no site; of every second one the reverse complement."""
     length = tokens.shape[1]
     result = np.empty_like(tokens)
     for i, (row, own) in enumerate(zip(tokens, sites, strict=True)):
@@ -78,9 +78,9 @@ def rolled(rng: np.random.Generator, tokens: np.ndarray, sites: Sites) -> np.nda
 
 
 def new_parameters(length: int, seed: int) -> dict[str, Any]:
-    """Return random weights; those of the dense layer are the same at all positions, as a mean over them.
+    """Return random weights. Those of the dense layer are the same at all positions, so that it computes a mean.
 
-    With other weights the network hardly begins to learn sites that may be anywhere.
+    From other weights, the network hardly starts to learn sites that may be anywhere.
     """
     rng = np.random.default_rng(seed)
     shapes = {"conv": (WIDTH, 4, FILTERS), "dense": (FILTERS, DENSE), "head": (DENSE, CLASSES)}
@@ -107,7 +107,7 @@ def features(params: Any, one_hot: jax.Array) -> jax.Array:
 
 
 def features_in_training(params: Any, one_hot: jax.Array) -> jax.Array:
-    """Return the same of a batch, by products and maxima that XLA differentiates fast on a CPU."""
+    """Return the same features for a batch, by products and maxima that XLA differentiates fast on a CPU."""
     layer = params["conv"]
     windows = windows_product(one_hot, layer["kernel"]) + layer["bias"]
     whole = windows.shape[1] // POOL * POOL
@@ -291,7 +291,7 @@ def line(name: str, found: Localization) -> str:
 
 
 def compare(views: dict[str, np.ndarray], sites: Sites) -> dict[str, Localization]:
-    """Compare every view as it is and, if it has a sign, as absolute values; print a table."""
+    """Compare every view, and the absolute values of views with a sign; print a table."""
     print(f"\n{len(sites):2d} sequences" + " " * 29 + "".join(f"{name:>17s}" for name in Localization._fields[:-1]))
     found = {}
     for name, scores in views.items():

@@ -1,4 +1,4 @@
-"""Helpers of the benchmarks: ceilings of the machine, the walk whose speed is measured, a description of both."""
+"""Helpers of the benchmarks: the fastest rates of the machine, walks whose speed is measured, and a description."""
 
 import datetime
 import json
@@ -21,7 +21,7 @@ from jaxmaxent.sampling import device_name
 
 
 def data_folder(name: str) -> Path:
-    """Return a folder below JAXMAXENT_DATA; end the program with a sentence if that is not set."""
+    """Return a folder below JAXMAXENT_DATA; end the program with a message if that variable is not set."""
     if "JAXMAXENT_DATA" not in os.environ:
         sys.exit(f"set JAXMAXENT_DATA to the folder that holds {name}/")
     return Path(os.environ["JAXMAXENT_DATA"]) / name
@@ -29,7 +29,7 @@ def data_folder(name: str) -> Path:
 
 def ceilings(precision: str = "highest") -> tuple[float, float]:
     """Measure FLOP/s of a large float32 matrix product at a precision, and bytes/s read and written by a large copy."""
-    # A product that keeps two cores busy for a tenth of a second is too short to time on an accelerator.
+    # An accelerator needs a larger product: the one for CPUs, of a tenth of a second on two cores, would be too short.
     size = 1536 if jax.default_backend() == "cpu" else 8192
     a = jnp.ones((size, size))
     long = jnp.ones(2**26)
@@ -39,7 +39,7 @@ def ceilings(precision: str = "highest") -> tuple[float, float]:
 
 
 def seconds(function: Callable[..., Any], *arguments: Any, rounds: int = 5) -> float:
-    """Return the shortest time of a call, after a first call that compiles."""
+    """Return the shortest time of several calls, after a first call that compiles."""
     jax.block_until_ready(function(*arguments))
     times = []
     for _ in range(rounds):
@@ -50,7 +50,7 @@ def seconds(function: Callable[..., Any], *arguments: Any, rounds: int = 5) -> f
 
 
 class Way:
-    """One way to evaluate proposals: a compiled walk of single-site proposals at positions that all chains share.
+    """A compiled walk with one evaluator: single-site proposals at positions that all chains share.
 
     Args:
         ensemble: the ensemble of one anchor.
@@ -59,7 +59,7 @@ class Way:
         free: bytes of free memory, or None if unknown.
 
     Raises:
-        MemoryError: if the chains and the other memory of the program do not fit, before that memory is taken.
+        MemoryError: if the chains and the other memory of the program do not fit. It is raised before they are made.
     """
 
     def __init__(self, ensemble: jme.Ensemble, evaluator: Any, chains: int, free: float | None = None) -> None:
@@ -88,7 +88,7 @@ class Way:
         return jax.lax.fori_loop(0, steps, step, states)
 
     def _bytes(self) -> int:
-        """Return the memory of the walk: its states and its other memory while it runs."""
+        """Return the bytes of the walk: those of its states, and other memory while it runs."""
         sizes = self.walk.memory_analysis()
         return 0 if sizes is None else sizes.argument_size_in_bytes + sizes.temp_size_in_bytes
 
@@ -106,7 +106,7 @@ class Way:
 
 
 def machine() -> dict[str, Any]:
-    """Return where and when figures are measured, in plain JSON types."""
+    """Return the device, the packages and the date of measurements, in plain JSON types."""
     return {
         "device": device_name(),
         "devices": jax.device_count(),
@@ -119,7 +119,7 @@ def machine() -> dict[str, Any]:
 
 
 def _cpu() -> str:
-    """Return the model of the processor, as far as the system names it."""
+    """Return the model of the processor, if the system gives it."""
     about = Path("/proc/cpuinfo")
     lines = about.read_text().splitlines() if about.exists() else []
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]

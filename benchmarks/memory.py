@@ -1,4 +1,4 @@
-"""Peak memory for several numbers of steps: it must not grow with them.
+"""Measure the peak memory for several numbers of steps; it must not grow with them.
 
     python benchmarks/memory.py [--chains 16] [--steps 10000 1000000] [--filters 64]
 
@@ -22,7 +22,7 @@ def peak_megabytes(chains: int, steps: int, filters: int) -> tuple[float, float]
 
     network = ConvArchitecture(filters=filters).build(nnx.Rngs(0))
     ensemble = jme.Ensemble.create(representation(network), "ACGTA" * 20 + "C", beta=5.0)
-    # The published sampler has one β. A ladder keeps the same statistics, for more rungs.
+    # One β as in the published sampler. A ladder has the same statistics for every rung.
     run = jme.sample(jax.random.key(0), ensemble, ladder=4, chains=chains, steps=steps, progress=False)
     scale = 2**20 if sys.platform == "darwin" else 2**10
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / scale, run.seconds

@@ -1,7 +1,7 @@
 """Published architectures with random weights, as pure functions of their weights and one one-hot sequence.
 
 The savings of incremental evaluation depend on the architecture alone. Each network ends with its last hidden layer,
-which is the representation. Batch norm is as in inference, with statistics of its own among the weights.
+which is the representation. Batch norm works as in inference; its statistics are part of the weights.
 """
 
 from collections.abc import Callable
@@ -89,7 +89,7 @@ def basset(length: int = 1000, seed: int = 0) -> Network:
 
 
 def factorised_basset(length: int = 1000, seed: int = 0) -> Network:
-    """Return Basset with each wide convolution replaced by narrow ones, nine in all."""
+    """Return Basset with each wide convolution replaced by narrow ones, nine in total."""
     blocks = (
         ((48, 3), (64, 3), (100, 3), (150, 7), (300, 7)),
         ((200, 7), (200, 3), (200, 3)),

@@ -1,4 +1,4 @@
-"""Nucleosomes of yeast: the period of WW and SS in the draws, and whether GC content is a learned, global feature.
+"""Nucleosomes of yeast: find the period of WW and SS in draws, and test if GC content is a learned global feature.
 
     JAXMAXENT_DATA=... python benchmarks/nucleosome.py [--out FOLDER] [--anchors 8] [--only NAME ...]
 
@@ -7,11 +7,11 @@ out. Its filters of 24 bp span two turns of the helix. No pooling follows them, 
 each match in the window, and with it the phase of the turns. The networks separate the 14,000 highest-scored dyads from
 
     upstream    windows 100 bp upstream of transcription start sites, which are depleted of nucleosomes
-    linker      midpoints between neighbouring dyads 147 to 200 bp apart
+    linker      midpoints between neighboring dyads 147 to 200 bp apart
     low score   the 14,000 lowest-scored dyads
     GC-matched  random windows at least 40 bp from any dyad, each with the GC count of one of the dyads
 
-and two controls have a known answer to the question of GC content:
+and in two controls the answer to the question of GC content is known:
 
     GC label    random windows, in class 1 if their GC content is above the median: there is nothing else to learn
     shuffled    the dyads and their dinucleotide shuffles, which have the same GC content one by one
@@ -21,12 +21,12 @@ constrained ensemble has the mean GC content of the genome (if no such μ is fou
 that μ goes on until --rhat and --ess are reached at every β. The same run gives the periods and the shift of GC: the
 anchored ensemble against the background of the same μ without a network.
 
-A network can have learned GC content in two ways. It may move all ensembles alike, which the mean shift shows. Or it
-may hold each ensemble at the content of its anchor: then shifts go up and down, and follow the anchor with a slope of
-up to 1. The verdict depends on the size of either, not only on a small p, because with many anchors a negligible shift
-has a small p as well. It is "yes" if a 95 % interval lies completely beyond 0.2 (of the mean shift in standard
-deviations of the background's count, or of the slope), "no" if both lie completely within, and "undecided" otherwise.
-The sizes are always printed beside it.
+A network can have learned GC content in two ways. It may shift all ensembles in one direction, which the mean shift
+shows. Or it may keep each ensemble near the content of its anchor. Then shifts have both signs, and a regression on the
+content of the anchor has a slope of up to 1. The verdict uses the sizes of the mean shift and of the slope, not only p,
+because with many anchors a negligible shift also has a small p. The mean shift is measured in standard deviations of
+the background's count. The verdict is "yes" if one of the two 95 % intervals lies completely beyond ±0.2, "no" if both
+lie completely within, and "undecided" otherwise. The sizes are always printed beside the verdict.
 """
 
 import argparse
@@ -61,8 +61,8 @@ class Genome(NamedTuple):
     """The contents of the files: intervals (chromosome, start, end, strand), and GC content."""
 
     path: Path
-    dyads: list[tuple]  # from the highest score to the lowest
-    starts: list[tuple]  # of transcription
+    dyads: list[tuple]  # sorted from the highest score to the lowest
+    starts: list[tuple]  # transcription start sites
     linkers: list[tuple]
     sizes: dict[str, int]
     gc: float
@@ -141,7 +141,7 @@ def gc_counts(tokens: np.ndarray) -> np.ndarray:
 
 
 def matched(rng: np.random.Generator, wanted: np.ndarray, offered: Sequences) -> Sequences:
-    """Choose, for each wanted GC count, another of the offered windows with that count, as long as there are some."""
+    """Choose for each wanted GC count a window with that count. No window is chosen twice; missing ones are skipped."""
     have = gc_counts(offered.tokens)
     chosen = []
     for count in np.unique(wanted):
@@ -165,7 +165,7 @@ def make_task(name: str, genome: Genome, rng: np.random.Generator) -> Task:
     if name == "low score":
         return task(dyads, genome.windows(genome.dyads[-HIGHEST:]))
     if name == "GC-matched":
-        # The two parts are matched one by one.
+        # The training part and the held-out part are matched separately.
         offered = split_by_chromosome(random_windows(rng, genome, 10 * HIGHEST, FAR), HELD_OUT)
         parts = split_by_chromosome(dyads, HELD_OUT)
         train, test = (matched(rng, gc_counts(a.tokens), b) for a, b in zip(parts, offered, strict=True))
@@ -334,9 +334,9 @@ def figures(
 
 
 def at_background_mu(run: jme.Run, gc: float) -> dict[str, float]:
-    """Answer the published question: how far is GC from the background at the μ at which the background has genome GC?
+    """Return the shift of GC from the background at the μ for which the background has the GC content of the genome.
 
-    Also return how strongly the network holds it: the variance of the count relative to that of the background.
+    This is the published question. Also return the variance of the count relative to that of the background.
     """
     mu = np.log(gc / (1 - gc))
     answers = [

@@ -1,4 +1,4 @@
-"""The chemical potential: its accuracy, its standard errors, and its cost on a real network.
+"""Measure the accuracy of the chemical potential, its standard errors, and its cost on a real network.
 
     python benchmarks/potential.py [--repeats 50]
     JAXMAXENT_DATA=... python benchmarks/potential.py --model MODEL [--anchors 10] [--ladder 6] [--chains 8]
@@ -106,7 +106,7 @@ def print_ctcf(options: argparse.Namespace) -> None:
     network = models.representation(models.load(options.model))
     ensemble = jme.Ensemble.create(network, tokens, beta=options.beta)
     settings = {"ladder": options.ladder, "chains": options.chains, "progress": False}
-    # This compiles everything, at another μ.
+    # A first call, at another μ, compiles all programs.
     solve_chemical_potential(jax.random.key(1), ensemble, 0.5, steps=10, max_steps=10, burn_in=0, **settings)
     began = time.perf_counter()
     solved = solve_chemical_potential(

@@ -1,4 +1,4 @@
-"""jaxmaxent beside the alternatives: the published sampler in NumPy, PyTorch and plain JAX.
+"""Compare jaxmaxent with the alternatives: the published sampler in NumPy, PyTorch and plain JAX.
 
     JAXMAXENT_DATA=... python benchmarks/rivals.py --model MODEL --out FILE.json [--torch-python PYTHON]
     JAXMAXENT_DATA=... python benchmarks/rivals.py --model MODEL --out FILE.json --minutes 10
@@ -16,15 +16,15 @@ Only the interpreter of --torch-python needs PyTorch; besides that it needs NumP
 number of chains runs in its own process, whose largest resident set is reported. Compile time is listed apart. ESS and
 R-hat are those of letter frequencies in kept draws, every 100th state (every 5th for parallel tempering), computed by
 jaxmaxent.diagnostics. A letter that was never or always seen has neither. Such letters are left out, which favors a
-rival that does not move, and their number is listed. With fewer than 20 kept draws per chain there is no ESS. An ESS in
-brackets has no meaning, because R-hat is above 1.1: chains that do not agree have about as many effective draws as
-there are chains, however long they run. ESS per second counts every second of sampling, with the burn-in.
+rival that does not move; their number is listed. With fewer than 20 kept draws per chain there is no ESS. An ESS in
+brackets has no meaning, because R-hat is above 1.1: if chains do not agree, the ESS is about the number of chains,
+however long they run. ESS per second counts all seconds of sampling, including burn-in.
 
 --minutes also measures the time until every letter frequency, the energy and the GC count have R-hat ≤ 1.01 and bulk
-ESS ≥ 400, without compiling. The published sampler is checked each time it has grown by a tenth: first all its draws,
-then their second half. It stops as soon as either is good enough. Letters that it has not seen are not checked.
-Parallel tempering is checked as `sample` does it, at every rung. The table then gives the distance of the frequencies
-from those of another converged run.
+ESS ≥ 400, without compiling. The published sampler is checked each time its draws have grown by 10 %: first all of
+them, then their second half. It stops when either has converged. Letters that it has not seen are not checked. Parallel
+tempering is checked as `sample` does it, at every rung. The table then gives the distance of the frequencies from those
+of another converged run.
 """
 
 import argparse
@@ -65,7 +65,7 @@ CONVERGENCE_HEADS = [
 
 def main() -> None:
     options = parsed()
-    # Otherwise this process would take most of a GPU's memory away from those that it measures.
+    # Otherwise this process would reserve most of a GPU's memory, which the measured processes need.
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     ensemble, problem = read(options)
     found: dict[str, Any] = {
@@ -77,7 +77,7 @@ def main() -> None:
         jobs = planned(options)
         for what, rival, chains in tqdm(jobs, desc="rivals", unit="run"):
             try:
-                # The run that others are compared with has its own seed. Otherwise one would be compared with itself.
+                # The reference run has its own seed. Otherwise one of the runs would be compared with itself.
                 seed = options.seed + (what is converged_frequencies)
                 with Worker(rival, chains, options, Path(name), seed) as worker:
                     row = what(worker, ensemble, options, found)
@@ -86,7 +86,7 @@ def main() -> None:
             found["versions"] |= row.pop("version", {})
             table = "speed" if what is speed else "convergence"
             found[table].append({"rival": rival, "chains": chains} | row)
-            # Written after every run, so that a later failure does not lose the earlier ones.
+            # Results are written after every run, so that a later failure does not lose the earlier ones.
             measure.write_json(options.out, without_arrays(found))
     print(tables(found))
 
@@ -153,7 +153,7 @@ def planned(options: Any) -> list[tuple[Any, str, int]]:
 
 
 class RivalError(Exception):
-    """Error for a rival that could not be run, with the reason."""
+    """An error that is raised if a rival could not be run; its text is the reason."""
 
 
 class Worker:
@@ -311,7 +311,7 @@ class History:
         return np.stack([(draws == letter).mean((0, 1)) for letter in range(self.letters)], axis=-1)
 
     def good(self) -> np.ndarray | None:
-        """Return the draws that have converged, all of them or the second half; None if neither has."""
+        """Return all draws if they have converged, else their second half if it has, else None."""
         tokens, energies = self.draws(), np.stack(self.energies, axis=1)
         for since in (0, self.length // 2):
             if self._good(tokens[:, since:], energies[:, since:]):
@@ -322,7 +322,7 @@ class History:
         half = tokens.shape[1] // 2
         if tokens.shape[1] < diagnostics.MIN_DRAWS:
             return False
-        # The cheap check that fails most often comes first.
+        # The first check is cheap and fails most often.
         halves = np.stack([tokens[:, :half], tokens[:, half : 2 * half]])
         counts = np.stack([(halves == letter).sum(2) for letter in range(self.letters)], axis=-1)
         rhat = diagnostics.indicator_rhat(counts, half)

@@ -1,4 +1,4 @@
-"""One rival in its own process: the published sampler, as a user of NumPy, PyTorch or JAX would write it.
+"""Run one rival in its own process: the published sampler, as a user of NumPy, PyTorch or JAX would write it.
 
     python rivals_worker.py RIVAL PROBLEM.npz CHAINS SEED
 
@@ -363,7 +363,7 @@ class ParallelTempering(JaxMaxEnt):
     def settings(self) -> dict[str, Any]:
         from jaxmaxent.sampling import DEFAULT_RUNGS
 
-        # As many replicas in all as a rival has chains. R-hat needs several of them at the same rung.
+        # The total number of replicas is the number of chains of other rivals. R-hat needs several chains per rung.
         return {"chains": max(4, round(self.chains / DEFAULT_RUNGS))} if self.chains else {}
 
     def for_seconds(self, seconds: float, thin: int = 5) -> Any:
@@ -403,7 +403,7 @@ def until(sampler: Sampler, draws: int, seconds: float, longest: float) -> tuple
         some, time_of_them, made = sampler.advance(more)
         kept.extend(some)
         took, proposals = took + time_of_them, proposals + made
-        # At most double the number of draws, within the limits.
+        # The number of draws grows at most to double, within the limits.
         rate = took / len(kept)
         missing = max(draws - len(kept), (seconds - took) / rate)
         more = int(max(1, min(len(kept), missing + 1, (longest - took) / rate)))
@@ -432,7 +432,7 @@ def obey(sampler: Sampler, order: dict[str, Any]) -> dict[str, Any]:
 
 def main() -> None:
     rival, problem, chains, seed = sys.argv[1:]
-    answers, sys.stdout = sys.stdout, sys.stderr  # so that output of libraries is not taken for an answer
+    answers, sys.stdout = sys.stdout, sys.stderr  # so that libraries cannot print between the answers
     sampler = RIVALS[rival](Problem.load(problem), int(chains), int(seed))
     for line in sys.stdin:
         answer = obey(sampler, json.loads(line))

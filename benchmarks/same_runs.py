@@ -1,4 +1,4 @@
-"""Compare seeded runs of two versions of jaxmaxent bit by bit, for changes that must not change a number.
+"""Compare seeded runs of two versions of jaxmaxent bit by bit, to test changes of code that must keep all numbers.
 
 In the version before: `python benchmarks/same_runs.py --save before.npz`; in the one after, on the same machine:
 `python benchmarks/same_runs.py --against before.npz`. Toy ensembles with every rule, with and without a ladder, by both
@@ -21,7 +21,7 @@ import numpy as np
 import jaxmaxent as jme
 from jaxmaxent import kernels
 
-# What depends on the clock and on the machine.
+# Attributes that depend on the clock and on the machine.
 IGNORED = {"seconds", "compile_seconds", "proposals_per_second", "device"}
 # Rules and attributes that had another name in the version before.
 RENAMED = {"Block": "Segment", "Swap": "Transposition", "exchange": "swap_acceptance"}
@@ -96,7 +96,7 @@ def runs(model: str | None, anchors: str | None):
 
 
 def digest(value) -> str:
-    """Return a short mark of an array, or the words themselves."""
+    """Return the type, shape and checksum of an array, or a text as it is."""
     if isinstance(value, np.ndarray):
         return f"{value.dtype} {value.shape} {zlib.crc32(np.ascontiguousarray(value).tobytes()):08x}"
     return repr(value)

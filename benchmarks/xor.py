@@ -1,4 +1,4 @@
-"""The XOR experiment: 30 networks, sampled and enumerated exactly, beside other attribution methods.
+"""Run the XOR experiment: 30 networks are sampled and enumerated exactly, and compared with attribution methods.
 
     JAXMAXENT_DATA=... python benchmarks/xor.py [--sets 30] [--out xor.json]
 
@@ -12,19 +12,20 @@ which of the 15 other dinucleotides does the network treat like the anchor? The 
 - Saliency, integrated gradients, DeepLIFT: minus the size of the predicted change of the log-ratio of the classes. It
   is the sum over both letters of the change of the multipliers (contribution / difference from the baseline; for
   saliency the gradient itself).
-- Input × gradient: it has no score for letters that are not there, so a replaced letter loses its contribution.
-- Mutagenesis: the same sum, of the changes that were computed for one letter at a time.
+- Input × gradient: it has scores only for letters of the anchor. So the predicted change is the loss of the
+  contributions of replaced letters.
+- Mutagenesis: the same sum, but each change was computed by replacing one letter.
 - "both letters": minus the size of the true change. For 16 inputs this is cheap and the complete answer. For 101
   letters it would take 45,450 evaluations per anchor, and it shows nothing beyond pairs.
 
 Methods that give one number per letter and position can only add these numbers, but an XOR is not a sum. The line
-"additive, perfect" is the best that they could do: to know of each single letter whether it changes the class.
+"additive, perfect" is the best possible result of such methods: each score tells if its letter changes the class.
 
 Scores are judged by AUROC against the rule, over the 6 inputs that differ in one letter, the 9 that differ in both, and
 all 15; mean over anchors. "rule" counts the networks in which, for each of the 16 anchors, inputs of its class have a
 higher mean score than others. "agree" is the correlation of the 15 scores between two networks, mean over anchors and
-pairs of networks. "map" is the same for the numbers that a user looks at, those of the 6 letters that the anchor does
-not have. "least" is "agree" for the two networks that are least alike.
+pairs of networks. "map" is the same correlation for the numbers in the picture of a method, those of the 6 letters that
+the anchor does not have. "least" is "agree" for the two networks that differ most.
 """
 
 import argparse
@@ -65,8 +66,8 @@ class View(NamedTuple):
     """The scores of one method for one network.
 
     Attributes:
-        scores: score of every dinucleotide around every anchor, higher if it counts as equal; shape [16, 16].
-        shown: the map that a user looks at, shape [16, 2, 4]; None if the method has none.
+        scores: the score of every dinucleotide around every anchor, higher if it is treated as equal; shape [16, 16].
+        shown: the numbers in the picture of the method, shape [16, 2, 4]; None if it has no picture.
     """
 
     scores: np.ndarray
@@ -122,7 +123,7 @@ def sampled(network: models.Network, betas: np.ndarray, seed: int) -> tuple[jme.
 
 
 def z_scores(found: np.ndarray, error: np.ndarray, exact: np.ndarray, draws: int) -> np.ndarray:
-    """Return differences in standard errors. An error is at least that of as many independent draws."""
+    """Return differences in standard errors. An error is at least that of the same number of independent draws."""
     floor = np.sqrt(exact * (1 - exact) / draws)
     return (found - exact) / np.maximum(error, floor)
 
@@ -150,12 +151,12 @@ def rival_views(network: models.Network) -> dict[str, View]:
 
 
 def added(changes: np.ndarray) -> np.ndarray:
-    """Return minus the size of the change that a table [16, 2, 4] predicts for each dinucleotide, shape [16, 16]."""
+    """Return minus the absolute change that a table [16, 2, 4] predicts for each dinucleotide, shape [16, 16]."""
     return -np.abs(np.einsum("xil,ail->ax", ONE_HOT, changes))
 
 
 def perfect_additive() -> np.ndarray:
-    """Return the scores of a table that knows of each single letter whether it changes the class."""
+    """Return the scores of a table that is right for each single letter: 0 unless it changes the class."""
     flips = np.stack([np.isin(np.arange(4), (0, 3)), np.arange(4) == 2])
     own = flips[[0, 1], PAIRS]
     sign = np.where(RULE, -1.0, 1.0)  # away from the class of the anchor
@@ -184,7 +185,7 @@ def maxent_views(network: models.Network, seed: int) -> tuple[dict[str, View], d
 
 
 def recovery(scores: np.ndarray, differing: tuple[int, ...]) -> float:
-    """Return the mean AUROC of scores [16, 16] for the anchor's class, over inputs that differ in so many letters."""
+    """Return the mean AUROC of scores [16, 16] for the anchor's class, over inputs with these numbers of changes."""
     values = []
     for anchor in range(16):
         asked = np.isin(DISTANCE[anchor], differing)
@@ -286,7 +287,7 @@ def print_summaries(views: dict[str, list[View]]) -> dict[str, Any]:
 
 
 def other_architectures(folder: Path, sets: int) -> list[dict[str, Any]]:
-    """Compare enumerated MaxEnt and the other methods for networks of other sizes, if the networks make no error."""
+    """Compare enumerated MaxEnt and other methods for networks of other sizes, without networks that make errors."""
     rows = []
     print("\nother networks, MaxEnt by enumeration; AUROC of all 15, of those that differ in both letters")
     for architecture, decay in [DEFAULT, *OTHERS]:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from jaxmaxent import models as models
     from jaxmaxent import plot as plot
     from jaxmaxent import testing as testing
+    from jaxmaxent.testing import check as check
 
 __version__ = "0.1.0"
 
@@ -37,7 +38,7 @@ __version__ = "0.1.0"
 _SUBPACKAGES = ("analysis", "attribution", "data", "evaluate", "kernels", "models", "plot", "testing")
 
 __all__ = [  # noqa: RUF022 (sorted by kind)
-    "sample", "resume", "Run", "Precision", "Interrupted", "NonFiniteEnergyError",
+    "sample", "resume", "check", "Run", "Precision", "Interrupted", "NonFiniteEnergyError",
     "Ensemble", "Representation", "Field", "composition", "dinucleotide", "position_prior",
     "Alphabet", "DNA", "RNA", "PROTEIN", "BINARY",
     "analysis", "attribution", "data", "evaluate", "kernels", "models", "plot", "testing",
@@ -47,6 +48,8 @@ __all__ = [  # noqa: RUF022 (sorted by kind)
 def __getattr__(name: str) -> Any:
     if name in _SUBPACKAGES:
         return importlib.import_module(f"jaxmaxent.{name}")
+    if name == "check":
+        return importlib.import_module("jaxmaxent.testing").check
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -1,4 +1,4 @@
-"""Checks of arguments: every message names the argument, the value that was given and the values that are expected."""
+"""Checks of arguments. Every error message names the argument, the expected values and the value that was given."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-# The largest number that the device can count to.
+# The largest integer of the counters on the device.
 MOST = 2**31 - 1
-# Steps of burn-in, and steps after it: the number of a step must not be larger than `MOST`.
+# Each of two numbers has this limit, steps of burn-in and steps after it, so that their sum is at most `MOST`.
 MOST_STEPS = 10**9
 MOST_SEED = 2**63 - 1
-# Energies and counts below this number times their factor (β, μ, a weight) must not overflow.
+# A factor (β, μ, a weight) times an energy or count below this number must not overflow.
 _LARGEST_FACTOR_OF = 1e8
 _SHOWN = 80
 
@@ -31,29 +31,29 @@ def integer(name: str, value: Any, *, at_least: int, at_most: int = MOST) -> int
 def shown(value: Any) -> str:
     """Return `repr(value)` for a message, cut off if it is long."""
     if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > 256:
-        return f"{'-' * (value < 0)}2^{value.bit_length() - 1} or more"  # Python writes no number of 5,000 digits
+        return f"{'-' * (value < 0)}2^{value.bit_length() - 1} or more"  # Python prints no number of 5,000 digits
     if isinstance(value, str | bytes | list | tuple) and len(value) > _SHOWN:
         value = value[:_SHOWN]
-    text = " ".join(repr(value).split())  # arrays come in several lines
+    text = " ".join(repr(value).split())  # the text of an array has several lines
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 def like(name: str, value: Any, attribute: str, expected: str) -> Any:
-    """Return `value`; ValueError if it has no attribute `attribute`, as `expected` things have."""
+    """Return `value`; ValueError if it lacks `attribute`. The message says that `expected` is needed."""
     if isinstance(value, type) or not hasattr(value, attribute):
         raise ValueError(f"{name} must be {expected}, got {shown(value)}")
     return value
 
 
 def several(name: str, value: Any, expected: str) -> list[Any]:
-    """Return the entries of `value`; ValueError if it is a text or no list or the like of `expected` things."""
+    """Return the entries of `value` as a list; ValueError if it is a text, a dictionary or not iterable."""
     if isinstance(value, str | bytes | dict) or not hasattr(value, "__iter__") or getattr(value, "ndim", 1) == 0:
         raise ValueError(f"{name} must be a list of {expected}, got {shown(value)}")
     return list(value)
 
 
 def text(name: str, value: Any) -> str:
-    """Return `value`; ValueError if it is no text."""
+    """Return `value`; ValueError if it is not a text."""
     if not isinstance(value, str):
         raise ValueError(f"{name} must be a text, got {shown(value)}")
     return value
@@ -72,10 +72,10 @@ def number(name: str, value: Any, *, above: float = -math.inf, below: float = ma
 
 
 def number_array(name: str, value: Any) -> np.ndarray:
-    """Return `value` as a float array that may hold infinities and NaN; ValueError if it holds no real numbers."""
+    """Return `value` as a float array; ValueError if an entry is not a real number. Infinities and NaN are allowed."""
     try:
         array = np.asarray(value)
-        if np.iscomplexobj(array):  # NumPy would leave out the imaginary part
+        if np.iscomplexobj(array):  # NumPy would drop the imaginary part
             raise TypeError
         return array.astype(float)
     except (TypeError, ValueError, OverflowError):
@@ -106,10 +106,10 @@ def factor(name: str, value: Any, *, at_least: float = -math.inf) -> np.ndarray:
 
 
 def finite_parameters(name: str, tree: Any) -> None:
-    """Raise ValueError that names the first leaf of `tree` that is no array or holds a NaN or infinite value."""
+    """Raise ValueError if a leaf of `tree` is not an array of finite numbers; the message names the first such leaf."""
     for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
         if jnp.issubdtype(getattr(leaf, "dtype", float), jax.dtypes.extended):
-            continue  # a random key, say of dropout, which is off
+            continue  # a random key, for example of dropout
         if not isinstance(leaf, jax.typing.ArrayLike):
             where = jax.tree_util.keystr(path)
             raise ValueError(f"{name} must hold arrays only, but {where} is a {type(leaf).__name__}")
@@ -119,7 +119,7 @@ def finite_parameters(name: str, tree: Any) -> None:
             raise ValueError(f"{name} must hold numbers, but {where or 'it'} is {shown(leaf)}")
         if np.issubdtype(array.dtype, np.integer) or array.dtype == bool:
             continue
-        with np.errstate(over="ignore"):  # numbers that overflow in the precision of JAX are infinite in it
+        with np.errstate(over="ignore"):  # in the precision of JAX, large numbers become infinite
             bad = ~np.isfinite(array.astype(np.float32) if array.dtype.itemsize < 4 else _as_in_jax(array))
         if bad.any():
             where = jax.tree_util.keystr(path)
@@ -129,7 +129,7 @@ def finite_parameters(name: str, tree: Any) -> None:
 
 
 def _as_in_jax(array: np.ndarray) -> np.ndarray:
-    """Return an array in the type that JAX gives it."""
+    """Return an array in the type that JAX would use for it."""
     return array.astype(jax.dtypes.canonicalize_dtype(array.dtype))
 
 
@@ -142,15 +142,15 @@ def multiple(name: str, value: int, of_name: str, of: int) -> int:
 
 @jax.transfer_guard("allow")
 def random_key(seed: Any) -> jax.Array:
-    """Return the typed key of a seed; ValueError if it is not a whole number of 64 bits."""
+    """Return the typed key of a seed; ValueError if the seed is not a whole number that JAX accepts."""
     try:
         return jax.random.key(integer("seed", seed, at_least=-MOST_SEED - 1, at_most=MOST_SEED))
-    except OverflowError:  # a seed that JAX takes only in double precision
+    except OverflowError:  # JAX accepts such a seed only in double precision
         raise ValueError(f"seed must be a whole number below 2^63, got {shown(seed)}") from None
 
 
 def format_version(file: Any, description: Any, expected: str) -> int:
-    """Return the version of a file's format; raise ValueError if its description has another format or no version."""
+    """Return the version of a file's format; ValueError if its description has another format or no version."""
     kind = description.get("format") if isinstance(description, dict) else None
     if kind != expected:
         raise ValueError(f"{file} must have the format {expected!r}, got {shown(kind)}")
@@ -161,7 +161,7 @@ def format_version(file: Any, description: Any, expected: str) -> int:
 
 
 def typed_key(key: Any) -> jax.Array:
-    """Return `key`; ValueError if it is not one typed key."""
+    """Return `key`; ValueError if it is not a single typed key."""
     if not (isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key) and key.ndim == 0):
         raise ValueError(f"key must be one typed key such as jax.random.key(0), got {type(key).__name__}")
     return key

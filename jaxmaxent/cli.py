@@ -1,7 +1,7 @@
-"""The command line: parse, call, and turn errors into one sentence and an exit code.
+"""The command line: it parses the arguments, runs a command, and turns errors into one sentence and an exit code.
 
-Exit codes: 0 done, 1 the network failed while running, 2 bad input, 3 done but not reached or not converged,
-130 interrupted, 143 ended by SIGTERM.
+Exit codes: 0 success, 1 the network gave energies that are not finite, 2 bad input, 3 finished without convergence or
+without reaching the goal, 130 interrupted, 143 ended by SIGTERM.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Sequence[str] | None) -> int:
     parsed = make_parser().parse_args(arguments)
-    # A polite kill unwinds like Ctrl-C, so that scratch files are deleted.
+    # SIGTERM raises an exception, as Ctrl-C does, so that temporary files are deleted.
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
@@ -48,24 +48,24 @@ def _run(arguments: Sequence[str] | None) -> int:
         return _FUNCTIONS[parsed.command](options)
     except MemoryError as error:
         return _complain(_OUT_OF_MEMORY.format(f" ({error})" if str(error) else ""), EXIT_BAD_INPUT)
-    except RuntimeError as error:  # of JAX, whose import waits with the heavy ones
+    except RuntimeError as error:  # an error of JAX, which is imported only when it is needed
         if "RESOURCE_EXHAUSTED" not in str(error):
             raise
         return _complain(_OUT_OF_MEMORY.format(" on the device"), EXIT_BAD_INPUT)
-    except ArithmeticError as error:  # NonFiniteEnergyError; its import waits with the heavy ones
+    except ArithmeticError as error:  # NonFiniteEnergyError, whose module is imported only when it is needed
         return _complain(error, EXIT_FAILED)
     except ValueError as error:
         return _complain(error, EXIT_BAD_INPUT, parsed.parser.spelled(str(error)))
     except (ImportError, OSError) as error:
         return _complain(error, EXIT_BAD_INPUT)
     except KeyboardInterrupt as stop:
-        number = getattr(stop, "signal", None)  # of Interrupted, whose message tells where the work is kept
+        number = getattr(stop, "signal", None)  # an `Interrupted` has it, and says where the work is kept
         message = "interrupted; nothing was written under its final name" if number is None else stop
         return _complain(message, 128 + (number or signal.SIGINT))
 
 
 def _check_texts(options: Any) -> None:
-    """Raise ValueError for a text that cannot be the name of a file."""
+    """Raise ValueError if an option is a text that cannot be the name of a file."""
     for field in dataclasses.fields(options):
         value = getattr(options, field.name)
         if isinstance(value, str) and "\0" in value:
@@ -75,20 +75,21 @@ def _check_texts(options: Any) -> None:
 def _complain(error: Any, code: int, message: str | None = None) -> int:
     if message is None:
         message = _system_words(error) if isinstance(error, OSError) else str(error)
-    # Notes hold commands to continue with, so they are not cut off.
+    # Notes are not cut off, because they contain the command that continues the work.
     notes = (console.one_line(note, sys.maxsize) for note in getattr(error, "__notes__", ()))
     console.complain("; ".join([f"jaxmaxent: {console.one_line(message)}", *notes]))
     return code
 
 
 def _system_words(error: OSError) -> str:
-    """Return the files that an error of the system is about and its reason, without its number."""
+    """Return the files and the reason of an error of the system, without its number."""
     files = [str(name) for name in (error.filename, error.filename2) if name is not None]
     reason = error.strerror or str(error) or type(error).__name__
     return f"{' to '.join(files)}: {reason}" if files else reason
 
 
-# One function per command. The modules of the commands import JAX, so they are imported when they are called.
+# There is one function per command. The modules of the commands import JAX, which is slow, so each function imports
+# its module when it is called.
 
 
 def _train(options: TrainOptions) -> int:

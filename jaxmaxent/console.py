@@ -1,7 +1,7 @@
-"""Printing: lines and progress bars, which never affect results.
+"""Printing of lines and progress bars, which never affects results.
 
-A stream may be closed, missing, full, a pipe without a reader, or unable to encode a letter. Nothing here raises for
-any of these. Control characters in names could move the cursor or change the order of letters, so they are escaped.
+A stream may be closed, missing, full, a pipe without a reader, or unable to encode a letter. None of these raises an
+exception here. Control characters in names could move the cursor or change the order of letters, so they are escaped.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 from tqdm.auto import tqdm
 
 _READABLE = "jaxmaxent.readable"
-LONGEST_LINE = 900  # characters of an error, without its notes
+LONGEST_LINE = 900  # characters of an error message, without its notes
 # Replacements for letters that a stream cannot encode; other letters are escaped.
 _ASCII = {
     "α": "alpha", "β": "beta", "λ": "lambda", "μ": "mu", "σ": "sigma", "Σ": "Sigma", "Φ": "Phi",
@@ -26,7 +26,7 @@ _ASCII = {
 
 
 def say(*words: Any) -> None:
-    """Print a line to the standard output, without delay even if that is a pipe."""
+    """Print a line to the standard output at once, even if that is a pipe."""
     _print(sys.stdout, words)
 
 
@@ -47,8 +47,8 @@ def one_line(text: str, at_most: int = LONGEST_LINE) -> str:
 
 
 def write(stream: Any, text: str) -> None:
-    """Write `text` to a stream as well as the stream allows; do nothing if the stream is None."""
-    # No result depends on what is printed, so whatever a stream raises is ignored.
+    """Write `text` to a stream, with replacements for letters that it cannot encode; do nothing if it is None."""
+    # No result depends on printed text, so all exceptions of a stream are ignored.
     with contextlib.suppress(Exception):
         encoding = getattr(stream, "encoding", None) or "utf-8"
         stream.write(text.encode(encoding, _READABLE).decode(encoding))
@@ -56,7 +56,7 @@ def write(stream: Any, text: str) -> None:
 
 
 def bar(*arguments: Any, show: bool, **settings: Any) -> tqdm[Any]:
-    """Return a progress bar of tqdm, also for notebooks, that survives a failing stream; hidden unless `show`."""
+    """Return a progress bar of tqdm for terminals and notebooks, shown if `show`. A failing stream does not stop it."""
     return tqdm(*arguments, file=_BARS, disable=not show, dynamic_ncols=True, **settings)
 
 
@@ -66,9 +66,9 @@ def say_above(text: str) -> None:
 
 
 def settle() -> None:
-    """Discard what is left in the standard streams if it cannot be written.
+    """Discard text that is left in the standard streams and cannot be written.
 
-    Otherwise Python tries again when it exits, complains, and exits with 120 instead of the code of the program.
+    Otherwise Python tries to write it when it exits, prints an error, and replaces the exit code by 120.
     """
     for stream in (sys.stdout, sys.stderr):
         if stream is None:
@@ -83,29 +83,29 @@ def settle() -> None:
 class _Bars:
     """The current standard error stream, as progress bars need it.
 
-    tqdm holds a lock while it writes, and keeps it forever if writing raises, so writing must not raise.
+    tqdm holds a lock while it writes, and does not release it if writing raises. So writing must not raise.
     """
 
     @property
     def encoding(self) -> str:
-        """The encoding of the stream; tqdm draws with block letters if it has them."""
+        """The encoding of the stream; tqdm draws bars of block characters if the encoding has them."""
         return getattr(sys.stderr, "encoding", None) or "ascii"
 
     def write(self, text: str) -> None:
-        """Write to the stream as well as it allows."""
+        """Write to the stream; replace letters that it cannot encode, and ignore its exceptions."""
         write(sys.stderr, text)
 
     def flush(self) -> None:
-        """Do nothing: everything is written at once."""
+        """Do nothing, because `write` leaves nothing in a buffer."""
 
     def isatty(self) -> bool:
-        """Return whether the stream is a terminal."""
+        """Return True if the stream is a terminal."""
         with contextlib.suppress(Exception):
             return sys.stderr.isatty()
         return False
 
     def fileno(self) -> int:
-        """Return the number of the file, by which tqdm finds the width of a terminal; raise an error without one."""
+        """Return the file descriptor, which tells tqdm the width of a terminal; raise an error if there is none."""
         return sys.stderr.fileno()
 
 
@@ -117,7 +117,7 @@ def _print(stream: Any, words: tuple[Any, ...]) -> None:
 
 
 def _to_nowhere(stream: Any) -> None:
-    """Replace the file of a standard stream of the process by the null device."""
+    """Redirect a standard stream of the process to the null device."""
     number = stream.fileno()
     if number in (1, 2):
         null = os.open(os.devnull, os.O_WRONLY)

@@ -1,4 +1,4 @@
-"""The memory that this process can still take, so that a task that would not fit is refused before it begins."""
+"""The memory that this process can still take. A task that needs more is refused before it begins."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _PROC, _CGROUPS = Path("/proc"), Path("/sys/fs/cgroup")
 
 
 def free_bytes() -> int | None:
-    """Return the bytes of the host's memory that this process can take, None if the system does not say.
+    """Return the bytes of the host's memory that this process can still take; None if the system does not tell.
 
-    It is the least of three numbers: the free memory of the machine, the rest that the limits of the process leave
-    (`ulimit -v`, `ulimit -d`), and the rest that its control groups leave (those of a container or a batch job).
+    It is the smallest of three numbers: the free memory of the machine, the memory within the limits of the process
+    (`ulimit -v`, `ulimit -d`), and the memory within the limits of its control groups (of a container or a batch job).
     """
     known = [free for free in (_of_machine(), *_of_limits(), *_of_groups()) if free is not None]
     return max(min(known), 0) if known else None
@@ -21,7 +21,7 @@ def free_bytes() -> int | None:
 
 def _of_machine() -> int | None:
     try:
-        # Pages that only cache files count as available, because they are given up when memory is asked for.
+        # Pages that only cache files count as available, because the system frees them when memory is needed.
         for line in (_PROC / "meminfo").read_text().splitlines():
             if line.startswith("MemAvailable:"):
                 return int(line.split()[1]) * 1024
@@ -34,9 +34,9 @@ def _of_machine() -> int | None:
 
 
 def _of_limits() -> Iterator[int]:
-    """Yield the bytes that each limit of the process leaves."""
+    """Yield the bytes that the process can still take under each of its limits."""
     try:
-        import resource  # not on Windows
+        import resource  # Windows does not have it
 
         pages = [int(count) for count in (_PROC / "self" / "statm").read_text().split()]
         page = os.sysconf("SC_PAGE_SIZE")
@@ -49,7 +49,7 @@ def _of_limits() -> Iterator[int]:
 
 
 def _of_groups() -> Iterator[int]:
-    """Yield the bytes that the control groups of the process leave, and the groups that these are in."""
+    """Yield the bytes that are left in the control groups of the process and in the groups around them."""
     try:
         lines = (_PROC / "self" / "cgroup").read_text().splitlines()
     except OSError:
@@ -61,7 +61,7 @@ def _of_groups() -> Iterator[int]:
             continue
         root = _CGROUPS if controllers == "" else _CGROUPS / "memory"
         names = ("memory.max", "memory.current") if controllers == "" else _V1
-        # Inside a container the path may be that of the host, and the container's own group is the root.
+        # Inside a container the path may be one of the host. Then the container's own group is the root.
         inside = root / own.lstrip("/")
         for folder in {root, inside, *(above for above in inside.parents if root in above.parents)}:
             free = _left(folder, *names)
@@ -73,13 +73,13 @@ _V1 = ("memory.limit_in_bytes", "memory.usage_in_bytes")
 
 
 def _left(folder: Path, limit: str, usage: str) -> int | None:
-    """Return the bytes that one control group leaves, None if it has no limit."""
+    """Return the bytes that are left in one control group; None if it has no limit."""
     try:
         most, taken = int((folder / limit).read_text()), int((folder / usage).read_text())
         lines = (folder / "memory.stat").read_text().splitlines()
     except (OSError, ValueError):
         return None
-    # The cache of files counts as taken, but it is given up when memory is asked for.
+    # The cache of files counts as used, but the system frees it when memory is needed.
     stat = dict(pair for pair in map(str.split, lines) if len(pair) == 2)
     cached = int(stat.get("total_inactive_file", stat.get("inactive_file", 0)))
     return most - taken + cached

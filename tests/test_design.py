@@ -56,7 +56,7 @@ ALLOWED = {
         "plot",
         "testing",
     },
-    "testing": GROUND | {"ensembles", "evaluate", "kernels"},
+    "testing": GROUND | {"ensembles", "evaluate", "kernels", "results", "sampling"},
 }
 ALLOWED |= {
     room: {below for below, lower in LEVEL.items() if lower < level}

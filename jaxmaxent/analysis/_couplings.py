@@ -1,12 +1,13 @@
 """Couplings: the positions of the draws that depend on each other, and the letters that go together there.
 
-A network that requires *exactly one of* two things leaves every single position undecided. Only pairs show the rule.
-Mutual information measures the dependence in bits. The average product correction (Dunn, Wahl & Gloor, Bioinformatics
-24(3):333, 2008) subtracts what a position shares with all others.
+If a network requires exactly one of two features, no single position prefers a letter. Only pairs of positions show
+such a rule. Mutual information measures their dependence in bits. The average product correction (Dunn, Wahl & Gloor,
+Bioinformatics 24(3):333, 2008) subtracts the dependence that a position has with all others.
 
-Draws of a chain are not independent, so errors and significance must not treat them as independent. Errors are those of
-a jackknife over chains, which also removes the bias of finite draws. The information between unrelated positions is
-estimated from the same draws with the pairing broken, and from the differences between chains.
+The draws of a chain are not independent of each other, and errors and p-values take this into account. Errors are those
+of a jackknife over chains, which also removes the bias of finite draws. The mutual information of unrelated positions
+is estimated in two ways: from the differences between chains, and from the same draws with the pairing broken, so that
+the letters at the two positions come from different chains or times.
 """
 
 from __future__ import annotations
@@ -67,8 +68,8 @@ class CoupledPair(NamedTuple):
 class Couplings(NamedTuple):
     """Couplings between the positions of a window. Matrices are symmetric, with NaN on the diagonal.
 
-    A position that never changed in the draws shares no information. What it would share otherwise is unknown, so its
-    errors, p and q are NaN.
+    The mutual information of a position that never changed in the draws is 0. In longer runs it might not be 0, so its
+    errors, p and q are unknown (NaN).
 
     Attributes:
         start: the first position of the window.
@@ -79,7 +80,8 @@ class Couplings(NamedTuple):
         corrected_errors: its standard errors.
         chance: mean bits of unrelated positions in as many draws, without correction for bias. It is the larger of two
             estimates: from the draws with the pairing broken, and the bias found by the jackknife.
-        p: probability that unrelated positions have as much or more; the larger by the same two estimates.
+        p: probability that unrelated positions have as much or more; the larger of the two that follow from these
+            estimates.
         q: p adjusted for the number of pairs: of all pairs with q ≤ 0.05, about 5 % or fewer are false (Benjamini &
             Hochberg, Journal of the Royal Statistical Society B 57:289, 1995).
         degrees: degrees of freedom of the standard errors, for Student's t.
@@ -124,9 +126,9 @@ def couplings(
 ) -> Couplings:
     """Return the mutual information between all pairs of positions of a window, with errors and significance.
 
-    It needs the memory of a few arrays [window · letters, window · letters], for any number of draws. If there are
-    fewer than 8 chains, each is cut into pieces for the jackknife, 16 or more in all. Errors are then right only if a
-    piece is much longer than the autocorrelation of the chain.
+    The memory needed is that of a few arrays [window · letters, window · letters], for any number of draws. If there
+    are fewer than 8 chains, each is cut into pieces for the jackknife, 16 or more in all. Errors are then correct only
+    if a piece is much longer than the autocorrelation time of the chain.
 
     Args:
         draws: a run with stored draws (`sample(..., store_every=…)`), or tokens in the order drawn.
@@ -136,7 +138,7 @@ def couplings(
         window: positions [start, stop); None means all.
         shuffles: number of times that the pairing is broken to estimate the information between unrelated positions, at
             least 5. Each time gives two values for every pair.
-        strongest: most pairs to list with their letters.
+        strongest: largest number of pairs to list with their letters.
 
     Raises:
         ValueError: if a run has no stored draws, or an argument does not fit.

@@ -41,7 +41,8 @@ class Localization(NamedTuple):
     Attributes:
         inside: share of the signal that is inside sites; 0 for a sequence without signal.
         distance: positions between the centers of the strongest window and of the site nearest to it.
-        auroc: probability that a position in a site scores above another of the same sequence, ties one half.
+        auroc: probability that a position in a site scores above a position outside sites in the same sequence; ties
+            count one half.
         auprc: average precision of the positions of a sequence, ranked by their scores.
         pooled_auroc: the same over the positions of all sequences together. It is high only if scores of different
             sequences can be compared.

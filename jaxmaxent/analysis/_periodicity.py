@@ -27,7 +27,7 @@ class Periodicity(NamedTuple):
     """The spectrum of a profile and its highest peak. Errors are from leaving out each anchor, or group, in turn.
 
     If no period in the range is a peak (power only falls or rises), the period, amplitude and phase are NaN. Errors are
-    NaN if all groups are equal, because draws that never changed were not sampled.
+    NaN if all groups are equal, because the draws then never changed.
 
     Attributes:
         kmers: the k-mers of the class.
@@ -38,7 +38,7 @@ class Periodicity(NamedTuple):
         periods: periods of the spectrum, decreasing, in positions, shape [grid].
         power: variance that a sinusoid of that period explains, half its squared amplitude, shape [grid].
         threshold: power that the null exceeds anywhere in the range with probability 0.05, shape [grid].
-        p: probability that the null stands out as much, anywhere in the range.
+        p: probability that a profile of the null has as high a peak above its smooth spectrum, anywhere in the range.
         period: period of the highest peak above the null, in positions.
         period_error: its standard error.
         amplitude: amplitude of the sinusoid of that period, a frequency.
@@ -78,27 +78,28 @@ def periodicity(
 ) -> Periodicity:
     """Find the period of one profile, or of those of several anchors, with its phase and a shuffle null.
 
-    A polynomial and a sinusoid are fitted together by least squares at every period of a fine grid. This combines
-    demeaning, detrending and a Fourier sum, and neither part disturbs the other. Several anchors are averaged before
-    the fit (coherent: only what has the same phase in all adds up) or after it (incoherent: any phase counts, and so
-    does noise). Errors then come from the differences between anchors, which include Monte Carlo noise; each anchor has
-    the same weight.
+    A polynomial and a sinusoid are fitted together by least squares at every period of a fine grid, so that the trend
+    does not disturb the sinusoid. With several anchors, either the profiles are averaged (coherent: only a wave with
+    the same phase in all anchors adds up) or the spectra (incoherent: waves of any phase add up, and so does noise).
+    Errors then come from the differences between anchors, which include Monte Carlo noise; each anchor has the same
+    weight.
 
-    The null has to keep everything that is not periodic. k-mers overlap, and motifs and trends are wide, so neighbors
-    are alike. That raises the power of long periods, and a null of positions in random order would take it for a
-    period. So the null keeps the smooth spectrum: the profile is divided by its square root, which makes neighbors
-    independent, put in random order, and multiplied again. The smooth spectrum has two cosines for all frequencies,
-    too few to follow a sharp peak but enough for overlaps and motifs. The statistic is the power over the profile's own
-    smooth spectrum, at the period where that ratio is largest, so all periods have the same chance. The same is done
-    with every shuffled profile. With independent letters p is below 0.05 in 5 % of profiles (4.7 to 6 % of 600), with a
-    single motif or bump in fewer. p is never 0.
+    The null distribution keeps everything that is not periodic. Neighbors have similar values, because k-mers overlap
+    and motifs and trends are wide. This raises the power of long periods. If positions were simply put in random order,
+    this power would count as a period. So the null keeps the smooth spectrum of the profile: the profile is divided by
+    the square root of this spectrum, which makes neighbors independent, put in random order, and multiplied again. The
+    logarithm of the smooth spectrum has two cosines, too few to follow a sharp peak but enough for overlaps and motifs.
+    The statistic is the largest ratio of the power to the profile's own smooth spectrum over all periods, so no period
+    is favored. The same is done with every shuffled profile. With independent letters p is below 0.05 in 5 % of
+    profiles (4.7 to 6 % of 600), with a single motif or bump in fewer. p is never 0.
 
     Args:
         profiles: one profile, or several of one class and the same positions.
         periods: the shortest and the longest period of the range.
         within: use only positions at most this far from the center; None means all.
         detrend: degree of the polynomial, 0 to 5.
-        window: weights of the positions, "flat" or "hann" (falls towards the ends: less leaks between distant periods).
+        window: weights of the positions, "flat" or "hann" (falls towards the ends, so that distant periods disturb each
+            other less).
         coherent: average the profiles rather than their spectra.
         shuffles: number of shuffled profiles of the null.
         seed: seed of the shuffles.

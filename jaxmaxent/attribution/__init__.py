@@ -1,4 +1,4 @@
-"""Other attribution methods, so that the draws can be compared side by side with what users know.
+"""Other attribution methods, so that the draws can be compared side by side with methods that users know.
 
 Each method takes a representation with a head and tokens [sequences, length]. It returns scores of shape [sequences,
 length, letters], in units of an output before its softmax.

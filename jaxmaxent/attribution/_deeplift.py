@@ -29,9 +29,10 @@ def deeplift(
     The method is that of Shrikumar, Greenside & Kundaje (ICML 2017). Up to rounding, the scores of a sequence add up to
     the output at the sequence minus the output at the baseline.
 
-    The rules: an activation has the slope Δy / Δx. A product gives each factor the mean of the other. Of a maximum, the
-    part above the reference goes to the number that is largest at the input, and the part below the input to the number
-    that is largest at the reference. Affine operations stay as they are.
+    The rules are these. An activation has the slope Δy / Δx. In a product, the change of each factor is multiplied by
+    the mean of the other factor. The change of a maximum is divided: the part above the reference belongs to the number
+    that is largest at the input, and the part below the input to the number that is largest at the reference. Affine
+    operations stay as they are.
 
         scores = deeplift(network, tokens, baseline=dinucleotide_shuffle(rng, tokens)).sum(-1)
 

@@ -93,7 +93,7 @@ def integrated_gradients(
     scores of a sequence add up to the difference of the outputs at x and x′, except for the error of the quadrature,
     which `completeness` reports.
 
-    A usual choice are 20 dinucleotide-preserving shuffles of each sequence:
+    A usual choice is 20 dinucleotide-preserving shuffles of each sequence:
 
         shuffles = dinucleotide_shuffle(rng, np.repeat(tokens, 20, axis=0)).reshape(len(tokens), 20, -1)
         scores = integrated_gradients(network, tokens, baseline=shuffles)

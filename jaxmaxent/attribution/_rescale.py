@@ -7,7 +7,7 @@ multiplier. Each rule keeps the sum of the contributions equal to the difference
 - Affine operations stay as they are.
 - Operations on each number alone have the slope Δy / Δx. Here x is the number at which a series of such operations
   began, so an activation made of several of them, such as GELU, counts as one. If Δx is 0, they have their own slope.
-- A product of two numbers of different origin (also in a matrix product) gives each factor the mean of the other:
+- In a product of two numbers of different origin (also in a matrix product), each change is multiplied by a mean:
   Δ(ab) = Δa (b + b′) / 2 + (a + a′) / 2 Δb.
 - The maximum of several numbers is y at the input and y′ at the reference. The part of the change above y′ goes to the
   number that is largest at the input, and the part below it to the number that is largest at the reference, as in the

@@ -1,4 +1,4 @@
-"""The commands of the command line, one per file: each reads files, calls the library and writes its output.
+"""The commands of the command line, one per file. Each command reads files, calls the library and writes output.
 
-`cli` calls them and reports errors.
+`cli` calls the commands and reports errors.
 """

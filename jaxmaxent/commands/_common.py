@@ -1,4 +1,4 @@
-"""Functions that commands share: reading sequences for a network, noting pictures that fail, and writing JSON."""
+"""Functions that commands share: they read sequences for a network, note pictures that fail, and write JSON."""
 
 from __future__ import annotations
 
@@ -28,8 +28,9 @@ HEADERS = typing.get_args(Headers)
 def read_for(network: Network, options: AnchorOptions) -> Sequences:
     """Return the sequences of a file, which must have the length that the network takes.
 
-    With `called`, only those are kept that the network assigns to this class, correctly if the file has labels; the
-    limit counts these. With `skip_invalid`, sequences with other letters are left out, and a line says how many.
+    With `called`, only sequences that the network assigns to this class are kept. If the file has labels, the label
+    must be this class too. The limit applies to the kept sequences. With `skip_invalid`, sequences with other letters
+    are left out, and a line says how many.
     """
     architecture, path, called = network.architecture, options.sequences, options.called
     limit = None if options.limit is None else checks.integer("limit", options.limit, at_least=1)
@@ -48,7 +49,7 @@ def read_for(network: Network, options: AnchorOptions) -> Sequences:
 
 
 def are_labels(headers: str | None) -> bool | None:
-    """Return whether FASTA headers are labels, given "labels" or "names"; None lets the file decide."""
+    """Return True for "labels", if FASTA headers are labels, False for "names", and None to decide from the file."""
     if headers is not None and headers not in HEADERS:
         raise ValueError(f"headers must be {' or '.join(HEADERS)}, got {checks.shown(headers)}")
     return None if headers is None else headers == "labels"
@@ -56,7 +57,7 @@ def are_labels(headers: str | None) -> bool | None:
 
 @contextlib.contextmanager
 def telling_what_is_left_out() -> Iterator[None]:
-    """Print a line about sequences or motifs that a reader leaves out in the block, instead of a warning."""
+    """Print a line instead of a warning if sequences or motifs are left out when the block reads them."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", LeftOut)
         yield
@@ -68,7 +69,7 @@ def telling_what_is_left_out() -> Iterator[None]:
 
 
 def _called(network: Network, sequences: Sequences, unit: int, path: str) -> Sequences:
-    """Return the sequences that the network assigns to a class, correctly if they have labels."""
+    """Return the sequences that the network assigns to a class, and whose labels, if any, are that class."""
     units = network.architecture.units
     unit = checks.integer("called", unit, at_least=0)
     if unit >= units:
@@ -86,13 +87,13 @@ def _called(network: Network, sequences: Sequences, unit: int, path: str) -> Seq
 
 
 def ensemble_of(network: Network, sequences: Sequences, *, beta: Any, mu: float, unit: Unit | None) -> Ensemble:
-    """Return the ensemble of sequences under a network, with a GC field if the alphabet has G and C."""
+    """Return the ensemble around sequences under a network, with a GC field if the alphabet has G and C."""
     alphabet, mu = network.architecture.alphabet, float(checks.factor("mu", mu))
     has_gc = {"G", "C"} <= set(alphabet.letters)
     if mu and not has_gc:
         raise ValueError(f"mu must be 0 for the alphabet {alphabet.letters!r}, which has no G or C, got {mu:g}")
     fields = [composition("GC", mu, alphabet=alphabet)] if has_gc else []
-    # Letters are passed because the tokens of a few short sequences can look like a one-hot array.
+    # Letters are passed, not tokens, because the tokens of a few short sequences can look like a one-hot array.
     letters = alphabet.decode(sequences.tokens)
     return Ensemble.create(representation(network), letters, beta=beta, unit=unit, fields=fields, alphabet=alphabet)
 
@@ -100,7 +101,7 @@ def ensemble_of(network: Network, sequences: Sequences, *, beta: Any, mu: float,
 def write_json(path: Path, value: Any) -> None:
     """Write JSON that every reader accepts: NaN and infinity become null, and NumPy numbers become plain ones.
 
-    Letters outside ASCII are escaped. Names come back unchanged, and cannot affect a terminal that shows the file.
+    Letters outside ASCII are escaped, so names cannot affect a terminal that shows the file. Reading restores them.
     """
     path.write_text(json.dumps(_plain(value), indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
@@ -133,7 +134,7 @@ def versions() -> dict[str, str]:
 
 
 class Missed:
-    """The pictures that could not be drawn, by the reason. A picture that fails must not cost the numbers it shows."""
+    """The pictures that could not be drawn, by reason. If drawing fails, the numbers must still be written."""
 
     def __init__(self) -> None:
         self._pictures: dict[str, list[str]] = {}
@@ -143,7 +144,7 @@ class Missed:
         """Note a picture if the block raises an exception, and suppress the exception."""
         try:
             yield
-        except Exception as error:  # of any type: a font, a package that is missing, a number that cannot be drawn
+        except Exception as error:  # of any type: a missing font or package, or a number that cannot be drawn
             reason = " ".join(str(error).split()) or "no reason given"
             self._pictures.setdefault(f"{type(error).__name__}: {reason}", []).append(picture)
 
@@ -158,6 +159,6 @@ def _some(names: list[str], at_most: int = 3) -> str:
 
 
 def file_name(name: str, index: int) -> str:
-    """Return a name that is safe on every file system: the number, then the name with unsafe letters replaced."""
+    """Return a file name that is safe on every file system: the index, then the name with unsafe letters replaced."""
     safe = "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "_" for c in name)[:60]
     return f"{index:04d}_{safe}"

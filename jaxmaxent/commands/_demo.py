@@ -1,4 +1,4 @@
-"""`jaxmaxent demo`: train, interpret and solve for μ on sequences made on the spot."""
+"""`jaxmaxent demo`: train, interpret and solve for μ on generated sequences."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def run(options: DemoOptions) -> Run:
         train.run(TrainOptions(table=table, out=model, test=test, epochs=8, **shared))
 
         say("3/4 sampling the inputs that the network treats as the same as three of them, until R-hat is below 1.05")
-        # Less is asked for than by `interpret`, so that this takes half a minute.
+        # The precision is lower than the default of `interpret`, so that this takes half a minute.
         easy: dict[str, Any] = {"beta": 30.0, "rungs": 8, "burn_in": 1000, "rhat": 1.05, "ess": 100.0}
         inputs = {"model": model, "sequences": anchors}
         with _forgetting():
@@ -54,7 +54,7 @@ def run(options: DemoOptions) -> Run:
 
 @contextlib.contextmanager
 def _forgetting() -> Iterator[None]:
-    """Give no advice to continue: the folder of an interrupted demo is deleted with all that was kept in it."""
+    """Leave out advice to continue, because the folder of an interrupted demo is deleted with all kept work."""
     try:
         yield
     except Interrupted as stop:
@@ -62,7 +62,7 @@ def _forgetting() -> Iterator[None]:
 
 
 def write_example(folder: Path, *, seed: int, sequences: int, anchors: int) -> None:
-    """Write train.tsv, test.tsv (a sixth of the sequences) and anchors.fa, sequences of the latter with a site."""
+    """Write train.tsv, test.tsv (a sixth of the sequences), and anchors.fa, some test sequences with a site."""
     rng = np.random.default_rng(seed)
     example = ctcf_example(rng, sequences // 2)
     order = rng.permutation(len(example))

@@ -44,7 +44,7 @@ def run(options: InterpretOptions) -> Run:
 
 
 def finish(job: Job, *, begun_here: bool, force: bool = False, progress: bool = True) -> Run:
-    """Do the rest of a job, write its output and delete the job."""
+    """Do the remaining work of a job, write its output and delete the job."""
     with job.kept(begun_here=begun_here):
         result = job.sampled(progress=progress)
         force, notes = force or job.settings.force, {"job": job.identifier}
@@ -53,7 +53,7 @@ def finish(job: Job, *, begun_here: bool, force: bool = False, progress: bool = 
             missed = write(result, job.anchors, folder, settings, progress=progress)
         try:
             job.remove()
-        except ValueError as error:  # the result is written, whatever is left of the job
+        except ValueError as error:  # no failure: the result is written, and only files of the job are left
             say(error)
     for sentence in missed:
         say(sentence)
@@ -67,7 +67,7 @@ def finish(job: Job, *, begun_here: bool, force: bool = False, progress: bool = 
 
 
 def _until(options: InterpretOptions) -> Precision | None:
-    """Return the precision that ends the sampling; None if it ends after a number of steps."""
+    """Return the precision at which sampling ends; None if it ends after a number of steps."""
     given = {name: value for name, value in values(options, StoppingOptions).items() if value is not None}
     if options.steps is not None and given:
         name, value = next(iter(given.items()))
@@ -84,11 +84,11 @@ def _until(options: InterpretOptions) -> Precision | None:
 
 
 class _Asked(Exception):
-    """Raised to end a block that only asks whether a folder could be made."""
+    """Ends a block whose only purpose is to check that a folder can be made."""
 
 
 def check_output(out: str, *, force: bool) -> None:
-    """Raise ValueError now if the output could not be written at the end."""
+    """Raise ValueError before sampling begins if the output cannot be written at the end."""
     with contextlib.suppress(_Asked), new_folder(out, kind=OUTPUT, force=force):
         raise _Asked
 

@@ -1,9 +1,10 @@
-"""The work of `interpret`, kept beside its output until that is written, so that an interruption loses nothing.
+"""The unfinished work of `interpret`. It is kept in a folder until the output is written, so nothing is lost.
 
-The folder RUN.checkpoint, hidden in RUN where nothing can be kept beside it, holds all that is needed to continue, on
-another machine too: copies of the network and the sequences, the settings with every default filled in, each finished
-group of sequences as a run, and the checkpoint of the group that is being sampled. These alone decide the result of
-every group, so a job that was killed at any moment ends as it would have otherwise.
+The folder is RUN.checkpoint, beside the output folder RUN, or a hidden folder in RUN if nothing can be written beside
+it. It holds everything that is needed to continue, also on another machine: copies of the network and the sequences,
+the settings with every default filled in, each finished group of sequences as a run, and the checkpoint of the group
+that is being sampled. The result of every group depends on these only, so a job that was killed and continued has the
+same result as one that was not.
 """
 
 from __future__ import annotations
@@ -69,9 +70,9 @@ RUN = "run.npz"  # in the output
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class JobSettings(SamplingOptions):
-    """Everything that decides the result of a job besides the network and the sequences; plain values.
+    """All settings that the result of a job depends on, besides the network and the sequences, as plain values.
 
-    Options that were not given have the value that the library chose.
+    For an option that the user did not give, the library chose the value.
 
     Attributes:
         beta: one number, or one per sequence; None while a rule has yet to choose it.
@@ -89,13 +90,13 @@ class JobSettings(SamplingOptions):
 
     @classmethod
     def from_json(cls, saved: dict[str, Any]) -> JobSettings:
-        """Return the settings that `dataclasses.asdict` turned into JSON."""
+        """Return the settings from their form in JSON, which `dataclasses.asdict` made."""
         lists: dict[str, Any] = {name: tuple(value) for name, value in saved.items() if isinstance(value, list)}
         return cls(**saved | lists)
 
     @property
     def until(self) -> Precision | None:
-        """The precision that ends a run; None if a number of steps does."""
+        """The precision at which a run ends; None if it ends after a number of steps."""
         return None if self.steps is not None else precision_of(self)
 
     @property
@@ -118,7 +119,7 @@ class JobSettings(SamplingOptions):
         return self.rule, self.wanted
 
     def sampling(self, anchors: int) -> dict[str, Any]:
-        """Return the arguments of `sample` for a group of anchors; the limits on seconds of all of them add up."""
+        """Return the arguments of `sample` for a group of anchors; the limit on seconds is multiplied by `anchors`."""
         until = self.until
         if until is not None and until.seconds is not None:
             until = dataclasses.replace(until, seconds=until.seconds * anchors)
@@ -136,12 +137,12 @@ class JobSettings(SamplingOptions):
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """A network, sequences and settings, and the folder that keeps them and what has been sampled.
+    """A network, sequences and settings, and the folder that keeps them with the finished work.
 
     Attributes:
-        out: the folder in which the result will be.
-        folder: the folder that keeps everything until then.
-        identifier: the name of this job and no other; the list of the output's files repeats it.
+        out: the folder that the output will be written to.
+        folder: the folder that keeps the work until then.
+        identifier: the unique name of this job. It is also in the list of the output's files.
         network: the network.
         anchors: the sequences.
         settings: the settings.
@@ -156,7 +157,7 @@ class Job:
 
     @classmethod
     def begin(cls, out: str, network: Network, anchors: Sequences, settings: JobSettings) -> Job:
-        """Make the folder; a job that is in its place is discarded if `settings.force`."""
+        """Make the folder of a new job. An older job there is deleted if `settings.force`, else it is an error."""
         check_place(out, force=settings.force)
         place = resolved(out)
         beside, inside = belongings(place, SUFFIX)
@@ -190,7 +191,7 @@ class Job:
         return cls(Path(out), folder, about["identifier"], network, anchors, settings)
 
     def sampled(self, *, progress: bool) -> Run:
-        """Sample all groups, or those that are left, and print how each sequence ended."""
+        """Sample all groups that are not finished, print the outcome of each sequence, and return the whole run."""
         given = self.settings
         beta = 1.0 if given.beta is None else given.beta
         ensemble = ensemble_of(self.network, self.anchors, beta=beta, mu=given.mu, unit=given.unit)
@@ -223,7 +224,10 @@ class Job:
         return mine.with_beta(chosen.beta)
 
     def _group(self, first: int, ensemble: Ensemble, progress: bool) -> Run:
-        """Return the run of one group. All have one size, so that one program serves them: the last anchor fills up."""
+        """Return the run of one group, from a file or sampled.
+
+        The last group is filled up with copies of the last anchor, so that all groups use one compiled program.
+        """
         done = self.folder / f"group-{first:06d}.npz"
         if done.is_file():
             with _advising(f"delete {done} to sample these sequences again"):
@@ -235,7 +239,7 @@ class Job:
             with _saying_what_is_damaged(), _advising(f"delete {checkpoint} to sample these sequences again"):
                 part = resume(checkpoint, mine, keep_checkpoint=True, progress=progress)
         else:
-            shutil.rmtree(checkpoint, ignore_errors=True)  # of a process killed before its first save
+            shutil.rmtree(checkpoint, ignore_errors=True)  # left by a process that was killed before its first save
             key = jax.random.fold_in(random_key(self.settings.seed), first)
             part = sample(
                 key, mine, names=[self.anchors.names[i] for i in indices], checkpoint=checkpoint, keep_checkpoint=True,
@@ -248,9 +252,9 @@ class Job:
 
     @contextlib.contextmanager
     def kept(self, *, begun_here: bool) -> Iterator[None]:
-        """Say where the work is kept if the block does not end well.
+        """Add to an exception of the block where the work is kept and how to continue it.
 
-        A job that was begun by this process takes its folder away instead, if nothing was sampled yet.
+        If this process began the job and nothing was sampled yet, delete the folder instead.
         """
         try:
             yield
@@ -263,7 +267,7 @@ class Job:
         except Exception as error:
             if begun_here and not self._has_begun():
                 self.remove()
-            elif begun_here and not isinstance(error, ArithmeticError):  # a network that fails will fail there again
+            elif begun_here and not isinstance(error, ArithmeticError):  # if the network failed, it would fail again
                 error.add_note(self._told())
             raise
 
@@ -278,7 +282,7 @@ class Job:
         )
 
     def remove(self) -> None:
-        """Delete the folder; a file that was not written here stays, and the folder with it.
+        """Delete the folder. A file that was not written here stays, and so does the folder.
 
         Raises:
             ValueError: if something in it cannot be deleted.
@@ -291,7 +295,7 @@ class Job:
 def delivered(out: str) -> Run | None:
     """Return the result of a job that was killed after its output was written; otherwise None.
 
-    What is left of the job is deleted.
+    The remaining files of the job are deleted.
     """
     folder, place = folder_of(out), resolved(out)
     written = read_manifest(place)
@@ -306,7 +310,7 @@ def delivered(out: str) -> Run | None:
 
 @contextlib.contextmanager
 def _advising(advice: str) -> Iterator[None]:
-    """Add what to do to an error that says that what was kept is damaged, or the like."""
+    """Add advice to an error that says that kept work cannot be used, for example because it is damaged."""
     try:
         yield
     except (Busy, Refused):
@@ -331,17 +335,17 @@ def _saying_what_is_damaged() -> Iterator[None]:
 
 
 def precision_of(options: StoppingOptions) -> Precision:
-    """Return the precision that options ask for; what was not given has the default of `Precision`."""
+    """Return the precision that options ask for; options that were not given have the defaults of `Precision`."""
     given = {name: value for name, value in values(options, StoppingOptions).items() if value is not None}
     return Precision(**{_in_precision(name): value for name, value in given.items()})
 
 
 def stopping_of(until: Precision | None) -> dict[str, Any]:
-    """Return the options that ask for a precision; all are None without one."""
+    """Return the options that ask for a precision; all are None if it is None."""
     names = [field.name for field in dataclasses.fields(StoppingOptions)]
     return {name: None if until is None else getattr(until, _in_precision(name)) for name in names}
 
 
 def _in_precision(name: str) -> str:
-    """Return the name of an option in `Precision`: its limits are called steps and seconds."""
+    """Return the field of `Precision` that an option sets."""
     return name.removeprefix("max_")

@@ -1,7 +1,7 @@
-"""The folder that keeps an unfinished job: where it lies, what was written there, and how it is deleted.
+"""The folder that keeps an unfinished job: its place, the files that were written there, and its deletion.
 
-Two files say what a job was begun with: its description, which has a checksum, and the list that every output folder
-has. Either is enough to delete the folder, and nothing else in it is touched.
+Two files list the files that a job began with: its description, which has a checksum, and the list that every output
+folder has. One of them is enough to delete the folder. Files that neither lists are not touched.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ FORMAT = "jaxmaxent-interpretation"
 FORMAT_VERSION = 6
 SETTINGS, MODEL, ANCHORS = "settings.json", "model", "anchors.npz"
 SUFFIX = ".checkpoint"
-KIND = "job"  # of the folder, in the list of its files
-# Files that come into the folder after it was begun.
+KIND = "job"  # the kind of output, in the list of files of the folder
+# Files that are added to the folder after the job began.
 _ADDED = re.compile(
     rf"group-\d{{6}}\.(npz|beta\.json)|group-\d{{6}}/(about\.json|\d+-step-\d+\.npz)({re.escape(PARTIAL)})?"
     rf"|(.*/)?{re.escape(HIDDEN)}.*"
@@ -29,13 +29,13 @@ _ADDED = re.compile(
 
 
 def folder_of(out: str) -> Path:
-    """Return the folder of the job whose output goes to `out`, or the one it would have if there is none."""
+    """Return the folder of the job with the output `out`; if there is none, the folder that it would have."""
     beside, inside = belongings(resolved(out), SUFFIX)
     return inside if inside.is_dir() and not beside.is_dir() else beside
 
 
 def check_place(out: str, *, force: bool) -> None:
-    """Raise ValueError if a job is kept for `out` that may not be discarded, or something else lies in its place."""
+    """Raise ValueError if the place of the job of `out` has a job that may not be deleted, or other files."""
     for kept in belongings(resolved(out), SUFFIX):
         with refusing(kept, "read"):
             if not kept.exists() or (kept.is_dir() and not entries(kept)):
@@ -52,7 +52,7 @@ def check_place(out: str, *, force: bool) -> None:
 
 
 def write_about(folder: Path, about: dict[str, Any]) -> None:
-    """Write the description of a job whose files are there, with their checksums and one of its own."""
+    """Write the description of a job, with the checksums of the files in its folder, and a checksum of itself."""
     about = about | {"files": _checksums(folder)}
     about |= {"format": FORMAT, "format_version": FORMAT_VERSION, "checksum": _checksum(_canonical(about))}
     (folder / SETTINGS).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
@@ -85,7 +85,7 @@ def read_about(folder: Path) -> dict[str, Any]:
 
 
 def check_files(folder: Path, about: dict[str, Any]) -> None:
-    """Raise ValueError unless the files in the folder of a job are those it was begun with."""
+    """Raise ValueError if a file that a job began with is missing or has changed."""
     found = _checksums(folder)
     for name, expected in about["files"].items():
         if found.get(name) != expected:
@@ -94,7 +94,7 @@ def check_files(folder: Path, about: dict[str, Any]) -> None:
 
 
 def identifier_of(folder: Path) -> str:
-    """Return the identifier of the job in a folder; an empty text if neither its description nor its list is sound."""
+    """Return the identifier of the job in a folder; an empty text if its description and its list are damaged."""
     with contextlib.suppress(ValueError):
         return read_about(folder)["identifier"]
     listed = _listed(folder)
@@ -102,14 +102,14 @@ def identifier_of(folder: Path) -> str:
 
 
 def has_sound_list(folder: Path) -> bool:
-    """Return whether the list of the files of a job can be read."""
+    """Return True if the list of the files of a job can be read."""
     return _listed(folder) is not None
 
 
 def discard(folder: Path) -> None:
-    """Delete the folder of a job. A file that was not written here stays, and the folder with it.
+    """Delete the folder of a job. A file that was not written here stays, and so does the folder.
 
-    The file that says what was written here goes last: until then the folder is known as that of a job.
+    The file that lists the others is deleted last, because it marks the folder of a job.
 
     Raises:
         ValueError: if something in it cannot be deleted.
@@ -127,7 +127,7 @@ def discard(folder: Path) -> None:
 
 
 def _foreign(folder: Path) -> str | None:
-    """Return what in the place of a job was not written there by one; None if there is nothing."""
+    """Return the name of a file in the place of a job that no job wrote; None if there is none."""
     ours = _ours(folder)
     if not ours:
         return "what is there"
@@ -135,7 +135,7 @@ def _foreign(folder: Path) -> str | None:
 
 
 def _ours(folder: Path) -> set[str]:
-    """Return the files that a job was begun with; none for a folder that is not of a job."""
+    """Return the files that a job began with; none if the folder is not that of a job."""
     listed, found = _listed(folder), set()
     if listed is not None:
         found |= {MANIFEST, *listed["files"]}
@@ -145,7 +145,7 @@ def _ours(folder: Path) -> set[str]:
 
 
 def _listed(folder: Path) -> dict[str, Any] | None:
-    """Return the list of the files of a job; None if there is none that is sound."""
+    """Return the list of the files of a job; None if it is missing or damaged."""
     listed = read_manifest(folder)
     return listed if listed is not None and listed.get("kind") == KIND else None
 

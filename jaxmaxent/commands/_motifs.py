@@ -1,4 +1,4 @@
-"""`jaxmaxent motifs`: find the motifs that the sequences of a run share, and the known motifs most like them."""
+"""`jaxmaxent motifs`: find the motifs that the sequences of a run share, and the most similar known motifs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _DRAWN = 10
 
 
 def run(options: MotifsOptions) -> Motifs:
-    """Find the motifs of a saved run, name them if known ones are given, write the output folder, return the motifs."""
+    """Find the motifs of a saved run, compare them with known ones if given, write the output folder, return them."""
     best, missed, against = integer("best", options.best, at_least=1), Missed(), options.against
     with new_folder(options.out, kind="motifs", force=options.force) as folder:
         result = Run.load(_saved(options.run))
@@ -52,7 +52,7 @@ def run(options: MotifsOptions) -> Motifs:
 
 
 def _saved(path: str) -> Path:
-    """Return the path of the run: in the folder that `interpret` wrote, or the path itself."""
+    """Return the file of the run in a folder that `interpret` wrote; for another path, the path itself."""
     inside = Path(path) / "run.npz"
     return inside if inside.is_file() else Path(path)
 

@@ -64,7 +64,7 @@ def read_beta(text: str) -> float | BetaRule:
     return BetaRule(rule, float(wanted) if equals else None)
 
 
-_BETA = "inverse temperature β ≥ 0: the larger, the less the network may tell inputs from the sequence"
+_BETA = "inverse temperature β ≥ 0; a larger β samples inputs that the network distinguishes less from the sequence"
 # Headings under which `--help` shows options, in this order; the others come before them.
 READING, STOPPING, OTHERS = "reading sequences", "when to stop, for each sequence", "other options"
 GROUPS = (READING, STOPPING, OTHERS)
@@ -98,11 +98,13 @@ class ReadingOptions:
     headers: Annotated[
         Headers | None,
         Option(
-            "what the headers of a FASTA file are", group=READING,
+            "meaning of the headers of a FASTA file", group=READING,
             default="labels if there are at least two and each is 0 or 1, otherwise names",
         ),
     ] = None  # fmt: skip
-    skip_invalid: Annotated[bool, Option("leave out sequences with other letters, such as N", group=READING)] = False
+    skip_invalid: Annotated[
+        bool, Option("leave out sequences with letters outside the alphabet, such as N", group=READING)
+    ] = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -121,7 +123,8 @@ class AnchorOptions(ReadingOptions):
     called: Annotated[
         int | None,
         Option(
-            "take only sequences that the network assigns to this class, correctly if they have labels", "all",
+            "take only sequences that the network assigns to this class; of labeled ones, only those with this label",
+            "all",
             metavar="CLASS", group=READING,
         ),
     ] = None  # fmt: skip
@@ -133,7 +136,7 @@ class AnchorOptions(ReadingOptions):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class UnitOptions:
-    """The option that chooses what the network's answer is."""
+    """The option that chooses the output of the network to interpret."""
 
     unit: Annotated[
         Unit | None,
@@ -156,12 +159,14 @@ class ChainOptions:
     ] = None
     burn_in: Annotated[int | None, Option("steps before draws count", "40 × length, or a quarter of --steps")] = None
     steps: Annotated[
-        int | None, Option("take exactly this many steps of each replica", "until converged, see below")
+        int | None,
+        Option("take exactly this many steps of each replica", 'until converged, see "when to stop"'),
     ] = None
     evaluation: Annotated[
         Literal["auto", "full", "incremental"],
         Option(
-            "evaluate proposals by a full pass of the network, or recompute only what changes; auto takes the faster"
+            "full: evaluate the whole network for each proposal; incremental: recompute only the values that change; "
+            "auto: take the faster of the two"
         ),
     ] = "auto"
 
@@ -171,12 +176,14 @@ class StoppingOptions:
     """Options that say when sampling stops; the fields of `Precision`, whose limits are called max_ here."""
 
     rhat: Annotated[float | None, Option("stop when every R-hat is at most this", "1.01", group=STOPPING)] = None
-    ess: Annotated[float | None, Option("and every effective sample size is at least this", "400", group=STOPPING)] = (
-        None
-    )
+    ess: Annotated[
+        float | None, Option("also require every effective sample size to be at least this", "400", group=STOPPING)
+    ] = None
     mcse: Annotated[
         float | None,
-        Option("and every standard error of a letter's frequency is at most this", "no limit", group=STOPPING),
+        Option(
+            "also require every standard error of a letter's frequency to be at most this", "no limit", group=STOPPING
+        ),
     ] = None
     max_steps: Annotated[
         int | None, Option("give up after this many steps of each replica", "200000", group=STOPPING)
@@ -214,7 +221,7 @@ class InterpretOptions(SamplingOptions, AnchorOptions, OutputOptions):
 class ResumeOptions(OutputOptions):
     """Options of `jaxmaxent resume`."""
 
-    out: Annotated[str, Option("the --out of the interrupted `interpret`", metavar="RUN", positional=True)]
+    out: Annotated[str, Option("folder given to the interrupted `interpret` as --out", metavar="RUN", positional=True)]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -227,16 +234,22 @@ class TrainOptions(ReadingOptions, OutputOptions, SeedOptions):
     out: Annotated[str, Option("folder to write", metavar="MODEL")]
     valid: Annotated[
         str | None,
-        Option("table to choose the best epoch by", "a tenth of TABLE, which is not trained on", metavar="TABLE"),
+        Option(
+            "table for choosing the best epoch", "a tenth of the training table, left out of training", metavar="TABLE"
+        ),
     ] = None
-    test: Annotated[str | None, Option("table to measure AUROC and AUPRC on", metavar="TABLE")] = None
-    architecture: Annotated[Literal["conv", "mlp"], Option("convolutional network, or fully connected layers")] = "conv"
-    epochs: Annotated[int | None, Option("largest number of passes over the table", "6, or 60 for mlp")] = None
+    test: Annotated[str | None, Option("table for measuring AUROC and AUPRC", metavar="TABLE")] = None
+    architecture: Annotated[
+        Literal["conv", "mlp"], Option("conv: a convolutional network; mlp: fully connected layers")
+    ] = "conv"
+    epochs: Annotated[int | None, Option("largest number of passes over the training table", "6, or 60 for mlp")] = None
     both_strands: Annotated[bool, Option("train on reverse complements as well")] = False
     sequence_column: Annotated[
-        str | None, Option("column of the sequences", "seq or sequence", metavar="NAME", group=READING)
+        str | None, Option("name of the column of sequences", "seq or sequence", metavar="NAME", group=READING)
     ] = None
-    label_column: Annotated[str | None, Option("column of the labels", "label", metavar="NAME", group=READING)] = None
+    label_column: Annotated[
+        str | None, Option("name of the column of labels", "label", metavar="NAME", group=READING)
+    ] = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -246,19 +259,19 @@ class MotifsOptions(OutputOptions):
     run: Annotated[str, Option("folder that `interpret` wrote, or a saved run", positional=True)]
     out: Annotated[str, Option("folder to write", metavar="FOLDER")]
     against: Annotated[
-        str | None, Option("file of known motifs, MEME or JASPAR, to name motifs by", metavar="MOTIFS")
+        str | None, Option("file of known motifs in MEME or JASPAR format, used to name the motifs", metavar="MOTIFS")
     ] = None
-    best: Annotated[int, Option("known motifs to report for each motif")] = 5
+    best: Annotated[int, Option("largest number of known motifs to report per motif")] = 5
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SolverOptions:
     """Options of one call of `solve_chemical_potential`."""
 
-    shared: Annotated[bool, Option("find one μ for all sequences, for their mean GC content")] = False
-    tolerance: Annotated[float, Option("largest standard error of μ")] = 0.02
+    shared: Annotated[bool, Option("find a single μ that gives all sequences together the wanted mean")] = False
+    tolerance: Annotated[float, Option("largest accepted standard error of μ")] = 0.02
     chains: Annotated[int, Option("independent chains per sequence, at least 2")] = 8
-    steps: Annotated[int, Option("steps of each replica at a trial of μ; later trials may be longer")] = 1000
+    steps: Annotated[int, Option("steps of each replica in a trial of μ; later trials may be longer")] = 1000
     max_steps: Annotated[int, Option("give up after this many steps of each replica")] = 64_000
     burn_in: Annotated[
         int | None,

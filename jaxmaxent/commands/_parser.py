@@ -40,22 +40,22 @@ class Command(NamedTuple):
 COMMANDS = {
     "demo": Command(
         options.DemoOptions,
-        "try everything on sequences made on the spot",
-        "It makes sequences, trains a network on them, interprets three of them and solves for a chemical potential. "
-        "It takes about a minute.",
+        "try jaxmaxent on generated sequences",
+        "The demo generates sequences, trains a network on them, interprets three of them and solves for a chemical "
+        "potential. It takes about a minute.",
         "jaxmaxent demo --out demo",
     ),
     "train": Command(
         options.TrainOptions,
         "train a network on labeled sequences",
-        "The network learns to tell sequences with label 1 from those with label 0.",
+        "The network learns to distinguish sequences with label 1 from those with label 0.",
         "jaxmaxent train train.tsv --test test.tsv --out model",
     ),
     "interpret": Command(
         options.InterpretOptions,
-        "find which inputs the network treats as the same as a given one",
-        "It samples the inputs that the network treats as the same as each sequence, by parallel tempering, and "
-        "writes logos, motifs, numbers and a report.",
+        "find the inputs that a network treats as the same as a given one",
+        "The command samples these inputs by parallel tempering, for each of the sequences, and writes logos, motifs, "
+        "numbers and a report.",
         "jaxmaxent interpret model sequences.fa --beta auto --out run",
     ),
     "resume": Command(
@@ -73,7 +73,7 @@ COMMANDS = {
     "potential": Command(
         options.PotentialOptions,
         "find the chemical potential μ that gives a wanted GC content",
-        "The answer is the --mu with which `interpret` samples sequences of that GC content.",
+        "Give the answer to `interpret` as --mu: then the sampled sequences have that mean GC content.",
         "jaxmaxent potential model sequences.fa --beta 30 --gc 0.41 --out potential.json",
     ),
 }
@@ -120,14 +120,14 @@ class Parser(argparse.ArgumentParser):
         message = re.sub(rf"(?:^|(?<=: ))({any_name})(?= must )", option, message)
         message = re.sub(rf"(?<= )({any_name})=(?=\S)", lambda found: f"{option(found)} ", message)
         message = re.sub(rf"(?<= a multiple of )({any_name})(?= = )", option, message)
-        # The name of a number that this command does not offer is of no use.
+        # Users of the command cannot set a number that is not one of its options, so its name is left out.
         return re.sub(r"(?<= a multiple of )[a-z_]+ = ", "", message)
 
 
 def make_parser() -> Parser:
     """Return the parser of all commands.
 
-    What it parses has the attributes `command` (the name), `parser` (that of the command) and one for every option.
+    Its result has the attributes `command` (the name), `parser` (that of the command) and one for every option.
     """
     parser = Parser(
         prog="jaxmaxent",

@@ -16,7 +16,7 @@ _THRESHOLDS = 61
 
 
 def profile_logo(result: Run, a: int, found: Profile, anchors: Sequences) -> bytes:
-    """Return the logo at the target, over the anchor's own letters, as a PNG file."""
+    """Return the logo at the target, above the anchor's letters, as a PNG file."""
     axes = plot.logo(
         found.frequencies,
         letters=result.letters,
@@ -28,7 +28,7 @@ def profile_logo(result: Run, a: int, found: Profile, anchors: Sequences) -> byt
 
 
 def along_ladder(result: Run, a: int, profiles: list[Profile]) -> list[Picture]:
-    """Return the pictures of an anchor along its ladder, given its profile at every rung; none for a single β."""
+    """Return the pictures of an anchor along its ladder, from its profile at every rung; none for a single β."""
     if not result.beta[a, -1] > result.beta[a, 0]:
         return []
     bits = np.array([found.information.sum() for found in profiles])
@@ -67,11 +67,11 @@ def along_ladder(result: Run, a: int, profiles: list[Profile]) -> list[Picture]:
 def number_of_sequences(result: Run, a: int, found: Thermodynamics | None) -> list[Picture]:
     """Return the picture of the number of sequences that the network treats as equal to an anchor.
 
-    There is none if the numbers are not known, or for a single β.
+    The list is empty if the numbers are not known, or for a single β.
     """
     if found is None or not np.isfinite(found.heat_capacity).all() or not result.beta[a, -1] > result.beta[a, 0]:
         return []
-    # From the smallest energies at the target to the energies of the background.
+    # The distances go from the smallest energies, of the target, to the largest, of the background.
     nearest, furthest = np.nanquantile(result.energies[a], [0.001, 0.99])
     if not furthest > nearest:
         return []
@@ -97,7 +97,7 @@ def number_of_sequences(result: Run, a: int, found: Thermodynamics | None) -> li
 
 
 def _rungs_to_show(bits: np.ndarray) -> list[int]:
-    """Return some rungs up to the target that are far apart both in information and along the ladder."""
+    """Return a few rungs, with the target, that differ in information and in position on the ladder."""
     last = len(bits) - 1
     progress = np.arange(last + 1) / last + np.clip(bits / max(bits[-1], 1e-9), 0, 1)
     wanted = 2 * np.arange(1, _LOGOS) / _LOGOS

@@ -19,7 +19,7 @@ FORMAT_VERSION = 1
 
 
 def run(options: PotentialOptions) -> ChemicalPotential:
-    """Solve for every sequence, or for all together; write the JSON file, print the answers and return them."""
+    """Solve for μ of every sequence, or of all together; write the JSON file, print the results and return them."""
     gc = number("gc", options.gc, above=0, below=1)
     with new_file(options.out, force=options.force, ours=_is_ours) as scratch:
         network = load(options.model)
@@ -46,7 +46,7 @@ def _about(options: PotentialOptions, anchors: Sequences, solved: ChemicalPotent
         "outcome": solved.outcomes,
         "trials": [[trial._asdict() for trial in trials] for trials in solved.trials],
     }
-    # Most files hold one answer, and then readers expect a number instead of a list.
+    # Most files contain one result. Then readers expect a number instead of a list.
     if len(solved.mu) == 1:
         columns = {key: value[0] for key, value in columns.items()}
     named = {"name": anchors.names[0]} if len(anchors) == 1 else {"names": anchors.names}
@@ -56,7 +56,7 @@ def _about(options: PotentialOptions, anchors: Sequences, solved: ChemicalPotent
 
 
 def _is_ours(path: Path) -> bool:
-    """Return whether a file was written by this command."""
+    """Return True if this command wrote a file."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))["format"] == FORMAT
     except (OSError, ValueError, TypeError, KeyError, RecursionError):

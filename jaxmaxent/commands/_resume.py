@@ -1,4 +1,4 @@
-"""`jaxmaxent resume`: continue an `interpret` that was interrupted or killed, to the same result."""
+"""`jaxmaxent resume`: continue an `interpret` that was interrupted or killed. The result is the same."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from jaxmaxent.results import Run
 
 
 def run(options: ResumeOptions) -> Run:
-    """Do what `interpret` left to do, write the output folder, and return the run."""
+    """Do the remaining work of `interpret`, write the output folder, and return the run."""
     out, progress = options.out, not options.quiet
     with owned(out):
         done = delivered(out)

@@ -1,4 +1,4 @@
-"""The numbers of a run in `summary.json`: its field names are the keys of that file."""
+"""The numbers of a run in `summary.json`. The names of fields are the keys in that file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _OPTIONAL = (
 class RungSummary:
     """The numbers of one rung of an anchor.
 
-    The error of the information is an upper bound: the errors of the positions, added.
+    The error of the information is an upper bound: the sum of the errors of the positions.
     """
 
     beta: float
@@ -44,7 +44,7 @@ class RungSummary:
 
 @dataclasses.dataclass(frozen=True)
 class AnchorSummary:
-    """The numbers of an anchor and of each of its rungs, the target last."""
+    """The numbers of an anchor and of each of its rungs; the target is the last rung."""
 
     name: str
     mu: float
@@ -62,15 +62,15 @@ class AnchorSummary:
     total_information_bits_error: float
     advice: str | None
     ladder: list[RungSummary]
-    # Of the whole run.
+    # These numbers are of the whole run.
     proposals_per_second: float
     compile_seconds: float
-    # Not known without a ladder whose rungs have draws in common.
+    # These are known only with a ladder on which all neighboring rungs have draws in common.
     entropy_bits: float | None
     entropy_bits_error: float | None
     log10_sequences: float | None
     log10_sequences_error: float | None
-    # Not known without a field of G and C.
+    # These are known only with a field of G and C.
     gc: float | None
     gc_error: float | None
 
@@ -80,11 +80,11 @@ class AnchorSummary:
         return self.ladder[-1]
 
     def as_json(self) -> dict[str, Any]:
-        """Return the entries of `summary.json`, without the optional ones that are not known."""
+        """Return the entries of `summary.json`, without optional numbers that are not known."""
         entries = dataclasses.asdict(self)
         at_target = {key: getattr(self.target, key) for key in _AT_TARGET}
         known = {key: value for key, value in entries.items() if value is not None or key not in _OPTIONAL}
-        ladder = known.pop("ladder")  # the longest part comes last
+        ladder = known.pop("ladder")  # the longest entry is written last
         return {"name": self.name} | at_target | known | {"ladder": ladder}
 
 
@@ -96,9 +96,9 @@ def summarize(
     Args:
         result: the run.
         a: index of the anchor.
-        profiles: the profile of every rung, the target last.
+        profiles: the profile at every rung, the target last.
         heat: entropies along the ladder, or None if they are not known.
-        reason: why the anchor has its β, if it was chosen for it.
+        reason: why the anchor has its β, if it was chosen automatically.
     """
     found = profiles[-1]
     gc, gc_error = _gc(result, a)
@@ -156,7 +156,7 @@ def outcomes(result: Run) -> list[str]:
 
 
 def outcome(result: Run) -> str:
-    """Return a sentence on convergence that names sequences that did not converge."""
+    """Return a sentence about convergence, with the names of sequences that did not converge."""
     missing = [name for name, good in zip(result.names, result.converged, strict=True) if not good]
     count = len(result.names)
     if not missing:

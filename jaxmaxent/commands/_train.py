@@ -28,7 +28,7 @@ from jaxmaxent.models import (
 from jaxmaxent.models._saved import KIND
 
 ARCHITECTURES = {"conv": ConvArchitecture, "mlp": MLPArchitecture}
-# A small network on a short input learns slowly, and does not need regularization or early stopping.
+# The small network for short inputs learns slowly, and does not need regularization or early stopping.
 RECIPES: dict[str, dict[str, Any]] = {
     "conv": {},
     "mlp": {"epochs": 60, "learning_rate": 0.02, "weight_decay": 0.0, "patience": 60},
@@ -71,7 +71,7 @@ class _Labeled(NamedTuple):
 
 
 def _read(options: TrainOptions) -> dict[str, _Labeled]:
-    """Return the labeled sequences of every table that is given, by the part they play."""
+    """Return the labeled sequences of the given tables, as "train", "valid" and "test"."""
     reading = {
         "sequence_column": options.sequence_column,
         "label_column": options.label_column,

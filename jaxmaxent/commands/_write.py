@@ -1,4 +1,4 @@
-"""The output folder of `interpret`: numbers first, then pictures and the report."""
+"""The output folder of `interpret`. Numbers are written first, then pictures and the report."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _ONE_BETA = (
     "All chains ran at one β. They may not have mixed if β is large: the standard errors compare the chains with each "
     "other, and cannot show that all of them have missed a part of sequence space."
 )
-_RARE = 0.2  # neighbours that swap less often than this cut a ladder in two
+_RARE = 0.2  # if neighboring rungs swap less often than this, the parts of the ladder hardly mix
 
 
 def write(result: Run, anchors: Sequences, folder: Path, settings: JobSettings, *, progress: bool = False) -> list[str]:
-    """Write the output of a run into an existing folder, the numbers first.
+    """Write the output of a run into an existing folder, numbers first.
 
     Returns:
-        one sentence for each reason for which pictures were not drawn.
+        one sentence per reason why pictures were not drawn.
     """
     rungs, any_letter = range(result.beta.shape[1]), anchors.alphabet.any_letter
     profiles = [[profile(result, anchor=a, rung=k, any_letter=any_letter) for k in rungs] for a in range(len(anchors))]
@@ -57,7 +57,7 @@ def write(result: Run, anchors: Sequences, folder: Path, settings: JobSettings, 
 
 
 def _run_summary(result: Run, settings: JobSettings, rows: list[AnchorSummary]) -> dict[str, Any]:
-    """Return the contents of `summary.json`; its settings have the names of the command line's options."""
+    """Return the contents of `summary.json`. The settings have the names of the options of the command line."""
     return {
         "converged": result.converged.all(),
         "outcome": outcome(result),
@@ -71,7 +71,7 @@ def _run_summary(result: Run, settings: JobSettings, rows: list[AnchorSummary]) 
 
 
 def _thermodynamics(result: Run, a: int) -> Thermodynamics | None:
-    """Return entropies along the ladder; None without a ladder, or if two parts of it have no draws in common."""
+    """Return entropies along the ladder; None for a single β, or if parts of the ladder have no draws in common."""
     try:
         return thermodynamics(result, anchor=a)
     except ValueError:
@@ -79,14 +79,14 @@ def _thermodynamics(result: Run, a: int) -> Thermodynamics | None:
 
 
 def _write_frequencies(result: Run, path: Path) -> None:
-    """Write the letter frequencies of all rungs, the target last, for readers who need nothing else."""
+    """Write the letter frequencies of all rungs, the target last, to a small file."""
     names = ("frequencies", "frequency_errors", "frequency_rhat", "frequency_ess", "beta")
     arrays = {name: getattr(result, name) for name in names}
     np.savez_compressed(path, letters=np.array(result.letters), names=np.array(result.names), **arrays)
 
 
 def _write_motifs(profiles: list[Profile], anchors: Sequences, path: Path) -> None:
-    """Write the informative window of every profile that has one; no file if none has."""
+    """Write the informative window of every profile that has one; write no file if none has."""
     motifs = []
     for index, (name, found) in enumerate(zip(anchors.names, profiles, strict=True)):
         start, stop = informative_window(found.information)

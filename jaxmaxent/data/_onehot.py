@@ -33,8 +33,8 @@ def read_one_hot(
         letters: the order of the letters along the last axis, for example "GCAT".
         alphabet: the alphabet of the result, in its own order.
         limit: read only this many sequences.
-        skip_invalid: leave out sequences with a position that is not one letter, such as all zeros for N, and warn how
-            many (`LeftOut`).
+        skip_invalid: leave out sequences with a position that is not exactly one letter, such as all zeros for N, and
+            warn how many (`LeftOut`).
 
     Returns:
         the sequences, named "sequence_<n>", where n is the number in the file, counted from 0. They have no labels.

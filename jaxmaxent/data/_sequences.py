@@ -20,7 +20,7 @@ class Sequences:
     Attributes:
         tokens: uint8, shape [sequences, length]. Other integer types are converted.
         names: one name per sequence. Names may repeat.
-        labels: integers, shape [sequences]; None if the source has none.
+        labels: integers, shape [sequences]; None if the sequences have no labels.
         alphabet: the alphabet of the tokens.
 
     Raises:

@@ -28,7 +28,7 @@ _LABEL = re.compile(r"([01])(?:\.0*)?|(true)|(false)", re.IGNORECASE)
 
 
 class LeftOut(UserWarning):
-    """Warning that a reader left records of a file out: how many of how many, and why the first one."""
+    """Warning that a reader left out records of a file; it gives their number and the reason for the first one."""
 
 
 def told_left_out(path: str | os.PathLike[str], count: int, total: int, what: str, reason: str) -> str:

@@ -35,3 +35,6 @@ from jaxmaxent.diagnostics._stored_draws import ess_tail as ess_tail
 from jaxmaxent.diagnostics._stored_draws import mcse_mean as mcse_mean
 from jaxmaxent.diagnostics._stored_draws import nested_rhat as nested_rhat
 from jaxmaxent.diagnostics._stored_draws import rhat as rhat
+from jaxmaxent.diagnostics._two_legs import TwoLegs as TwoLegs
+from jaxmaxent.diagnostics._two_legs import judge_legs as judge_legs
+from jaxmaxent.diagnostics._two_legs import log_z_of_legs as log_z_of_legs

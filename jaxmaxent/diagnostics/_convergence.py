@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Integer
 from jaxmaxent.diagnostics._anchor_start import AnchorStart
 from jaxmaxent.diagnostics._batch_means import batch_ess, batch_mcse, batch_means_ess, batch_means_mcse, indicator_rhat
 from jaxmaxent.diagnostics._stored_draws import ess_bulk, ess_tail, nested_rhat
+from jaxmaxent.diagnostics._two_legs import TwoLegs
 
 # Sequences in a superchain of R-hat: if they never move, R-hat is √(1 + 1/n).
 _MOST_TOGETHER = 16
@@ -44,12 +45,14 @@ class Verdict(NamedTuple):
     Attributes:
         found: their diagnostics.
         start: energies of the anchor-start chains.
+        legs: log Z by two legs; None without a second leg.
         converged: whether everything wanted was reached.
         outcome: a sentence that says so, or what is missing.
     """
 
     found: Diagnosis
     start: AnchorStart
+    legs: TwoLegs | None
     converged: bool
     outcome: str
 
@@ -193,13 +196,15 @@ def _scalar_ess(
     """Return bulk effective sample sizes of the traces, or those of all draws if the traces are too thin.
 
     A trace keeps a bounded number of draws. If these are hardly correlated, there were more effective draws between
-    them, and the batch means of all draws tell how many. At the target a trace goes from one replica to another, so its
+    them, and the batch means of all draws tell how many. The same holds if the traced draws are all alike and others
+    are not. At the target a trace goes from one replica to another, so its
     draws have little correlation but for a long time, which noise can hide. There the effective sample size is at most
     the one that the standard error implies.
     """
     bulk, spread = ess_bulk(traces), variance + means.mean(0).var(0)
     batches = batch_means_ess(means, spread, size)
-    found = np.where(bulk > traces.shape[0] * traces.shape[1] / 4, batches, bulk)
+    thin = (bulk > traces.shape[0] * traces.shape[1] / 4) | (np.ptp(traces, axis=(0, 1)) == 0)
+    found = np.where(thin, batches, bulk)
     if replicas > 1:
         error = batch_means_mcse(means[:, :, -1]).error
         found[-1] = np.where(error > 0, np.minimum(found[-1], spread[-1] / error**2), found[-1])

@@ -71,8 +71,8 @@ def log_z_along(
     lowest = energies.min()  # large energies that differ little would lose digits
     value, gap = _first_guess(betas, energies - lowest)
     if gap is None:
-        value = _solved(betas, energies - lowest, value, _SMALL)
-        error = _standard_error(_influences(betas, energies - lowest, value))
+        value = solved(betas, energies - lowest, value, _SMALL)
+        error = standard_error(influences(betas, energies - lowest, value))
     else:
         below = log_z_along(betas[: gap + 1], energies[..., : gap + 1] - lowest, 0.0)
         value = np.concatenate([below.value, below.value[-1] + value[gap + 1 :] - value[gap]])
@@ -93,17 +93,22 @@ def chain_influences(
         energies: energies of the draws of every rung.
         log_z: `log_z_along` of these.
     """
-    return _influences(betas, energies, log_z).mean(1)
+    return influences(betas, energies, log_z).mean(1)
 
 
 def rung_probabilities(
-    betas: Float[np.ndarray, " rungs"], energies: Float[np.ndarray, " draws"], log_z: Float[np.ndarray, " rungs"]
+    betas: Float[np.ndarray, "rungs ..."],
+    energies: Float[np.ndarray, "draws ..."],
+    log_z: Float[np.ndarray, " rungs"],
 ) -> tuple[Float[np.ndarray, "rungs draws"], Float[np.ndarray, " draws"]]:
     """Return the probability that a draw comes from each rung, given its energy, and log Σ_j exp(−β_j E) / Z_j.
 
-    The probabilities are for equally many draws of every rung.
+    The probabilities are for equally many draws of every rung. If densities differ by several coordinates, both β and E
+    have an axis for them, and their product is summed over it.
     """
-    terms = -betas[:, None] * energies - log_z[:, None]
+    # Two coordinates on two legs, one on one: a product of matrices, or an outer product.
+    slopes = betas[:, None] * energies if energies.ndim == 1 else betas @ energies.T
+    terms = -slopes - log_z[:, None]
     top = terms.max(0)
     terms -= top
     np.exp(terms, out=terms)
@@ -165,17 +170,22 @@ def _first_guess(betas: np.ndarray, energies: np.ndarray) -> tuple[np.ndarray, i
     few = energies[:, ::stride]
     guess = _bennett(betas, few)
     if stride > 1 and first_gap(shared_draws(betas, few, guess)) is None:
-        guess = _solved(betas, few, guess, _ROUGH)
+        guess = solved(betas, few, guess, _ROUGH)
     elif stride > 1:
         guess = _bennett(betas, energies)
     return guess, first_gap(shared_draws(betas, energies, guess))
 
 
-def _solved(betas: np.ndarray, energies: np.ndarray, log_z: np.ndarray, small: float) -> np.ndarray:
-    """Return the log Z that solves the equations, by Newton's method from a first guess; the first rung stays fixed."""
+def solved(betas: np.ndarray, energies: np.ndarray, log_z: np.ndarray, small: float, last: int = 0) -> np.ndarray:
+    """Return the log Z that solves the equations, by Newton's method from a first guess.
+
+    The first rung stays fixed, and so do as many rungs at the end as `last`.
+    """
     value, slopes, curvature = _likelihood(betas, energies, log_z)
+    free = slice(1, len(betas) - last)
     for _ in range(_MOST_STEPS):
-        step = np.concatenate([[0], np.linalg.solve(curvature[1:, 1:], slopes[1:])])
+        step = np.zeros(len(betas))
+        step[free] = np.linalg.solve(curvature[free, free], slopes[free])
         if np.abs(step).max() < small:
             return log_z + step
         for _ in range(_MOST_HALVINGS):
@@ -191,7 +201,7 @@ def _likelihood(
     betas: np.ndarray, energies: np.ndarray, log_z: np.ndarray
 ) -> tuple[float, Float[np.ndarray, " rungs"], Float[np.ndarray, "rungs rungs"]]:
     """Return the function of log Z that MBAR minimizes, the negative of its slope, and its second derivative."""
-    chains, draws, rungs = energies.shape
+    chains, draws, rungs = energies.shape[:3]
     value, slopes, curvature = chains * draws * log_z.sum(), np.zeros(rungs), np.zeros((rungs, rungs))
     for block in _blocks(energies):
         probabilities, log_mixture = rung_probabilities(betas, block, log_z)
@@ -204,26 +214,32 @@ def _likelihood(
 
 def _blocks(energies: np.ndarray) -> Iterator[Float[np.ndarray, " draws"]]:
     """Yield all draws in blocks that stay in a processor's cache with one number per rung."""
-    flat = energies.ravel()
+    flat = energies.reshape(-1, *energies.shape[3:])
     for start in range(0, len(flat), _BLOCK):
         yield flat[start : start + _BLOCK]
 
 
-def _influences(betas: np.ndarray, energies: np.ndarray, log_z: np.ndarray) -> Float[np.ndarray, "chains draws rungs"]:
-    """Return the influence on log Z of all draws of one index in a chain; their means over draws are the chain's."""
-    chains, draws, rungs = energies.shape
+def influences(
+    betas: np.ndarray, energies: np.ndarray, log_z: np.ndarray, last: int = 0
+) -> Float[np.ndarray, "chains draws rungs"]:
+    """Return the influence on log Z of all draws of one index in a chain; their means over draws are the chain's.
+
+    It is 0 at the first rung, and at as many rungs at the end as `last`, because these stay fixed.
+    """
+    chains, draws, rungs = energies.shape[:3]
+    free = slice(1, rungs - last)
     slopes, curvature = np.empty((chains, draws, rungs)), np.zeros((rungs, rungs))
     for c, row in enumerate(energies):
-        probabilities, _ = rung_probabilities(betas, row.ravel(), log_z)
+        probabilities, _ = rung_probabilities(betas, row.reshape(-1, *row.shape[2:]), log_z)
         slopes[c] = probabilities.reshape(rungs, draws, rungs).sum(2).T - 1
         curvature += np.diag(probabilities.sum(1)) - probabilities @ probabilities.T
-    influences = np.zeros((chains, draws, rungs))
-    of_rungs = np.linalg.inv(curvature[1:, 1:] / (chains * draws))
-    influences[..., 1:] = slopes[..., 1:] @ of_rungs  # the matrix is symmetric
-    return influences
+    found = np.zeros((chains, draws, rungs))
+    of_rungs = np.linalg.inv(curvature[free, free] / (chains * draws))
+    found[..., free] = slopes[..., free] @ of_rungs  # the matrix is symmetric
+    return found
 
 
-def _standard_error(influences: Float[np.ndarray, "chains draws rungs"]) -> Float[np.ndarray, " rungs"]:
+def standard_error(influences: Float[np.ndarray, "chains draws rungs"]) -> Float[np.ndarray, " rungs"]:
     """Return the error from the spread of chains, or from batch means of a single one; NaN for fewer than 16 draws."""
     chains, draws, rungs = influences.shape
     if chains > 1:

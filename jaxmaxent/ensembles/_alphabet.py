@@ -1,7 +1,7 @@
 """Alphabets: the letters of sequences, and their order.
 
-The order of letters is decided here and nowhere else. An array in another order (the published program of Finnegan &
-Song used G, C, A, T) is converted once, by `Alphabet.from_one_hot`, which asks for its order.
+The order of letters is defined only here. An array in another order (the published program of Finnegan & Song used G,
+C, A, T) is converted once, by `Alphabet.from_one_hot`, whose argument `letters` gives that order.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Alphabet:
 
     Attributes:
         letters: the letters in order; a letter's index in this string is its token.
-        any_letter: the letter for "undecided" in a consensus.
+        any_letter: the sign in a consensus where no letter has more than half of the draws.
         complements: the complement of each letter, in the order of `letters`; None without complements.
 
     Example:
@@ -135,8 +135,8 @@ class Alphabet:
     def read(self, name: str, given: Any) -> Integer[np.ndarray, "*sequences length"]:
         """Return the tokens of one sequence or several, given as letters or as tokens.
 
-        Each type has one meaning. A text is one sequence, and so is an object that is its own text letter by letter
-        (as the sequences of Biopython are). A list, tuple, array or column of texts is several sequences. Whole numbers
+        Each type has one meaning. A text is one sequence, and so is an object whose items are the letters of its text
+        (such as a sequence of Biopython). A list, tuple, array or column of texts is several sequences. Whole numbers
         are tokens.
 
         Args:

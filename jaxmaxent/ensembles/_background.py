@@ -73,6 +73,17 @@ def _log_partition(ensemble: Ensemble, mu: Float[Array, " fields"]) -> Float[Arr
     return constant + subtracted + jax.nn.logsumexp(unary[0] + messages[0])
 
 
+def marginals(ensemble: Ensemble) -> Float[Array, "length letters"]:
+    """Return the exact letter frequencies at β = 0, for one anchor; 0 for letters that no sequence has there."""
+    unary, pair, _ = _potentials(ensemble, ensemble.mu())
+
+    def log_z(more: Array) -> Array:
+        messages, subtracted = _messages(unary + more, pair)
+        return subtracted + jax.nn.logsumexp(unary[0] + more[0] + messages[0])
+
+    return jax.grad(log_z)(jnp.zeros_like(unary))
+
+
 def mean_counts(ensemble: Ensemble, mu: Float[Array, " fields"] | None = None) -> Float[Array, " fields"]:
     """Return the exact ⟨N_k⟩ at β = 0, the gradient of log Z with respect to μ, for one anchor."""
     return jax.grad(lambda m: log_partition(ensemble, m))(ensemble.mu() if mu is None else mu)

@@ -193,7 +193,7 @@ class Ensemble:
         return self.energy_of_one_hot(self.alphabet.one_hot(tokens))
 
     def energy_of_one_hot(self, one_hot: Float[Array, "length letters"]) -> Float[Array, ""]:
-        """Return E of one sequence, given as its one-hot; E has a gradient in it, which is 0 at the anchor."""
+        """Return E of one sequence, given as a one-hot; its gradient with respect to the one-hot is 0 at the anchor."""
         return self.distance(self.representation(one_hot))
 
     def representation(self, one_hot: Float[Array, "length letters"]) -> Shaped[Array, " features"]:

@@ -50,7 +50,7 @@ class Field:
         """Return N(new) − N(old), summed letter by letter.
 
         Letters that stay add exactly 0. The difference of two sums would lose small changes beside a large score of a
-        letter that is held.
+        letter that stays.
         """
         total = jnp.sum(self._scores(new) - self._scores(old))
         if self.pair is None:

@@ -25,7 +25,7 @@ class Representation(NamedTuple):
             function and reuse it: a new lambda is a new program to compile.
         params: a pytree of arrays, the first argument of `features`.
         head: weights from the features to the output units, shape [features, units], or None.
-        alphabet: the alphabet in whose order the one-hot has its letters; None if the ensemble says it.
+        alphabet: the alphabet whose letter order the one-hot has; None means the alphabet of the ensemble.
 
     Example:
         ```python

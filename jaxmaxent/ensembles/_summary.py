@@ -13,7 +13,7 @@ from jaxmaxent.ensembles._representation import name_of
 
 
 def summary(ensemble: Any) -> dict[str, str]:
-    """Return what tells an ensemble from others, by the names of a small table.
+    """Return the values that identify an ensemble, by their names in a small table.
 
     Under `jax.jit`, and wherever a pytree holds something else than arrays, a value is left out or said to be traced.
     """

@@ -1,4 +1,4 @@
-"""Full evaluation: a forward pass of the whole network for every proposal, the reference for all other ways."""
+"""Full evaluation: every proposal runs the whole network forwards. All other evaluators must agree with this one."""
 
 from __future__ import annotations
 
@@ -30,6 +30,6 @@ class FullEvaluator:
         return self._ensemble.energy(write(cache, edit)), edit
 
     def commit(self, cache: Int[Array, " length"], patch: Edit, accept: Bool[Array, ""]) -> Int[Array, " length"]:
-        """Return the sequence, with the edit if `accept`."""
+        """Return the sequence; it contains the edit if `accept` is True."""
         here = read(cache, patch.starts, patch.letters.shape[1])
         return write(cache, Edit(patch.starts, jnp.where(accept, patch.letters, here)))

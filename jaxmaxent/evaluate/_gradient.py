@@ -11,15 +11,15 @@ from jaxtyping import Array, Bool, Float, Int
 from jaxmaxent.ensembles import Ensemble, weighted_distance
 from jaxmaxent.evaluate._interface import Edit, write
 
-# Within so many rounding errors of the anchor's weighted features, the gradient of E is only the direction of those
-# errors.
+# E may be smaller than this number of rounding errors of the anchor's weighted features. Its gradient is then only the
+# direction of those errors.
 _ROUNDING = 64
 
 
 class GradientCache(NamedTuple):
     """A sequence and ∂E/∂x at its one-hot x.
 
-    It holds the gradient of E, not of log p, so that it stays right when β or μ changes.
+    It holds the gradient of E, not of log p, so it stays valid when β or μ changes.
     """
 
     tokens: Int[Array, " length"]
@@ -29,9 +29,9 @@ class GradientCache(NamedTuple):
 class GradientEvaluator:
     """Runs the network forwards and backwards on the edited sequence; cache and patch are a `GradientCache`.
 
-    E has a cusp at the anchor: there, and where features differ from the anchor's by rounding only, the gradient is
-    defined as 0. If the gradient is not finite the energy is NaN, because no proposal can be weighed there; the run
-    then stops instead of showing a chain that stays.
+    E has a cusp at the anchor. There, and where features differ from the anchor's by rounding only, the gradient is
+    defined as 0. If the gradient is not finite, the energy is NaN, because no proposal can be weighed there. The run
+    then stops; otherwise it would show a chain that does not move.
 
     Example:
         ```python

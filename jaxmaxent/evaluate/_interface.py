@@ -11,7 +11,7 @@ from jaxmaxent.evaluate import _slices as slices
 
 
 class Edit(NamedTuple):
-    """Letters to write in place of others: in each part, `width` adjacent letters from a start.
+    """New letters for a sequence. Each part of an edit replaces `width` adjacent letters, from its start on.
 
     Parts do not overlap. A site or a segment is one part; a transposition of two positions has two parts.
 
@@ -30,14 +30,14 @@ class Edit(NamedTuple):
 
 
 class Evaluator(Protocol):
-    """The interface that evaluates edits of one sequence, for one anchor and one chain; the sampler maps it over both.
+    """The interface for evaluating edits of one sequence, of one anchor and one chain; the sampler maps it over both.
 
     If a rule draws its positions once for all chains (see `jaxmaxent.kernels`), `edit.starts` stays unbatched under
-    `jax.vmap`, and the slices it addresses stay contiguous.
+    `jax.vmap`. Slices at these positions then stay contiguous.
     """
 
     def init(self, tokens: Int[Array, " length"]) -> tuple[Float[Array, ""], Any]:
-        """Return the energy of `tokens`, and a cache of what has to be remembered about them."""
+        """Return the energy of `tokens`, and a cache of all values that `propose` needs again."""
         ...
 
     def propose(self, cache: Any, edit: Edit) -> tuple[Float[Array, ""], Any]:
@@ -45,12 +45,12 @@ class Evaluator(Protocol):
         ...
 
     def commit(self, cache: Any, patch: Any, accept: Bool[Array, ""]) -> Any:
-        """Return the cache, with the patch if `accept`."""
+        """Return the cache; the patch is applied if `accept` is True."""
         ...
 
 
 def read(tokens: Int[Array, " length"], starts: Int[Array, " parts"], width: int) -> Int[Array, "parts width"]:
-    """Return the `width` letters from each start."""
+    """Return `width` letters from each start on."""
     parts = [slices.cut(tokens, starts[i], width) for i in range(starts.shape[0])]
     return jax.numpy.stack(parts)
 

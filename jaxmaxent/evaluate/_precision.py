@@ -1,8 +1,8 @@
 """The precision of energies: β multiplies their noise as well as their differences.
 
-The same sequence has slightly different energies in batches of different sizes. On accelerators it also has different
-energies at different precisions of matrix products, so these run at the highest. Networks with 16-bit outputs round by
-far more. If β times this noise is not small, noise decides which proposals are accepted.
+The same sequence has slightly different energies in batches of different sizes. On accelerators the energy also depends
+on the precision of matrix products, so the highest precision is used. Networks with 16-bit outputs have much larger
+rounding errors. If β times this noise is not small, noise decides which proposals are accepted.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from jaxtyping import Array, Float, Int, Shaped
 
 from jaxmaxent.ensembles import Ensemble, weighted_distance
 
-# Sequences per anchor that are evaluated one by one.
+# The number of sequences per anchor that are evaluated one by one.
 _SEQUENCES = 32
 
 
@@ -31,8 +31,8 @@ def energy_noise(
         energies: the energies of that evaluation.
 
     Returns:
-        β times a root mean square. It joins the changes of the energies when each sequence is evaluated alone with
-        the rounding of the network's outputs, if these have fewer bits than the energy.
+        β times the root mean square of two errors together: the change of the energy when a sequence is evaluated
+        alone, and the rounding of the network's outputs if they have fewer bits than the energy.
 
     Example:
         ```python
@@ -65,7 +65,7 @@ def _alone(
 
 
 def _rounding(features: Shaped[Array, " features"], ensemble: Ensemble, energy: Float[Array, ""]) -> Float[Array, ""]:
-    """Return the standard deviation of E from rounding each feature to its own bits, uniformly within half a unit."""
+    """Return the standard deviation of E if each feature has a uniform rounding error up to half a unit."""
     kept = ensemble.reference.dtype
     if not jnp.issubdtype(features.dtype, jnp.inexact):  # whole numbers are exact
         return jnp.zeros((), kept)

@@ -1,11 +1,12 @@
 """Slices at positions that are known only when the program runs; they stay slices under `jax.vmap`.
 
-JAX maps `lax.dynamic_slice` and `lax.dynamic_update_slice` as a gather and a scatter, even if all slices are at one
-position. Compilers turn these into slices again, but with masks for positions outside, a copy of the overwritten
-array, and several operations instead of one. Here arrays that share a position are one slice of one array.
+`jax.vmap` turns `lax.dynamic_slice` into a gather and `lax.dynamic_update_slice` into a scatter, even if all slices
+have one position. Compilers turn these into slices again, but add masks for positions outside, a copy of the
+overwritten array, and further operations. The functions here take one slice of the whole batch if its arrays share a
+position.
 
-The starts of `cut` and `put` are not negative, and are moved so that slices lie inside. Those of `shifted` and
-`laid_over` may lie outside.
+The starts of `cut` and `put` must not be negative. If a slice would end outside, its start is moved back. The starts of
+`shifted` and `laid_over` may lie outside.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from jaxtyping import Array, Int
 
 
 def cut(array: Array, start: Any, size: int, axis: int = 0) -> Array:
-    """Return `size` positions of an axis from `start` on."""
+    """Return the `size` positions of an array from `start` on, along an axis."""
     if array.shape[axis] == size:
         return array
 
@@ -40,7 +41,7 @@ def cut(array: Array, start: Any, size: int, axis: int = 0) -> Array:
 
 
 def put(array: Array, piece: Array, start: Any, axis: int = 0) -> Array:
-    """Return the array with a piece written from `start` on along an axis."""
+    """Return an array after a piece was written into it from `start` on, along an axis."""
     if array.shape == piece.shape:
         return piece.astype(array.dtype)
 
@@ -86,9 +87,9 @@ def shifted(array: Array, offset: Offset, size: int, axis: int, fill: Any = 0) -
 
 
 def laid_over(array: Array, piece: Array, offset: Offset, axis: int) -> Array:
-    """Return an array with a piece over it from `offset` on, as far as the piece lies inside.
+    """Return an array whose elements from `offset` on are those of a piece, as far as the piece lies inside.
 
-    It is a choice element by element: a written slice would cost a copy of the array, if the old one is still needed.
+    The elements are chosen one by one. Writing a slice would copy the array if the old one is still needed.
     """
     size, length = piece.shape[axis], array.shape[axis]
     back = shifted(piece, Offset(-offset.value, -offset.most, -offset.least), length, axis)
@@ -98,7 +99,10 @@ def laid_over(array: Array, piece: Array, offset: Offset, axis: int) -> Array:
 
 
 def _differentiable(mapped: Callable[..., Array], linear: Callable[..., Array]) -> Callable[..., Array]:
-    """Return a function of arrays and a start, linear in the arrays, with the gradient that its mapping hides."""
+    """Return `mapped` with a gradient, which a function with its own rule for `jax.vmap` lacks.
+
+    `linear` is the same function without that rule: of arrays, in which it is linear, and a start.
+    """
     function = jax.custom_jvp(mapped)
 
     @function.defjvp

@@ -1,4 +1,4 @@
-"""Safe output: it appears under its final name whole or not at all, and never replaces files of others."""
+"""Safe output: a file or folder appears under its final name whole or not at all; files of others stay."""
 
 from jaxmaxent.files._locks import Busy as Busy
 from jaxmaxent.files._locks import held as held

@@ -1,7 +1,7 @@
-"""Checkpoints of a run on disk, from which a sampling loop can go on after it was stopped at any moment.
+"""Checkpoints of a run on disk. A run that was stopped at any moment can continue from them.
 
 A folder holds `about.json`, a description of the run, and the newest two checkpoints. Each checkpoint is an `.npz`
-archive. Its checksums show if bytes have changed, and it appears under its name whole or not at all. No pickle is
+archive. Its checksums show whether bytes have changed, and it appears under its name whole or not at all. No pickle is
 written or read.
 """
 
@@ -24,10 +24,10 @@ from jaxmaxent import checks
 from jaxmaxent.files import PARTIAL, entries, named, refusing, write_whole
 
 FORMAT = "jaxmaxent-checkpoints"
-FORMAT_VERSION = 3  # has a checksum of the description
+FORMAT_VERSION = 3  # since this version the description has a checksum
 ABOUT = "about.json"
 _SAVED = re.compile(r"(\d+)-step-(\d+)\.npz")
-# Files that a killed process leaves.
+# The names of files that a killed process leaves behind.
 _LEFTOVER = re.compile(rf"({_SAVED.pattern}|{re.escape(ABOUT)}){re.escape(PARTIAL)}")
 _NOTES = "about"  # the entry of an archive that describes the others, whose names are 0, 1, …
 
@@ -47,8 +47,8 @@ class _Saved(NamedTuple):
 class Checkpoints:
     """The checkpoints of one run: a folder with the newest ones and a description of the run.
 
-    One process at a time writes to a folder. If the process is killed at any moment, even in the middle of a method,
-    the last save remains. It also survives a loss of power, because a save ends when all of it is on the disk.
+    Only one process at a time may write to a folder. If that process is killed, even in the middle of a method, the
+    last save remains. It also survives a loss of power, because `save` returns only when all bytes are on the disk.
 
     Attributes:
         folder: the folder, as an absolute path.
@@ -57,20 +57,20 @@ class Checkpoints:
     folder: Path
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
-        # The folder must not move with the working directory.
+        # An absolute path stays valid if the working directory changes.
         self.folder = Path(os.path.abspath(named(folder)))
         self._damaged: set[Path] = set()
 
     def begin(self, about: Mapping[str, Any], *, force: bool = False) -> None:
-        """Make the folder, without checkpoints.
+        """Make the folder, with the description and without checkpoints.
 
         Args:
             about: a description of the run, anything that JSON can hold.
             force: delete the checkpoints that are there.
 
         Raises:
-            ValueError: if the folder is not empty and `force` is False or it is no folder of checkpoints; if it cannot
-                be written, or JSON cannot hold `about`.
+            ValueError: if the folder is not empty, unless it is a folder of checkpoints and `force` is True; if the
+                folder cannot be written, or JSON cannot hold `about`.
         """
         mark = _checksum(_json("about", dict(about)))
         description = {"format": FORMAT, "format_version": FORMAT_VERSION, "checksum": mark, "about": dict(about)}
@@ -107,16 +107,16 @@ class Checkpoints:
         return _checked(file, description)["about"]
 
     def save(self, step: int, arrays: Mapping[str, np.ndarray], notes: Mapping[str, Any]) -> None:
-        """Save a state, whole or not at all, and delete all but the newest other one of an earlier step.
+        """Save a state, whole or not at all. Of the other checkpoints keep only the newest one of an earlier step.
 
         Args:
             step: the step that the run has reached. This checkpoint replaces those of the same and of later steps.
-            arrays: numbers or booleans of any shape, by name.
+            arrays: arrays of numbers or booleans, of any shape, by name.
             notes: anything that JSON can hold.
 
         Raises:
-            ValueError: for a step below 0, arrays of other types or notes that JSON cannot hold; if the folder is not
-                one that `begin` made, or cannot be written.
+            ValueError: for a step below 0, arrays of other types, or notes that JSON cannot hold; if the folder was not
+                made by `begin`, or cannot be written.
         """
         step = checks.integer("step", step, at_least=0)
         archive = _pack(step, arrays, notes)
@@ -124,7 +124,8 @@ class Checkpoints:
         with refusing(self.folder, "written"):
             self._sweep()
             earlier = self._saved()
-            # Saves are counted, because the last one is the newest, even if a run went back to an earlier step.
+            # Saves are numbered, because a run may go back to an earlier step: then the newest save is not of the
+            # largest step.
             number = max((saved.number for saved in earlier), default=0) + 1
             write_whole(self.folder / f"{number:06d}-step-{step}.npz", lambda file: file.write(archive))
             kept = [saved for saved in earlier if saved.step < step and saved.path not in self._damaged][-1:]
@@ -135,13 +136,13 @@ class Checkpoints:
     def load(self, step: int | None = None) -> tuple[int, dict[str, np.ndarray], dict[str, Any]]:
         """Return the newest undamaged checkpoint: its step, its arrays bit for bit and its notes.
 
-        If a newer one is damaged, a `DamagedCheckpointWarning` tells so.
+        If a newer one is damaged, a `DamagedCheckpointWarning` is given.
 
         Args:
-            step: load the checkpoint of this step, and no other.
+            step: load only the checkpoint of this step; None for any step.
 
         Raises:
-            ValueError: if there is none, or all are damaged; if the folder is not one that `begin` made.
+            ValueError: if there is no such checkpoint, or all are damaged; if the folder was not made by `begin`.
         """
         self.about()
         with refusing(self.folder, "read"):
@@ -167,15 +168,15 @@ class Checkpoints:
         raise ValueError(f"{damages[0]}{', and so is the one before it' if len(damages) > 1 else ''}")
 
     def remove(self) -> None:
-        """Delete the checkpoints and their folder; a file of another origin stays, and the folder with it.
+        """Delete the checkpoints and their folder. A file that was not written here stays, and so does the folder.
 
         Raises:
-            ValueError: if the folder is not one that `begin` made, or cannot be deleted.
+            ValueError: if the folder was not made by `begin`, or cannot be deleted.
         """
         self.about()
         with refusing(self.folder, "deleted"):
             self._clear()
-            (self.folder / ABOUT).unlink()  # last: until then the folder is known as one of checkpoints
+            (self.folder / ABOUT).unlink()  # last, because this file marks a folder of checkpoints
             if not any(self.folder.iterdir()):
                 self.folder.rmdir()
 
@@ -191,7 +192,7 @@ class Checkpoints:
             saved.path.unlink()
 
     def _sweep(self) -> None:
-        """Delete the files that killed processes left."""
+        """Delete the files that killed processes left behind."""
         for path in list(self.folder.iterdir()):
             if _LEFTOVER.fullmatch(path.name):
                 path.unlink()
@@ -223,12 +224,12 @@ def _json(name: str, value: Any, **layout: Any) -> str:
 
 
 def _pack(step: int, arrays: Mapping[str, np.ndarray], notes: Mapping[str, Any]) -> memoryview:
-    """Return a state as the bytes of an archive in memory, so that only one plain write can meet a full disk."""
+    """Return a state as the bytes of an archive, made in memory: then only the one write of the file needs the disk."""
     entries, members = [], {}
     for name, array in arrays.items():
         _check_array(name, array)
         array = np.asarray(array, order="C")
-        # Types that NumPy does not know, such as bfloat16, are stored as whole numbers, with the name of the type.
+        # Types that NumPy does not know, such as bfloat16, are stored as whole numbers with the name of the type.
         foreign = array.dtype.kind == "V"
         members[str(len(entries))] = array.view(f"u{array.dtype.itemsize}") if foreign else array
         entries.append({"name": name, "dtype": array.dtype.name if foreign else None})
@@ -251,7 +252,7 @@ def _load(saved: _Saved) -> tuple[int, dict[str, np.ndarray], dict[str, Any]]:
     """Return the step, arrays and notes of a checkpoint."""
     try:
         step, arrays, notes = _unpack(saved.path)
-    except Exception as error:  # of any type, because the file may be damaged
+    except Exception as error:  # a damaged file can raise errors of any type
         why = " ".join(str(error).split())
         raise ValueError(f"the checkpoint {saved.path} is damaged: {why or type(error).__name__}") from error
     if step != saved.step:
@@ -260,9 +261,9 @@ def _load(saved: _Saved) -> tuple[int, dict[str, np.ndarray], dict[str, Any]]:
 
 
 def _unpack(path: Path) -> tuple[int, dict[str, np.ndarray], dict[str, Any]]:
-    # Opened here, because NumPy leaves the file open if the archive is damaged.
+    # The file is opened here, because NumPy does not close it if the archive is damaged.
     with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-        # Before any array is made, because a wrong size can ask for all memory.
+        # The test comes before any array is made: an array of a wrong size could need more memory than there is.
         wrong = archive.zip.testzip()
         if wrong is not None:
             raise ValueError(f"its entry {wrong} does not have its checksum")

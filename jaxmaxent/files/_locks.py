@@ -1,4 +1,4 @@
-"""Hidden folders that one process at a time holds. The next process takes over what a killed one left there."""
+"""Hidden folders that one process at a time holds. If it is killed, the next process gets the folder and its files."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ LOCK = "lock"
 
 
 class Busy(ValueError):
-    """An error because another process works on a place."""
+    """An error that is raised because another process writes to the same place."""
 
 
 @contextlib.contextmanager
 def held(folder: Path, path: str | os.PathLike[str], *, seconds: float = 0) -> Iterator[None]:
     """Make a folder if it does not exist, and hold it until the block ends. Its content stays.
 
-    The system releases the folder when the process dies in any way.
+    The system releases the folder when the process ends, even if it is killed.
 
     Args:
         folder: the folder; its parent must exist.
-        path: the user's name for the output that the folder serves, for the message.
-        seconds: the time to wait for another process.
+        path: the output that the folder belongs to, as the user named it; for the message.
+        seconds: the longest time to wait for another process.
 
     Raises:
-        Busy: if another process holds it, or another call of this process.
+        Busy: if another process holds the folder, or another call in this process.
     """
     lock = _lock(folder, seconds)
     if lock is None:
@@ -43,9 +43,9 @@ def held(folder: Path, path: str | os.PathLike[str], *, seconds: float = 0) -> I
 def delete(folder: Path) -> None:
     """Delete a folder that this process holds.
 
-    The lock goes last: until then no other process can take the folder and have its own files deleted.
+    The lock is deleted last. Otherwise another process could take the folder, and its files would be deleted.
     """
-    with contextlib.suppress(OSError):  # the next process that takes the folder deletes the rest
+    with contextlib.suppress(OSError):  # the next process that holds the folder deletes the rest
         for entry in list(folder.iterdir()):
             if entry.name != LOCK:
                 shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
@@ -54,7 +54,7 @@ def delete(folder: Path) -> None:
 
 
 def _lock(folder: Path, seconds: float) -> FileLock | None:
-    """Acquire and return the lock of a folder; return None if another process keeps it."""
+    """Acquire and return the lock of a folder; return None if another process holds it."""
     file = folder / LOCK
     while True:
         with contextlib.suppress(FileExistsError):
@@ -64,11 +64,12 @@ def _lock(folder: Path, seconds: float) -> FileLock | None:
             file.touch()
             before = file.stat()
             lock.acquire(timeout=seconds)
-            # If its former owner deleted the file after it was opened here, this lock keeps no other process out.
+            # The former holder may have deleted the file after it was opened here. Then this lock keeps no other
+            # process out.
             if os.path.samestat(before, file.stat()):
                 return lock
         except Timeout:
             return None
-        except (FileNotFoundError, FileExistsError):  # its former owner deleted the folder, or another process made it
+        except (FileNotFoundError, FileExistsError):  # the former holder deleted the folder, or another process made it
             pass
         lock.release()

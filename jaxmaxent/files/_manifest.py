@@ -1,6 +1,6 @@
-"""The list of the files that were written in a folder, with checksums; every output folder holds one.
+"""The list of files that every output folder contains: the files that jaxmaxent wrote, with checksums.
 
-A folder is replaced only if every file in it is on the list and has not changed since.
+A folder is replaced only if every file in it is on the list and has not changed since it was written.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from jaxmaxent.files._sync import sync_file, sync_folder, write_whole
 MANIFEST = ".jaxmaxent.json"
 FORMAT = "jaxmaxent-output"
 FORMAT_VERSION = 1
-HIDDEN = ".jaxmaxent-"  # begins the names of folders with work in progress; each belongs to the process that holds it
-# Files that file managers and file systems leave in a folder; they belong to nobody.
+HIDDEN = ".jaxmaxent-"  # the start of the names of folders with work in progress; each is locked by one process
+# Files that file managers and file systems make by themselves. They may be ignored.
 _LITTER = {".DS_Store", "Thumbs.db", "desktop.ini", "lost+found"}
 
 
 def entries(folder: Path) -> list[Path]:
-    """Return the entries of a folder, except work in progress and litter of file managers and file systems."""
+    """Return the entries of a folder, except work in progress and files that file managers and file systems make."""
     return sorted(
         entry for entry in folder.iterdir() if entry.name not in _LITTER and not entry.name.startswith(HIDDEN)
     )
 
 
 def seal(folder: Path, kind: str, notes: Mapping[str, Any]) -> None:
-    """Write the list of a complete folder. Afterwards everything in it is on the disk, and empty folders are deleted.
+    """Write the list of a complete folder, wait until all of it is on the disk, and delete empty folders in it.
 
     Args:
         folder: the folder.
@@ -62,7 +62,7 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
 
 
 def obstacle(folder: Path, kind: str) -> str | None:
-    """Return why a folder may not be replaced by output of some kind; None if it may."""
+    """Return the reason why output of a kind may not replace a folder; None if it may."""
     about = read_manifest(folder)
     if about is None:
         first = next(_files(folder), None)
@@ -83,7 +83,7 @@ def obstacle(folder: Path, kind: str) -> str | None:
 def _listed(folder: Path, about: Mapping[str, Any]) -> dict[str, str | None]:
     """Return the checksum of every file that jaxmaxent wrote; None for a file whose content does not matter.
 
-    Output inside other output, as in the folder of a demo, may have been replaced since, and has a list of its own.
+    Output inside other output, as in the folder of a demo, has its own list, and may have been replaced since.
     """
     listed: dict[str, str | None] = {MANIFEST: None, **about["files"]}
     for name in about["files"]:

@@ -1,4 +1,4 @@
-"""The places that output is written to: their names, what else belongs to them, and the process that works there."""
+"""The places that output is written to: their names, their hidden folders, and the process that writes there."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _OPEN = ("/dev/fd/", "/dev/stdin", "/proc/self/fd/")
 
 
 class Refused(ValueError):
-    """An error because the operating system refuses access to a place.
+    """An error that is raised because the operating system refuses access to a place.
 
     Attributes:
         path: the place.
-        reason: the reason in the words of the system.
+        reason: the reason that the system gives.
     """
 
     def __init__(self, path: str | os.PathLike[str], what: str, reason: str) -> None:
@@ -42,12 +42,12 @@ def named(path: Any) -> str:
 
 
 def to_read(path: Any) -> str:
-    """Return a path as text, as `named` does; raise ValueError for a device or a pipe, as reading it may never end.
+    """Return a path as text, as `named` does; raise ValueError for a device or a pipe, which may never end.
 
     An open pipe is accepted, because a shell passes one for the output of another command: `<(zcat motifs.gz)`.
     """
     name = named(path)
-    with contextlib.suppress(OSError):  # a missing file is reported when it is opened
+    with contextlib.suppress(OSError):  # if the file is missing, opening it later raises the error
         mode = os.stat(name).st_mode
         is_open = stat.S_ISFIFO(mode) and name.startswith(_OPEN)
         if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or is_open):
@@ -56,7 +56,7 @@ def to_read(path: Any) -> str:
 
 
 def resolved(path: str | os.PathLike[str]) -> Path:
-    """Return the absolute path of a place to write to. Links are followed: a link stays, and its target is written.
+    """Return the absolute path of a place to write to. For a link it is the target, so that the link stays.
 
     Raises:
         ValueError: for an empty path, a link that leads to itself or to a folder that does not exist.
@@ -79,7 +79,7 @@ def resolved(path: str | os.PathLike[str]) -> Path:
 
 @contextlib.contextmanager
 def refusing(path: str | os.PathLike[str], what: str) -> Iterator[None]:
-    """Turn an error of the operating system into a sentence which says that `path` cannot be `what`, and why."""
+    """Turn an error of the operating system into a `Refused`: "`path` cannot be `what`", with the reason."""
     try:
         yield
     except OSError as error:
@@ -88,7 +88,7 @@ def refusing(path: str | os.PathLike[str], what: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def made(folder: Path) -> Iterator[None]:
-    """Make a folder and its parents; if the block fails, delete those of them that were made here and are empty."""
+    """Make a folder and its parents. If the block fails, delete the folders that were made here and are empty."""
     missing = [place for place in (folder, *folder.parents) if not place.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -101,28 +101,28 @@ def made(folder: Path) -> Iterator[None]:
 
 
 def belongings(place: Path, name: str) -> tuple[Path, Path]:
-    """Return the two places for something that belongs to an output folder: beside it, or hidden in it.
+    """Return the two possible places for work that belongs to an output folder: beside the folder, or hidden in it.
 
-    The one beside it has the name of the folder followed by `name`.
+    The name of the place beside it is the name of the folder followed by `name`.
     """
     return place.with_name(place.name + name) if place.name else place / name, place / f"{HIDDEN}{name.strip('.')}"
 
 
 def lies_inside(place: Path) -> bool:
-    """Return whether the belongings of a folder must lie in it: it is a mount point, or its parent is read-only."""
+    """Return True if work that belongs to a folder must lie in it: it is a mount point, or its parent is read-only."""
     return place.is_dir() and (os.path.ismount(place) or not os.access(place.parent, os.W_OK | os.X_OK))
 
 
 @contextlib.contextmanager
 def owned(path: str | os.PathLike[str], *, parents: bool = False) -> Iterator[None]:
-    """Own an output folder for the time of the block: no other process can work on it.
+    """Hold an output folder until the block ends, so that no other process can write to it.
 
     Args:
         path: the folder, which need not exist.
         parents: make the parents of the folder.
 
     Raises:
-        ValueError: if another process works on it, or nothing can be written there.
+        ValueError: if another process writes to it, or nothing can be written there.
     """
     place = resolved(path)
     with contextlib.ExitStack() as stack:

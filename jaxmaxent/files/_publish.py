@@ -1,8 +1,8 @@
 """Output that appears under its final name whole or not at all.
 
 A file or folder is written in a hidden folder and then renamed to its destination. The hidden folder lies beside the
-destination, or in it if the destination is a folder that exists. A killed process leaves the hidden folder behind; the
-next process that writes to the same place puts back what was moved, and deletes the rest.
+destination, or in it if the destination is a folder that exists. A killed process leaves the hidden folder behind. The
+next process that writes to the same place moves old output back to its place, and deletes the rest.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from jaxmaxent.files._places import Refused, made, refusing, resolved
 from jaxmaxent.files._sync import sync_file, sync_folder
 
 _NEW, _OLD = "new", "old"  # in a hidden folder: the output that is being written, and the output it replaces
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # errors that only writing raises
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # errors that are raised only if something is written
 
 
 @contextlib.contextmanager
 def new_file(
     path: str | os.PathLike[str], *, force: bool = False, ours: Callable[[Path], bool] | None = None
 ) -> Iterator[Path]:
-    """Yield a temporary path to write to; it becomes `path` if the block ends without an exception.
+    """Yield a temporary path to write to. It is renamed to `path` if the block ends without an exception.
 
-    If `path` is a link, the file it leads to is written.
+    If `path` is a link, the target of the link is written.
 
     Args:
         path: the file to make.
         force: replace a file of that name.
-        ours: a function that returns whether an existing file was written here; `force` replaces no other file. If
+        ours: a function that returns True if jaxmaxent wrote an existing file; `force` replaces no other files. If
             None, `force` replaces any file.
 
     Raises:
@@ -49,7 +49,7 @@ def new_file(
             stack.enter_context(made(place.parent))
             _sweep(place.parent, begin)
             scratch = place.parent / f"{begin}{uuid.uuid4().hex[:8]}"
-            # No other process writes here, but one that sweeps up leftovers may hold the folder for a moment.
+            # No other process writes here, but one that deletes old hidden folders may hold this one for a moment.
             stack.enter_context(held(scratch, path, seconds=10))
             stack.callback(delete, scratch)
             (scratch / _NEW).mkdir()
@@ -67,20 +67,20 @@ def new_file(
 def new_folder(
     path: str | os.PathLike[str], *, kind: str, force: bool = False, notes: Mapping[str, Any] | None = None
 ) -> Iterator[Path]:
-    """Yield a temporary folder to fill; its content becomes that of `path` if the block ends without an exception.
+    """Yield a temporary folder to fill. Its content is moved to `path` if the block ends without an exception.
 
-    A folder that exists stays, and only its content is replaced, so it may be a mount point, the target of a link or
-    the working directory.
+    If the folder exists, only its content is replaced. So it may be a mount point, the target of a link or the working
+    directory.
 
     Args:
         path: the folder to make.
-        kind: the kind of output it will hold, in one word.
-        force: replace output of the same kind. Nothing is replaced if the folder holds a file that was not written
-            here, or that has changed since.
+        kind: the kind of output, in one word.
+        force: replace output of the same kind. Nothing is replaced if the folder contains a file that jaxmaxent did not
+            write, or one that has changed since.
         notes: anything that JSON can hold, kept with the list of files.
 
     Raises:
-        ValueError: if `path` exists and may not be replaced, cannot be written, or another process writes it.
+        ValueError: if `path` exists and may not be replaced, or cannot be written, or another process writes to it.
     """
     place = resolved(path)
     inside, beside = place / f"{HIDDEN}new", place.parent / f"{HIDDEN}new-{place.name}"
@@ -101,7 +101,7 @@ def new_folder(
             yield scratch / _NEW
         with refusing(path, "written"):
             seal(scratch / _NEW, kind, notes or {})
-            # Another program may have put something there in the meantime.
+            # Another program may have written something there since the first check.
             _check_folder(path, place, kind, force and scratch == inside)
             if scratch == inside:
                 _replace(place, scratch)
@@ -112,7 +112,7 @@ def new_folder(
 
 @contextlib.contextmanager
 def _naming(path: str | os.PathLike[str], scratch: Path) -> Iterator[None]:
-    """Let errors of the operating system name the output that is being written, instead of the hidden folder."""
+    """Make errors of the operating system name the output that is being written, not the hidden folder."""
     try:
         yield
     except OSError as error:
@@ -158,15 +158,15 @@ def _check_folder(path: str | os.PathLike[str], place: Path, kind: str, force: b
 
 
 def _sweep(folder: Path, begin: str) -> None:
-    """Delete the hidden folders that killed processes left behind."""
+    """Delete hidden folders that killed processes left behind."""
     for left in folder.iterdir():
         if left.name.startswith(begin) and left.is_dir():
-            with contextlib.suppress(ValueError, FileNotFoundError), held(left, left):  # unless it is being used
+            with contextlib.suppress(ValueError, FileNotFoundError), held(left, left):  # another process may use it
                 delete(left)
 
 
 def _replace(place: Path, scratch: Path) -> None:
-    """Move the content of a folder aside and the new content in; the list of files comes last, as a sign of success."""
+    """Move the old content of a folder out and the new content in. The list of files is moved last, to mark success."""
     for entry in entries(place):
         os.rename(entry, scratch / _OLD / entry.name)
     for entry in sorted((scratch / _NEW).iterdir(), key=lambda entry: entry.name == MANIFEST):
@@ -174,9 +174,9 @@ def _replace(place: Path, scratch: Path) -> None:
 
 
 def _clear(place: Path, scratch: Path) -> None:
-    """Put back what was moved from or to `place`, and delete the hidden folder, which this process holds."""
+    """Undo an unfinished move from or to `place`, and delete the hidden folder, which this process holds."""
     written, aside = scratch / _NEW, scratch / _OLD
-    # The list is moved last: if it is not here, either nothing or everything has been moved.
+    # The list is moved last. If it is not here, either nothing has been moved yet or everything has been moved.
     about = read_manifest(written)
     if about is not None:
         moved = {name.split("/")[0] for name in about["files"]} - {entry.name for entry in written.iterdir()}

@@ -1,4 +1,4 @@
-"""Writing that waits until files are on the disk, before anything relies on them."""
+"""Writing that ends only when the files are on the disk, so that later steps can rely on them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
-PARTIAL = ".partial"  # the end of the name of a file that is being written
+PARTIAL = ".partial"  # the suffix of a file that is being written
 
 
 def write_whole(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
-    """Write a file that appears under its name only when all of it is on the disk; replace a file of that name.
+    """Write a file, which gets its name only when all of it is on the disk; replace a file of that name.
 
     A killed process may leave a file with the suffix `.partial`; the next call for the same path overwrites it.
     """

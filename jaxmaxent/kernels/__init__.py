@@ -14,6 +14,8 @@ from jaxmaxent.kernels._mixture import Mixture as Mixture
 from jaxmaxent.kernels._mixture import MixtureKernel as MixtureKernel
 from jaxmaxent.kernels._mixture import build as build
 from jaxmaxent.kernels._mixture import evaluator_for as evaluator_for
+from jaxmaxent.kernels._reverse_complement import ReverseComplement as ReverseComplement
+from jaxmaxent.kernels._rotation import Rotation as Rotation
 from jaxmaxent.kernels._rule_dataclass import rule_dataclass as rule_dataclass
 from jaxmaxent.kernels._segment import Segment as Segment
 from jaxmaxent.kernels._segment_adaptive import SegmentAdaptive as SegmentAdaptive

@@ -57,12 +57,17 @@ class Rule(Protocol):
 
     Rules are pytrees: learned tables are leaves, and values that shape the program are static. Make the class with
     `rule_dataclass`, so that JAX never takes the program of one rule for that of another. Rules that learn define
-    `prepare`, `learn` and `at`; the others inherit them from `Unlearned`.
+    `prepare`, `learn`, `settled` and `at`; the others inherit them from `Unlearned`.
     """
 
     @property
     def needs_gradient(self) -> bool:
         """True if the evaluator's cache and patch must have a `gradient` (see `GradientEvaluator`)."""
+        ...
+
+    @property
+    def waits(self) -> bool:
+        """True if a mixture gives the rule no share until the burn-in has learned its tables."""
         ...
 
     def where(self, key: Key[Array, ""], ensemble: Ensemble) -> Any:
@@ -85,15 +90,20 @@ class Rule(Protocol):
         """Return the rule after a round of burn-in (see `Unlearned`)."""
         ...
 
+    def settled(self) -> Any:
+        """Return the rule after the last table is learned (see `Unlearned`)."""
+        ...
+
     def at(self, anchor: Any, rung: Any) -> Any:
         """Return the rule of the chains of one anchor at one rung (see `Unlearned`)."""
         ...
 
 
 class Unlearned:
-    """A base class for rules that learn nothing during burn-in; it says that they need no gradient."""
+    """A base class for rules that learn nothing during burn-in; it says that they need no gradient and do not wait."""
 
     needs_gradient = False
+    waits = False
 
     def prepare(self, ensemble: Ensemble, rungs: int) -> Any:
         """Return the rule as burn-in begins; the ensemble is batched, [anchors, …]."""
@@ -103,6 +113,10 @@ class Unlearned:
     def learn(self, frequencies: Float[Array | np.ndarray, "anchors rungs length letters"], ensemble: Ensemble) -> Any:
         """Return the rule after a round of burn-in with these letter frequencies; it is fixed after the last round."""
         del frequencies, ensemble
+        return self
+
+    def settled(self) -> Any:
+        """Return the rule after the last table is learned; a mixture then gives their shares to rules that wait."""
         return self
 
     def at(self, anchor: Any, rung: Any) -> Any:

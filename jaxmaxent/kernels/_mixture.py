@@ -24,9 +24,12 @@ class Mixture:
     A mixture of kernels that leave the ensemble invariant leaves it invariant too, because the choice depends on no
     chain (Tierney, Ann Stat 22: 1701–1728, 1994). The mixture reaches every sequence if one of its rules does.
 
+    Rules that wait have no share from `prepare` until `settled`, unless all of them wait.
+
     Attributes:
         rules: the rules.
-        probabilities: the probability of each rule, shape [rules]; they sum to 1.
+        probabilities: the probability of each rule now, shape [rules]; they sum to 1.
+        shares: the probability of each rule after the burn-in has learned, shape [rules]; they sum to 1.
 
     Example:
         ```python
@@ -36,6 +39,7 @@ class Mixture:
 
     rules: tuple[Any, ...]
     probabilities: Float[Array, " rules"]
+    shares: Float[Array, " rules"]
 
     @classmethod
     def create(cls, rules: Sequence[Rule], weights: Sequence[float] | None = None) -> Mixture:
@@ -51,7 +55,8 @@ class Mixture:
             raise ValueError(
                 f"weights must hold {len(rules)} positive numbers, one per rule, got {checks.shown(weights)}"
             )
-        return cls(tuple(rules), jnp.asarray(shares / shares.sum(), float))
+        probabilities = jnp.asarray(shares / shares.sum(), float)
+        return cls(tuple(rules), probabilities, probabilities)
 
     @property
     def needs_gradient(self) -> bool:
@@ -59,18 +64,28 @@ class Mixture:
         return any(rule.needs_gradient for rule in self.rules)
 
     def prepare(self, ensemble: Ensemble, rungs: int) -> Mixture:
-        """Return the mixture as burn-in begins."""
-        return Mixture(tuple(rule.prepare(ensemble, rungs) for rule in self.rules), self.probabilities)
+        """Return the mixture as burn-in begins; rules that wait have no share."""
+        waits = np.array([rule.waits for rule in self.rules])
+        probabilities = self.shares
+        if waits.any() and not waits.all():
+            moving = jnp.where(waits, 0, self.shares)
+            probabilities = moving / moving.sum()
+        return Mixture(tuple(rule.prepare(ensemble, rungs) for rule in self.rules), probabilities, self.shares)
 
     def learn(
         self, frequencies: Float[Array | np.ndarray, "anchors rungs length letters"], ensemble: Ensemble
     ) -> Mixture:
         """Return the mixture after a round of burn-in with these letter frequencies."""
-        return Mixture(tuple(rule.learn(frequencies, ensemble) for rule in self.rules), self.probabilities)
+        rules = tuple(rule.learn(frequencies, ensemble) for rule in self.rules)
+        return Mixture(rules, self.probabilities, self.shares)
+
+    def settled(self) -> Mixture:
+        """Return the mixture after the last table is learned, with the shares that `create` was given."""
+        return Mixture(tuple(rule.settled() for rule in self.rules), self.shares, self.shares)
 
     def at(self, anchor: Any, rung: Any) -> Mixture:
         """Return the mixture of the chains of one anchor at one rung."""
-        return Mixture(tuple(rule.at(anchor, rung) for rule in self.rules), self.probabilities)
+        return Mixture(tuple(rule.at(anchor, rung) for rule in self.rules), self.probabilities, self.shares)
 
 
 class MixtureKernel(NamedTuple):
@@ -97,6 +112,8 @@ class MixtureKernel(NamedTuple):
         """Draw the number of a rule, and what all chains share under each of the rules."""
         key_rule, *keys = jax.random.split(key, 1 + len(self.kernels))
         chosen = jax.random.choice(key_rule, len(self.kernels), p=self.probabilities)
+        # A device may add up the probabilities in an order whose rounding leaves something to a rule without a share.
+        chosen = jnp.where(self.probabilities[chosen] > 0, chosen, jnp.argmax(self.probabilities))
         return chosen, tuple(kernel.where(k) for kernel, k in zip(self.kernels, keys, strict=True))
 
     def move(self, key: Key[Array, ""], state: State, where: Any) -> tuple[State, Info]:

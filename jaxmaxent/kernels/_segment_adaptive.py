@@ -47,6 +47,7 @@ class SegmentAdaptive:
     log_starts: Float[Array, " starts"] | None = None
 
     needs_gradient = False
+    waits = False
 
     def __post_init__(self) -> None:
         checks.integer("width", self.width, at_least=1)
@@ -68,6 +69,10 @@ class SegmentAdaptive:
         """
         log_letters, weights = learned(self.log_letters, frequencies, ensemble)
         return SegmentAdaptive(self.width, log_letters, _log_starts(weights, ensemble, self.width))
+
+    def settled(self) -> SegmentAdaptive:
+        """Return the rule itself: it does not wait."""
+        return self
 
     def at(self, anchor: Any, rung: Any) -> SegmentAdaptive:
         """Return the rule of the chains of one anchor, the same at every rung."""

@@ -49,6 +49,7 @@ class SiteAdaptive:
     rung: Int[Array, ""] | None = None
 
     needs_gradient = False
+    waits = False
 
     def prepare(self, ensemble: Ensemble, rungs: int) -> SiteAdaptive:
         """Return the rule as burn-in begins: every letter and every movable position alike."""
@@ -67,6 +68,10 @@ class SiteAdaptive:
         """
         log_letters, weights = learned(self.log_letters, frequencies, ensemble)
         return SiteAdaptive(log_letters, _log_positions(weights, ensemble))
+
+    def settled(self) -> SiteAdaptive:
+        """Return the rule itself: it does not wait."""
+        return self
 
     def at(self, anchor: Any, rung: Any) -> SiteAdaptive:
         """Return the rule of the chains of one anchor at one rung."""

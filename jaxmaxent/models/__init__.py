@@ -1,15 +1,15 @@
 """Flax networks that can be trained, saved, loaded and interpreted without code of your own.
 
-The sampler takes any function of JAX. This package holds the networks that the command line trains, and functions to
-measure how good they are. Saved networks are read without pickle.
+The sampler accepts any JAX function. This package contains the networks that the command line trains, and functions
+that measure their accuracy. Saved networks are read without pickle.
 
     network = models.train(jax.random.key(0), models.ConvArchitecture(length=101), tokens, labels).network
     models.save(network, "model")
     ensemble = jme.Ensemble.create(models.representation(models.load("model")), tokens[0], beta=100.0)
 
-Other networks need one line: `Representation(lambda params, x: module.apply(params, x[None])[0], variables)` for a
-Flax linen module, `Representation(lambda params, x: function(x), None)` for a plain function. Keep the function and
-reuse it, because a new lambda is compiled again.
+Other networks need one line of code: `Representation(lambda params, x: module.apply(params, x[None])[0], variables)`
+for a Flax linen module, `Representation(lambda params, x: function(x), None)` for a plain function. Keep the function
+and reuse it, because a new lambda is compiled again.
 """
 
 import importlib
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from jaxmaxent.models._training import TrainResult as TrainResult
     from jaxmaxent.models._training import train as train
 
-# Imported on first use: someone who loads a network should not wait for the import of the training code.
+# The training code is imported on first use, because its import is slow and loading a network does not need it.
 _TRAINING = ("Epoch", "TrainResult", "train")
 
 __all__ = [  # noqa: RUF022 (sorted by kind)

@@ -1,4 +1,4 @@
-"""Areas under the ROC and the precision-recall curve, for one set of labels and scores or for several."""
+"""Areas under the ROC curve and the precision-recall curve, for one weighting of the entries or for several."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ def areas(
     scores: Float[np.ndarray, " n"],
     weights: Float[np.ndarray, "sets n"] | None = None,
 ) -> Float[np.ndarray, "sets 2"]:
-    """Return both areas of every set: AUROC and average precision, as `auroc` and `auprc` define them.
+    """Return AUROC and average precision, as `auroc` and `auprc` define them, for every set of weights.
 
     Args:
-        positive: True for class 1; every set needs both classes.
-        scores: finite, higher for class 1.
-        weights: the number of times that every entry counts in every set; None means one set, with each entry once.
+        positive: True for class 1; both classes must have a weight above 0 in every set.
+        scores: finite numbers, higher for class 1.
+        weights: how many times each entry counts in each set; None means one set in which each entry counts once.
     """
     weights = np.ones((1, len(scores))) if weights is None else weights
     order = np.argsort(-scores, kind="stable")
-    # Equal scores enter together: one half of a pair for the ROC, one threshold for the average precision.
+    # Entries of equal score are taken together: in the ROC curve their pairs count one half, and in the average
+    # precision they share one threshold.
     ends = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
     counted = weights[:, order]
     true = np.cumsum(counted * positive[order], axis=1)[:, ends]

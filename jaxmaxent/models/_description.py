@@ -1,4 +1,4 @@
-"""Architectures read back from the plain JSON types that `to_dict` writes."""
+"""Architectures from the plain JSON types that `to_dict` returns."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ARCHITECTURES: dict[str, type[ConvArchitecture] | type[MLPArchitecture]] = {
 
 
 def architecture_from_dict(fields: dict[str, Any]) -> Architecture:
-    """Return the architecture that `to_dict` wrote.
+    """Return the architecture of a dictionary that `to_dict` returned.
 
     Args:
         fields: the dictionary, also after a round trip through JSON.
@@ -40,7 +40,7 @@ def architecture_from_dict(fields: dict[str, Any]) -> Architecture:
 
 
 def _alphabet(fields: dict[str, Any]) -> Alphabet:
-    """Return the alphabet of checked fields."""
+    """Return the alphabet with these fields, whose names were checked."""
     for name, value in fields.items():
         if not (isinstance(value, str) or (name == "complements" and value is None)):
             raise ValueError(f"{name} of the alphabet must be text, got {checks.shown(value)}")

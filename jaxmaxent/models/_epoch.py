@@ -28,7 +28,7 @@ class TrainingState(NamedTuple):
 
 
 class Hyper(NamedTuple):
-    """Numbers of the optimizer that may change between trainings without compiling again."""
+    """Numbers of the optimizer. Another training may change them without a new compilation."""
 
     rates: Any  # the learning rate of each step, [steps] of one epoch or [epochs, steps]
     weight_decay: Any
@@ -44,7 +44,7 @@ class Recipe:
 
 
 def _adamw(weight_decay: Any) -> optax.GradientTransformation:
-    """Return AdamW without the learning rate (Loshchilov & Hutter 2019). Kernels decay, biases do not."""
+    """Return AdamW without the learning rate (Loshchilov & Hutter 2019), with weight decay for kernels, not biases."""
 
     def is_kernel(params: Any) -> Any:
         return jax.tree.map(lambda leaf: leaf.ndim > 1, params)
@@ -54,9 +54,9 @@ def _adamw(weight_decay: Any) -> optax.GradientTransformation:
 
 @functools.partial(jax.jit, static_argnums=0)
 def _schedule(steps: int) -> Array:
-    """Return rates that rise linearly to 1 over the first twentieth of the steps, then fall to 0 along a cosine."""
+    """Return rates that rise linearly to 1 over the first 5 % of the steps, then fall to 0 along a cosine."""
     schedule = optax.warmup_cosine_decay_schedule(0.0, 1.0, max(1, steps // 20), steps + 1)
-    # The schedule is 0 at both ends. They are left out, because a step with rate 0 does nothing.
+    # The schedule is 0 at both ends. Both ends are left out, because a step with rate 0 does nothing.
     return jnp.asarray(schedule(jnp.arange(1, steps + 1)))
 
 

@@ -1,4 +1,4 @@
-"""Labeled sequences that are ready to train on: checked, split, weighted by class."""
+"""Labeled sequences for training: they are checked, split and weighted by class."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Labeled(NamedTuple):
 
 
 def with_other_strand(data: Labeled, alphabet: Alphabet) -> Labeled:
-    """Append the reverse complement of every sequence, under the same label."""
+    """Append the reverse complement of every sequence, with the same label."""
     if alphabet.complements is None:
         raise ValueError(f"both_strands needs complements, which the alphabet {alphabet.letters!r} does not have")
     return Labeled(np.concatenate([data.tokens, alphabet.reverse_complement(data.tokens)]), np.tile(data.labels, 2))
@@ -51,14 +51,14 @@ def checked_data(what: str, tokens: Any, labels: Any, architecture: Architecture
 
 
 def checked_validation(validation: Any, architecture: Architecture) -> Labeled:
-    """Return the validation sequences that the caller gave."""
+    """Return the validation sequences that the caller gave, after checks."""
     if not isinstance(validation, tuple | list) or len(validation) != 2:
         raise ValueError(f"validation must be (tokens, labels), got {type(validation).__name__}")
     return checked_data("validation ", validation[0], validation[1], architecture)
 
 
 def split(key: Array, data: Labeled, fraction: float) -> tuple[Labeled, Labeled]:
-    """Split into training and validation sequences: the same fraction of every class, at least one sequence in each."""
+    """Split into training and validation sequences: the same fraction of each class, at least one sequence of it."""
     fraction = checks.number("validation_fraction", fraction, above=0, below=1)
     held_out = np.zeros(len(data.labels), bool)
     order = np.asarray(jax.random.permutation(key, len(data.labels)))

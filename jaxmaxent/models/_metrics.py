@@ -18,7 +18,7 @@ from jaxmaxent.models._parameters import checked_tokens, parameters, with_parame
 def auroc(labels: Int[np.ndarray, " n"], scores: Float[np.ndarray, " n"]) -> float:
     """Return the area under the ROC curve (Mann & Whitney 1947).
 
-    It is the probability that a sequence of class 1 scores above one of class 0. Ties count one half.
+    It is the probability that a sequence of class 1 has a higher score than one of class 0. Ties count one half.
 
     Args:
         labels: 0 or 1, shape [n]; both must be present.
@@ -33,7 +33,7 @@ def auroc(labels: Int[np.ndarray, " n"], scores: Float[np.ndarray, " n"]) -> flo
 def auprc(labels: Int[np.ndarray, " n"], scores: Float[np.ndarray, " n"]) -> float:
     """Return the average precision, Σ (R_i − R_{i−1}) P_i with each distinct score as a threshold, highest first.
 
-    R is the recall and P the precision. Sequences of equal score enter together, so their order does not matter.
+    R is the recall and P the precision. Sequences of equal score share a threshold, so their order does not matter.
 
     Args:
         labels: 0 or 1, shape [n]; both must be present.
@@ -46,7 +46,7 @@ def auprc(labels: Int[np.ndarray, " n"], scores: Float[np.ndarray, " n"]) -> flo
 
 
 def _checked(labels: Any, scores: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Return which labels are 1, and the scores."""
+    """Return a mask that is True where the label is 1, and the scores, after checks."""
     labels, scores = np.asarray(labels), checks.finite_array("scores", scores)
     if labels.ndim != 1 or labels.shape != scores.shape:
         raise ValueError(
@@ -61,12 +61,12 @@ def _checked(labels: Any, scores: Any) -> tuple[np.ndarray, np.ndarray]:
 def predict(
     network: Network, tokens: Int[np.ndarray, "n length"], batch_size: int = 1024
 ) -> Float[np.ndarray, "n units"]:
-    """Return the probabilities of the classes, without dropout in whichever mode the network is.
+    """Return the probabilities of the classes, without dropout in either mode of the network.
 
     Args:
         network: a network of this package.
         tokens: sequences, shape [n, length].
-        batch_size: number of sequences evaluated at a time, which bounds the memory.
+        batch_size: number of sequences that are evaluated together; a smaller number needs less memory.
 
     Returns:
         probabilities, float64, shape [n, units]. Each row sums to 1.
@@ -74,7 +74,7 @@ def predict(
     Raises:
         ValueError: if `network` is not a network of this package, or does not accept these tokens.
     """
-    from scipy.special import softmax  # takes longer to import than this whole package
+    from scipy.special import softmax  # imported here, because it takes longer to import than this whole package
 
     checks.like("network", network, "architecture", "a network of jaxmaxent.models")
     tokens = checked_tokens("tokens", tokens, network.architecture)
@@ -87,7 +87,7 @@ def logits(
 ) -> Float[np.ndarray, "n units"]:
     """Return the logits as float64, shape [n, units].
 
-    Every batch has the same shape, because the last one is filled up. One compiled program serves them all.
+    The last batch is filled up, so all batches have the same shape and use one compiled program.
     """
     batch_size = min(batch_size, len(tokens))
     parts = []

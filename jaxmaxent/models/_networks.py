@@ -1,7 +1,8 @@
-"""Networks as data: an architecture is a frozen dataclass that builds a Flax module.
+"""Architectures and their networks: an architecture is a frozen dataclass that builds a Flax module.
 
-Every network has a trunk, dense layers with ReLU, dropout and one linear head. The output of the last dense layer is
-the representation Φ. The columns of the head are the weights from Φ to the output units.
+Every network has first layers of its own (the trunk), then dense layers with ReLU, dropout and one linear head. The
+output of the last dense layer is the representation Φ. The columns of the head are the weights from Φ to the output
+units.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from jaxmaxent.ensembles import DNA, Alphabet
 
 @dataclasses.dataclass(frozen=True)
 class MLPArchitecture:
-    """A network of dense layers on the flattened one-hot sequence. The defaults suit the XOR of a dinucleotide.
+    """The architecture of dense layers on the flattened one-hot sequence. The defaults suit the XOR of a dinucleotide.
 
     Attributes:
         length: number of letters of an input sequence.
@@ -71,7 +72,7 @@ class MLPArchitecture:
 
 @dataclasses.dataclass(frozen=True)
 class ConvArchitecture:
-    """A network of one convolution without padding, followed by dense layers.
+    """The architecture of one convolution without padding, followed by dense layers.
 
     The defaults are those of the network for CTCF binding of Finnegan & Song, PLoS Comput Biol 13(10): e1005836
     (2017).
@@ -129,12 +130,12 @@ class ConvArchitecture:
 
 
 Architecture = ConvArchitecture | MLPArchitecture
-# Each layer takes time to build and to compile.
+# There is a limit, because each layer takes time to build and to compile.
 MOST_LAYERS = 100
 
 
 def _normalize(architecture: Any, whole_numbers: dict[str, int]) -> None:
-    """Check the fields and convert them to plain hashable types, so that equal architectures compare equal."""
+    """Check the fields and convert them to plain hashable types, so that architectures of the same values are equal."""
     values: dict[str, Any] = {
         name: checks.integer(name, getattr(architecture, name), at_least=least) for name, least in whole_numbers.items()
     }
@@ -173,8 +174,8 @@ def windows_product(
 ) -> Float[Array, "batch windows filters"]:
     """Return the convolution of `ConvNetwork`, computed as one matrix product over all windows.
 
-    XLA for CPU uses a slow routine for a convolution inside a compiled loop: a step of training takes 7 times as long
-    with it. Use this function for training only, where the one-hot input needs no gradient.
+    XLA for CPU uses a slow routine for a convolution inside a compiled loop, which makes a step of training take 7
+    times as long. Use this function for training only, where the one-hot input needs no gradient.
 
     Args:
         inputs: one-hot sequences, shape [batch, length, letters].
@@ -190,13 +191,13 @@ def windows_product(
 
 
 class _Network(nnx.Module):
-    """Dense layers, dropout and a head on top of a trunk that the subclass defines."""
+    """The dense layers, dropout and head of all networks; each subclass defines its trunk."""
 
     def __init__(self, architecture: Architecture, *, rngs: nnx.Rngs) -> None:
         self.architecture: Architecture = architecture
         sizes = (architecture.trunk_features, *architecture.hidden)
         self.dense: nnx.List[nnx.Linear] = nnx.List([nnx.Linear(a, b, rngs=rngs) for a, b in itertools.pairwise(sizes)])
-        # Dropout gets no random stream of its own, so the weights are all the state of a network.
+        # Dropout keeps no random stream, so a network has no state except its weights.
         self.dropout: nnx.Dropout = nnx.Dropout(architecture.dropout, deterministic=True)
         self.head: nnx.Linear = nnx.Linear(sizes[-1], architecture.units, rngs=rngs)
 
@@ -214,7 +215,7 @@ class _Network(nnx.Module):
             activations, shape [..., features].
 
         Raises:
-            ValueError: if the last two axes of `one_hot` are not [length, letters] of the architecture.
+            ValueError: if the last two axes of `one_hot` are not the [length, letters] of the architecture.
         """
         expected = (self.architecture.length, len(self.architecture.alphabet))
         if jnp.shape(one_hot)[-2:] != expected:
@@ -234,7 +235,7 @@ class _Network(nnx.Module):
 
         Args:
             one_hot: sequences, shape [..., length, letters].
-            rngs: source of dropout's randomness, a key or nnx.Rngs; needed in training mode (`network.train()`) only.
+            rngs: random numbers for dropout, a key or nnx.Rngs; needed only in training mode (`network.train()`).
 
         Returns:
             logits, shape [..., units].
@@ -246,7 +247,7 @@ class _Network(nnx.Module):
 
 
 class MLPNetwork(_Network):
-    """The network of an `MLPArchitecture`: a call gives logits, `features(one_hot)` Φ, and `head` maps Φ to logits."""
+    """The network of an `MLPArchitecture`. A call returns logits, `features(one_hot)` Φ; `head` maps Φ to logits."""
 
     def trunk(self, one_hot: Float[Array, "*batch length letters"]) -> Float[Array, "*batch inputs"]:
         """Return the flattened one-hot sequences."""
@@ -254,7 +255,7 @@ class MLPNetwork(_Network):
 
 
 class ConvNetwork(_Network):
-    """The network of a `ConvArchitecture`: a call gives logits, `features(one_hot)` Φ, and `head` maps Φ to logits."""
+    """The network of a `ConvArchitecture`. A call returns logits, `features(one_hot)` Φ; `head` maps Φ to logits."""
 
     def __init__(
         self, architecture: ConvArchitecture, *, rngs: nnx.Rngs, convolution: Any = lax.conv_general_dilated

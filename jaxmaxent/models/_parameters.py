@@ -1,4 +1,4 @@
-"""The weights of a network apart from its structure, so that one compiled program serves every checkpoint."""
+"""The weights of a network, separate from its structure, so that all checkpoints share one compiled program."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def checked_tokens(name: str, tokens: Any, architecture: Architecture) -> UInt8[
 
 @functools.lru_cache(maxsize=64)
 def _structure(architecture: Architecture, training: bool) -> nnx.GraphDef:
-    """Return the structure of a network without its weights; the same object for equal architectures."""
+    """Return the structure of a network without its weights; equal architectures give the same object."""
 
     def build() -> Network:
         if training and isinstance(architecture, ConvArchitecture):

@@ -1,4 +1,4 @@
-"""Networks as the sampler takes them: a pure function of parameters and one sequence."""
+"""Networks in the form that the sampler needs: a pure function of parameters and one sequence."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from jaxmaxent.models._parameters import parameters, with_parameters
 class Features:
     """The pure function `features(params, one_hot[length, letters]) -> [features]` of an architecture.
 
-    Functions of equal architectures are equal, so a program compiled for one checkpoint serves all others.
+    Functions of equal architectures are equal, so all checkpoints of an architecture share one compiled program.
 
     Attributes:
         architecture: the architecture of the network.
@@ -32,13 +32,13 @@ class Features:
 def representation(network: Network) -> Representation:
     """Return a network of this package in the form that `Ensemble.create` takes.
 
-    Other networks need one line. Keep the function and reuse it, because a new lambda is compiled again:
+    Other networks need one line of code. Keep the function and reuse it, because a new lambda is compiled again:
 
         Representation(lambda params, x: module.apply(params, x[None])[0], variables)   # a Flax linen module
         Representation(lambda params, x: function(x), None)                             # a plain function
 
     Args:
-        network: the network. Dropout is off in the result, in whichever mode the network is.
+        network: the network, in training or evaluation mode. Dropout is always off in the result.
 
     Returns:
         a `Representation` with the fields

@@ -1,6 +1,6 @@
 """Trained networks on disk: a folder with the architecture as JSON and the weights as safetensors.
 
-Neither file holds code, so a folder from an unknown source can be loaded without running anything from it.
+Neither file contains code, so loading a folder from an unknown source runs no code from it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from jaxmaxent.models._description import architecture_from_dict
 from jaxmaxent.models._networks import Architecture, Network
 from jaxmaxent.models._parameters import parameters, with_parameters
 
-KIND = "network"  # the kind of output, in the manifest of a folder
+KIND = "network"  # the kind of output, in the list of files of a folder
 FORMAT = "jaxmaxent-model"
 # Version 1 had no checksum of the weights.
 FORMAT_VERSION = 2
@@ -46,8 +46,8 @@ def save(
     Args:
         network: a network of this package.
         path: the folder to create.
-        metadata: anything that JSON can hold, saved beside the architecture; `read_metadata` returns it.
-        force: replace a network that this function wrote; other files are never replaced.
+        metadata: anything that JSON can hold. It is saved with the architecture, and `read_metadata` returns it.
+        force: replace a network that this function wrote. Other files are never replaced.
 
     Raises:
         ValueError: if `path` exists and must not be replaced, or cannot be written; if the weights are not finite, or
@@ -58,7 +58,7 @@ def save(
 
 
 def write(network: Network, folder: str | os.PathLike[str], *, metadata: dict[str, Any] | None = None) -> None:
-    """Write the two files of a network into an existing folder, for callers that add files of their own.
+    """Write the two files of a network into an existing folder, to which the caller may add other files.
 
     Args:
         network: a network of this package.
@@ -70,7 +70,7 @@ def write(network: Network, folder: str | os.PathLike[str], *, metadata: dict[st
     """
     params = parameters(network)
     checks.finite_parameters("the network's weights", params)
-    # Only their owner may read the files of `save_file`.
+    # The function `save_file` would make files that only their owner may read.
     weights = to_bytes({name: np.ascontiguousarray(leaf) for name, leaf in _named(params)})
     description = {
         "format": FORMAT,
@@ -169,7 +169,7 @@ def _architecture(path: Path, description: dict[str, Any]) -> Architecture:
 
 
 def _weights(file: Path, architecture: Architecture) -> bytes:
-    """Read the file of the weights; refuse it if it is too small for the architecture, before anything is built."""
+    """Read the file of the weights. Refuse a file that is too small for the architecture before anything is built."""
     if not file.is_file():
         raise ValueError(f"{file} does not exist, so the network's weights are missing")
     size = file.stat().st_size

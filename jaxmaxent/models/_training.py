@@ -1,4 +1,4 @@
-"""Training a classifier: each epoch is one compiled call, and the host decides between epochs whether to go on."""
+"""Training of a classifier. Each epoch is one compiled call; the host decides after each whether to continue."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ from jaxmaxent.models._networks import Architecture, Network
 from jaxmaxent.models._parameters import with_parameters
 
 _VALIDATION_BATCH = 1024
-_MOST_EPOCHS = 100_000  # the learning rates of all steps are computed before the first one
+_MOST_EPOCHS = 100_000  # a limit, because the learning rates of all steps are computed before the first step
 
 
 class Epoch(NamedTuple):
-    """The figures of one epoch.
+    """The losses and other results of one epoch.
 
     Attributes:
         loss: mean training loss over the epoch (cross-entropy in nats, with class weights and dropout).
         validation_loss: loss on the validation sequences at the end of the epoch, without dropout.
-        validation_auroc: AUROC of class 1 for two classes; otherwise the mean over the classes, each against the rest.
-        seconds: time of the epoch with its validation, without compiling.
+        validation_auroc: AUROC of class 1 for two classes; for more, the mean over classes, each against the others.
+        seconds: time of the epoch and its validation, without compilation.
     """
 
     loss: float
@@ -54,7 +54,7 @@ class TrainResult(NamedTuple):
         history: one `Epoch` for every epoch that was run.
         best_epoch: index of the best epoch in `history`.
         stopped_early: True if patience ended the training before the last epoch.
-        compile_seconds: time spent compiling; a few ms at most if the program was compiled before.
+        compile_seconds: time of compilation; a few ms at most if the program was compiled before.
     """
 
     network: Network
@@ -82,9 +82,9 @@ def train(
     both_strands: bool = False,
     progress: bool = True,
 ) -> TrainResult:
-    """Train a new network with AdamW on the cross-entropy, and keep the weights of the epoch that validates best.
+    """Train a new network with AdamW on the cross-entropy, and keep the weights of the best epoch in validation.
 
-    The same key, data and machine give bitwise the same weights.
+    The same key and data on the same machine give the same weights, bit by bit.
 
     The defaults suit the default `ConvArchitecture` on about 10⁵ sequences. A small table needs more epochs or smaller
     batches. The XOR of a dinucleotide is learned with epochs=60, learning_rate=0.02, weight_decay=0, patience=60.
@@ -97,27 +97,26 @@ def train(
         architecture: the architecture of the new network.
         tokens: training sequences, shape [n, length].
         labels: class of each sequence, 0 to units − 1, shape [n]. Every class must be present.
-        validation: (tokens, labels) that decide which epoch is best. None sets a part of the training sequences aside.
+        validation: (tokens, labels) for choosing the best epoch. None sets a part of the training sequences aside.
         validation_fraction: the size of that part. It is the same fraction of every class and is not trained on.
         epochs: passes over the training sequences. The learning rate has fallen to 0 at the end of the last one.
-        batch_size: sequences per step, at most the number of training sequences. Each epoch leaves out a random
-            remainder that is smaller than a batch.
-        learning_rate: the largest learning rate.
+        batch_size: sequences per step, at most the number of training sequences. Each epoch uses whole batches only,
+            and leaves out some random sequences if the number is not a multiple.
+        learning_rate: the largest learning rate of the schedule.
         weight_decay: decoupled weight decay of the kernels, ≥ 0.
         monitor: the best epoch has the lowest validation "loss" or the highest validation "auroc".
-        patience: stop after this many epochs without a better one.
+        patience: stop after this number of epochs in a row without a better one.
         class_weights: weight of each class in the loss, or "balanced" for weights in proportion to 1 / frequency. They
             are scaled so that the mean over the training sequences is 1.
-        both_strands: train on the reverse complement of every sequence as well, under the same label. If the features
-            may stand on either strand, this doubles the information in a small table. Validation sequences are used as
-            they are.
+        both_strands: train on the reverse complement of every sequence as well, with the same label. This helps if the
+            table is small and the features may be on either strand. Validation sequences are used as they are.
         progress: show a bar over the epochs.
 
     Returns:
-        the network, its history and the time that compiling took.
+        the network, its history and the time of compilation.
 
     Raises:
-        ValueError: for bad input, in one sentence that names the argument, or if the loss is no longer finite.
+        ValueError: for an argument out of range, which the message names, or if the loss is no longer finite.
     """
     key = checks.typed_key(key)
     checks.like("architecture", architecture, "build", "an architecture, such as ConvArchitecture(length=101)")
@@ -142,14 +141,14 @@ def train(
 
 
 class _Fit:
-    """The compiled epoch with its data on the device."""
+    """A training: its compiled epoch, and its data on the device."""
 
     def __init__(self, recipe: Recipe, hyper: Hyper, data: Labeled, held_out: Labeled, weights: np.ndarray) -> None:
         self.recipe, self.hyper, self.held_out, self.weights = recipe, hyper, held_out, weights
         self.on_device = (Labeled(*map(jnp.asarray, data)), jnp.asarray(weights, jnp.float32))
 
     def run(self, init_key: Array, key: Array, monitor: str, patience: int, progress: bool) -> TrainResult:
-        """Run all epochs, or until patience ends."""
+        """Run epochs until all are done or there was no better one for `patience` epochs."""
         epochs, start = len(self.hyper.rates), time.perf_counter()
         state = initial(self.recipe.architecture, init_key)
         self.compile(state, key)

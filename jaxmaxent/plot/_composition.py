@@ -27,7 +27,7 @@ def composition_shift(found: CompositionShift, *, names: Sequence[str] | None = 
 
     Args:
         found: the result of `analysis.composition_shift`.
-        names: names of the anchors, written below them if there are at most 40; their indices if None.
+        names: names of the anchors, written under the x axis if there are at most 40; their indices if None.
         ax: where to draw; a new figure if None.
 
     Returns:

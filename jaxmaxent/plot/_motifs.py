@@ -35,8 +35,8 @@ def motif(
 ) -> Figure:
     """Draw a motif: the logo of its average, its members below, and the logo of a known motif below these.
 
-    Columns stand under each other. The letter of a member is the commonest one at its position; it is fainter if the
-    position has less information. Uncertain columns of the average are faded, as in `logo`.
+    All parts are aligned by their columns. The letter of a member is the commonest one at its position; it is fainter
+    if the position has less information. Uncertain columns of the average are faded, as in `logo`.
 
     Args:
         found: a motif of `analysis.find_motifs`.

@@ -1,4 +1,4 @@
-"""One HTML page that lets a reader judge a run without further tools: its warnings, numbers, settings and pictures."""
+"""The report of a run as one HTML page. It shows warnings, numbers, settings and pictures, and needs no other tool."""
 
 from jaxmaxent.report._page import write_report as write_report
 from jaxmaxent.report._rows import AnchorRow as AnchorRow

@@ -11,7 +11,7 @@ from jaxmaxent import checks
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 PNG_DPI = 150
 _CSS_DPI = 96
-_NARROWEST_PERCENT = 55  # letters of a logo are still legible at this share of the natural size
+_NARROWEST_PERCENT = 55  # at this percentage of the natural size, letters of a logo are still legible
 
 
 class Image(NamedTuple):
@@ -21,7 +21,7 @@ class Image(NamedTuple):
         width: pixels of the file.
         height: pixels of the file.
         natural: width at 96 CSS pixels per inch; the picture is never shown wider.
-        narrowest: width in CSS pixels below which the picture scrolls instead of shrinking.
+        narrowest: smallest width in CSS pixels; in a narrower window the picture scrolls instead of shrinking.
         base64: the file in base64.
     """
 
@@ -43,10 +43,10 @@ def image(png: bytes) -> Image:
 def png_size(name: str, png: bytes) -> tuple[int, int]:
     """Return the width and height of a PNG file in pixels.
 
-    The header chunk, which comes first (ISO/IEC 15948), holds them.
+    Both are in the header chunk, which is the first chunk (ISO/IEC 15948).
 
     Raises:
-        ValueError: if `png` is not a PNG file; `name` is the argument that the message names.
+        ValueError: if `png` is not a PNG file. The message calls the argument `name`.
     """
     if not isinstance(png, bytes) or not png.startswith(PNG_SIGNATURE) or png[12:16] != b"IHDR":
         raise ValueError(f"{name} must be the bytes of a PNG file, got {checks.shown(png)}")

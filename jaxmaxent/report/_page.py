@@ -1,4 +1,4 @@
-"""The page as one HTML file, complete in itself: it opens from disk, on a phone and on paper, and fetches nothing."""
+"""The page as one HTML file without links to other files. It can be opened from disk, on a phone, and printed."""
 
 from __future__ import annotations
 

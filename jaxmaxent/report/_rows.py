@@ -47,7 +47,7 @@ class AnchorRow:
     """An anchor's row in the table and its section of the page; unknown values (None and NaN) become "–".
 
     Attributes:
-        name: a name; a blank one becomes "anchor" and its index.
+        name: the name; a blank name is replaced by "anchor" and the index.
         beta: β of the target.
         mu: μ of one field, or of each field.
         mean_energy: mean energy at the target.
@@ -57,9 +57,9 @@ class AnchorRow:
         blank: what to do if that is nearly nothing.
         max_rhat: largest R-hat.
         min_ess: smallest effective sample size.
-        converged: whether the numbers can be trusted; the row and its outcome become a warning if not.
+        converged: True if the numbers can be trusted; if False, the row and the outcome are shown as a warning.
         consensus: the consensus of the draws.
-        outcome: a sentence on convergence, "verdict: reason".
+        outcome: a sentence about convergence, of the form "verdict: reason".
         advice: what to do if the anchor did not converge.
         beta_reason: why this β was chosen.
         steps: steps of each replica.
@@ -99,5 +99,5 @@ class AnchorRow:
 
     @property
     def warns(self) -> bool:
-        """Return whether the anchor is known not to have converged."""
+        """Return True if it is known that the anchor has not converged."""
         return self.converged is not None and not self.converged

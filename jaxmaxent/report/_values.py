@@ -18,7 +18,7 @@ def shown(value: object) -> str:
     """
     if value is None:
         return UNKNOWN
-    if hasattr(value, "__html__"):  # HTML that the template made
+    if hasattr(value, "__html__"):  # HTML that the template produced
         return value  # pyright: ignore[reportReturnType]
     if isinstance(value, str):
         return _visible(value)
@@ -33,7 +33,7 @@ def shown(value: object) -> str:
 
 
 def whole(value: float | None) -> str:
-    """Return a number rounded to a whole one, as for a number of draws."""
+    """Return a number rounded to a whole number, such as a number of draws."""
     return shown(value) if value is None or not math.isfinite(value) else f"{value:,.0f}"
 
 

@@ -33,9 +33,8 @@ def information_errors(
 ) -> Float[np.ndarray, "..."]:
     """Return the standard error of the information, by the delta method to second order.
 
-    Letters never seen drop out. Where one letter was always seen, its error δ says how far that can be trusted. The
-    error of the information is then the information that a share δ of other letters would cost. NaN where errors are
-    not known.
+    Letters never seen do not count. If one letter was always seen and its error is δ, the error of the information is
+    the loss of information if other letters had the share δ. NaN where errors are not known.
     """
     frequencies, errors = np.asarray(frequencies, float), np.asarray(errors, float)
     return np.sqrt(bits_variance(frequencies, errors, _logs(frequencies)))

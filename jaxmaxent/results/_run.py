@@ -29,12 +29,13 @@ class Run:
     rung.
 
     Standard errors are those of Monte Carlo, from batch means and the spread between chains. At the target every chain
-    has several replicas (`target_replicas`), which all count. Of single states there, `energies`, `counts` and `draws`
-    keep those of one replica, a random one each time.
+    has several replicas (`target_replicas`), which all count. `energies`, `counts` and `draws` hold the states of one
+    replica of each chain, which is chosen at random each time.
 
     If a letter was never or always seen at a rung, its R-hat is NaN. Its effective sample size then comes from a lower
-    rung at which the letter varied. It is the number of sequences that came from there to the target, or the smallest
-    effective sample size there, whichever is smaller. It is 0 without a ladder. Held positions have no R-hat.
+    rung at which the letter varied. It is the number of sequences that came from that rung to the target, or the
+    smallest effective sample size at that rung, whichever is smaller. It is 0 without a ladder. Fixed positions have no
+    R-hat.
 
     Attributes:
         names: names of the anchors.
@@ -43,8 +44,10 @@ class Run:
         anchors: tokens of the anchor, shape [anchor, position].
         beta: β, increasing, shape [anchor, rung], in units of 1/E.
         mu: μ of the field, shape [anchor, field].
-        converged: True if everything wanted was reached at every rung, shape [anchor].
-        outcomes: a sentence per anchor with the reason, or the estimates that are missing and where.
+        reference: frequency of the letter in the reference, shape [anchor, position, letter]. NaN without a second leg.
+        reference_share: share of the reference at the rung beyond the target, up to 1, shape [anchor, beyond].
+        converged: True if the wanted precision was reached at every rung, shape [anchor].
+        outcomes: a sentence per anchor that gives the verdict on convergence and the reason.
         frequencies: frequency of the letter at the position, shape [anchor, rung, position, letter].
         frequency_errors: standard error of the frequency, shape [anchor, rung, position, letter].
         frequency_rhat: rank-normalized split R-hat of the frequency, shape [anchor, rung, position, letter].
@@ -59,12 +62,17 @@ class Run:
         field_variance: variance of the count over the draws, which is d⟨N⟩/dμ, shape [anchor, rung, field].
         field_rhat: R-hat of the count, shape [anchor, rung, field].
         field_ess: bulk effective sample size of the count, shape [anchor, rung, field].
-        acceptance: share of the proposals that changed a sequence, shape [anchor, rung]. NaN where β = 0 is drawn.
+        acceptance: share of the proposals that changed a sequence, shape [anchor, rung]. NaN at β = 0 if it is drawn
+            exactly.
         swap_acceptance: mean acceptance probability of swaps of the rungs k and k + 1, shape [anchor, pair].
+        reference_swap_acceptance: the same on the second leg, from the target to the reference, shape [anchor, beyond].
         arrivals: number of sequences that came from the first rung to the target, shape [anchor].
-        round_trips: number of these sequences that came back to the first rung, shape [anchor].
+        reference_arrivals: number of sequences that came from the reference to the target, shape [anchor].
+        round_trips: number of sequences that came from the target back to the first rung, shape [anchor].
         log_z: log Z by MBAR, exact at the first rung, shape [anchor, rung]. NaN without a ladder.
         log_z_error: standard error of log Z, shape [anchor, rung]. NaN where it is unknown.
+        leg_log_z: log Z of the target by each leg: from β = 0 and from the reference, shape [anchor, leg].
+        leg_difference_error: standard error of the difference of the two, shape [anchor].
         energies: energies of single states, evenly spaced, shape [anchor, rung, chain, state], in units of E.
         counts: counts N of the same states, shape [anchor, rung, chain, state, field].
         anchor_start_energy: mean energy of the anchor-start chains, shape [anchor, rung], in units of E. NaN without
@@ -72,8 +80,8 @@ class Run:
         anchor_start_error: standard error of the mean energy of these chains, shape [anchor, rung], in units of E.
         drift: largest change of an energy when caches were recomputed, shape [anchor], in units of E.
         energy_noise: β times the noise of the energy, between batches and from 16-bit outputs, shape [anchor].
-        last: tokens of the last sequence, shape [anchor, slot, chain, position]. There is one slot per rung; the target
-            has one per replica. `sample(..., start=run)` goes on from there.
+        last: tokens of the last sequence, shape [anchor, slot, chain, position]. There is one slot per rung of both
+            legs, then one for each further replica at the target. `sample(..., start=run)` goes on from there.
         draws: tokens of the stored draws, shape [anchor, rung, draw, chain, position]. None if no draws were stored.
         steps: steps of each replica after burn-in, shape [anchor].
         burn_in: steps of each replica during burn-in.
@@ -91,6 +99,8 @@ class Run:
     anchors: UInt8[np.ndarray, "anchor position"]
     beta: Float[np.ndarray, "anchor rung"]
     mu: Float[np.ndarray, "anchor field"]
+    reference: Float[np.ndarray, "anchor position letter"]
+    reference_share: Float[np.ndarray, "anchor beyond"]
     converged: Bool[np.ndarray, " anchor"]
     outcomes: tuple[str, ...]
     frequencies: Float[np.ndarray, "anchor rung position letter"]
@@ -109,10 +119,14 @@ class Run:
     field_ess: Float[np.ndarray, "anchor rung field"]
     acceptance: Float[np.ndarray, "anchor rung"]
     swap_acceptance: Float[np.ndarray, "anchor pair"]
+    reference_swap_acceptance: Float[np.ndarray, "anchor beyond"]
     arrivals: Int[np.ndarray, " anchor"]
+    reference_arrivals: Int[np.ndarray, " anchor"]
     round_trips: Int[np.ndarray, " anchor"]
     log_z: Float[np.ndarray, "anchor rung"]
     log_z_error: Float[np.ndarray, "anchor rung"]
+    leg_log_z: Float[np.ndarray, "anchor leg"]
+    leg_difference_error: Float[np.ndarray, " anchor"]
     energies: Float[np.ndarray, "anchor rung chain state"]
     counts: Float[np.ndarray, "anchor rung chain state field"]
     anchor_start_energy: Float[np.ndarray, "anchor rung"]
@@ -145,7 +159,17 @@ class Run:
     @property
     def target_replicas(self) -> int:
         """Number of replicas of each chain at the target."""
-        return self.last.shape[1] - self.beta.shape[1] + 1
+        return self.last.shape[1] - self.beta.shape[1] - self.reference_share.shape[1] + 1
+
+    @property
+    def barriers(self) -> Float[np.ndarray, "anchor leg"]:
+        """The global communication barrier Λ of each leg, shape [anchor, leg].
+
+        It is the sum of the mean rejection probabilities of the swaps along a leg. It hardly depends on the number of
+        rungs; a leg of about 2 Λ rungs swaps best (Syed et al., J. R. Stat. Soc. B 84, 2022).
+        """
+        legs = self.swap_acceptance, self.reference_swap_acceptance
+        return np.stack([(1 - leg).sum(1) for leg in legs], axis=1)
 
     @property
     def max_rhat(self) -> Float[np.ndarray, "anchor rung"]:
@@ -212,8 +236,8 @@ class Run:
         for `arviz.summary`, `arviz.ess` or `arviz.plot_trace`. If draws were stored, the group `draws` has `token`,
         shape [chain, draw, position], the index of each letter in `letters`, and `distance`, shape [chain, draw], the
         number of positions that differ from the anchor. These draws are not those of `energy`, because letters and
-        energies are kept at different steps. A token names a letter and is no number: ask for R-hat of `distance` or
-        of `token == k`. The group `constant_data` has the anchor's tokens.
+        energies are kept at different steps. A token is the index of a letter and not a quantity, so compute R-hat of
+        `distance` or of `token == k`. The group `constant_data` has the anchor's tokens.
 
         Args:
             anchor: index of the anchor.

@@ -33,8 +33,12 @@ SCHEMA: dict[str, Attribute] = {
     "anchors": Attribute("tokens of the anchor", "anchor position", "token"),
     "beta": Attribute("β, increasing", _RUNG, "1/E"),
     "mu": Attribute("μ of the field", "anchor field"),
-    "converged": Attribute("True if everything wanted was reached at every rung", "anchor"),
-    "outcomes": Attribute("a sentence per anchor with the reason, or the estimates that are missing and where"),
+    "reference": Attribute(
+        "frequency of the letter in the reference", "anchor position letter", remark="NaN without a second leg."
+    ),
+    "reference_share": Attribute("share of the reference at the rung beyond the target, up to 1", "anchor beyond"),
+    "converged": Attribute("True if the wanted precision was reached at every rung", "anchor"),
+    "outcomes": Attribute("a sentence per anchor that gives the verdict on convergence and the reason"),
     "frequencies": Attribute("frequency of the letter at the position", _LETTER),
     "frequency_errors": Attribute("standard error of the frequency", _LETTER),
     "frequency_rhat": Attribute("rank-normalized split R-hat of the frequency", _LETTER),
@@ -50,13 +54,19 @@ SCHEMA: dict[str, Attribute] = {
     "field_rhat": Attribute("R-hat of the count", _FIELD),
     "field_ess": Attribute("bulk effective sample size of the count", _FIELD),
     "acceptance": Attribute(
-        "share of the proposals that changed a sequence", _RUNG, remark="NaN where β = 0 is drawn."
+        "share of the proposals that changed a sequence", _RUNG, remark="NaN at β = 0 if it is drawn exactly."
     ),
     "swap_acceptance": Attribute("mean acceptance probability of swaps of the rungs k and k + 1", "anchor pair"),
+    "reference_swap_acceptance": Attribute(
+        "the same on the second leg, from the target to the reference", "anchor beyond"
+    ),
     "arrivals": Attribute("number of sequences that came from the first rung to the target", "anchor"),
-    "round_trips": Attribute("number of these sequences that came back to the first rung", "anchor"),
+    "reference_arrivals": Attribute("number of sequences that came from the reference to the target", "anchor"),
+    "round_trips": Attribute("number of sequences that came from the target back to the first rung", "anchor"),
     "log_z": Attribute("log Z by MBAR, exact at the first rung", _RUNG, remark="NaN without a ladder."),
     "log_z_error": Attribute("standard error of log Z", _RUNG, remark="NaN where it is unknown."),
+    "leg_log_z": Attribute("log Z of the target by each leg: from β = 0 and from the reference", "anchor leg"),
+    "leg_difference_error": Attribute("standard error of the difference of the two", "anchor"),
     "energies": Attribute("energies of single states, evenly spaced", "anchor rung chain state", "E"),
     "counts": Attribute("counts N of the same states", "anchor rung chain state field"),
     "anchor_start_energy": Attribute("mean energy of the anchor-start chains", _RUNG, "E", "NaN without such chains."),
@@ -67,7 +77,8 @@ SCHEMA: dict[str, Attribute] = {
         "tokens of the last sequence",
         "anchor slot chain position",
         "token",
-        "There is one slot per rung; the target has one per replica. `sample(..., start=run)` goes on from there.",
+        "There is one slot per rung of both legs, then one for each further replica at the target. "
+        "`sample(..., start=run)` goes on from there.",
     ),
     "draws": Attribute(
         "tokens of the stored draws", "anchor rung draw chain position", "token", "None if no draws were stored."

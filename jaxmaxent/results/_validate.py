@@ -83,8 +83,9 @@ def _check_shapes(found: dict[str, Any]) -> None:
             raise Wrong(f"{name} has the shape {list(shape)}, expected {expected}")
     if min(sizes[axis] for axis in ("anchor", "rung", "position", "chain", "state")) < 1:
         raise Wrong(f"it has an axis without entries: {sizes}")
-    if sizes["pair"] != sizes["rung"] - 1 or sizes["slot"] < sizes["rung"]:
-        raise Wrong(f"{sizes['rung']} rungs do not go with {sizes['pair']} pairs and {sizes['slot']} slots")
+    path = sizes["rung"] + sizes["beyond"]
+    if sizes["pair"] != sizes["rung"] - 1 or sizes["slot"] < path or sizes["leg"] != 2:
+        raise Wrong(f"{path} rungs do not go with {sizes['pair']} pairs, {sizes['leg']} legs and {sizes['slot']} slots")
 
 
 def _check_values(found: dict[str, Any]) -> None:

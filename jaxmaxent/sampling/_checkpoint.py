@@ -18,7 +18,7 @@ from jaxmaxent.files._checkpoints import Checkpoints
 from jaxmaxent.sampling._options import Options
 from jaxmaxent.sampling._prepare import Prepared
 from jaxmaxent.sampling.device._block import begin
-from jaxmaxent.sampling.device._state import Keys
+from jaxmaxent.sampling.device._state import Keys, Ladder
 from jaxmaxent.sampling.host._loop import Loop
 from jaxmaxent.sampling.host._progress import Progress
 from jaxmaxent.sampling.host._signals import Interrupted, Interrupts
@@ -28,7 +28,7 @@ from jaxmaxent.sampling.program._sharding import placed
 _SECONDS_BETWEEN_SAVES = 60.0
 _NUMBERS = ("round", "done", "steps", "seconds")
 # Number of the layout of what is saved: a new one whenever a loop holds other things, so that older ones are refused.
-_LAYOUT = 5
+_LAYOUT = 6
 
 
 class Saver:
@@ -89,7 +89,8 @@ class Saver:
         leaves = [np.asarray(leaf) for leaf in jax.device_get(jax.tree.leaves((loop.carry, loop.rule)))]
         arrays = {f"leaf_{i}": leaf for i, leaf in enumerate(leaves)}
         arrays |= {f"totals_{name}": value for name, value in loop.totals.arrays().items()}
-        arrays |= {"betas": loop.betas, "noise": loop.noise}
+        arrays |= {f"ladder_{name}": value for name, value in loop.ladder._asdict().items()}
+        arrays |= {"noise": loop.noise, "taught": loop.taught, "passed": loop.passed}
         arrays["keys"] = np.stack([jax.random.key_data(key) for key in loop.keys])
         if loop.stored:
             arrays["stored"] = np.concatenate(loop.stored, axis=2)
@@ -131,16 +132,18 @@ class Saved:
         program, ensemble = prepared.program, prepared.ensemble
         shape = (ensemble.anchors, program.all_chains, program.replicas, ensemble.length)
         tokens = jax.ShapeDtypeStruct(shape, jnp.int32)
-        like = jax.eval_shape(functools.partial(begin, program), ensemble, prepared.rule, tokens), prepared.rule
+        log_q = jax.ShapeDtypeStruct(prepared.ladder.log_q.shape, ensemble.beta.dtype)
+        like = jax.eval_shape(functools.partial(begin, program), ensemble, prepared.rule, log_q, tokens), prepared.rule
         count = len(jax.tree.leaves(like))
         leaves = [jnp.asarray(self.arrays[f"leaf_{i}"]) for i in range(count)]
         carry, rule = jax.tree.unflatten(jax.tree.structure(like), leaves)
         keys = (jax.random.wrap_key_data(jnp.asarray(data), impl=self.notes["keys"]) for data in self.arrays["keys"])
-        prepared = prepared._replace(rule=rule, betas=self.arrays["betas"])
+        ladder = Ladder(*(self.arrays[f"ladder_{name}"] for name in Ladder._fields))
+        prepared = prepared._replace(rule=rule, ladder=ladder)
         loop = Loop(prepared, Keys(*keys), placed(program.mesh, carry), bar)
         totals = {name[7:]: value for name, value in self.arrays.items() if name.startswith("totals_")}
         loop.totals = Totals.of_arrays(totals)
-        loop.noise = self.arrays["noise"]
+        loop.noise, loop.taught, loop.passed = (self.arrays[name] for name in ("noise", "taught", "passed"))
         loop.stored = [self.arrays["stored"]] if "stored" in self.arrays else []
         for name in _NUMBERS:
             setattr(loop, name, self.notes[name])

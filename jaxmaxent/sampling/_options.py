@@ -16,10 +16,10 @@ from jaxmaxent.sampling.host._ladder import checked_ladder
 
 # Sweeps of single-site proposals over the sequence in the burn-in, if the length of the run is open.
 BURN_IN_SWEEPS = 40
-# Rule and ladder are adapted after each of so many rounds, each a 16th of the burn-in and at least so many draws. For
+# Rule and ladder are adapted after each of so many rounds, each a 16th of the burn-in or a little less. For
 # the rest of the burn-in the ladder stays as it is, so that chains settle. The rule learns from the few replicas that
 # have come to the target and so brings the others there: many short rounds are better than a few long ones.
-_ROUNDS, _SHORTEST_ROUND = 12, 4
+_ROUNDS = 12
 # How proposals are evaluated.
 AUTO, FULL, INCREMENTAL = "auto", "full", "incremental"
 # Batches of counts that the host asks for in a long run, at least.
@@ -28,12 +28,16 @@ FEWEST_BATCHES = 16
 THIN = 5
 CHAINS, CHAINS_AT_ONE_BETA, ANCHOR_CHAINS = 8, 256, 1
 DEFAULT_RUNGS, MOST_RUNGS = 14, 10_000
+# Rungs beyond the target, on the way to the learned reference.
+REFERENCE_RUNGS = 6
 # Replicas at the target, where sequences change slowest.
 TARGET_REPLICAS = 8
 # A forward pass of so many sequences costs little more per sequence than one of many.
 _ENOUGH_TOGETHER = 32
 # A draw at β = 0 that waits takes as much memory as a replica: at most a few wait, and at most this share of these.
 _MOST_TOGETHER, _SHARE_TOGETHER = 4, 1 / 4
+# A round of several in the burn-in has a multiple of so many draws: each draw at an end stands there for two swaps.
+_ROUND_OF = 2 * _MOST_TOGETHER
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,6 +78,7 @@ class Options:
         chains: chains at every rung that enter estimates.
         anchor_chains: chains beside them that start at the anchor.
         rungs: number of β's of each anchor.
+        reference_rungs: rungs beyond the target, the reference at their end; 0 without a second leg.
         target_replicas: replicas of each chain at the target.
         has_background: whether the first rung is at β = 0 and drawn exactly.
         betas: β's that were given, one ladder or one per anchor; None if the ladder is to be placed.
@@ -89,6 +94,7 @@ class Options:
     chains: int
     anchor_chains: int
     rungs: int
+    reference_rungs: int
     target_replicas: int
     has_background: bool
     betas: tuple[tuple[float, ...], ...] | None
@@ -111,18 +117,37 @@ class Options:
         return self.has_background and self.betas is None
 
     @property
+    def path(self) -> int:
+        """Rungs of both legs."""
+        return self.rungs + self.reference_rungs
+
+    @property
+    def tables(self) -> int:
+        """Sets of letter frequencies that rules learn: of every rung of the first leg, then of the reference.
+
+        The reference counts as half as many as there are rungs, so that a third of the segments are drawn from it: they
+        lead from one state of the target to the other in one step.
+        """
+        return self.rungs + (max(self.rungs // 2, 1) if self.reference_rungs else 0)
+
+    @property
     def slots(self) -> int:
-        """Slots of a chain: one at every rung, and at the target one for each of its replicas."""
-        return self.rungs - 1 + self.target_replicas
+        """Slots of a chain: one at every rung of both legs, and one for each further replica at the target."""
+        return self.path - 1 + self.target_replicas
+
+    @property
+    def ends(self) -> int:
+        """Rungs at which sequences are drawn instead of walking: β = 0 and the reference."""
+        return self.has_background + (self.reference_rungs > 0)
 
     @property
     def replicas(self) -> int:
-        """Replicas of a chain; none walks at β = 0, where sequences are drawn."""
-        return self.slots - self.has_background
+        """Replicas of a chain; none walks at the ends, where sequences are drawn."""
+        return self.slots - self.ends
 
     @property
     def drawn_together(self) -> int:
-        """Draws at β = 0 of each chain that are made together, 0 without a ladder."""
+        """Draws at each end that are made together for a chain, 0 without a ladder."""
         return drawn_together(self.all_chains, self.replicas) if self.has_background else 0
 
     @property
@@ -147,6 +172,7 @@ class Options:
         ensemble: Ensemble,
         *,
         ladder: Any = AUTO,
+        reference_rungs: int | None = None,
         chains: int | None = None,
         target_replicas: int | None = None,
         anchor_chains: int | None = None,
@@ -174,6 +200,8 @@ class Options:
         if anchor_chains is None:
             anchor_chains = ANCHOR_CHAINS if laddered and not goes_on else 0
         target_replicas = _target_replicas(target_replicas, laddered=laddered)
+        anchor_chains = checks.integer("anchor_chains", anchor_chains, at_least=0)
+        reference_rungs = _reference_rungs(reference_rungs, start, anchor_chains, placed=laddered and betas is None)
         thin = checks.integer("thin", thin, at_least=1, at_most=checks.MOST_STEPS)
         until, steps = _length(until, steps, thin)
         burn_in = _burn_in(burn_in, steps if until is None else None, thin, ensemble.length)
@@ -183,8 +211,9 @@ class Options:
         _check_counts(max(*rounds, steps // thin // FEWEST_BATCHES, 1) * thin, target_replicas)
         return cls(
             chains=checks.integer("chains", chains, at_least=1),
-            anchor_chains=checks.integer("anchor_chains", anchor_chains, at_least=0),
+            anchor_chains=anchor_chains,
             rungs=rungs,
+            reference_rungs=reference_rungs,
             target_replicas=target_replicas,
             has_background=laddered,
             betas=betas,
@@ -246,6 +275,24 @@ def _target_replicas(given: int | None, *, laddered: bool) -> int:
     return replicas
 
 
+def _reference_rungs(given: Any, start: Any, anchor_chains: int, *, placed: bool) -> int:
+    """Return the rungs beyond the target: those of a run that goes on, or the default if the ladder is to be placed."""
+    if isinstance(start, Run):
+        own = start.reference_share.shape[1]
+        if given is not None and given != own:
+            raise ValueError(f"reference_rungs must be those of the run that goes on, {own}, got {checks.shown(given)}")
+        return own
+    if given is None:
+        return REFERENCE_RUNGS if placed and anchor_chains else 0
+    rungs = checks.integer("reference_rungs", given, at_least=0, at_most=MOST_RUNGS)
+    if rungs and not (placed and anchor_chains):
+        raise ValueError(
+            f"reference_rungs must be 0 without anchor-start chains, which teach the reference, and with a ladder that "
+            f"is given or None, got {rungs}"
+        )
+    return rungs
+
+
 def _length(until: Any, steps: Any, thin: int) -> tuple[Precision | None, int]:
     """Return the precision that ends the run, or None, and the largest number of steps."""
     if steps is not None:
@@ -302,6 +349,7 @@ def _rounds(draws: int, *, several: bool) -> tuple[int, ...]:
     """Return the draws of every round of a burn-in of so many draws."""
     if not several:
         return (draws,) if draws else ()
-    size = max(draws // 16, _SHORTEST_ROUND)
+    # A new reference comes when draws at the ends are made, so that these do not depend on how many are made together.
+    size = max(draws // 16 // _ROUND_OF * _ROUND_OF, _ROUND_OF)
     sizes = [size] * min(_ROUNDS, 3 * draws // (4 * size))
     return (*sizes, draws - sum(sizes)) if draws else ()

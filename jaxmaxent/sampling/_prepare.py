@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -12,9 +12,13 @@ from jaxtyping import Float
 
 from jaxmaxent import checks
 from jaxmaxent.ensembles import Ensemble
-from jaxmaxent.kernels import Mixture, Rule, SegmentAdaptive, Site, SiteAdaptive
+from jaxmaxent.ensembles._reference import learned_reference, marginals
+from jaxmaxent.kernels import Mixture, ReverseComplement, Rotation, Rule, SegmentAdaptive, Site, SiteAdaptive
+from jaxmaxent.results import Run
 from jaxmaxent.sampling._options import Options
-from jaxmaxent.sampling.host._ladder import first_ladder
+from jaxmaxent.sampling._sites import movable_sites
+from jaxmaxent.sampling.device._state import Ladder
+from jaxmaxent.sampling.host._ladder import first_ladder, first_shares
 from jaxmaxent.sampling.program._evaluation import chosen
 from jaxmaxent.sampling.program._memory import check
 from jaxmaxent.sampling.program._program import ENOUGH_FOR_A_CPU, Program, program_of
@@ -23,6 +27,9 @@ from jaxmaxent.sampling.program._program import ENOUGH_FOR_A_CPU, Program, progr
 # as much. A few sites give most effective draws at the target, segments bring sequences up the ladder; docs/results.md
 _FEW = 6
 _SHARES = (6, 3, 1)
+# The same for rules that move sites whole. They are left out where the network ties the sites of the anchors to their
+# places, as they would be refused.
+_SHARE_OF_ROTATIONS, _SHARE_OF_TURNS = 2, 1
 # Letters of all replicas that an accelerator advances together; more anchors wait for their turn.
 _LETTERS_AT_ONCE = 2**19
 
@@ -35,14 +42,14 @@ class Prepared(NamedTuple):
         options: the options, with the way of evaluation decided.
         rule: how replicas move when the burn-in begins.
         program: what shapes the compiled program.
-        betas: the ladder of each anchor when the burn-in begins, shape [anchors, rungs].
+        ladder: the rungs of both legs of each anchor when the burn-in begins, as arrays of NumPy.
     """
 
     ensemble: Ensemble
     options: Options
     rule: Rule | Mixture
     program: Program
-    betas: Float[np.ndarray, "anchors rungs"]
+    ladder: Ladder
 
 
 @jax.transfer_guard("allow")
@@ -53,6 +60,7 @@ def prepare(
     rule: Rule | Mixture | None = None,
     mesh: jax.sharding.Mesh | None = None,
     kept: int | None = None,
+    start: Any = None,
 ) -> Prepared:
     """Turn the options of a run into its parts.
 
@@ -62,6 +70,7 @@ def prepare(
         rule: how replicas move; the default rule of `sample` if None.
         mesh: devices to spread over; those of this process if None.
         kept: number of anchors whose results stay in memory, if there are more of them than in the ensemble.
+        start: a run that goes on, which gives its reference; anything else gives none.
 
     Raises:
         ValueError: if the run would not fit into memory, or if rule, mesh or evaluation do not fit the options.
@@ -71,13 +80,41 @@ def prepare(
         checks.like("mesh", mesh, "axis_names", "a jax.sharding.Mesh")
     check(ensemble, options, devices=getattr(mesh, "size", len(jax.local_devices())), kept=kept)
     if rule is None:
-        adaptive = [SiteAdaptive(), SegmentAdaptive(_FEW), SegmentAdaptive()]
-        rule = Mixture.create(adaptive, _SHARES) if options.has_background else Site()
+        rule = _default_rule(ensemble, options)
     checks.like("rule", rule, "prepare", "a rule of jaxmaxent.kernels, such as Site()")
-    prepared = rule.prepare(ensemble, options.rungs)
+    prepared = rule.prepare(ensemble, options.tables)
     options = dataclasses.replace(options, evaluation=chosen(options.evaluation, ensemble, prepared, options))
     program = program_of(ensemble, options, prepared, mesh)
-    return Prepared(ensemble, options, prepared, program, _first_betas(ensemble, options))
+    return Prepared(ensemble, options, prepared, program, _first_ladder(ensemble, options, start))
+
+
+def _default_rule(ensemble: Ensemble, options: Options) -> Rule | Mixture:
+    """Return the rule of a run that was given none."""
+    if not options.has_background:
+        return Site()
+    rules, shares = [SiteAdaptive(), SegmentAdaptive(_FEW), SegmentAdaptive()], list(_SHARES)
+    sites = movable_sites(ensemble)
+    if sites.shift:
+        rules, shares = [*rules, Rotation()], [*shares, _SHARE_OF_ROTATIONS]
+    if sites.turn:
+        rules, shares = [*rules, ReverseComplement()], [*shares, _SHARE_OF_TURNS]
+    return Mixture.create(rules, shares)
+
+
+def _first_ladder(ensemble: Ensemble, options: Options, start: Any) -> Ladder:
+    """Return the ladder that the burn-in begins with; without learned letters the reference is the background."""
+    betas = _first_betas(ensemble, options)
+    if not options.reference_rungs:
+        shape = ensemble.anchors, ensemble.length, len(ensemble.alphabet)
+        return Ladder(betas, np.zeros((ensemble.anchors, 0)), np.zeros(shape))
+    of_background = marginals(ensemble)
+    if isinstance(start, Run):  # whose reference serves another ensemble as well, if it covers its sequences
+        shape, found = of_background.shape, start.reference.shape
+        if shape != found:
+            raise ValueError(f"start must be a run with a reference of shape {list(shape)}, got {list(found)}")
+        return Ladder(betas, np.asarray(start.reference_share), learned_reference(start.reference, of_background))
+    shares = first_shares(options.reference_rungs, ensemble.anchors)
+    return Ladder(betas, shares, learned_reference(np.zeros_like(of_background), of_background))
 
 
 def _first_betas(ensemble: Ensemble, options: Options) -> Float[np.ndarray, "anchors rungs"]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Key
 
@@ -39,6 +40,7 @@ def sample(
     ensemble: Ensemble,
     *,
     ladder: Any = "auto",
+    reference_rungs: int | None = None,
     chains: int | None = None,
     target_replicas: int | None = None,
     anchor_chains: int | None = None,
@@ -68,6 +70,10 @@ def sample(
         ladder: "auto" for 14 rungs that the burn-in places so that all pairs swap equally often; another number of
             rungs; the β's themselves, [rungs] or [anchors, rungs], from 0 to the β of the ensemble; or None for the β
             of the ensemble alone, without swaps: at a large β such chains mostly stay where they start.
+        reference_rungs: rungs beyond the target, a second leg that ends in a learned reference: letters seen by chains
+            that stay at the anchor, each position by itself. It is drawn exactly too, so that the anchor's
+            surroundings and the background are both weighed at the target. 6 if None, and 0, no second leg, if the
+            ladder is given or None or if there are no anchor-start chains.
         chains: chains at every rung; 8, or 256 without a ladder, if None.
         target_replicas: replicas of each chain at the target, where sequences change slowest; all count. 8, or 1
             without a ladder, if None.
@@ -108,16 +114,17 @@ def sample(
     key = key_after(checks.typed_key(key), start)
     batch = ensemble.batched()
     options = Options.of(
-        batch, ladder=ladder, chains=chains, target_replicas=target_replicas, anchor_chains=anchor_chains, until=until,
-        steps=steps, burn_in=burn_in, thin=thin, store_every=store_every, start=start, names=names,
-        evaluation=evaluation,
+        batch, ladder=ladder, reference_rungs=reference_rungs, chains=chains, target_replicas=target_replicas,
+        anchor_chains=anchor_chains, until=until, steps=steps, burn_in=burn_in, thin=thin, store_every=store_every,
+        start=start, names=names, evaluation=evaluation,
     )  # fmt: skip
-    prepared = prepare(batch, options, rule=rule, mesh=mesh)
+    prepared = prepare(batch, options, rule=rule, mesh=mesh, start=start)
     key_start, key_steps = _two(key)
     kept = contextlib.nullcontext() if checkpoint is None else owned(checkpoint, parents=True)
     with kept, Progress(options.steps, show=progress) as bar:
         tokens = first_tokens(key_start, batch, prepared.program, start)
-        carry = placed(prepared.program.mesh, begin(prepared.program, batch, prepared.rule, tokens))
+        log_q = _on_device(prepared.ladder.log_q, batch)
+        carry = placed(prepared.program.mesh, begin(prepared.program, batch, prepared.rule, log_q, tokens))
         _check_first_energies(batch, carry)
         loop = Loop(prepared, Keys.of(key_steps), carry, bar)
         loop.noise = _noise(batch, tokens, carry)
@@ -170,10 +177,16 @@ def _run(loop: Loop, saver: Saver | None, keep_checkpoint: bool) -> Run:
     else:
         with Interrupts() as interrupts:
             loop.run(enough, lambda: saver.save_if_due(loop, interrupts))
-    found = result(loop, [verdict(loop, a) for a in range(loop.ensemble.anchors)], compile_seconds)
+    kept = loop.kept()
+    found = result(loop, kept, [verdict(loop, kept, a) for a in range(loop.ensemble.anchors)], compile_seconds)
     if saver is not None and not keep_checkpoint:
         saver.remove()
     return found
+
+
+@jax.transfer_guard("allow")
+def _on_device(log_q: np.ndarray, ensemble: Ensemble) -> Any:
+    return jnp.asarray(log_q, ensemble.beta.dtype)
 
 
 @jax.transfer_guard("allow")

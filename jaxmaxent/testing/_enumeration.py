@@ -1,4 +1,4 @@
-"""Small ensembles by enumeration: all their sequences, and the probability of each."""
+"""Enumeration of small ensembles: all sequences, and the probability of each."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from numpy.typing import ArrayLike
 
 from jaxmaxent.ensembles import Ensemble
 
-# More sequences than these are not small: a transition matrix holds the square of their number.
+# There is a limit, because a transition matrix has as many entries as the square of the number of sequences.
 _MOST = 2**13
 
 
 def enumerate_states(ensemble: Ensemble) -> Int[np.ndarray, "states length"]:
-    """Return all sequences of the length and the alphabet of an ensemble, the last position changing fastest.
+    """Return all sequences of an ensemble's length and alphabet. The last position changes fastest.
 
     Raises:
-        ValueError: if there are more than 8,192.
+        ValueError: if there are more than 8,192 sequences.
 
     Example:
         ```python
@@ -34,9 +34,9 @@ def enumerate_states(ensemble: Ensemble) -> Int[np.ndarray, "states length"]:
 
 
 def distribution(ensemble: Ensemble) -> Float[np.ndarray, " states"]:
-    """Return the probability of every sequence, in the order of `enumerate_states`, for an ensemble of one anchor.
+    """Return the probability of every sequence in an ensemble of one anchor, in the order of `enumerate_states`.
 
-    It is 0 for sequences that differ from the anchor at a position that is held.
+    It is 0 for sequences that differ from the anchor at a held position.
 
     Example:
         ```python
@@ -57,6 +57,6 @@ def _log_weights(ensemble: Ensemble, states: Int[jax.Array, "states length"]) ->
 
 
 def numbers_of(tokens: ArrayLike, letters: int) -> Int[np.ndarray, "*sequences"]:
-    """Return the places of sequences among those of `enumerate_states`."""
+    """Return the indices of sequences in the result of `enumerate_states`."""
     digits = np.moveaxis(np.asarray(tokens), -1, 0)
     return np.asarray(np.ravel_multi_index(tuple(digits), (letters,) * len(digits)))

@@ -20,17 +20,17 @@ from jaxmaxent.testing._programs import tolerance, traced_once
 def check_evaluator(evaluator: Callable[[Ensemble], Evaluator], ensemble: Ensemble) -> None:
     """Check that an evaluator gives the energy of every sequence, before and after every edit of one letter.
 
-    After `commit` its cache must be the one that `init` makes of the same sequence, whether the edit was accepted or
-    not, in type and shape exactly and in value up to rounding. Half of the edits are accepted. The position is shared
-    by all chains, as in a run. The evaluator is made inside the compiled program, which is compiled once for all β.
+    After `commit`, accepted or not, the cache must equal the cache that `init` makes from the same sequence: exactly in
+    type and shape, and up to rounding in value. Half of the edits are accepted. All chains share the position of an
+    edit, as in a run. The evaluator is made inside the compiled program, which is compiled once for all β.
 
     Args:
-        evaluator: makes the evaluator of an ensemble, such as `FullEvaluator`.
-        ensemble: of one anchor and few sequences, such as 4 positions of 4 letters.
+        evaluator: a function that makes the evaluator of an ensemble, such as `FullEvaluator`.
+        ensemble: a small ensemble of one anchor, such as one of 4 positions and 4 letters.
 
     Raises:
-        AssertionError: if something is wrong.
-        ValueError: for an ensemble that is too large to be enumerated.
+        AssertionError: if the evaluator fails a check.
+        ValueError: if the ensemble is too large to be enumerated.
 
     Example:
         ```python

@@ -1,4 +1,4 @@
-"""How the checks compile and compare."""
+"""Compilation and comparison of numbers, as the checks do them."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ import numpy as np
 from jaxtyping import Float
 from scipy import stats
 
-# A check of counts fails by chance for one seed in so many.
+# The probability that a check of counts fails by chance.
 _CHANCE = 1e-4
 _numbers = itertools.count()
 
 
 def traced_once(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return a compiled function that raises AssertionError when it is traced a second time."""
-    # chex counts traces by a function's name and source, so each check gives its own function a name of its own.
+    # chex counts traces by the name and the source of a function, so every function here gets its own name.
     function.__name__ = f"{function.__name__}_{next(_numbers)}"
     return jax.jit(chex.assert_max_traces(function, n=1))
 
 
 def tolerance(dtype: Any) -> float:
-    """Return how far numbers of a type may be from exact ones: 1e-10 in double precision, else 1e-4."""
+    """Return the largest allowed error of numbers of a type: 1e-10 in double precision, else 1e-4."""
     return 1e-10 if np.dtype(dtype) == np.float64 else 1e-4
 
 
 def chi_square(seen: Float[np.ndarray, " cells"], expected: Float[np.ndarray, " cells"]) -> float:
-    """Return the P-value of counts; 0 if a cell holds something where nothing is expected.
+    """Return the P-value of counts; 0 if a cell whose expected count is 0 has counts.
 
-    Cells that expect fewer than 5 are taken together.
+    Cells with expected counts below 5 are added up to one cell.
     """
     if (seen[expected == 0] > 0).any():
         return 0.0
@@ -45,6 +45,6 @@ def chi_square(seen: Float[np.ndarray, " cells"], expected: Float[np.ndarray, " 
 
 
 def check_counts(what: str, seen: Float[np.ndarray, " cells"], expected: Float[np.ndarray, " cells"]) -> None:
-    """Raise AssertionError if counts are further from the expected ones than chance allows."""
+    """Raise AssertionError if counts differ from expected counts by more than chance explains."""
     if not (chance := chi_square(seen, expected)) > _CHANCE:
         raise AssertionError(f"{what}: the chance of counts as far from the expected ones is {chance:.1g}")

@@ -1,4 +1,4 @@
-"""What a rule proposes, as tables over all sequences, and what a kernel makes of each such proposal."""
+"""Tables of a rule's proposals over all sequences, and a kernel's acceptance of each proposal."""
 
 from __future__ import annotations
 
@@ -21,16 +21,17 @@ from jaxmaxent.testing._enumeration import enumerate_states
 
 @dataclasses.dataclass(frozen=True)
 class ProposalTable:
-    """The proposals of a rule, given one value of what all chains share in a step.
+    """The proposals of a rule for one value of the random choice that all chains share in a step, its `where`.
 
     Attributes:
-        probability: of the value.
-        starts: the starts of the edit's parts; None if each chain draws its own, the one position that it changes.
-        width: letters of each part.
-        matrix: P(y is proposed | now at x) over `enumerate_states`, shape [states, states]; rows sum to 1.
+        probability: the probability of this value.
+        starts: the starts of the edit's parts; None if each chain draws its own position, and changes only that one.
+        width: the number of letters of each part.
+        matrix: entry [x, y] is the probability of proposing y in state x. States are those of `enumerate_states`, and
+            rows sum to 1; shape [states, states].
 
     Example:
-        A rule that redraws the first letter, each of `letters` alike:
+        A rule that redraws the first letter uniformly among `letters` letters:
 
         ```python
         states = enumerate_states(ensemble)
@@ -47,7 +48,7 @@ class ProposalTable:
 
 @struct.dataclass
 class Forced:
-    """A rule that proposes the edit which it is given as what chains share, to ask a kernel what it would accept."""
+    """A rule that proposes a given edit, which it gets as `where`. It shows how a kernel accepts that edit."""
 
     rule: Any
 
@@ -57,7 +58,7 @@ class Forced:
         return where
 
     def correction(self, state: State, edit: Edit, patch: Any, ensemble: Ensemble) -> Float[Array, ""]:
-        """Return the correction of the rule for this edit."""
+        """Return the correction of the wrapped rule for this edit."""
         return self.rule.correction(state, edit, patch, ensemble)
 
 
@@ -65,7 +66,7 @@ class Forced:
 def forced_ratios(
     ensemble: Ensemble, evaluator: Callable[[Ensemble], Evaluator], mixture: Any, chosen: Any, tokens: Any, edits: Any
 ) -> Array:
-    """Return the kernel's log ratio of each edit of one rule of a mixture."""
+    """Return the kernel's log acceptance ratio of each edit of one rule in a mixture."""
     kernel = build(mixture, ensemble, evaluator(ensemble))
 
     def one(tokens: Array, edits: Any) -> Array:
@@ -78,7 +79,7 @@ def forced_ratios(
 def forced_moves(
     ensemble: Ensemble, evaluator: Callable[[Ensemble], Evaluator], mixture: Any, chosen: Any, tokens: Any, edits: Any
 ) -> Any:
-    """Return the states after each edit, the infos, and the states that `init` makes of the same sequences."""
+    """Return the states after each edit, the infos, and the states that `init` makes from the same sequences."""
     kernel = build(mixture, ensemble, evaluator(ensemble))
 
     def one(key: Array, tokens: Array, edits: Any) -> Any:
@@ -92,10 +93,13 @@ Places = tuple[Int[np.ndarray, " edits"], Int[np.ndarray, " edits"], Int[np.ndar
 
 
 def edits_of(
-    tables: Sequence[ProposalTable], ensemble: Ensemble
+    tables: Sequence[ProposalTable], ensemble: Ensemble, states: Int[np.ndarray, "states length"] | None = None
 ) -> tuple[Int[np.ndarray, "edits length"], Edit, Places]:
-    """Return the sequence and the edit of everything that tables allow, and the places (table, x, y) of each."""
-    states, movable = enumerate_states(ensemble), np.asarray(ensemble.movable)
+    """Return the sequence and the edit of everything that tables allow, and the places (table, x, y) of each.
+
+    The tables are over `states`, or over `enumerate_states` if None.
+    """
+    states, movable = enumerate_states(ensemble) if states is None else states, np.asarray(ensemble.movable)
     value, x, y = np.nonzero(np.array([table.matrix for table in tables]))
     changed = (states[x] != states[y]).argmax(1)
     own = np.where((x == y), movable[0], changed)[:, None]
@@ -113,9 +117,9 @@ def ask(
     rules: Sequence[Rule],
     tables: Sequence[Sequence[ProposalTable]],
 ) -> Iterator[tuple[Places, Any]]:
-    """Yield, rule by rule, the places of its edits and the answer of `program` for them.
+    """Yield for each rule the indices of its edits, and the results of `program` for them.
 
-    The rules are asked as parts of one mixture: one program to compile instead of one per rule.
+    The rules are parts of one mixture, so that only one program is compiled instead of one per rule.
     """
     edits = [edits_of(those, ensemble) for those in tables]
     rows = max(len(tokens) for tokens, _, _ in edits)
@@ -142,7 +146,7 @@ def log_ratios(
     rules: Sequence[Rule],
     tables: Sequence[Sequence[ProposalTable]],
 ) -> list[Float[np.ndarray, "tables states states"]]:
-    """Return, for each rule, the kernel's log ratio of every proposal; −∞ where nothing is proposed."""
+    """Return for each rule the kernel's log acceptance ratio of every proposal; −∞ where nothing is proposed."""
     found = []
     states = len(enumerate_states(ensemble))
     for those, (places, ratios) in zip(tables, ask(forced_ratios, ensemble, evaluator, rules, tables), strict=True):

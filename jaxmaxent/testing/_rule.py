@@ -31,21 +31,22 @@ def check_rule(
 ) -> None:
     """Check that a rule has the right form, is compiled once, and leaves an ensemble invariant.
 
-    Exact draws from the ensemble must still follow it after a step, at its β and at half of it. With tables of the
-    rule's proposals, its draws must follow the tables, and the transition matrix P of its kernel must have πP = π and
-    detailed balance; in double precision (`jax.enable_x64`) these hold to 1e-10.
+    Exact draws from the ensemble must still follow it after a step. This is checked at the β of the ensemble and at
+    half of it. If tables of the rule's proposals are given, its draws must follow the tables, and the transition matrix
+    P of its kernel must satisfy πP = π and detailed balance: to 1e-10 in double precision (`jax.enable_x64`).
 
     Args:
-        rule: the rule; one that learns as it is after `at`.
-        ensemble: of one anchor and few sequences, such as 4 positions of 4 letters.
-        tables: the rule's proposals, one table for each value of what all chains share; not of a mixture.
-        evaluator: makes the evaluator of an ensemble; if None the plainest that serves the rule.
-        draws: draws for each comparison of counts.
-        seed: of the draws.
+        rule: the rule. For a rule that learns, give the result of its `at`.
+        ensemble: a small ensemble of one anchor, such as one of 4 positions and 4 letters.
+        tables: the rule's proposals, one table for each value of the choice that all chains share; None for a mixture.
+        evaluator: a function that makes the evaluator of an ensemble; None means `GradientEvaluator` for a rule that
+            needs the gradient, else `FullEvaluator`.
+        draws: the number of draws for each comparison of counts.
+        seed: the seed of the draws.
 
     Raises:
-        AssertionError: if something is wrong.
-        ValueError: for an ensemble that is too large to be enumerated.
+        AssertionError: if the rule fails a check.
+        ValueError: if the ensemble is too large to be enumerated.
 
     Example:
         ```python
@@ -53,7 +54,7 @@ def check_rule(
         ```
     """
     make = evaluator or (GradientEvaluator if rule.needs_gradient else FullEvaluator)
-    jax.eval_shape(lambda: _check_form(rule, ensemble, make))
+    jax.eval_shape(lambda: check_form(rule, ensemble, make))
     _check_steps(rule, ensemble, make, draws, seed)
     if tables is None:
         return
@@ -74,15 +75,17 @@ def transition_matrix(
     *,
     evaluator: Callable[[Ensemble], Evaluator] | None = None,
 ) -> Float[np.ndarray, "states states"]:
-    """Return P(next is y | now at x) of a rule's kernel over `enumerate_states`.
+    """Return the transition matrix of a rule's kernel over `enumerate_states`.
 
-    Proposals are those of the tables; the kernel says how often it accepts each.
+    Entry [x, y] is the probability of a step from state x to state y. The tables give the probabilities of proposals,
+    the kernel those of acceptance.
 
     Args:
-        rule: the rule; one that learns as it is after `at`.
-        ensemble: of one anchor and few sequences.
-        tables: the rule's proposals, one table for each value of what all chains share.
-        evaluator: makes the evaluator of an ensemble; if None the plainest that serves the rule.
+        rule: the rule. For a rule that learns, give the result of its `at`.
+        ensemble: a small ensemble of one anchor.
+        tables: the rule's proposals, one table for each value of the choice that all chains share.
+        evaluator: a function that makes the evaluator of an ensemble; None means `GradientEvaluator` for a rule that
+            needs the gradient, else `FullEvaluator`.
 
     Example:
         ```python
@@ -99,7 +102,7 @@ def transition_matrix(
     return matrix
 
 
-def _check_form(rule: Rule, ensemble: Ensemble, make: Callable[[Ensemble], Evaluator]) -> Array:
+def check_form(rule: Rule, ensemble: Ensemble, make: Callable[[Ensemble], Evaluator]) -> Array:
     """Check shapes and types of a step; nothing is computed under `jax.eval_shape`."""
     kernel = build(rule, ensemble, make(ensemble))
     key, state = jax.random.key(0), kernel.init(ensemble.anchor)
@@ -121,7 +124,7 @@ def _check_form(rule: Rule, ensemble: Ensemble, make: Callable[[Ensemble], Evalu
 
 
 def _check_steps(rule: Rule, ensemble: Ensemble, make: Callable[[Ensemble], Evaluator], draws: int, seed: int) -> None:
-    """Check that draws from the ensemble still follow it after a step, by one program for all β."""
+    """Check that draws from the ensemble still follow it after a step, and that all β use one program."""
 
     @traced_once
     def step(ensemble: Ensemble, rule: Any, tokens: Array, keys: Array) -> Array:
@@ -154,7 +157,7 @@ def _check_draws(
         return proposed(rule, ensemble, make, tokens, keys)
 
     states, letters = enumerate_states(ensemble), len(ensemble.alphabet)
-    # The anchor is where the gradient is defined as 0.
+    # The anchor is one of the two, because there the gradient is defined as 0.
     for number, tokens in enumerate([np.asarray(ensemble.anchor), states[distribution(ensemble) > 0][-1]]):
         keys = jax.random.split(jax.random.fold_in(jax.random.key(seed), number), draws)
         edit = jax.tree.map(np.asarray, draw(rule, jnp.asarray(tokens, jnp.int32), keys))

@@ -7,7 +7,18 @@ import numpy as np
 from jaxmaxent.results import SCHEMA, Run
 from jaxmaxent.results._schema import axes
 
-SIZES = {"anchor": 3, "rung": 4, "position": 5, "letter": 4, "field": 2, "chain": 3, "state": 40, "draw": 6}
+SIZES = {
+    "anchor": 3,
+    "rung": 4,
+    "position": 5,
+    "letter": 4,
+    "field": 2,
+    "chain": 3,
+    "state": 40,
+    "draw": 6,
+    "beyond": 2,
+    "leg": 2,
+}
 NAMES, FIELDS = ("a", "β", "c d"), ("GC", "CpG")
 # Bits that a detour over decoded values would lose.
 ODD = np.array([0x7FF8000000000123, 0xFFF8000000000000, 0x7FF0000000000000, 0x8000000000000000], np.uint64)
@@ -19,7 +30,7 @@ ARRAYS = [name for name, what in SCHEMA.items() if what.dims is not None]
 def made_up(seed=0, *, fields=FIELDS, draws=True, **sizes):
     """A run that was never sampled, whose numbers are all different and not all finite."""
     sizes = SIZES | sizes | {"field": len(fields)}
-    sizes |= {"pair": sizes["rung"] - 1, "slot": sizes["rung"] + 1}
+    sizes |= {"pair": sizes["rung"] - 1, "slot": sizes["rung"] + sizes["beyond"] + 1}
     rng = np.random.default_rng(seed)
     arrays = {}
     for name in ARRAYS:
@@ -27,7 +38,7 @@ def made_up(seed=0, *, fields=FIELDS, draws=True, **sizes):
         arrays[name] = rng.normal(size=shape)
         if name in ("anchors", "last", "draws"):
             arrays[name] = rng.integers(0, sizes["letter"], shape, np.uint8)
-        elif name in ("arrivals", "round_trips", "steps"):
+        elif name in ("arrivals", "reference_arrivals", "round_trips", "steps"):
             arrays[name] = rng.integers(-(2**62), 2**62, shape)
         elif name == "converged":
             arrays[name] = np.arange(shape[0]) % 2 == 0

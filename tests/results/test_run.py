@@ -18,9 +18,10 @@ from problems import Problem
 
 ARRAYS = sorted(name for name, what in SCHEMA.items() if what.dims is not None)
 WORDS = sorted(SCHEMA.keys() - set(ARRAYS))
-RUNGS, CHAINS, REPLICAS, STARTED_AT_ANCHOR, STEPS, BURN_IN = 3, 2, 3, 1, 60, 20
+RUNGS, BEYOND, CHAINS, REPLICAS, STARTED_AT_ANCHOR, STEPS, BURN_IN = 3, 2, 2, 3, 1, 60, 20
 SETTINGS = {
     "ladder": RUNGS,
+    "reference_rungs": BEYOND,
     "chains": CHAINS,
     "target_replicas": REPLICAS,
     "anchor_chains": STARTED_AT_ANCHOR,
@@ -54,7 +55,8 @@ def path(runs, tmp_path):
 
 def test_every_array_has_its_shape(runs):
     sizes = {"anchor": 3, "rung": RUNGS, "pair": RUNGS - 1, "chain": CHAINS, "draw": STEPS // 20, "field": 2}
-    sizes |= {"position": 4, "letter": 4, "state": STEPS // 5, "slot": RUNGS - 1 + REPLICAS}
+    sizes |= {"position": 4, "letter": 4, "state": STEPS // 5, "beyond": BEYOND, "leg": 2}
+    sizes["slot"] = RUNGS + BEYOND - 1 + REPLICAS
     for name in ARRAYS:
         assert getattr(runs[True], name).shape == tuple(sizes[axis] for axis in axes(name)), name
 
@@ -139,7 +141,7 @@ def test_speed_counts_every_proposal_of_every_replica(runs):
     run = runs[True]
     assert run.chains == CHAINS
     assert run.target_replicas == REPLICAS
-    proposals = 3 * (CHAINS + STARTED_AT_ANCHOR) * (RUNGS - 2 + REPLICAS) * (STEPS + BURN_IN)  # none at β = 0
+    proposals = 3 * (CHAINS + STARTED_AT_ANCHOR) * (RUNGS + BEYOND - 3 + REPLICAS) * (STEPS + BURN_IN)  # none at an end
     assert run.proposals_per_second * run.seconds == pytest.approx(proposals)
 
 

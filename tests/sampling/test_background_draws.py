@@ -36,7 +36,15 @@ def test_a_draw_that_is_taken_in_stands_at_the_lowest_rung():
 
 def test_draws_do_not_depend_on_how_many_are_made_together(monkeypatch, x64):
     ensemble = Problem(length=6).ensemble()
-    settings = {"ladder": 3, "target_replicas": 15, "chains": 4, "steps": 200, "burn_in": 100, "store_every": 5}
+    settings = {
+        "ladder": 3,
+        "reference_rungs": 2,
+        "target_replicas": 15,
+        "chains": 4,
+        "steps": 200,
+        "burn_in": 100,
+        "store_every": 5,
+    }
     runs = []
     for most in (1, 4):
         monkeypatch.setattr(options, "_MOST_TOGETHER", most)
@@ -55,12 +63,12 @@ def test_draws_are_put_in_place_alike_on_every_platform():
         shapes = {"tokens": (5,), "energy": (), "counts": (2,), "cache": (3, 4)}
         return State(**{name: jnp.asarray(rng.normal(size=lead + shape)) for name, shape in shapes.items()})
 
-    old, draws, now = states(3, 6), states(3, 4), jnp.array(2)
-    replica, taken = jnp.array([2, 0, 5]), jnp.array([True, False, True])
+    old, draws, now = states(3, 6), states(3, 4), jnp.array([2, 3])
+    replica, taken = jnp.array([[2, 1], [0, 4], [5, 0]]), jnp.array([[True, False], [False, False], [True, True]])
     for way in (background_draws._at_once, background_draws._in_turn, background_draws.installed):
         new = way(old, replica=replica, taken=taken, draws=draws, now=now)
         for name in State._fields:
             expected = np.array(getattr(old, name))
-            for chain in (0, 2):
-                expected[chain, replica[chain]] = getattr(draws, name)[chain, now]
+            for chain, end in ((0, 0), (2, 0), (2, 1)):
+                expected[chain, replica[chain, end]] = getattr(draws, name)[chain, now[end]]
             np.testing.assert_array_equal(getattr(new, name), expected)

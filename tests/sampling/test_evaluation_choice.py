@@ -102,7 +102,7 @@ def test_what_cannot_be_is_said(monkeypatch):
     with pytest.raises(ValueError, match='evaluation must be "full" for a rule that needs gradients'):
         chosen("incremental", Informed())
     monkeypatch.setattr(evaluation, "free_bytes", lambda: 100)
-    with pytest.raises(ValueError, match=r"chains must fit into memory, but 15 sequences of all chains, .* take fewer"):
+    with pytest.raises(ValueError, match=r"chains must fit into memory, but 45 sequences of all chains, .* take fewer"):
         chosen("incremental")
     with pytest.raises(ValueError, match="evaluation must be"):
         jme.sample(jax.random.key(0), PROBLEM.ensemble(), steps=10, evaluation=True, progress=False)

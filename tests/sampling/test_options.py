@@ -86,7 +86,8 @@ def test_defaults_depend_on_the_ladder():
     laddered, alone = Options.of(ensemble), Options.of(ensemble, ladder=None)
     assert (laddered.rungs, laddered.chains, laddered.anchor_chains, laddered.target_replicas) == (14, 8, 1, 8)
     assert (alone.rungs, alone.chains, alone.anchor_chains, alone.target_replicas) == (1, 256, 0, 1)
-    assert (laddered.all_chains, laddered.slots, laddered.replicas) == (9, 21, 20)
+    assert (laddered.all_chains, laddered.path, laddered.slots, laddered.replicas) == (9, 20, 27, 25)
+    assert (laddered.reference_rungs, alone.reference_rungs) == (6, 0)
     assert laddered.adapts and not alone.adapts
     assert not Options.of(ensemble, ladder=[0.0, 2.0]).adapts
     assert laddered.burn_in == 40 * 4 == sum(laddered.rounds) * 5

@@ -35,13 +35,13 @@ SEVERAL = {"ladder": 3, "thin": 1, "target_replicas": 4, "anchor_chains": 2}
 def test_r_hat_at_the_target_says_no_only_if_the_verdict_does(monkeypatch, settings, fixed):
     looks, knows_enough, target_rhat = [], stopping._knows_enough, stopping.target_rhat
 
-    def both(loop, anchor):
-        found = diagnose(stopping.batches_of(loop, anchor), stopping._varies(loop.ensemble, anchor))
-        enough, _ = stopping._judged(loop, anchor, found)
+    def both(loop, kept, anchor):
+        found = diagnose(stopping.batches_of(loop, kept, anchor), stopping._varies(loop.ensemble, anchor))
+        enough, _ = stopping._judged(loop, anchor, found, loop.options.wanted)
         seen = []
         with monkeypatch.context() as patch:
             patch.setattr(stopping, "target_rhat", lambda *given: seen.append(target_rhat(*given)) or seen[-1])
-            knows_enough(loop, anchor)
+            knows_enough(loop, kept, anchor)
         no = seen[0] > loop.options.wanted.rhat
         looks.append((no, enough))
         assert no == (np.nanmax(found.letter_rhat[-1]) > loop.options.wanted.rhat)
@@ -65,9 +65,11 @@ def test_a_run_ends_at_a_standard_error():
 
 def test_a_run_that_gives_up_says_what_is_missing_and_where():
     run = sample(jme.Precision(ess=1e9, steps=2000))
-    assert run.steps[0] == 2000
+    # At least a quarter of all steps are burn-in, in whole batches, of which there are 25 to 48.
+    assert run.burn_in + run.steps[0] == 160 + 2000
+    assert 0.25 <= run.burn_in / 2160 < 0.29
     assert not run.converged[0]
-    assert "not converged after 2,000 steps: the effective sample size is" in run.outcomes[0]
+    assert f"not converged after {run.steps[0]:,} steps: the effective sample size is" in run.outcomes[0]
     assert "wanted 1e+09" in run.outcomes[0]
     soon = sample(jme.Precision(ess=1e9, seconds=1e-9))
     assert soon.steps[0] < 2000

@@ -14,11 +14,11 @@ def test_every_replica_at_the_target_counts():
     """Check a run of one draw, whose sequences are the last ones."""
     problem = Problem(length=6, beta=2.0, mus=(0.3,))
     run = jme.sample(
-        jax.random.key(0), problem.ensemble(), ladder=3, chains=4, target_replicas=5, steps=5, burn_in=50,
-        anchor_chains=1, progress=False,
+        jax.random.key(0), problem.ensemble(), ladder=3, reference_rungs=2, chains=4, target_replicas=5, steps=5,
+        burn_in=50, anchor_chains=1, progress=False,
     )  # fmt: skip
-    assert (run.target_replicas, run.last.shape, run.swap_acceptance.shape) == (5, (1, 7, 4, 6), (1, 2))
-    at_target = run.last[0, 2:]
+    assert (run.target_replicas, run.last.shape, run.swap_acceptance.shape) == (5, (1, 9, 4, 6), (1, 2))
+    at_target = run.last[0, [2, 5, 6, 7, 8]]  # between its slots those of the second leg
     assert len(np.unique(at_target.reshape(20, 6), axis=0)) > 10
     np.testing.assert_allclose(run.frequencies[0, 2], exact.one_hot(at_target, 4).mean((0, 1)), atol=1e-12)
     np.testing.assert_allclose(run.frequencies[0, 1], exact.one_hot(run.last[0, 1], 4).mean(0), atol=1e-12)

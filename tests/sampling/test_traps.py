@@ -50,10 +50,21 @@ def judged(trapped, seed, **settings):
     return run
 
 
+@pytest.mark.parametrize("trapped", TRAPS[:2])
+def test_a_basin_that_only_the_anchor_leads_to_is_found_and_weighed(trapped):
+    """Check traps in which 0.90 of the weight is where no chain from the background arrives."""
+    _, energy, log_z = trap(*trapped)
+    run = judged(trapped, 0, until=jme.Precision(steps=20_000))
+    assert run.converged[0], run.outcomes[0]
+    assert run.energy_error[0, -1] < 0.03
+    assert abs(run.log_z[0, -1] - log_z) < 5 * run.log_z_error[0, -1] < 0.5
+    assert "from the reference" in run.outcomes[0]
+
+
 @pytest.mark.parametrize("chains", [1, pytest.param(2, marks=pytest.mark.slow), 8])
-def test_a_basin_that_holds_the_weight_is_not_dismissed(chains):
+def test_a_basin_that_holds_the_weight_is_not_dismissed_without_a_second_leg(chains):
     """Check a trap in which 0.90 of the weight is where only the anchor-start chains are."""
-    run = judged(TRAPS[0], 0, chains=chains, until=jme.Precision(steps=2000))
+    run = judged(TRAPS[0], 0, chains=chains, reference_rungs=0, until=jme.Precision(steps=2000))
     assert not run.converged[0]
     assert run.energy[0, -1] > 0.9  # exactly 0.100
     assert "neither can be dismissed" in run.outcomes[0]
@@ -61,9 +72,9 @@ def test_a_basin_that_holds_the_weight_is_not_dismissed(chains):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("chains", [1, 2, 8])
-def test_no_seed_calls_the_trap_converged(chains):
+def test_no_seed_calls_the_trap_converged_without_a_second_leg(chains):
     for seed in range(10):
-        run = judged(TRAPS[0], seed, chains=chains, until=jme.Precision(steps=5000))
+        run = judged(TRAPS[0], seed, chains=chains, reference_rungs=0, until=jme.Precision(steps=5000))
         assert not run.converged[0], (seed, run.outcomes[0])
 
 

@@ -1,7 +1,7 @@
 """The confirmation of answers by new chains from the background.
 
-They count right after the burn-in of the first round, while the search went on for longer. So whatever has not settled
-by then shows as a disagreement.
+The draws of these chains count right after the burn-in of the first round. The search ran for longer. So chains that
+have not settled by then show as a disagreement.
 """
 
 from __future__ import annotations

@@ -32,8 +32,8 @@ class Trial(NamedTuple):
 
     Attributes:
         mu: μ, a number, or a tuple with one number per field.
-        fraction: mean of the field per site at `mu`, estimated from all draws so far; likewise.
-        standard_error: its standard error, likewise.
+        fraction: mean of the field per site at `mu`, estimated from all draws so far; a number or a tuple, as `mu` is.
+        standard_error: its standard error, a number or a tuple.
         verdict: "below" or "above" the target, "off" for several fields, or "undecided".
         bracket: the two μ's that enclose the answer, infinite where none is known yet; None for several fields.
     """
@@ -113,7 +113,7 @@ class Search:
         return (worst / self.tolerance) ** 2 - 1 if math.isfinite(worst) else math.inf
 
     def give_up(self, steps: int) -> None:
-        """Give up after so many steps and say what is missing."""
+        """End the search after so many steps, with an outcome that names the reason."""
         if not self.open:
             return
         if self.root is not None:

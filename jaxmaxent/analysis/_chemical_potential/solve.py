@@ -2,8 +2,8 @@
 
 At β = 0 letters are independent and μ = logit(GC). At β > 0 the network shifts the composition, so μ is solved for
 under the full ensemble. A round is a run at one μ by parallel tempering, whose chains go on from the round before. All
-rounds together give the mean at every μ near them (see `reweighting`), and a search decides where the next round is, or
-that it has the answer (see `search`). One compiled program serves all rounds, and the new run that confirms the answer.
+rounds together give the mean at every μ near them (see `reweighting`). A search chooses the μ of the next round, or
+ends with the answer (see `search`). One compiled program serves all rounds and the new run that confirms the answer.
 """
 
 from __future__ import annotations
@@ -89,16 +89,17 @@ def solve_chemical_potential(
 ) -> ChemicalPotential:
     """Find the μ of a field at which its mean per site under the ensemble, ⟨N⟩ / length, is `target`.
 
-    Anchors are solved side by side, or one after the other if `sample` would have them take turns; each then takes no
-    longer than it needs. One compiled program serves all rounds. The first round is at the answer for β = 0. The next
-    rounds are where all draws so far, reweighted, put the answer, or at the middle of a bracket that only estimates at
-    least 3.5 standard errors away from the target may close. Rounds go on until the error of μ is small enough. Then
-    new chains from the background have to confirm the answer.
+    All anchors are solved together, or one after the other if `sample` would take them in turns; then each anchor gets
+    only as many rounds as it needs. One compiled program serves all rounds. The first round uses the answer for β = 0.
+    Each later round uses the answer that the draws so far give by reweighting, or else the middle of a bracket around
+    the answer. An estimate moves an end of the bracket only if it is at least 3.5 standard errors away from the target.
+    Rounds go on until the error of μ is small enough. Then new chains from the background have to confirm the answer.
 
     Args:
         key: a typed key, `jax.random.key(seed)`.
         ensemble: one anchor or several. Fields it does not have are added; others stay as they are.
-        target: wanted mean per site; between 0 and 1 for a composition or a dinucleotide. Several for several fields.
+        target: wanted mean per site; between 0 and 1 for a composition or a dinucleotide. One number per field if there
+            are several.
         field: the field to solve for: a field of the ensemble by its name, or letters of a composition ("GC", "AG"),
             or a dinucleotide ("CpG"). Several are solved for together.
         shared: find one μ for all anchors, at which the mean over the anchors is `target`, instead of one per anchor.

@@ -1,6 +1,6 @@
 """The response of a field's count to μ, beside that of the background.
 
-A network that holds the count lets it move less than it would without the network (β = 0, the same fields).
+If a network limits the count, the count changes less with μ than it would without the network (β = 0, the same fields).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _REACH, _POINTS = 2.0, 41
 
 
 class CompositionResponse(NamedTuple):
-    """The count of a field as a function of its μ, from one run by reweighting. NaN where the run does not reach.
+    """The count of a field as a function of its μ, from one run by reweighting; NaN where too few draws count.
 
     Attributes:
         field: name of the field.

@@ -1,7 +1,7 @@
 """The shift of a field's count, such as the GC content: a test for features that all positions share.
 
-A single position shows nothing of such a global feature. So the mean count under the anchored ensemble is compared with
-that of the background, the same fields at the same μ without the network (β = 0), over many anchors.
+A single position does not show such a global feature. So the mean count under the anchored ensemble is compared with
+that of the background, over many anchors. The background has the same fields at the same μ without the network (β = 0).
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ class Correlation(NamedTuple):
     Attributes:
         r: Pearson's correlation over the anchors.
         p: two-sided p-value, by permutation of the anchors.
-        slope: slope of the least squares line: 0 if all shift alike, 1 if each ensemble keeps its anchor's content.
+        slope: slope of the least squares line: 0 if all shifts are equal, 1 if each ensemble keeps the count of its
+            anchor.
         slope_error: its standard error, with anchors − 2 degrees of freedom.
     """
 
@@ -69,8 +70,8 @@ class CompositionShift(NamedTuple):
         shift_error: its Monte Carlo standard error, shape [anchors]; NaN where it is not known.
         own: count of the anchor itself, shape [anchors]; NaN where it is not known.
         mean: mean shift over the anchors.
-        mean_error: its standard error for anchors like these, with anchors − 1 degrees of freedom. It includes the
-            Monte Carlo error and is never smaller; NaN for a single anchor.
+        mean_error: its standard error with respect to the choice of the anchors, with anchors − 1 degrees of freedom.
+            It includes the Monte Carlo error and is never smaller; NaN for a single anchor.
         monte_carlo_error: the part of it that longer runs would remove.
         effect: mean over the anchors of the shift in standard deviations of the background's count.
         effect_error: its standard error, calculated as `mean_error` is.

@@ -53,7 +53,7 @@ class FoundMotif(NamedTuple):
         errors: their standard errors, from the spread between members, or from the draws if there is one member only.
         information: bits of each column of the mean, shape [width].
         consensus: the letter with a frequency of more than one half, at each column.
-        members: the places where the motif stands, the most similar first.
+        members: the places where anchors have the motif, the most similar first.
         aligned: letter frequencies of every member, in the motif's direction; NaN beyond an anchor's end.
     """
 
@@ -76,7 +76,7 @@ class Motifs(NamedTuple):
     """The motifs of a set of anchors.
 
     Attributes:
-        motifs: by their number of members, then by their information, largest first; empty where there are none.
+        motifs: the motifs, sorted by their number of members, then by their information, largest first.
         windows: number of informative windows.
         outcome: a sentence that says what was found, or why nothing was found.
     """
@@ -108,15 +108,17 @@ def find_motifs(
     Args:
         profiles: a run of many anchors, or letter frequencies whose rows sum to 1.
         rung: index of the rung, for a run; None means the target.
-        errors: standard errors of the frequencies; a run has its own. Information counts less 2 of its standard errors.
+        errors: standard errors of the frequencies; a run has its own. Twice its standard error is subtracted from the
+            information of a position.
         names: names of the anchors; None means those of a run, and the indices for an array.
         alphabet: the letters and their complements; None means those of a run, and DNA for an array.
-        threshold: bits of an informative position. A window extends over more than that, and a motif ends outside it.
-        least: fewest bits of a window.
-        gap: most positions in a row with no more than `threshold` bits that a window reaches across.
-        flank: columns kept on either side.
+        threshold: a position is informative if it has more bits than this. Windows and motifs begin and end with
+            informative positions, apart from flanks.
+        least: smallest information of a window, in bits.
+        gap: largest number of positions in a row with no more than `threshold` bits that a window may contain.
+        flank: number of further columns kept on either side.
         similarity: clusters are joined while the mean similarity of their windows is at least this, between 0 and 1.
-        both_strands: let a window stand on either strand, if the letters have complements.
+        both_strands: compare windows on both strands, if the letters have complements.
 
     Raises:
         ValueError: if the run has no such rung, shapes do not match, rows do not sum to 1, or a number is out of range.

@@ -6,7 +6,7 @@ median over all columns of all targets, so that a column that faces none scores 
 alignment, and the best alignment counts. Its p-value is that of the best of all alignments with columns drawn from all
 targets. Scores are rounded to whole numbers, so that the distribution of a sum is a convolution.
 
-The package `memelite` (0.5.0) has the same comparison in Numba and installs on Python 3.11 to 3.13. It is not used for
+The package `memelite` (0.5.0) has the same comparison in Numba and installs on Python 3.11 to 3.13. It is not used, for
 these reasons. It brings Numba, LLVM, pandas and pyfaidx (380 MB), which must support each new Python first. Its first
 call compiles for a minute or more. It has no q-values, and it bins targets, so that small p-values are rough: 7e-29
 instead of 2e-30. Both take well under a second per query against JASPAR.
@@ -90,13 +90,13 @@ def match_motifs(
 ) -> list[tuple[MotifHit, ...]]:
     """Return the most similar targets of each query, the most significant first.
 
-    p-values rest on the columns of the targets. They need a whole collection, such as JASPAR, and mean little for a few
-    targets.
+    p-values are computed from the columns of all targets. So they need a whole collection, such as JASPAR, and are not
+    reliable with a few targets.
 
     Args:
         queries: motifs, such as `find_motifs(…).motifs`.
         targets: known motifs, such as `data.read_motifs` reads.
-        best: most hits of each query.
+        best: largest number of hits per query.
         alphabet: the letters of all motifs.
         both_strands: compare with the targets' reverse complements as well, if the letters have complements.
 

@@ -1,4 +1,4 @@
-"""How often k-mers of a class stand at each position of draws or of aligned sequences."""
+"""The frequency of k-mers of a class at each position of draws or of aligned sequences."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class KmerProfile(NamedTuple):
     Attributes:
         kmers: the k-mers of the class.
         offsets: distance of the middle of each k-mer from the center, in positions, shape [positions].
-        frequency: share of the draws or sequences that hold one of the class there, shape [positions].
+        frequency: share of the draws or sequences that have a k-mer of the class there, shape [positions].
         error: its standard error, from the spread of the groups, shape [positions]; NaN where there is none.
         groups: that share in each of the groups of draws or sequences, shape [groups, positions].
     """
@@ -80,7 +80,7 @@ def kmer_profile(
             is AA, AT, TA and TT.
         anchor: index of the anchor, for a run.
         rung: index of the rung, for a run; None means the target.
-        letters: the alphabet, for tokens; a run brings its own.
+        letters: the alphabet, for tokens; a run has its own.
         center: position that offsets count from; length // 2 if None, which is the midpoint in `data.read_windows`.
 
     Raises:

@@ -32,7 +32,8 @@ class Profile(NamedTuple):
         frequency_errors: their standard errors.
         information: bits at each position, log2(letters) − entropy, shape [length]; the heights of a logo.
         information_errors: their standard errors.
-        consensus: the commonest letter where more than half of the draws have it, else "N" or the alphabet's own sign.
+        consensus: the commonest letter where more than half of the draws have it, else the alphabet's sign for any
+            letter, such as "N".
         divergence: bits by which the letters differ from those of the background, Σ f log2(f / b), shape [length];
             NaN where no background is known.
         divergence_errors: their standard errors.

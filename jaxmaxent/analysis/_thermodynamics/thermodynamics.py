@@ -1,6 +1,6 @@
 """The number of sequences that the network treats as equal to the anchor: entropy, free energy and heat capacity.
 
-At β = 0 log Z is exact, so everything above it has an absolute value: the entropy of the ensemble in bits,
+log Z is exact at β = 0. So quantities at every larger β have absolute values: the entropy of the ensemble in bits,
 
     S = (log Z + β ⟨E⟩ − Σ_k μ_k ⟨N_k⟩) / ln 2,
 
@@ -37,9 +37,8 @@ class Thermodynamics(NamedTuple):
         energy_error: its standard error.
         entropy: S in bits, shape [rungs].
         entropy_error: its standard error.
-        information: S(0) − S, the bits that the ensemble lost since β = 0, shape [rungs]. They are those of all
-            positions together. The sum over positions of a profile's information leaves out dependences between
-            positions.
+        information: S(0) − S, the loss of entropy from β = 0 to the rung, in bits, shape [rungs]. It includes
+            dependences between positions, which the sum of a profile's information over the positions leaves out.
         information_error: its standard error.
         heat_capacity: β² Var E, shape [rungs].
         heat_capacity_error: its standard error.
@@ -79,7 +78,7 @@ class Thermodynamics(NamedTuple):
 
     @property
     def log10_share(self) -> Float[np.ndarray, " rungs"]:
-        """log10 of the share that these are of the number at β = 0, shape [rungs]."""
+        """log10 of 2^S over its value at β = 0, shape [rungs]."""
         return -self.information * math.log10(2)
 
     @property
@@ -95,8 +94,9 @@ class Integration(NamedTuple):
         beta: β, shape [rungs].
         log_z: log Z, exact at the first rung, shape [rungs].
         standard_error: standard error from the draws, shape [rungs].
-        quadrature: change of log Z by the third cumulants, summed up to each rung, in nats; shape [rungs]. The error of
-            the rule itself is smaller, but of that kind. If this is not small, the ladder is too coarse for the method.
+        quadrature: part of log Z that comes from the third cumulants, summed up to each rung, in nats; shape [rungs].
+            The error of the integration rule is of this kind, but smaller. If this part is not small, the ladder is too
+            coarse for the method.
     """
 
     beta: Float[np.ndarray, " rungs"]
@@ -203,8 +203,8 @@ def thermodynamic_integration(run: Run, *, anchor: int = 0) -> Integration:
 def sequences_within(run: Run, energy: ArrayLike, *, anchor: int = 0) -> SequencesWithin:
     """Count the sequences within each of some distances of the anchor, E(x) ≤ energy; β plays no role.
 
-    Every draw stands for a known number of sequences, so those of the draws within the distance are added up. The
-    weights of fields are taken out again.
+    Every draw represents a known number of sequences. The result is the sum of these numbers over the draws within the
+    distance. The weights that fields give to sequences are divided out.
 
     Args:
         run: a run with a ladder.

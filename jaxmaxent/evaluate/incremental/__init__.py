@@ -1,7 +1,8 @@
-"""Incremental evaluation: a traced network recomputes only the values that an edit of its sequence can reach.
+"""Incremental evaluation: a traced network recomputes only the values that an edit of its sequence can change.
 
-`_ranges` describes where windows lie, `_trace` turns a network into a graph of values, and `rules` has one file for
-each family of operations. `_plan` pushes the reach of an edit through the graph, and `_proposal` computes the changes.
+`_ranges` describes the positions of windows, `_trace` turns a network into a graph of values, and `rules` has one file
+for each family of operations. `_plan` finds the positions of every value that an edit can change, and `_proposal`
+computes the changes.
 """
 
 from jaxmaxent.evaluate.incremental._evaluator import Cache as Cache

@@ -12,17 +12,17 @@ from jaxtyping import Array, Bool, Float, Int
 
 from jaxmaxent.evaluate import _slices as slices
 
-# On a CPU, windows of at least so many bytes are written for the chains that accepted only, one after another.
+# On a CPU, windows of at least this many bytes are written one chain after another, and only for chains that accepted.
 WIDE = 2**15
 
 
 @jax.custom_batching.custom_vmap
 def replaced(held: tuple[Array, ...], patches: tuple[Any, ...], accept: Bool[Array, ""]) -> tuple[Array, ...]:
-    """Return cached values, with their patches if `accept`.
+    """Return cached values; their patches are applied if `accept` is True.
 
     Args:
-        held: the values, each with its sequence axis first, or a sum.
-        patches: starts and windows of the sequence axis for each value, or the sum after the edit.
+        held: the cached values: arrays with the sequence axis first, or sums.
+        patches: for each value its new windows and their starts along the sequence axis, or the sum after the edit.
         accept: True if the edit was accepted.
     """
     return tuple(_replaced(*each, accept) for each in zip(held, patches, strict=True))
@@ -83,12 +83,13 @@ def _on_a_cpu(axes: Any, held: tuple[Array, ...], patches: tuple[Any, ...], acce
     def once(_: Array, held: tuple[Array, ...]) -> tuple[Array, ...]:
         return tuple(one(*each) for each in zip(held, patches, axes, strict=True))
 
-    # A loop of one step or none. Patches are complete before it begins, so that it can write in place. Without it the
-    # compiler computes a patch again from the old values while these are overwritten, and copies them for that.
+    # This loop has one step, or none if no chain accepted. All patches are computed before the loop begins, so the loop
+    # can write in place. Without it the compiler would compute patches again while it overwrites the old values, and
+    # would copy the old values for that.
     return lax.fori_loop(0, (count > 0).astype(jnp.int32), once, held)
 
 
-# Chains that rejected are neither read nor written, which saves memory traffic on a CPU.
+# The caches of chains that rejected are neither read nor written, which saves memory traffic on a CPU.
 def _put_in_turn(
     held: Float[Array, "chains length ..."],
     new: Float[Array, "chains window ..."],

@@ -1,4 +1,4 @@
-"""The cost of an operation in full."""
+"""The cost of an operation on whole values."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ MOVES = frozenset(_MOVES.split())
 
 
 def flops_of(value: Value) -> int:
-    """Return the FLOPs of one operation in full.
+    """Return the FLOPs of one operation on whole values.
 
-    They are 2 per multiplication and addition, 1 per element elsewhere, and 0 for moving elements.
+    A multiplication with its addition counts 2, moving elements counts 0, and other operations count 1 per element.
     """
     equation = value.equation
     if equation is None:

@@ -1,4 +1,4 @@
-"""The transformation as functions of a network, and as an evaluator of an ensemble."""
+"""Incremental evaluation of a network, and the evaluator of an ensemble that uses it."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from jaxmaxent.evaluate.incremental._values import Graph, Value
 
 
 class Cache(NamedTuple):
-    """The remembered values of a sequence.
+    """The cached values of a sequence.
 
     Attributes:
         tokens: the sequence.
-        values: values of the network, each with its sequence axis first, and sums over such values.
+        values: values of the network with the sequence axis first, and sums over the sequence axis.
     """
 
     tokens: Int[Array, " length"]
@@ -32,7 +32,7 @@ class Cache(NamedTuple):
 
 
 class Patch(NamedTuple):
-    """The changes of a cache by an edit.
+    """The changes that an edit makes to a cache.
 
     Attributes:
         edit: the edit.
@@ -44,24 +44,24 @@ class Patch(NamedTuple):
 
 
 class Incremental:
-    """A network that recomputes only the values that an edit can reach. Make one with `incremental`."""
+    """A network that recomputes only the values that an edit can change. Make one with `incremental`."""
 
     def __init__(self, features: Callable[[Any, Array], Array], params: Any, length: int, letters: int) -> None:
         self.graph: Graph = trace(features, params, length, letters)
         self.leaves: list[Any] = [*jax.tree.leaves(params), *self.graph.constants]
         self._plans: dict[tuple[int, int], Plan] = {}
-        # An edit of one letter has the narrowest windows. A value not worth remembering for it never is.
+        # An edit of one letter has the narrowest windows. A value that is not worth caching for it is not for any edit.
         self.cached: list[Value] = cached(self.graph, self.plan(1, 1))
 
     def plan(self, parts: int, width: int) -> Plan:
-        """Return the windows of edits of so many parts of so many letters."""
+        """Return the windows for edits of `parts` parts of `width` letters."""
         if (parts, width) not in self._plans:
             self._plans[parts, width] = Plan(self.graph, parts, width)
         return self._plans[parts, width]
 
     @property
     def cache_bytes(self) -> int:
-        """The bytes that are remembered for each chain, with its tokens."""
+        """The bytes of one chain's cache, with its tokens."""
         return self.explain().cache_bytes + 4 * self.graph.sequence.shape[0]
 
     def explain(self, parts: int = 1, width: int = 1) -> Explanation:
@@ -91,12 +91,12 @@ class Incremental:
 
 
 def incremental(features: Callable[[Any, Array], Array], params: Any, length: int, letters: int = 4) -> Incremental:
-    """Return a network that recomputes only the values that an edit of its sequence can reach.
+    """Return a network that recomputes only the values that an edit of its sequence can change.
 
-    The function is traced once, whatever framework it comes from. Its parameters may be traced themselves: then the
-    result can be made inside `jax.jit`, and another checkpoint does not compile again. `init`, `propose` and `commit`
-    are functions of one sequence. Map them over chains with `jax.vmap`, and leave `edit.starts` unbatched, so that the
-    windows of all chains are the same slices.
+    The function may come from any framework of JAX, and is traced once. Its parameters may be traced arrays. The result
+    can then be made inside `jax.jit`, and parameters of another checkpoint need no new compilation. `init`, `propose`
+    and `commit` are functions of one sequence. Map them over chains with `jax.vmap`, and leave `edit.starts` unbatched,
+    so that the windows of all chains are the same slices.
 
     Args:
         features: `features(params, one_hot[length, letters]) -> [features]`, pure, of ONE sequence.
@@ -107,7 +107,7 @@ def incremental(features: Callable[[Any, Array], Array], params: Any, length: in
     Returns:
         The network. Its features are those of `features` up to rounding. Sums over the sequence and convolutions are
         updated by their changes, so rounding errors add up over accepted edits, as a random walk. Call `init` again
-        now and then.
+        at regular intervals.
 
     Example:
         ```python
@@ -122,7 +122,7 @@ def incremental(features: Callable[[Any, Array], Array], params: Any, length: in
 
 
 class IncrementalEvaluator:
-    """Recomputes only the values that an edit can reach, from a cache of the sequence before it.
+    """Recomputes only the values that an edit can change, from a cache of the sequence before the edit.
 
     Example:
         ```python

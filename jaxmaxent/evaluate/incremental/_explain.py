@@ -1,4 +1,4 @@
-"""The savings by a network's windows: a table of all operations, before a chain is run."""
+"""A table of a network's operations that shows how much work windows save. No chain is run for it."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ class Row:
     Attributes:
         operation: the name of the JAX primitive.
         shape: the shape of its result.
-        length: the length of the sequence axis, 0 if none is left.
-        windows: the size of each window along that axis; empty for a sum that is updated, or for a value in full.
+        length: the length of the sequence axis; 0 if the result has none.
+        windows: the size of each window along that axis; empty if the result is an updated sum or is computed in full.
         how: "window", "update" (of a sum over the sequence) or "full".
         full_flops: FLOPs of a full evaluation.
         flops: FLOPs of a proposal.
         bytes: bytes of one chain's cache that an accepted proposal reads and writes.
-        cached: bytes that are remembered for each chain.
-        reason: why the window of its inputs ends here; empty if it goes on.
+        cached: bytes of the result in the cache of each chain; 0 if it is not cached.
+        reason: why the result has no window although its inputs have; empty otherwise.
     """
 
     operation: str
@@ -42,12 +42,12 @@ class Row:
 
 @dataclasses.dataclass(frozen=True)
 class Explanation:
-    """The costs of a proposal, operation by operation; `print` shows a table.
+    """The costs of a proposal for each operation; `print` shows them as a table.
 
     Attributes:
         rows: one row per operation.
-        parts: parts of the edits that it describes.
-        width: letters of each part.
+        parts: the number of parts of an edit.
+        width: the letters of each part.
     """
 
     rows: tuple[Row, ...]
@@ -71,7 +71,7 @@ class Explanation:
 
     @property
     def cache_bytes(self) -> int:
-        """The bytes that are remembered for each chain."""
+        """The bytes of one chain's cache, without its tokens."""
         return sum(row.cached for row in self.rows)
 
     @property

@@ -1,4 +1,4 @@
-"""In-silico mutagenesis: the features of all sequences that differ from a given one by one letter."""
+"""In-silico mutagenesis: the features of all sequences that differ from a given sequence in one letter."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from jaxmaxent.ensembles import Representation, as_representation
 from jaxmaxent.evaluate._interface import Edit
 from jaxmaxent.evaluate.incremental._evaluator import Incremental
 
-# Bytes of caches that are held at once, if `chunk` is None.
+# If `chunk` is None, the caches in memory at one time take at most this many bytes.
 _MEMORY = 512 * 2**20
 
 
@@ -29,23 +29,23 @@ def mutants(
     reduce: Callable[[Array], Array] | None = None,
     chunk: int | None = None,
 ) -> Array:
-    """Return the features of all single-letter mutants, by recomputing only the values that each letter reaches.
+    """Return the features of all single-letter mutants; only values that depend on the letter are recomputed.
 
     Args:
         representation: a `Representation`, or a plain function one_hot[length, letters] -> [features]. Keep the
             function and reuse it: a new one is compiled again.
         tokens: sequences, shape [length] or [sequences, length].
-        letters: size of the alphabet; if None that of the representation, or else 4.
-        reduce: a function of one vector of features, such as `ensemble.distance` or a network's head, whose result
-            is returned instead of the features, so that results stay small. Keep and reuse it too.
-        chunk: sequences whose caches are held at once; if None as many as fit half a GiB.
+        letters: size of the alphabet; None means that of the representation, or 4 if it has no alphabet.
+        reduce: a function of one vector of features, such as `ensemble.distance` or a network's head. Its results
+            are returned instead of the features, which saves memory. Keep and reuse it too.
+        chunk: number of sequences whose caches are in memory at one time; None means as many as fit into half a GiB.
 
     Returns:
-        Array [*sequences, length, letters, …] of the features, or of the results of `reduce`, with each letter at each
-        position; at the sequence's own letter they are those of the sequence itself.
+        Array [*sequences, length, letters, …] of the features, or of the results of `reduce`. Entry […, i, k] is that
+        of the sequence with letter k at position i. At the sequence's own letter it is that of the sequence itself.
 
     Raises:
-        ValueError: for tokens that are no sequences of the alphabet.
+        ValueError: if the tokens are not sequences of the alphabet.
 
     Example:
         ```python
@@ -83,7 +83,8 @@ def _all(features: Any, reduce: Any, letters: int, chunk: int, params: Any, batc
 
         def at(site: Array) -> Array:
             def one(cache: Any) -> Array:
-                # The other letters by their distance from its own; one position for all, so that slices stay slices.
+                # A mutant is numbered by the distance of its letter from the original one. All sequences share the
+                # position, so slices stay slices.
                 shift = jnp.arange(1, letters, dtype=jnp.int32)
                 own = jax.lax.dynamic_index_in_dim(cache.tokens, site, keepdims=False)
 

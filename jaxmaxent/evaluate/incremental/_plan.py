@@ -1,4 +1,4 @@
-"""The windows that an edit of so many parts and letters opens, for every value of a network."""
+"""The windows of every value of a network, for edits of a given number of parts and letters."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from jaxmaxent.evaluate.incremental._costs import flops_of
 from jaxmaxent.evaluate.incremental._ranges import Range, Reach, merged
 from jaxmaxent.evaluate.incremental._values import Graph, Value
 
-# An update reads and writes what it changes, so it must save more than a little.
+# An update also reads and writes memory. It is used only if its FLOPs are less than this share of the full ones.
 _WORTH = 0.75
 
 
@@ -28,7 +28,7 @@ class Plan:
         for value in graph.values:
             if value.opened is not None and value is not graph.sequence:
                 reaches = [spread(r) for source, spread in value.window.spread for r in self._reaches[source.number]]
-                # A value made of one that is computed in full has no old value to compare with.
+                # If an input is computed in full, its old value is not known, so this value cannot be updated.
                 self._take(value, reaches, any(self.whole(source) for source, _ in value.window.spread))
 
     def _take(self, value: Value, reaches: list[Reach], whole: bool = False) -> None:
@@ -43,12 +43,12 @@ class Plan:
             self._whole.add(value.number)
 
     def _worth_updating(self, value: Value) -> bool:
-        """Return True if a value that changes everywhere still costs less as an update."""
+        """Return True if an update costs less than full computation, although the value changes everywhere."""
         flops = value.window.flops
         return flops is not None and flops(self) < _WORTH * flops_of(value)
 
     def whole(self, value: Value) -> bool:
-        """Return True if a windowed value is computed in full, because its windows together are as large as itself."""
+        """Return True if a windowed value is computed in full, because its windows together are as large as it is."""
         return value.number in self._whole
 
     def ranges(self, value: Value) -> list[Range]:
@@ -57,13 +57,13 @@ class Plan:
         return [reach.range(length) for reach in self._reaches[value.number]]
 
     def everywhere(self, value: Value) -> Range:
-        """Return one range that is all of a windowed value."""
+        """Return the range that covers all of a windowed value."""
         nowhere = np.zeros_like(self._reaches[value.number][0].lo) if self._reaches[value.number] else np.zeros(1, int)
         return Range(0, nowhere, value.window.length)
 
 
 def cached(graph: Graph, plan: Plan) -> list[Value]:
-    """Return the values to remember: those whose windows are narrower than themselves, and sums over them."""
+    """Return the values to cache: values whose windows are narrower than the whole value, and sums over such values."""
     live = [value for value in graph.live() if value.depends]
     windows = [value for value in live if value.opened and not plan.whole(value) and _worth_reading(value, plan)]
     sums = [value for value in live if value.change and not plan.whole(value.change.source)]
@@ -72,9 +72,9 @@ def cached(graph: Graph, plan: Plan) -> list[Value]:
 
 
 def _passed_on(live: list[Value], plan: Plan, held: set[int], result: Value) -> set[int]:
-    """Return the values that are read only to make others of the same windows, which are remembered themselves.
+    """Return the values that need no cache, because they are read only to compute cached values of the same windows.
 
-    The old value is needed only if it, or a value made of it, is updated by a change.
+    The old value of such an input is needed only if it, or a value computed from it, is updated by a change.
     """
     readers: dict[int, list[Value]] = {}
     for value in live:
@@ -102,9 +102,9 @@ def _is_updated(value: Value, plan: Plan) -> bool:
 
 
 def _worth_reading(value: Value, plan: Plan) -> bool:
-    """Return True if a windowed value is worth remembering: if it is costly, or joins windows that differ.
+    """Return True if a windowed value is worth caching: if it is costly, or joins inputs whose windows differ.
 
-    Otherwise each sum of a residual chain would be computed in the window of every later one.
+    If such joins were not cached, each sum of a residual network would be computed again for every later sum.
     """
     ranges = [[where.key for where in plan.ranges(source)] for source, _ in value.window.spread]
     return value.window.cached or any(keys != ranges[0] for keys in ranges[1:])

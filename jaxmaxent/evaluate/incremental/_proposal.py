@@ -1,7 +1,7 @@
-"""One edit of one sequence: every value before it and after it, in any range.
+"""One edit of one sequence: every value before and after the edit, in any range.
 
-Values are computed on demand, from the features backwards, and each only once. A rule gets a `Reader`, which stands for
-the sequence before the edit or after it, so that one rule serves both.
+Values are computed on demand, from the features backwards, and each is computed once. A rule gets a `Reader`, which
+gives the values before the edit or those after it, so the same rule computes both.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from jaxmaxent.evaluate.incremental._plan import Plan
 from jaxmaxent.evaluate.incremental._ranges import Range
 from jaxmaxent.evaluate.incremental._values import Graph, Value, Window
 
-# Networks of more values than these are computed in order.
+# The values of networks with more values than this are computed in their order.
 _DEEP = 150
 
 
 class Reader:
-    """The view of a sequence that rules get: after the edit if `new`, else before it."""
+    """The values that a rule reads: those after the edit if `new` is True, else those before it."""
 
     def __init__(self, proposal: Proposal, new: bool) -> None:
         self.proposal, self._new = proposal, new
@@ -41,28 +41,28 @@ class Reader:
 
         Args:
             value: windowed, or clean.
-            wanted: the range; inside the value's sequence axis at every site.
-            like: for a clean value, the window whose shape the result has.
+            wanted: the range, which lies inside the value's sequence axis at every site.
+            like: for a clean value, the window that gives the shape of the result.
         """
         if value.depends:
             return self.proposal.window(value, wanted, self._new)
         return self.proposal.clean_window(value, wanted, like)
 
     def positions(self, wanted: Range) -> Int[Array, " size"]:
-        """Return the numbers of the positions of a range."""
+        """Return the indices of the positions of a range."""
         return self.proposal.look_up(wanted.part, wanted.start).value + jnp.arange(wanted.size)
 
     def padded(
         self, value: Value, start: np.ndarray, wanted: Range, base: int, fill: Any, like: Window | None = None
     ) -> Array:
-        """Return `wanted.size` positions of a value from `start[site]` of its sequence axis on, perhaps outside it.
+        """Return `wanted.size` positions of a value from `start[site]` on; they may lie outside its sequence axis.
 
         Args:
             value: windowed, or clean.
-            start: the start for each site, in the axis after `base` − 1 times `fill` were put between its elements.
-            wanted: a range whose size and part are taken.
-            base: 1 to put nothing between the elements.
-            fill: the number between and outside.
+            start: the start for each site, counted after `base` − 1 times `fill` were put between the elements.
+            wanted: a range; only its size and its part are used.
+            base: 1 if nothing is put between the elements.
+            fill: the number between the elements and outside.
             like: as for `window`.
         """
         window = value.opened or like
@@ -84,9 +84,9 @@ class Proposal:
 
     Args:
         graph: the network.
-        plan: the windows of such edits.
+        plan: the windows for edits of this size.
         leaves: parameters and constants.
-        remembered: cached values by their numbers.
+        remembered: the cached values, by the number of the value.
         tokens: the tokens of the sequence.
         edit: the edit; None for the sequence itself.
     """
@@ -107,7 +107,7 @@ class Proposal:
         self._memo: dict[Any, Any] = {}
 
     def once(self, key: Any, make: Callable[[], Any]) -> Any:
-        """Return the result of the first `make` with this key."""
+        """Return the result of `make`, which is called only the first time that a key is used."""
         if key not in self._memo:
             self._memo[key] = make()
         return self._memo[key]
@@ -115,7 +115,7 @@ class Proposal:
     # --- positions ---------------------------------------------------------------------------------------------
 
     def look_up(self, part: int, table: np.ndarray) -> Offset:
-        """Return the entry of a table for the site of one part."""
+        """Return the entry of a table at the site of one part."""
         least, most = int(table.min()), int(table.max())
         if least == most:
             return Offset(least, least, most)
@@ -141,7 +141,7 @@ class Proposal:
     # --- in order -----------------------------------------------------------------------------------------------
 
     def features(self) -> Array:
-        """Return the result; in a deep network other values are computed first, or calls would nest too deeply."""
+        """Return the features. In a deep network values are computed in order, because calls would nest too deeply."""
         live = self.graph.live()
         if len(live) > _DEEP:
             for value in live:
@@ -180,7 +180,7 @@ class Proposal:
         return self.once(("full", value.number), lambda: self._merged(value))
 
     def _result(self, value: Value, of: Callable[[Value], Any]) -> Any:
-        """Return a value by its equation."""
+        """Return a value by applying its equation."""
         equation = value.equation
         assert equation is not None
         made = self.once(("equation", id(equation)), lambda: equation.bind(*map(of, equation.inputs)))
@@ -200,7 +200,7 @@ class Proposal:
         return whole.reshape(value.shape)
 
     def clean_window(self, value: Value, wanted: Range, like: Window | None) -> Any:
-        """Return a clean value in a range, in the shape of a window; a single number is left alone."""
+        """Return a clean value in a range, in the shape of a window; a single number stays as it is."""
         if value.shape == () or like is None:
             return self.clean(value)
         equation = value.equation
@@ -238,7 +238,7 @@ class Proposal:
         return self._overlaid(value, wanted, own)
 
     def _overlaid(self, value: Value, wanted: Range, own: list[Range]) -> Array:
-        """Return the remembered value, with the windows written over it."""
+        """Return the cached value after its new windows were written over it."""
         axis = value.window.axis
         array = self.window(value, wanted, False)
         for where in own:
@@ -246,7 +246,7 @@ class Proposal:
         return array
 
     def changes(self, value: Value) -> list[tuple[Array, Range]]:
-        """Return new − old of a windowed value in each window; a position in two windows counts in the first."""
+        """Return new − old of a windowed value in each window. A position in two windows counts only in the first."""
         return self.once(("changes", value.number), lambda: self._changes(value))
 
     def _changes(self, value: Value) -> list[tuple[Array, Range]]:
@@ -265,7 +265,7 @@ class Proposal:
         return found
 
     def patch_of(self, value: Value) -> Any:
-        """Return the patch of a cached value: starts and windows, sequence axis first; of a sum the sum itself."""
+        """Return the patch of a cached value: starts and windows, sequence axis first; for a sum, the new sum."""
         if value.change is not None:
             return self.full(value)
         if self.plan.whole(value):
@@ -275,7 +275,7 @@ class Proposal:
         return [self._piece(value, where) for where in self.plan.ranges(value)]
 
     def _piece(self, value: Value, where: Range) -> tuple[Array, Array]:
-        """Return a covering range that was computed already, or else the window; with its start."""
+        """Return the start and the values of a window, or of a range around it that was computed already."""
         asked = [key for key in self._memo if isinstance(key, tuple) and key[0] == value.number and key[2:] == (True,)]
         for key in asked:
             part, start, size = key[1]
@@ -289,7 +289,7 @@ class Proposal:
 
 
 def first_cache(graph: Graph, plan: Plan, leaves: Sequence[Any], tokens: Array, values: Sequence[Value]) -> Any:
-    """Return the features of a sequence, and each of `values` as it is remembered, in its `held_shape`."""
+    """Return the features of a sequence, and the arrays of `values` as the cache holds them, in their `held_shape`."""
     proposal = Proposal(graph, plan, leaves, {}, tokens, None)
 
     def kept(value: Value) -> Array:
@@ -303,9 +303,9 @@ def first_cache(graph: Graph, plan: Plan, leaves: Sequence[Any], tokens: Array, 
 
 
 def held_shape(value: Value) -> tuple[int, ...]:
-    """Return the shape in which a value is remembered: its sequence axis first, and no other axis of size 1.
+    """Return the shape of a value in the cache: the sequence axis first, and no other axis of size 1.
 
-    Compilers place axes of size 1 differently in memory, and would copy whole caches from one layout to another.
+    Compilers may change the layout in memory of arrays with axes of size 1, and would copy whole caches to do so.
     """
     if value.opened is None:
         return value.shape
@@ -314,7 +314,7 @@ def held_shape(value: Value) -> tuple[int, ...]:
 
 
 def full_shape(value: Value) -> tuple[int, ...]:
-    """Return the shape of a remembered value with all its axes, the sequence axis first."""
+    """Return the shape of a cached value with all its axes, the sequence axis first."""
     if value.opened is None:
         return value.shape
     axis, shape = value.window.axis, value.window.shape

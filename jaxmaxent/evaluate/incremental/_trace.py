@@ -1,4 +1,4 @@
-"""Tracing a function of one sequence into a graph of values: nested calls are entered, every equation gets its rule."""
+"""Tracing: a function of one sequence becomes a graph of values, without nested calls, with a rule per equation."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _CALLS = {
 
 def trace(features: Callable[[Any, Array], Array], params: Any, length: int, letters: int) -> Graph:
     """Return the graph of `features(params, one_hot[length, letters]) -> [features]`."""
-    # The default of GPUs and TPUs rounds factors to 10 or 8 bits, and β multiplies the error that this makes in E.
+    # By default GPUs and TPUs round factors to 10 or 8 bits. That makes an error in E, which β multiplies.
     with jax.default_matmul_precision("highest"):
         closed = jax.make_jaxpr(features)(params, jax.ShapeDtypeStruct((length, letters), jnp.float32))
     return _Tracer().graph(closed)

@@ -1,7 +1,8 @@
 """The parts of a traced network: values, the equations between them, and how an edit changes each value.
 
-A value is *clean* if it does not depend on the sequence, *windowed* if an edit changes it in a window along one axis
-only, *updated* if it changes everywhere but by a sum over the windows of another value, and otherwise *full*.
+A value is *clean* if it does not depend on the sequence. It is *windowed* if an edit changes only a window of it along
+one axis. It is *updated* if an edit can change all of it, but the change is a sum over windows of another value. All
+other values are *full*: they are computed anew.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ class Equation:
         name: the name of the JAX primitive.
         primitive: the primitive.
         params: its static parameters.
-        inputs: the values that it is applied to.
-        outputs: the values that it gives.
+        inputs: its input values.
+        outputs: its output values.
     """
 
     name: str
@@ -36,7 +37,7 @@ class Equation:
     outputs: list[Value] = dataclasses.field(default_factory=list)
 
     def bind(self, *arrays: Any, **changed: Any) -> Any:
-        """Apply the operation to arrays, perhaps with other static parameters; several results come as a list."""
+        """Apply the operation to arrays; `changed` replaces static parameters. Several results come as a list."""
         return self.primitive.bind(*arrays, **{**self.params, **changed})
 
     @property
@@ -53,14 +54,14 @@ class Value:
         number: its place in the order of the trace.
         shape: its shape.
         dtype: its type.
-        equation: the equation that gives it; None for the sequence, parameters and constants.
+        equation: the equation that computes it; None for the sequence, parameters and constants.
         output: its number among the outputs of the equation.
-        constant: its number, if it is a literal.
-        leaf: its place among the parameters and constants, if it is one of these.
+        constant: the number itself, if it is a literal.
+        leaf: its index among the parameters and constants, if it is one of these.
         depends: True if it depends on the sequence.
         opened: its window, if it is windowed.
         change: its change, if it is updated.
-        reason: why it is neither although its inputs are windowed; empty otherwise.
+        reason: why it is neither windowed nor updated although an input is windowed; empty otherwise.
     """
 
     number: int
@@ -83,26 +84,26 @@ class Value:
 
     @property
     def exact(self) -> bool:
-        """True if many changes may be summed into it: not with 16 bits, whose rounding would add up."""
+        """True if many changes may be added to it. With 16 bits they may not, because rounding errors would add up."""
         kind = np.dtype(self.dtype)
         return jax.numpy.issubdtype(kind, np.integer) or kind in (np.dtype(np.float32), np.dtype(np.float64))
 
 
 @dataclasses.dataclass(eq=False)
 class Window:
-    """The way a value changes in windows; a rule returns it.
+    """A description of how a value changes in windows; a rule returns it.
 
     Attributes:
         axis: the sequence axis, in `shape`.
         shape: the shape of the value; if it was flattened, with the flattened axis as (before, sequence, behind).
-        spread: for each input that changes, the function from a reach in it to the reach here.
+        spread: for each input that changes, the function from a reach in it to the reach in this value.
         compute: `compute(read, range)` returns the value in a range, from its inputs as `read` gives them (see
             `Reader`), in the shape `shape` with the range's size along `axis`.
         update: `update(proposal, range)` returns the value in a range after an edit, from the old value and the changes
-            of the inputs; it returns None if that does not pay for this plan.
-        updates: `updates(plan)` is True if `update` serves the windows of a proposal, and so needs the old value.
-        cached: True to remember it; False if computing it is as cheap as reading it.
-        flops: the FLOPs of a proposal under a plan, if they differ from the share of its windows in the full ones.
+            of the inputs; it returns None if an update costs more than `compute`.
+        updates: `updates(plan)` is True if `update` is used for the windows of a proposal and needs the old value.
+        cached: True if the value is worth caching; False if computing it is as cheap as reading it.
+        flops: the FLOPs of a proposal under a plan; None if they are in proportion to the size of the windows.
     """
 
     axis: int
@@ -120,7 +121,7 @@ class Window:
         return self.shape[self.axis]
 
     def sized(self, size: int) -> tuple[int, ...]:
-        """Return `shape` with another size of the sequence axis."""
+        """Return `shape` with the given size of the sequence axis."""
         return (*self.shape[: self.axis], size, *self.shape[self.axis + 1 :])
 
 
@@ -142,10 +143,10 @@ class Graph:
     """A traced network.
 
     Attributes:
-        values: all values, each after those that it is made of.
+        values: all values, each after its inputs.
         sequence: the one-hot sequence.
         result: the features.
-        constants: arrays that the function closed over; among the leaves they come after the parameters.
+        constants: arrays that the function closed over; they follow the parameters in the list of leaves.
     """
 
     values: list[Value]
@@ -154,7 +155,7 @@ class Graph:
     constants: list[Any]
 
     def live(self) -> list[Value]:
-        """Return the values that the result is made of, in order."""
+        """Return the values that the result depends on, in order."""
         found, waiting = set(), [self.result]
         while waiting:
             value = waiting.pop()
@@ -165,7 +166,7 @@ class Graph:
 
 
 def sequence_window(shape: tuple[int, int]) -> Window:
-    """Return the window of the one-hot sequence itself, which nothing else opens."""
+    """Return the window of the one-hot sequence; it has no input to derive one from."""
 
     def compute(read: Any, wanted: Range) -> Array:
         return jax.nn.one_hot(read.tokens(wanted), shape[1], dtype=jax.numpy.float32)
@@ -179,7 +180,7 @@ def plain(value: Value) -> bool:
 
 
 def expanded(value: Value, axis: int) -> list[int]:
-    """Return the axes of its window that an axis of a windowed value stands for: three for the flattened one."""
+    """Return the axes of the window that belong to an axis of a windowed value: three if that axis was flattened."""
     window = value.opened
     if window is None or window.shape == value.shape:
         return [axis]

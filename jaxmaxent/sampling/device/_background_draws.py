@@ -1,4 +1,7 @@
-"""Draws at β = 0: they are made several at a time, stand at the lowest rung in turn, and replace a replica."""
+"""Draws at the ends of a ladder, β = 0 and the reference.
+
+They are made several at a time, stand at their end in turn, and replace a replica when they are taken in.
+"""
 
 from __future__ import annotations
 
@@ -9,31 +12,43 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int
 
+from jaxmaxent.ensembles import _background as background
 from jaxmaxent.kernels import State
 from jaxmaxent.sampling.device._state import Setup
+from jaxmaxent.sampling.program._program import Program
 
 
 def standing(number: Any, together: int) -> Any:
-    """Return which of the draws made together stands at β = 0 in a swap.
+    """Return which of the draws made together stands at its end in a swap.
 
     Each stands there for two swaps, because only every second swap can take it in.
     """
     return number // 2 % together
 
 
+def standing_at_ends(program: Program, number: Any) -> Int[Array, " ends"]:
+    """Return which draw of `Carry.draws` stands at each end in a swap."""
+    now = standing(number, program.drawn_together)
+    return jnp.stack([now + end * program.drawn_together for end in range(1 + program.has_reference)])
+
+
 def drawn(setup: Setup, number: Int[Array, ""], draws: State) -> State:
-    """Return the draws at β = 0 of every chain, new ones once all that were made together have stood there."""
+    """Return the draws at the ends of every chain, new ones once all that were made together have stood there.
+
+    Those from the reference come behind those at β = 0.
+    """
     together = setup.program.drawn_together
     # The key is that of the swap a draw first stands in, so a run does not depend on how many are made together.
     first_in = number + 2 * jnp.arange(together)
 
-    def one(chain: Array, swap: Array) -> State:
-        return setup.kernel.init(setup.background.draw(jax.random.fold_in(chain, swap)))
+    def tokens(end: background.Background, chain: Array) -> Array:
+        return jax.vmap(lambda swap: end.draw(jax.random.fold_in(chain, swap)))(first_in)
 
     def draw(again: Array, draws: State) -> State:
         # The barrier keeps the compiler from drawing ahead of the loop, every time.
-        chains, _ = jax.lax.optimization_barrier((setup.background_keys, (draws.tokens, again)))
-        return jax.vmap(lambda chain: jax.vmap(functools.partial(one, chain))(first_in))(chains)
+        keys, _ = jax.lax.optimization_barrier((setup.end_keys, (draws.tokens, again)))
+        rows = [jax.vmap(functools.partial(tokens, end))(mine) for end, mine in zip(setup.ends, keys, strict=True)]
+        return jax.vmap(jax.vmap(setup.kernel.init))(jnp.concatenate(rows, axis=1))
 
     # A loop of one step or none; unlike a branch it copies nothing when there is nothing to do.
     due = (number % (2 * together) == 0).astype(jnp.int32)
@@ -41,9 +56,21 @@ def drawn(setup: Setup, number: Int[Array, ""], draws: State) -> State:
 
 
 def installed(
-    states: State, replica: Int[Array, " chains"], taken: Bool[Array, " chains"], draws: State, now: Int[Array, ""]
+    states: State,
+    replica: Int[Array, "chains ends"],
+    taken: Bool[Array, "chains ends"],
+    draws: State,
+    now: Int[Array, " ends"],
 ) -> State:
-    """Return the states [chains, replicas, …], in which the draw of each chain replaces a replica if it is taken."""
+    """Return the states [chains, replicas, …], in which each draw replaces a replica if it is taken.
+
+    Args:
+        states: the states.
+        replica: the replica that the draw at each end replaces; those of two ends differ, or one is not taken.
+        taken: whether it does.
+        draws: draws of all ends, [chains, draws, …].
+        now: the draw of each end that stands there.
+    """
     # On a CPU a scatter copies all caches to another layout and back.
     arguments = {"replica": replica, "taken": taken, "draws": draws, "now": now}
     return jax.lax.platform_dependent(
@@ -54,26 +81,26 @@ def installed(
 
 
 def _at_once(states: State, replica: Array, taken: Array, draws: State, now: Array) -> State:
-    chains = jnp.arange(replica.shape[0])
+    chains = jnp.arange(replica.shape[0])[:, None]
+    put_at = jnp.where(taken, replica, states.energy.shape[1])  # beyond the last replica: nothing is put
 
     def put(leaf: Array, drawn: Array) -> Array:
-        new = drawn[:, now]
-        keep = taken.reshape(-1, *[1] * (new.ndim - 1))
-        return leaf.at[chains, replica].set(jnp.where(keep, new, leaf[chains, replica]))
+        return leaf.at[chains, put_at].set(drawn[:, now], mode="drop")
 
     return jax.tree.map(put, states, draws)
 
 
 def _in_turn(states: State, replica: Array, taken: Array, draws: State, now: Array) -> State:
-    taken_first = jnp.argsort(~taken).astype(replica.dtype)
+    taken_first = jnp.argsort(~taken.reshape(-1)).astype(replica.dtype)
+    ends, now = replica.shape[1], now.astype(replica.dtype)
 
     def one(number: Array, states: State) -> State:
-        chain = taken_first[number]
+        chain, end = jnp.divmod(taken_first[number], ends)
 
         def put(leaf: Array, drawn: Array) -> Array:
             behind = [jnp.zeros((), replica.dtype)] * (leaf.ndim - 2)
-            piece = jax.lax.dynamic_slice(drawn, (chain, now.astype(replica.dtype), *behind), (1, 1, *leaf.shape[2:]))
-            return jax.lax.dynamic_update_slice(leaf, piece, (chain, replica[chain], *behind))
+            piece = jax.lax.dynamic_slice(drawn, (chain, now[end], *behind), (1, 1, *leaf.shape[2:]))
+            return jax.lax.dynamic_update_slice(leaf, piece, (chain, replica[chain, end], *behind))
 
         return jax.tree.map(put, states, draws)
 

@@ -17,10 +17,22 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxmaxent.ensembles import Ensemble
+from jaxmaxent.ensembles._reference import with_reference
 from jaxmaxent.kernels import build, evaluator_for
-from jaxmaxent.sampling.device._background_draws import standing
+from jaxmaxent.sampling.device._background_draws import standing_at_ends
 from jaxmaxent.sampling.device._counters import SCALARS, add_draw
-from jaxmaxent.sampling.device._state import TRACE_SLOTS, Carry, Clock, Keys, Setup, Trace, first_carry, setup_of
+from jaxmaxent.sampling.device._hash import written_out
+from jaxmaxent.sampling.device._state import (
+    TRACE_SLOTS,
+    Carry,
+    Clock,
+    Keys,
+    Ladder,
+    Setup,
+    Trace,
+    first_carry,
+    setup_of,
+)
 from jaxmaxent.sampling.device._swaps import swap
 from jaxmaxent.sampling.device._walk import refresh, walk
 from jaxmaxent.sampling.program._program import Program
@@ -29,16 +41,37 @@ from jaxmaxent.sampling.program._sharding import over_devices
 
 @functools.partial(jax.jit, static_argnames=("program",))
 def begin(
-    program: Program, ensemble: Ensemble, rule: Any, tokens: Int[Array, "anchors all_chains replicas length"]
+    program: Program,
+    ensemble: Ensemble,
+    rule: Any,
+    log_q: Float[Array, "anchors length letters"],
+    tokens: Int[Array, "anchors all_chains replicas length"],
 ) -> Carry:
     """Return the carry of replicas that stand at `tokens`, the first at the lowest rung above β = 0."""
 
-    def one_anchor(one: Ensemble, rows: Array) -> Carry:
+    def one_anchor(one: Ensemble, its_log_q: Array, rows: Array) -> Carry:
+        one = with_reference(one, its_log_q) if program.has_reference else one
         evaluator = evaluator_for(rule, one, incremental=program.incremental)
         states = jax.vmap(jax.vmap(build(rule.at(0, 0), one, evaluator).init))(rows)
         return jax.vmap(functools.partial(first_carry, program, one))(states)
 
-    return _over_anchors(program, one_anchor, ensemble, tokens)
+    return _over_anchors(program, one_anchor, ensemble, log_q, tokens)
+
+
+@functools.partial(jax.jit, static_argnames=("program",), donate_argnames=("carry",))
+def told(program: Program, ensemble: Ensemble, log_q: Float[Array, "anchors length letters"], carry: Carry) -> Carry:
+    """Return the carry with the counts of all sequences under another reference."""
+
+    def one_anchor(one: Ensemble, its_log_q: Array, tokens: Any) -> Any:
+        counts = with_reference(one, its_log_q).counts
+        return jax.tree.map(jax.vmap(jax.vmap(counts)), tokens)
+
+    def put(states: Any, counts: Array) -> Any:
+        return states._replace(counts=counts)
+
+    tokens = carry.states.tokens, carry.draws.tokens
+    of_states, of_draws = _over_anchors(program, one_anchor, ensemble, log_q, tokens)
+    return carry._replace(states=put(carry.states, of_states), draws=put(carry.draws, of_draws))
 
 
 @functools.partial(jax.jit, static_argnames=("program",), donate_argnames=("carry",))
@@ -53,7 +86,7 @@ def block(
     program: Program,
     ensemble: Ensemble,
     rule: Any,
-    betas: Float[Array, "anchors rungs"],
+    ladder: Ladder,
     keys: Keys,
     carry: Carry,
     clock: Clock | Int[Array, " numbers"],
@@ -61,16 +94,17 @@ def block(
     """Advance all replicas by `clock.draws` × `program.thin` steps; the clock may be an array of its numbers."""
 
     def on_a_device(
-        mine: Ensemble, rule: Any, betas: Array, anchors: Array, chains: Array, keys: Keys, carry: Carry, clock: Clock
+        mine: Ensemble, rule: Any, ladder: Ladder, anchors: Array, chains: Array, keys: Keys, carry: Carry, clock: Clock
     ) -> tuple[Carry, Trace]:
-        def one_anchor(one: Ensemble, its_betas: Array, anchor: Array, its_carry: Carry) -> tuple[Carry, Trace]:
-            return _advance(setup_of(program, one, rule, its_betas, keys, anchor, chains), its_carry, clock)
+        def one_anchor(one: Ensemble, its_ladder: Ladder, anchor: Array, its_carry: Carry) -> tuple[Carry, Trace]:
+            return _advance(setup_of(program, one, rule, its_ladder, keys, anchor, chains), its_carry, clock)
 
-        return _over_anchors(program, one_anchor, mine, betas, anchors, carry)
+        return _over_anchors(program, one_anchor, mine, ladder, anchors, carry)
 
+    keys = Keys(*map(written_out, keys))
     shared = over_devices(program.mesh, on_a_device, ensemble)
     numbers = jnp.arange(ensemble.anchors), jnp.arange(program.all_chains)
-    return shared(ensemble, rule, betas, *numbers, keys, carry, Clock(*clock))
+    return shared(ensemble, rule, ladder, *numbers, keys, carry, Clock(*clock))
 
 
 def _over_anchors(program: Program, function: Callable[..., Any], ensemble: Ensemble, *arrays: Any) -> Any:
@@ -88,7 +122,7 @@ def _advance(setup: Setup, carry: Carry, clock: Clock) -> tuple[Carry, Trace]:
     """Do `block` for the chains of one anchor."""
     program, ensemble = setup.program, setup.ensemble
     chains = carry.in_slot.shape[0]
-    scalars = jnp.zeros((chains, TRACE_SLOTS, program.rungs, SCALARS + len(ensemble.fields)), carry.states.energy.dtype)
+    scalars = jnp.zeros((chains, TRACE_SLOTS, program.path, SCALARS + len(ensemble.fields)), carry.states.energy.dtype)
     stored = jnp.zeros((chains, program.buffer, program.rungs, ensemble.length), jnp.uint8)
 
     def draw(index: Array, outer: tuple[Carry, Trace]) -> tuple[Carry, Trace]:
@@ -98,8 +132,8 @@ def _advance(setup: Setup, carry: Carry, clock: Clock) -> tuple[Carry, Trace]:
         carry, accepted = walk(setup, clock.first + index * program.thin, carry)
         # The steps count for the slot where a replica made them, though a swap may move it now.
         accepted = jnp.take_along_axis(accepted, carry.in_slot, axis=1)
-        if carry.background is not None:
-            carry = swap(setup, number, carry, carry.background)
+        if carry.draws is not None:
+            carry = swap(setup, number, clock.teaching, carry, carry.draws)
         return jax.vmap(functools.partial(_count, setup, clock, index, number))(carry, accepted, trace)
 
     return jax.lax.fori_loop(0, clock.draws, draw, (carry, Trace(scalars, stored)))
@@ -108,21 +142,25 @@ def _advance(setup: Setup, carry: Carry, clock: Clock) -> tuple[Carry, Trace]:
 def _count(
     setup: Setup, clock: Clock, index: Array, number: Array, carry: Carry, accepted: Array, trace: Trace
 ) -> tuple[Carry, Trace]:
-    """Count the sequences at all rungs of one chain; at β = 0 the draw that stood there, taken in or not."""
+    """Count the sequences in all slots of one chain; at an end the draw that stood there, taken in or not."""
     program = setup.program
     rows = carry.states.tokens, carry.states.energy, carry.states.counts
     rows = jax.tree.map(lambda leaf: leaf[carry.in_slot], rows)
-    if carry.background is not None:
-        accepted = jnp.concatenate([jnp.zeros(1, accepted.dtype), accepted])
-        drawn = carry.background.tokens, carry.background.energy, carry.background.counts
-        now = standing(number, program.drawn_together)
-        rows = jax.tree.map(lambda leaf, new: jnp.concatenate([new[now][None], leaf]), rows, drawn)
+    if carry.draws is not None:
+        now, walked = standing_at_ends(program, number), program.walked
+
+        def with_ends(leaf: Array, new: Array) -> Array:
+            return jnp.concatenate([new[:1], leaf[:walked], new[1:], leaf[walked:]])
+
+        accepted = with_ends(accepted, jnp.zeros(len(now), accepted.dtype))
+        drawn = carry.draws.tokens, carry.draws.energy, carry.draws.counts
+        rows = jax.tree.map(lambda leaf, new: with_ends(leaf, new[now]), rows, drawn)
     tokens, energy, counts = rows
     changed = jnp.sum(tokens != setup.ensemble.anchor[None], axis=1).astype(energy.dtype)
     scalars = jnp.concatenate([energy[:, None], changed[:, None], counts], axis=1)
     counters = add_draw(program, carry.counters, tokens, scalars, accepted)
-    rungs = slice(program.rungs)
-    return carry._replace(counters=counters), _traced(program, clock, index, trace, scalars[rungs], tokens[rungs])
+    shown = scalars[: program.path], tokens[: program.rungs]
+    return carry._replace(counters=counters), _traced(program, clock, index, trace, *shown)
 
 
 def _traced(program: Program, clock: Clock, index: Array, trace: Trace, scalars: Array, tokens: Array) -> Trace:

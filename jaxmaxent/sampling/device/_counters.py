@@ -57,12 +57,15 @@ class Moments(NamedTuple):
 class Counters(NamedTuple):
     """Counts of one chain between two visits of the host; at the target they cover all its replicas.
 
+    Letters and accepted proposals are counted on the first leg only, the target included.
+
     Attributes:
         letters: number of draws with each letter at each position of each rung.
         scalars: moments of the scalars of each slot, [slots, 2 + fields].
         accepted: accepted proposals of each rung.
-        swaps: sums of the acceptance probabilities of swaps, for each pair of neighbouring rungs.
-        trips: sequences that came to the target, by the lowest rung that they came from.
+        swaps: sums of the acceptance probabilities of swaps, for each pair of neighbouring rungs of both legs.
+        trips: sequences that came to the target, by the lowest rung that they came from; last, those that came from the
+            reference for the first time.
         round_trips: sequences that came back to β = 0 after they had been at the target.
     """
 
@@ -70,7 +73,7 @@ class Counters(NamedTuple):
     scalars: Moments
     accepted: Int[Array, " rungs"]
     swaps: Float[Array, " pairs"]
-    trips: Int[Array, " rungs"]
+    trips: Int[Array, " origins"]
     round_trips: Int[Array, ""]
 
 
@@ -80,8 +83,8 @@ def zero_counters(program: Program, ensemble: Ensemble, dtype: Any) -> Counters:
         letters=jnp.zeros((program.rungs, ensemble.length, len(ensemble.alphabet)), jnp.int32),
         scalars=Moments.zeros((program.slots, SCALARS + len(ensemble.fields)), dtype),
         accepted=jnp.zeros(program.rungs, jnp.int32),
-        swaps=jnp.zeros(program.rungs - 1, dtype),
-        trips=jnp.zeros(program.rungs, jnp.int32),
+        swaps=jnp.zeros(program.path - 1, dtype),
+        trips=jnp.zeros(program.rungs + 1, jnp.int32),
         round_trips=jnp.zeros((), jnp.int32),
     )
 
@@ -107,13 +110,13 @@ def _add_letters(
     counts = count_letters(counts, tokens[: program.rungs])
     if program.target_replicas == 1:
         return counts
-    others = count_letters(jnp.zeros_like(counts, shape=(1, *counts.shape[1:])), tokens[program.rungs :])
+    others = count_letters(jnp.zeros_like(counts, shape=(1, *counts.shape[1:])), tokens[program.path :])
     return counts.at[-1].add(others.sum(0, dtype=counts.dtype))
 
 
 def _add_at_rungs(program: Program, counts: Int[Array, " rungs"], more: Int[Array, " slots"]) -> Int[Array, " rungs"]:
     counts = counts + more[: program.rungs]
-    return counts.at[-1].add(more[program.rungs :].sum(dtype=counts.dtype))
+    return counts.at[-1].add(more[program.path :].sum(dtype=counts.dtype))
 
 
 def count_letters(

@@ -10,6 +10,7 @@ from jaxtyping import Array, Bool, Float, Int, Key, UInt8
 
 from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.ensembles import _background as background
+from jaxmaxent.ensembles._reference import with_reference
 from jaxmaxent.evaluate import Evaluator
 from jaxmaxent.kernels import Kernel, State, build, evaluator_for
 from jaxmaxent.sampling.device._counters import Counters, zero_counters
@@ -25,10 +26,12 @@ class Carry(NamedTuple):
     Attributes:
         states: states of the replicas, [replicas, …].
         in_slot: the replica in each slot, β = 0 left out.
-        lowest: the lowest rung that the sequence in each slot has been at since it was at the target.
+        lowest: the lowest rung of the first leg that the sequence in each slot has been at since it was at the target;
+            the number of these rungs if it was drawn from the reference and has not been at the target.
         been_up: whether it has been at the target since it was drawn.
-        background: the draws at β = 0 that were made together, [drawn_together, …]; None without a ladder.
-        entry: acceptance probability of the last swap with β = 0.
+        draws: the draws at the ends that were made together, those at β = 0, then those from the reference; None
+            without a ladder.
+        entry: acceptance probability of the last swap with each end.
         counters: counts since the host last emptied them.
         non_finite: proposals without a finite energy.
         offender: the last such proposal of each replica.
@@ -39,8 +42,8 @@ class Carry(NamedTuple):
     in_slot: Int[Array, " replicas"]
     lowest: Int[Array, " replicas"]
     been_up: Bool[Array, " replicas"]
-    background: State | None
-    entry: Float[Array, ""]
+    draws: State | None
+    entry: Float[Array, " ends"]
     counters: Counters
     non_finite: Int[Array, " replicas"]
     offender: Int[Array, "replicas length"]
@@ -68,6 +71,7 @@ class Clock(NamedTuple):
         done: draws since the host last emptied the counters.
         sampled: draws since the burn-in.
         stride: draws between two that are traced.
+        teaching: 1 while anchor-start chains teach the reference, and so swap nothing; else 0.
     """
 
     first: Any
@@ -75,6 +79,21 @@ class Clock(NamedTuple):
     done: Any
     sampled: Any
     stride: Any
+    teaching: Any
+
+
+class Ladder(NamedTuple):
+    """The rungs of both legs, besides what the ensemble says; leading axis [anchors].
+
+    Attributes:
+        betas: β of the rungs of the first leg, from 0 to the target.
+        shares: share a of the reference at the rungs beyond the target, increasing to 1.
+        log_q: the reference, −∞ for impossible letters; without a second leg it has no use.
+    """
+
+    betas: Float[Array, "*anchors rungs"]
+    shares: Float[Array, "*anchors reference_rungs"]
+    log_q: Float[Array, "*anchors length letters"]
 
 
 class Keys(NamedTuple):
@@ -84,6 +103,7 @@ class Keys(NamedTuple):
     what: Key[Array, ""]
     swap: Key[Array, ""]
     background: Key[Array, ""]
+    reference: Key[Array, ""]
 
     @classmethod
     @jax.transfer_guard("allow")
@@ -97,17 +117,19 @@ class Setup(NamedTuple):
 
     Attributes:
         program: what shapes the program.
-        ensemble: the ensemble of the anchor.
+        ensemble: the ensemble of the anchor, with the reference as its last field if there is a second leg.
         rule: how replicas move.
         anchor: number of the anchor.
         betas: β of every slot.
+        mus: μ of every field in every slot.
+        teachers: chains that start at the anchor.
         evaluator: the evaluator, which all rungs share because energies do not depend on β.
         kernel: a kernel that makes states.
-        background: the distribution at β = 0.
+        ends: the distributions at β = 0 and, with a second leg, at the reference.
         where_key: key of the positions, which all chains share.
         what_keys: keys of the letters, [chains, replicas].
         swap_keys: keys of the swaps, [chains].
-        background_keys: keys of the draws at β = 0, [chains].
+        end_keys: keys of the draws at each end, [chains].
     """
 
     program: Program
@@ -115,39 +137,69 @@ class Setup(NamedTuple):
     rule: Any
     anchor: Int[Array, ""]
     betas: Float[Array, " slots"]
+    mus: Float[Array, "slots fields"]
+    teachers: Bool[Array, " chains"]
     evaluator: Evaluator
     kernel: Kernel
-    background: background.Background
+    ends: tuple[background.Background, ...]
     where_key: Key[Array, ""]
     what_keys: Key[Array, "chains replicas"]
     swap_keys: Key[Array, " chains"]
-    background_keys: Key[Array, " chains"]
+    end_keys: tuple[Key[Array, " chains"], ...]
 
 
 def setup_of(
     program: Program,
     ensemble: Ensemble,
     rule: Any,
-    betas: Float[Array, " rungs"],
+    ladder: Ladder,
     keys: Keys,
     anchor: Int[Array, ""],
     chains: Int[Array, " chains"],
 ) -> Setup:
     """Return the constants for the chains of these numbers of one anchor."""
-    of_slots = jnp.concatenate([betas, jnp.repeat(betas[-1:], program.target_replicas - 1)])
+    ends = (background.background_of(ensemble),)
+    if program.has_reference:
+        ensemble = with_reference(ensemble, ladder.log_q)
+        ends = (*ends, background.Background(ladder.log_q, None))
+    betas, mus = _of_slots(program, ensemble, ladder)
     evaluator = evaluator_for(rule, ensemble, incremental=program.incremental)
     kernel = build(rule.at(0, 0), ensemble, evaluator)
-    drawn_from = background.background_of(ensemble)
 
     def of_chain(key: Array) -> Array:
         return jax.vmap(lambda number: jax.random.fold_in(jax.random.fold_in(key, anchor), number))(chains)
 
     replicas = jnp.arange(program.replicas)
     what_keys = jax.vmap(lambda key: jax.vmap(lambda r: jax.random.fold_in(key, r))(replicas))(of_chain(keys.what))
+    end_keys = tuple(of_chain(key) for key in (keys.background, keys.reference)[: len(ends)])
+    teachers = chains >= program.all_chains - program.anchor_chains
     return Setup(
-        program, ensemble, rule, anchor, of_slots, evaluator, kernel, drawn_from, keys.where, what_keys,
-        of_chain(keys.swap), of_chain(keys.background),
+        program, ensemble, rule, anchor, betas, mus, teachers, evaluator, kernel, ends, keys.where, what_keys,
+        of_chain(keys.swap), end_keys,
     )  # fmt: skip
+
+
+def _of_slots(
+    program: Program, ensemble: Ensemble, ladder: Ladder
+) -> tuple[Float[Array, " slots"], Float[Array, "slots fields"]]:
+    """Return β and the μ of every field in every slot."""
+    extra = program.target_replicas - 1
+    target = ladder.betas[-1]
+    betas = jnp.concatenate([ladder.betas, target * (1 - ladder.shares), jnp.repeat(target[None], extra)])
+    mu = ensemble.mu()
+    if not program.has_reference:
+        return betas, jnp.broadcast_to(mu, (len(betas), len(mu)))
+    share = jnp.concatenate([jnp.zeros_like(ladder.betas), ladder.shares, jnp.zeros(extra, betas.dtype)])[:, None]
+    return betas, jnp.concatenate([(1 - share) * mu[None, :-1], share], axis=1)
+
+
+def in_slot(setup: Setup, slot: Int[Array, ""]) -> Ensemble:
+    """Return the ensemble of a slot."""
+    ensemble = setup.ensemble.replace(beta=setup.betas[slot])  # pyright: ignore[reportAttributeAccessIssue]
+    if not setup.program.has_reference:
+        return ensemble
+    mu = setup.mus[slot]
+    return ensemble.replace(fields=tuple(field.replace(mu=mu[k]) for k, field in enumerate(ensemble.fields)))
 
 
 def first_carry(program: Program, ensemble: Ensemble, states: State) -> Carry:
@@ -157,8 +209,10 @@ def first_carry(program: Program, ensemble: Ensemble, states: State) -> Carry:
     none, no_offender = jnp.zeros_like(replicas), jnp.zeros_like(states.tokens)
     drift = jnp.zeros((), states.energy.dtype)
     draws = None
+    ends = program.has_background + program.has_reference
     if program.has_background:  # any states will do, because draws are made before they are first used
-        shape = (program.drawn_together,)
+        shape = (program.drawn_together * ends,)
         draws = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf[0], shape + leaf.shape[1:]), states)
     counters = zero_counters(program, ensemble, drift.dtype)
-    return Carry(states, replicas, lowest, been_up, draws, drift, counters, none, no_offender, drift)
+    entry = jnp.zeros(ends, drift.dtype)
+    return Carry(states, replicas, lowest, been_up, draws, entry, counters, none, no_offender, drift)

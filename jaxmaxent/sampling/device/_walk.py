@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Int
 
 from jaxmaxent.kernels import Info, State, build
-from jaxmaxent.sampling.device._state import Carry, Setup
+from jaxmaxent.sampling.device._state import Carry, Setup, in_slot
 
 # Draws between two recomputations of everything that is cached, always at the same numbers of a run.
 REFRESH_EVERY = 100
@@ -33,7 +33,9 @@ def walk(setup: Setup, first: Int[Array, ""], carry: Carry) -> tuple[Carry, Int[
     program, shape = setup.program, carry.in_slot.shape
     # The inverse of the permutation `in_slot`, by comparison, because a sort takes seconds to compile.
     here = carry.in_slot[:, :, None] == jnp.arange(shape[1], dtype=carry.in_slot.dtype)[None, None]
-    slots = (jnp.argmax(here, axis=1) + program.has_background).reshape(-1)
+    place = jnp.argmax(here, axis=1).reshape(-1)
+    # Nothing walks at β = 0, before these slots, nor at the reference, between the rungs and the rest of the target.
+    slots = place + program.has_background + (program.has_reference & (place >= program.walked))
     keys = setup.what_keys.reshape(-1)
 
     def step(number: Array, inner: tuple[State, Array, Array, Array]) -> tuple[State, Array, Array, Array]:
@@ -41,9 +43,9 @@ def walk(setup: Setup, first: Int[Array, ""], carry: Carry) -> tuple[Carry, Int[
         where = setup.kernel.where(jax.random.fold_in(setup.where_key, number))
 
         def move(key: Array, state: State, slot: Array) -> tuple[State, Info]:
-            ensemble = setup.ensemble.replace(beta=setup.betas[slot])  # pyright: ignore[reportAttributeAccessIssue]
-            rung = jnp.minimum(slot, program.rungs - 1)
-            kernel = build(setup.rule.at(setup.anchor, rung), ensemble, setup.evaluator)
+            # Beyond the target by the letters of the reference, in its further slots as in the first.
+            rung = jnp.where(slot < program.path, jnp.minimum(slot, program.rungs), program.rungs - 1)
+            kernel = build(setup.rule.at(setup.anchor, rung), in_slot(setup, slot), setup.evaluator)
             return kernel.move(jax.random.fold_in(key, number), state, where)
 
         states, info = jax.vmap(move)(keys, states, slots)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,19 +12,21 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from jaxmaxent import diagnostics
-from jaxmaxent.diagnostics import Verdict
+from jaxmaxent.diagnostics import TwoLegs, Verdict
+from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.ensembles import _background as background
 from jaxmaxent.results import Run
-from jaxmaxent.sampling.device._background_draws import standing
+from jaxmaxent.sampling.device._background_draws import standing_at_ends
 from jaxmaxent.sampling.device._counters import SCALARS
 from jaxmaxent.sampling.host._loop import Loop
+from jaxmaxent.sampling.host._totals import Kept
 
 
 @jax.transfer_guard("allow")
-def result(loop: Loop, verdicts: Sequence[Verdict], compile_seconds: float) -> Run:
+def result(loop: Loop, kept: Kept, verdicts: Sequence[Verdict], compile_seconds: float) -> Run:
     """Return the run of a loop that has come to its end, with the verdicts on its anchors."""
-    ensemble, options, totals = loop.ensemble, loop.options, loop.totals
-    anchors = [_of_anchor(loop, a, one) for a, one in enumerate(verdicts)]
+    ensemble, options = loop.ensemble, loop.options
+    anchors = [_of_anchor(loop, kept, a, one) for a, one in enumerate(verdicts)]
     together: dict[str, Any] = {name: np.stack([one[name] for one in anchors]) for name in anchors[0]}
     fields = ensemble.fields
     return Run(
@@ -33,11 +36,13 @@ def result(loop: Loop, verdicts: Sequence[Verdict], compile_seconds: float) -> R
         anchors=np.asarray(ensemble.anchor, np.uint8),
         beta=np.asarray(loop.betas, float),
         mu=np.stack([np.asarray(f.mu, float) for f in fields], -1) if fields else np.zeros((ensemble.anchors, 0)),
+        reference=_reference(loop),
+        reference_share=np.array(loop.ladder.shares, float),
         outcomes=tuple(one.outcome for one in verdicts),
         last=_last(loop),
-        draws=_stored(loop),
-        steps=np.full(ensemble.anchors, totals.draws * options.thin),
-        burn_in=options.burn_in,
+        draws=_stored(loop, kept),
+        steps=np.full(ensemble.anchors, kept.draws * options.thin),
+        burn_in=options.burn_in + kept.dropped * options.thin,
         thin=options.thin,
         seconds=loop.seconds,
         compile_seconds=compile_seconds,
@@ -52,17 +57,26 @@ def _proposals(loop: Loop) -> int:
     return loop.steps * loop.program.all_chains * loop.program.replicas * loop.ensemble.anchors
 
 
-def _of_anchor(loop: Loop, a: int, verdict: Verdict) -> dict[str, Any]:
+def _reference(loop: Loop) -> Float[np.ndarray, "anchors length letters"]:
+    """Return the reference of each anchor, NaN without a second leg."""
+    log_q = np.asarray(loop.ladder.log_q, float)
+    return np.exp(log_q) if loop.program.has_reference else np.full(log_q.shape, np.nan)
+
+
+def _of_anchor(loop: Loop, kept: Kept, a: int, verdict: Verdict) -> dict[str, Any]:
     """Return the entries of a run that belong to one anchor."""
-    totals, chains, found = loop.totals, slice(0, loop.options.chains), verdict.found
-    letters = totals.sums["letters"][a, chains].sum(0)
-    means, variances = totals.scalars.mean[a, chains], totals.scalars.variance()[a, chains]
+    program, chains, found = loop.program, slice(0, loop.options.chains), verdict.found
+    rungs, scalars = program.rungs, SCALARS + len(loop.ensemble.fields)
+    whole = kept.whole
+    letters = whole.letters[a, chains].sum(0, dtype=np.int64)
+    means = whole.scalars.mean[a, chains, :rungs, :scalars]
     # Total variance: within chains plus between their means.
-    variance = variances.mean(0) + means.var(0)
+    variance = whole.scalars.variance()[a, chains, :rungs, :scalars].mean(0) + means.var(0)
     sequences = letters[:, 0].sum(-1)  # at every rung, those that counted
-    accepted = totals.sums["accepted"][a, chains].sum(0) / (sequences * loop.program.thin)
-    traces = _traces(loop, a)
-    log_z, log_z_error = free_energies(loop, a)
+    accepted = whole.sums["accepted"][a, chains].sum(0) / (sequences * program.thin)
+    swaps = whole.sums["swaps"][a, chains].mean(0) / kept.draws
+    traces = traces_of(loop, kept, a)[..., :rungs, :scalars]
+    log_z, log_z_error = verdict.legs[:2] if verdict.legs else free_energies(loop, kept, a)
     return {
         "frequencies": letters / sequences[:, None, None],
         "frequency_errors": found.letter_mcse,
@@ -78,60 +92,79 @@ def _of_anchor(loop: Loop, a: int, verdict: Verdict) -> dict[str, Any]:
         "field_variance": variance[:, SCALARS:],
         "field_rhat": found.scalar_rhat[:, SCALARS:],
         "field_ess": found.scalar_ess[:, SCALARS:],
-        "acceptance": np.where(np.arange(loop.program.rungs) < loop.program.has_background, np.nan, accepted),
-        "swap_acceptance": totals.sums["swaps"][a, chains].mean(0) / totals.draws,
-        "arrivals": totals.sums["trips"][a, chains, 0].sum(),
-        "round_trips": totals.sums["round_trips"][a, chains].sum(),
+        "acceptance": np.where(np.arange(rungs) < program.has_background, np.nan, accepted),
+        "swap_acceptance": swaps[: rungs - 1],
+        "reference_swap_acceptance": swaps[rungs - 1 :],
+        "arrivals": whole.sums["trips"][a, chains, 0].sum(),
+        "reference_arrivals": whole.sums["trips"][a, chains, -1].sum(),
+        "round_trips": whole.sums["round_trips"][a, chains].sum(),
         "log_z": log_z,
         "log_z_error": log_z_error,
+        "leg_log_z": np.array(verdict.legs.of_legs if verdict.legs else [log_z[-1], np.nan], float),
+        "leg_difference_error": verdict.legs.difference_error if verdict.legs else math.nan,
         "energies": np.moveaxis(traces[..., 0], 2, 0),
         "counts": np.moveaxis(traces[..., SCALARS:], 2, 0),
         "anchor_start_energy": verdict.start.energy,
         "anchor_start_error": verdict.start.error,
-        "drift": float(np.max(loop.carry.drift[a])),
+        "drift": float(np.asarray(loop.carry.drift)[a].max()),
         "energy_noise": loop.noise[a],
         "converged": verdict.converged,
     }
 
 
-def free_energies(loop: Loop, a: int) -> tuple[Float[np.ndarray, " rungs"], Float[np.ndarray, " rungs"]]:
-    """Return log Z of one anchor at every rung and its standard error, NaN without a ladder."""
-    return _free_energy(loop, a, _traces(loop, a)[..., 0])
-
-
-def _free_energy(
-    loop: Loop, a: int, energies: Float[np.ndarray, "chains states rungs"]
-) -> tuple[Float[np.ndarray, " rungs"], Float[np.ndarray, " rungs"]]:
-    """Return log Z at every rung and its standard error."""
+def free_energies(loop: Loop, kept: Kept, a: int) -> tuple[Float[np.ndarray, " rungs"], Float[np.ndarray, " rungs"]]:
+    """Return log Z of one anchor at every rung and its standard error by the first leg, NaN without a ladder."""
     if not loop.program.has_background:
         unknown = np.full(1, np.nan)
         return unknown, unknown
-    one = loop.ensemble.take(a)
+    energies = traces_of(loop, kept, a)[..., : loop.program.rungs, 0]
+    return diagnostics.log_z_along(loop.betas[a], energies, _first_log_z(loop, a))
+
+
+def two_legs(loop: Loop, kept: Kept, a: int) -> TwoLegs:
+    """Return log Z of one anchor by two legs."""
+    traces = np.asarray(traces_of(loop, kept, a), np.float64)
+    mu = np.asarray(of_one(loop.ensemble, a).mu(), np.float64)
+    tilts = traces[..., -1] - traces[..., SCALARS:-1] @ mu
+    shares = np.asarray(loop.ladder.shares[a])
+    return diagnostics.log_z_of_legs(loop.betas[a], shares, traces[..., 0], tilts, _first_log_z(loop, a))
+
+
+def _first_log_z(loop: Loop, a: int) -> float:
+    """Return log Z at β = 0."""
+    one = of_one(loop.ensemble, a)
     with jax.enable_x64(True):  # it is exact, so let it be so
-        first = float(background.log_partition(one, jnp.asarray(one.mu(), jnp.float64)))
-    return diagnostics.log_z_along(loop.betas[a], energies, first)
+        return float(background.log_partition(one, jnp.asarray(one.mu(), jnp.float64)))
 
 
-def _traces(loop: Loop, a: int) -> Float[np.ndarray, "chains draws rungs scalars"]:
-    """Return energies, distances and counts of the traced draws of one anchor."""
-    return np.stack([row[a, : loop.options.chains] for row in loop.totals.traces], axis=1)
+@jax.jit  # outside a program each slice would be compiled by itself
+def of_one(ensemble: Ensemble, anchor: Any) -> Ensemble:
+    """Return the ensemble of one anchor."""
+    return ensemble.take(anchor)
+
+
+def traces_of(loop: Loop, kept: Kept, a: int) -> Float[np.ndarray, "chains draws path scalars"]:
+    """Return energies, distances and counts of the traced draws of one anchor, at the rungs of both legs."""
+    return np.stack([row[a, : loop.options.chains] for row in kept.traces], axis=1)
 
 
 def _last(loop: Loop) -> UInt8[np.ndarray, "anchors slots chains length"]:
-    """Return the last sequence in every slot of every chain; at β = 0, where no replica walks, the last draw."""
+    """Return the last sequence in every slot of every chain; at the ends, where no replica walks, the last draw."""
     tokens, in_slot = np.asarray(loop.carry.states.tokens, np.uint8), np.asarray(loop.carry.in_slot)
     walked = np.take_along_axis(tokens, in_slot[..., None], axis=2)[:, : loop.options.chains].swapaxes(1, 2)
-    if loop.carry.background is None:
+    if loop.carry.draws is None:
         return walked
-    now = standing(loop.steps // loop.program.thin - 1, loop.program.drawn_together)  # in the last swap
-    drawn = np.asarray(loop.carry.background.tokens[:, : loop.options.chains, now], np.uint8)[:, None]
-    return np.concatenate([drawn, walked], axis=1)
+    now = np.asarray(standing_at_ends(loop.program, loop.steps // loop.program.thin - 1))  # in the last swap
+    drawn = np.asarray(loop.carry.draws.tokens, np.uint8)[:, : loop.options.chains, now].swapaxes(1, 2)
+    path = loop.program.walked
+    return np.concatenate([drawn[:, :1], walked[:, :path], drawn[:, 1:], walked[:, path:]], axis=1)
 
 
-def _stored(loop: Loop) -> UInt8[np.ndarray, "anchors rungs draws chains length"] | None:
+def _stored(loop: Loop, kept: Kept) -> UInt8[np.ndarray, "anchors rungs draws chains length"] | None:
     if not loop.stored:
         return None
-    every = np.concatenate(loop.stored, axis=2)[:, : loop.options.chains]
+    early = kept.dropped // loop.program.store_every
+    every = np.concatenate(loop.stored, axis=2)[:, : loop.options.chains, early:]
     return np.ascontiguousarray(every.transpose(0, 3, 2, 1, 4))
 
 

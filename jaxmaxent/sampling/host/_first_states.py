@@ -14,6 +14,7 @@ from jaxmaxent import checks
 from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.ensembles import _background as background
 from jaxmaxent.results import Run
+from jaxmaxent.sampling.device._hash import written_out
 from jaxmaxent.sampling.program._program import Program
 
 
@@ -25,7 +26,7 @@ def first_tokens(
     chains = program.all_chains - program.anchor_chains
     shape = (ensemble.anchors, chains, program.replicas, ensemble.length)
     if isinstance(start, Run):
-        tokens = _last_of(start, ensemble, shape, program.has_background)
+        tokens = _last_of(start, ensemble, shape, program)
     elif isinstance(start, str) and start == "background":
         tokens = _background(ensemble, key, chains * program.replicas).reshape(shape)
     elif isinstance(start, str) and start == "anchor":
@@ -49,14 +50,17 @@ def _anchor(ensemble: Ensemble, shape: tuple[int, ...]) -> Array:
 
 @functools.partial(jax.jit, static_argnames=("count",))
 def _background(ensemble: Ensemble, key: Key[Array, ""], count: int) -> Int[Array, "anchors count length"]:
+    key = written_out(key)
+
     def one(single: Ensemble, index: Array) -> Array:
         return background.draw(jax.random.fold_in(key, index), single, count)
 
     return jax.vmap(one, in_axes=(ensemble.anchor_axes(), 0))(ensemble, jnp.arange(ensemble.anchors))
 
 
-def _last_of(run: Run, ensemble: Ensemble, shape: tuple[int, ...], has_background: bool) -> Array:
-    last = run.last[:, has_background:].swapaxes(1, 2)
+def _last_of(run: Run, ensemble: Ensemble, shape: tuple[int, ...], program: Program) -> Array:
+    ends = [0] * program.has_background + [program.path - 1] * program.has_reference
+    last = np.delete(run.last, ends, axis=1).swapaxes(1, 2)
     if last.shape != shape:
         raise ValueError(
             f"start must be a run with [anchors, chains, replicas, length] = {list(shape)}, got {list(last.shape)}"

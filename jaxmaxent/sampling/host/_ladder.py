@@ -18,6 +18,11 @@ def first_ladder(beta: Float[np.ndarray, " anchors"], rungs: int) -> Float[np.nd
     return np.asarray(beta, float)[:, None] * np.linspace(0, 1, rungs) ** FIRST_EXPONENT
 
 
+def first_shares(rungs: int, anchors: int) -> Float[np.ndarray, "anchors reference_rungs"]:
+    """Return the shares of the reference at the rungs beyond the target that the burn-in begins with."""
+    return np.broadcast_to(np.arange(1, rungs + 1) / max(rungs, 1), (anchors, rungs))
+
+
 def evened(betas: Float[np.ndarray, " rungs"], rejection: Float[np.ndarray, " pairs"]) -> Float[np.ndarray, " rungs"]:
     """Return the ladder between the same ends in which every pair would be refused equally often.
 

@@ -13,16 +13,19 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxmaxent.ensembles._reference import learned_reference, marginals
 from jaxmaxent.sampling._prepare import Prepared
 from jaxmaxent.sampling.device import _block as blocks
 from jaxmaxent.sampling.device._counters import Counters
 from jaxmaxent.sampling.device._state import TRACE_SLOTS, Carry, Clock, Keys, Trace
 from jaxmaxent.sampling.host._ladder import evened
 from jaxmaxent.sampling.host._progress import Progress
-from jaxmaxent.sampling.host._totals import Totals, first_size
+from jaxmaxent.sampling.host._totals import Kept, Totals, first_size
 
 # Long enough that a call costs nothing beside the work, short enough that the bar moves and Ctrl-C is heard.
 _SECONDS_PER_BLOCK = 0.5
+# Letters that teach the reference count so much less after a round of the burn-in.
+_FORGET = 0.5
 # Devices get copies of what they share. Between host and device nothing is sent but by `device_put` and `device_get`.
 _shared = jax.transfer_guard_device_to_device("allow")
 
@@ -38,7 +41,8 @@ class Loop:
         program: what shapes the compiled program.
         ensemble: what is sampled, batched.
         rule: how replicas move.
-        betas: the ladder of each anchor, [anchors, rungs].
+        ladder: the rungs of both legs of each anchor, as arrays of NumPy in float64.
+        taught: letters that anchor-start chains showed at the target, later rounds more, [anchors, length, letters].
         keys: the keys of the run.
         options: the options.
         carry: the replicas, and their counters since the last batch.
@@ -48,20 +52,33 @@ class Loop:
         done: draws in this round or batch.
         steps: steps of every replica so far.
         seconds: time that the blocks ran.
+        passed: draws at which each anchor first came near the precision wanted, 0 if it has not, [anchors].
         noise: β times the noise of the energy, [anchors].
         copies: energies of shifted and reverse-complemented anchors, by number of the anchor, once they are needed.
     """
 
     def __init__(self, prepared: Prepared, keys: Keys, carry: Carry, bar: Progress) -> None:
-        self.ensemble, self.options, self.rule, self.program, self.betas = prepared
+        self.ensemble, self.options, self.rule, self.program, self.ladder = prepared
         self.keys, self.carry, self.bar = keys, carry, bar
-        self.totals = Totals(first_size(self.options.draws), self.options.target_replicas)
+        replicas, beyond = self.options.target_replicas, self.options.reference_rungs
+        self.totals = Totals(first_size(self.options.draws), replicas, beyond)
+        self.taught = np.zeros(self.ladder.log_q.shape)
+        self.passed = np.zeros(self.ensemble.anchors, np.int64)
         self.stored: list[np.ndarray] = []
         self.round = self.done = self.steps = 0
         self.seconds = 0.0
         self.noise = np.zeros(self.ensemble.anchors)
         self.copies: dict[int, np.ndarray] = {}
         self._size = 1
+
+    @property
+    def betas(self) -> np.ndarray:
+        """β of the rungs up to the target, [anchors, rungs]."""
+        return np.asarray(self.ladder.betas)
+
+    def kept(self) -> Kept:
+        """Return the draws that enter estimates; in a run of open length, burn-in grows with the run."""
+        return self.totals.kept(None if self.options.until is None else sum(self.options.rounds))
 
     @_shared
     def compile(self) -> float:
@@ -79,6 +96,8 @@ class Loop:
             after_block: called after every block, when the loop can be saved.
         """
         rounds = self.options.rounds
+        if len(rounds) < 2:  # nothing is learned
+            self.rule = self.rule.settled()
         while self.round < len(rounds):
             size = rounds[self.round]
             self._adapt(self._batch("burn-in", size, -(-size // TRACE_SLOTS), after_block))
@@ -104,7 +123,9 @@ class Loop:
                 self._keep(rows, stored, draws, stride)
             self.done += draws
             self.steps += draws * self.program.thin
-            self.bar.advance(what, draws * self.program.thin, energy=float(rows[..., 0, -1, 0].mean()))
+            self.bar.advance(
+                what, draws * self.program.thin, energy=float(rows[..., 0, self.program.rungs - 1, 0].mean())
+            )
             if self.done < size:
                 after_block()
         counters = jax.device_get(self.carry.counters)
@@ -114,11 +135,18 @@ class Loop:
 
     def _block(self, draws: int, stride: int) -> tuple[Carry, Trace]:
         sampled = self.totals.draws + self.done if self.round == len(self.options.rounds) else 0
-        clock = Clock(self.steps, draws, self.done, sampled, stride)
-        betas = np.asarray(self.betas, self.ensemble.beta.dtype)
+        clock = Clock(self.steps, draws, self.done, sampled, stride, self._learns)
+        kind = self.ensemble.beta.dtype
         # As one array, because to send each of the numbers by itself would take several times as long.
-        betas, clock = jax.device_put((betas, np.array(clock, np.int32)))
-        return blocks.block(self.program, self.ensemble, self.rule, betas, self.keys, self.carry, clock)
+        ladder, clock = jax.device_put(
+            (jax.tree.map(lambda a: np.asarray(a, kind), self.ladder), np.array(clock, np.int32))
+        )
+        return blocks.block(self.program, self.ensemble, self.rule, ladder, self.keys, self.carry, clock)
+
+    @property
+    def _learns(self) -> bool:
+        """True while ladder and reference are learned: in all rounds of several but the last."""
+        return self.round < len(self.options.rounds) - 1
 
     def _block_size(self, left: int) -> int:
         """Return the draws of the next block: as many as fit the time and the buffer of stored draws."""
@@ -142,12 +170,36 @@ class Loop:
 
         What the rule has learned helps replicas to reach the target in the next rounds, where more is learned.
         """
+        rung_beyond = self.options.rungs - 1
         estimating = slice(0, self.options.chains)
         letters = counters.letters[:, estimating].sum(1)
-        self.rule = self.rule.learn(letters / letters.sum(-1, keepdims=True), self.ensemble)
-        if self.options.adapts and self.round < len(self.options.rounds) - 1:
-            refused = 1 - counters.swaps[:, estimating].mean(1) / self.options.rounds[self.round]
-            self.betas = np.stack([evened(*row) for row in zip(self.betas, refused, strict=True)])
+        frequencies = letters / letters.sum(-1, keepdims=True)
+        if self.program.has_reference:  # a rule that proposes letters of the reference leads from one state to another
+            q = np.exp(self.ladder.log_q)[:, None]
+            frequencies = np.concatenate([frequencies, *[q] * (self.options.tables - self.options.rungs)], axis=1)
+        self.rule = self.rule.learn(frequencies, self.ensemble)
+        if self.round == len(self.options.rounds) - 2:  # from now on all chains move as they will when draws count
+            self.rule = self.rule.settled()
+        if not self._learns:
+            return
+        refused = 1 - counters.swaps[:, estimating].mean(1) / self.options.rounds[self.round]
+        if self.options.adapts:
+            evener = [evened(*row) for row in zip(self.betas, refused[:, :rung_beyond], strict=True)]
+            self.ladder = self.ladder._replace(betas=np.stack(evener))
+        if self.program.has_reference:
+            self._learn_reference(counters.letters[:, self.options.chains :, -1].sum(1), refused[:, rung_beyond:])
+
+    def _learn_reference(self, letters: np.ndarray, refused: np.ndarray) -> None:
+        """Take the reference from what the anchor-start chains show at the target, and even the second leg.
+
+        Letters seen before count half as much after each round: early on, chains are still close to the anchor.
+        """
+        self.taught = _FORGET * self.taught + letters
+        log_q = learned_reference(self.taught, marginals(self.ensemble))
+        shares = np.concatenate([np.zeros((len(refused), 1)), self.ladder.shares], axis=1)
+        evener = np.stack([evened(*row) for row in zip(shares, refused, strict=True)])
+        self.ladder = self.ladder._replace(shares=evener[:, 1:], log_q=log_q)
+        self.carry = blocks.told(self.program, self.ensemble, np.asarray(log_q, self.ensemble.beta.dtype), self.carry)
 
     def _check_energies(self, bad: np.ndarray) -> None:
         if not bad.any():

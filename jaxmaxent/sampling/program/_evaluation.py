@@ -56,7 +56,7 @@ def chosen(asked: Any, ensemble: Ensemble, rule: Any, options: Options) -> str:
     network = Incremental(ensemble.features, ensemble.params, ensemble.length, len(ensemble.alphabet))
     cost, each = network.explain(), network.cache_bytes
     replicas = options.all_chains * options.replicas
-    drawn = options.all_chains * options.drawn_together  # draws at β = 0 have caches like any other sequence
+    drawn = options.all_chains * options.drawn_together * options.ends  # draws have caches like any other sequence
     together = (replicas + drawn) * ensemble.anchors
     needed, free = each * together, free_bytes()
     if free is not None:

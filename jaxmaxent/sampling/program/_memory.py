@@ -122,12 +122,13 @@ def _needs(
     options: Options, anchors: int, shape: tuple[int, int], fields: int, activation: int, devices: int, results: int
 ) -> Needs:
     letters, length = shape
-    chains, rungs, scalars, replicas = options.all_chains, options.rungs, SCALARS + fields, options.replicas
+    chains, rungs, replicas = options.all_chains, options.rungs, options.replicas
+    scalars = SCALARS + fields + (options.reference_rungs > 0)
     table = rungs * length * letters  # an entry for every letter at every position
     draw = rungs * length
-    # Sequences of replicas, their first ones, the last without a finite energy; draws at β = 0, counts, traces, draws.
-    tokens = _TOKEN * length * (3 * replicas + options.drawn_together)
-    traced = _NUMBER * scalars * (TRACE_SLOTS * rungs + 2 * options.slots)
+    # Sequences of replicas, their first ones, the last without a finite energy; draws at ends, counts, traces, draws.
+    tokens = _TOKEN * length * (3 * replicas + options.drawn_together * options.ends)
+    traced = _NUMBER * scalars * (TRACE_SLOTS * options.path + 2 * options.slots)
     of_chain = tokens + _COUNT * table + traced + draw * (options.store_every is not None)
     walked = chains * replicas * activation  # of one anchor
     if _on_host():
@@ -137,7 +138,9 @@ def _needs(
     batch = np.min_scalar_type(options.draws // BATCHES * options.target_replicas).itemsize
     # Counts of batches and of all draws, and energies of single draws.
     totals = table * (batches * batch + _DOUBLE)
-    totals += rungs * scalars * (batches * _DOUBLE + min(BATCHES * TRACE_SLOTS // 2, options.draws) * _NUMBER)
+    totals += (
+        options.path * scalars * (2 * batches * _DOUBLE + min(BATCHES * TRACE_SLOTS // 2, options.draws) * _NUMBER)
+    )
     stored = 0 if options.store_every is None else options.draws * options.thin // options.store_every
     diagnosed = options.chains * table * batches * _DIAGNOSED  # anchor by anchor
     host = anchors * chains * (totals + 2 * stored * draw) + diagnosed + results * _PER_LETTER * _DOUBLE * table

@@ -26,12 +26,13 @@ class Program:
     Attributes:
         all_chains: chains of every rung, those that start at the anchor included.
         anchor_chains: chains that start at the anchor and are never part of an estimate.
-        rungs: rungs of the ladder.
+        rungs: rungs of the first leg, from β = 0 to the target.
+        reference_rungs: rungs beyond the target, the reference at their end; 0 without a second leg.
         target_replicas: replicas of every chain at the target.
-        slots: slots of a chain: one at every rung, and at the target one for each of its replicas.
-        replicas: replicas of a chain; none walks at β = 0, where sequences are drawn.
+        slots: slots of a chain: one at every rung of both legs, then one for each further replica at the target.
+        replicas: replicas of a chain; none walks at an end, where sequences are drawn.
         has_background: whether the first rung is at β = 0 and drawn exactly.
-        drawn_together: draws there of each chain that are made together.
+        drawn_together: draws at each end of each chain that are made together.
         thin: steps between two draws.
         incremental: whether proposals are evaluated by what they change.
         one_by_one: whether anchors take turns, each for a whole block, instead of going side by side.
@@ -44,6 +45,7 @@ class Program:
     all_chains: int
     anchor_chains: int
     rungs: int
+    reference_rungs: int
     target_replicas: int
     slots: int
     replicas: int
@@ -56,6 +58,26 @@ class Program:
     buffer: int
     mesh: jax.sharding.Mesh | None = None
     rule: str = ""
+
+    @property
+    def path(self) -> int:
+        """Rungs of both legs."""
+        return self.rungs + self.reference_rungs
+
+    @property
+    def has_reference(self) -> bool:
+        """True if there is a second leg."""
+        return self.reference_rungs > 0
+
+    @property
+    def walked(self) -> int:
+        """Rungs of both legs at which replicas walk; the further replicas at the target come behind them."""
+        return self.path - self.has_background - self.has_reference
+
+    @property
+    def target(self) -> int:
+        """The first replica at the target, among the slots that are walked in."""
+        return self.rungs - 1 - self.has_background
 
 
 @jax.transfer_guard("allow")
@@ -73,6 +95,7 @@ def program_of(ensemble: Ensemble, options: Options, rule: Any, mesh: jax.shardi
         all_chains=options.all_chains,
         anchor_chains=options.anchor_chains,
         rungs=options.rungs,
+        reference_rungs=options.reference_rungs,
         target_replicas=options.target_replicas,
         slots=options.slots,
         replicas=options.replicas,

@@ -38,7 +38,7 @@ def mesh_for(mesh: Mesh | None, anchors: int, all_chains: int) -> Mesh | None:
 
 
 def over_devices(mesh: Mesh | None, function: Callable[..., Any], ensemble: Ensemble) -> Callable[..., Any]:
-    """Return `function` of (ensemble, rule, betas, anchors, chains, keys, carry, clock), shared by the devices."""
+    """Return `function` of (ensemble, rule, ladder, anchors, chains, keys, carry, clock), shared by the devices."""
     if mesh is None:
         return function
     anchor = ANCHORS if ANCHORS in mesh.axis_names else None

@@ -1,4 +1,4 @@
-"""Matrix products and reductions: over other axes the window stays, over the sequence axis a sum is updated."""
+"""Matrix products and reductions: along other axes the window stays; along the sequence axis a sum is updated."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def reduce(equation: Equation) -> Window | Change | str:
 
 
 def cumulative(equation: Equation) -> Window | str:
-    """Return the window of a cumulative sum, or the like, along another axis."""
+    """Return the window of a cumulative sum, product or maximum along another axis."""
     source = equation.inputs[0]
     axes = equation.params.get("axis", equation.params.get("dimension"))
     if axes == source.window.axis or not plain(source):
@@ -73,7 +73,7 @@ def dot_general(equation: Equation) -> Window | Change | str:
         arrays = [read.window(value, wanted) for value in equation.inputs]
         return equation.bind(*arrays)
 
-    # It is remembered, because computing it costs more than reading it.
+    # It is cached, because computing it costs more than reading it.
     return Window(axis, equation.outputs[0].shape, [(source, same)], compute, cached=True)
 
 
@@ -101,7 +101,7 @@ def _batch(equation: Equation, axis: int) -> Window:
 
 
 class _Rows:
-    """The update of a product that sums over the sequence: the window's change times the weights' rows there."""
+    """Updates a product that sums over the sequence: the change in a window times the weights at its positions."""
 
     def __init__(self, equation: Equation, side: int) -> None:
         self.equation, self.side = equation, side
@@ -116,8 +116,8 @@ class _Rows:
         return Change(self.source, self._terms)
 
     def _terms(self, proposal: Any, change: Array, where: Range) -> Array:
-        # Both as [batch …, free …, K] and [batch …, K, free …] with the sequence outermost in K, so that the window
-        # is one run of rows.
+        # The change becomes [batch …, free …, K], the weights [batch …, K, free …]. The sequence is the outermost axis
+        # in K, so the weights of a window are adjacent rows.
         source, axis = self.source, self.source.window.axis
         inner = [j for i in self.contracted for j in expanded(source, i)]
         batch = [j for i in self.batched for j in expanded(source, i)]
@@ -137,7 +137,7 @@ class _Rows:
         """Return the weights as [batch …, sequence, other summed axes …, free …], and the sizes of the free axes."""
         weights, source = proposal.clean(self.weights), self.source
         shape: list[int] = []
-        place: dict[int, int] = {}  # of an axis of the window, in the shape
+        place: dict[int, int] = {}  # from an axis of the window to its axis in `shape`
         batch, free = [0] * len(self.other_batched), []
         for i, size in enumerate(self.weights.shape):
             if i in self.other_contracted:

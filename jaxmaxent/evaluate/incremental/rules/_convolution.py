@@ -1,7 +1,8 @@
-"""Convolutions over the sequence axis: the window grows by the kernel.
+"""Convolutions over the sequence axis: the window grows by the width of the kernel.
 
-A convolution is linear, so its result after an edit is the old result plus the convolution of the change. That costs
-the kernel times the changed positions, not times the reached ones, and needs no input around them.
+A convolution is linear, so its result after an edit is the old result plus the convolution of the change. The cost of
+such an update is proportional to the number of changed input positions, not to the larger number of output positions
+that they reach, and unchanged inputs are not needed.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from jaxmaxent.evaluate._slices import shifted
 from jaxmaxent.evaluate.incremental._ranges import Range, Slide
 from jaxmaxent.evaluate.incremental._values import Equation, Value, Window, plain
 
-# Multiplications in the time that a number takes to be written and read again, twice: at 20 FLOPs per byte.
+# The number of multiplications in the time of writing and reading a number twice, at 20 FLOPs per byte.
 _WRITTEN = 120
-# A banded matrix from changed to reached positions is built for every proposal up to so many times the kernel's size.
+# A banded matrix from changed to reached positions is built for every proposal, if it has at most this many times the
+# size of the kernel.
 BAND = 4
 
 
@@ -76,19 +78,20 @@ class _Update:
         self.how = {k: equation.params[k] for k in ("precision", "preferred_element_type")}
 
     def banded(self, changed: int, reached: int) -> bool:
-        """Return True if a matrix from so many changed to so many reached positions is small enough to build."""
+        """Return True if the banded matrix from `changed` to `reached` positions is small enough to be built."""
         taps = (self.slide.width - 1) // self.dilation + 1
         return changed * reached <= BAND * taps
 
     def serves(self, plan: Any) -> bool:
-        """Return True if everything that a proposal reaches is updated."""
+        """Return True if all positions that a proposal reaches are updated."""
         return self.pays(plan, self._reached(plan))
 
     def pays(self, plan: Any, reached: int) -> bool:
-        """Return True if so many reached positions are updated: by a banded matrix, or if it costs less by taps.
+        """Return True if an update of `reached` positions costs less than a new convolution of the window.
 
-        By taps, the contribution of every changed position to every reached one is written and read again. With few
-        inputs that takes longer than convolving the window anew. With strides it is never done.
+        A banded matrix always does. The update by taps writes the contribution of every changed position to every
+        reached one, and reads it again. With few inputs that takes longer than a new convolution. With strides the
+        update by taps is not used.
         """
         own = plan.ranges(self.source)
         if all(self.banded(where.size, reached) for where in own):
@@ -136,16 +139,16 @@ class _Update:
         return jnp.moveaxis(grouped, 2, 1)
 
     def _by_band(self, proposal: Any, change: Array, where: Range, wanted: Range) -> Array:
-        """Return the changes by one product with a banded matrix, for few changed positions.
+        """Return the changes of the result by one product with a banded matrix, for few changed positions.
 
-        The matrix has the rows of the kernel, laid out from changed to reached positions.
+        Each block of the matrix is the tap of the kernel from a changed to a reached position.
         """
         slide = self.slide
         # Reversed, so that its rows run in the order of the reached positions.
         kernel = jnp.flip(self._kernel(proposal), 0)
         if self.dilation > 1:
             kernel = lax.pad(kernel, jnp.zeros((), kernel.dtype), [(0, 0, self.dilation - 1)] + [(0, 0, 0)] * 3)
-        # Tap of changed position i and reached position o: i + where − o · stride − wanted · stride + low.
+        # The tap from changed position i to reached position o is i + where − o · stride − wanted · stride + low.
         span = (wanted.size - 1) * slide.stride + 1
         moved = Range(wanted.part, wanted.start * slide.stride - slide.low + slide.width - 1, 1)
         offset = proposal.between(moved, where)
@@ -165,7 +168,7 @@ class _Update:
         return sums.reshape(wanted.size, batch, -1)
 
     def _by_taps(self, proposal: Any, change: Array, where: Range, wanted: Range) -> Array:
-        """Return the changes by one product of every changed position with all taps, summed along the diagonals."""
+        """Return the changes of the result: the product of all changed positions with all taps, summed on diagonals."""
         reach = where.size + self.slide.width - 1
         sums = proposal.once(("taps", self.output.number, where.key), lambda: self._sums(proposal, change))
         first = Range(where.part, where.start + self.slide.low - self.slide.width + 1, reach)
@@ -200,7 +203,8 @@ def _diagonals(product: Array, dilation: int) -> Array:
     reach = changed + (taps - 1) * dilation
     zero = jnp.zeros((), product.dtype)
     if dilation == 1:
-        # Rows are read as if they were one shorter, so each is shifted by one more than the row before.
+        # The same numbers are read as rows that are one element shorter. This shifts each row by one more than the row
+        # before.
         rows = jnp.moveaxis(jnp.flip(product, 2), 1, 2)
         rows = lax.pad(rows, zero, [(0, 0, 0), (0, changed, 0), (0, 0, 0), (0, 0, 0)])
         rows = rows.reshape(changed * (taps + changed), batch, filters)[: changed * reach]

@@ -25,12 +25,12 @@ def same(reach: Reach) -> Reach:
 
 
 def elementwise(equation: Equation) -> Window | str:
-    """Return the window of an operation on single elements; all operands that change must do so along one axis."""
+    """Return the window of an operation on single elements; all operands that change must have one sequence axis."""
     windows = [value.window for value in equation.changing]
     first = windows[0]
     if any((w.axis, w.length, len(w.shape)) != (first.axis, first.length, len(first.shape)) for w in windows):
         return "combines values whose sequence axes lie differently"
-    # Operands may have axes of one element where the others have more.
+    # An operand may have size 1 along an axis where the others are larger.
     shape = np.broadcast_shapes(*[w.shape for w in windows], *_clean_shapes(equation, len(first.shape)))
     if shape[first.axis] != first.length:
         return "repeats a sequence axis of one position"

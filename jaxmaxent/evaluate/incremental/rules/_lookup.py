@@ -12,7 +12,7 @@ from jaxmaxent.evaluate.incremental.rules._elementwise import same
 
 
 def gather(equation: Equation) -> Window | str:
-    """Return the window of a look-up in a fixed table at changing indices, or the reverse along other axes."""
+    """Return the window of a look-up: in a fixed table at changing indices, or in a changing table along other axes."""
     operand, indices = equation.inputs
     dims = equation.params["dimension_numbers"]
     if dims.operand_batching_dims or not all(plain(value) for value in equation.changing):

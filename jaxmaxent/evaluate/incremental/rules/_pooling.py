@@ -24,7 +24,7 @@ _OUTSIDE = {"reduce_window_sum": lambda dtype: 0, "reduce_window_max": _least, "
 
 
 def reduce_window(equation: Equation) -> Window | Change | str:
-    """Return the window or the change of maxima, minima or sums in windows; averages are divided afterwards."""
+    """Return the window or the change of maxima, minima or sums; an average is a sum that is divided afterwards."""
     source, output, params = equation.inputs[0], equation.outputs[0], equation.params
     if not plain(source):
         return "pools a flattened value"
@@ -55,7 +55,7 @@ def reduce_window(equation: Equation) -> Window | Change | str:
 
 
 def _is_global(params: dict[str, Any], axis: int, shape: tuple[int, ...]) -> bool:
-    """Return True if the one window is the whole sequence, and nothing else is summed."""
+    """Return True if the pooling window is the whole sequence, and no other axis is summed."""
     whole = params["window_dimensions"][axis] == shape[axis] and tuple(params["padding"][axis]) == (0, 0)
     return whole and params["base_dilation"][axis] == 1 and int(np.prod(params["window_dimensions"])) == shape[axis]
 

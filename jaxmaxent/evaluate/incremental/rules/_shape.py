@@ -37,7 +37,7 @@ def reshape(equation: Equation) -> Window | str:
 
 
 def _place(old: tuple[int, ...], axis: int, new: tuple[int, ...]) -> tuple[tuple[int, ...], int] | None:
-    """Return the new place of the sequence axis, a shape and an axis; a flattened one is (before, sequence, behind)."""
+    """Return a shape and the index of the sequence axis in it; a flattened axis becomes (before, sequence, behind)."""
     length, before = old[axis], math.prod(old[:axis])
     found = None
     for i, size in enumerate(new):
@@ -57,7 +57,7 @@ def _place(old: tuple[int, ...], axis: int, new: tuple[int, ...]) -> tuple[tuple
 
 
 def transpose(equation: Equation) -> Window | str:
-    """Return the window of a transpose: it moves with its axis."""
+    """Return the window of a transpose: it stays on the sequence axis, which moves."""
     source = equation.inputs[0]
     if not plain(source):
         return FLATTENED

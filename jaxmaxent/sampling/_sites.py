@@ -1,0 +1,69 @@
+"""Whether a network lets the sites of an anchor stand anywhere, so that moving them whole pays."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from jaxmaxent.ensembles import Ensemble
+from jaxmaxent.ensembles import _background as background
+
+# Shifts of the anchor to either side, and background draws to compare them with.
+_SHIFTS, _DRAWS = 16, 32
+# A copy of the anchor stands for it if its energy is below this share of the mean energy at β = 0.
+_ALIKE = 0.5
+_TOGETHER = 16
+
+
+class Sites(NamedTuple):
+    """Whether some anchor has a copy that the network treats much like it.
+
+    Attributes:
+        shift: True if it is a shifted copy.
+        turn: True if it is a copy on the other strand, shifted or not.
+    """
+
+    shift: bool
+    turn: bool
+
+
+@jax.transfer_guard("allow")
+def movable_sites(ensemble: Ensemble) -> Sites:
+    """Return whether sites of the anchors may stand elsewhere, by shifted and reverse-complemented anchors.
+
+    Letters of movable positions move round as one ring; held positions keep theirs.
+    """
+    found = [_of_anchor(ensemble.take(anchor)) for anchor in range(ensemble.anchors)]
+    return Sites(any(one.shift for one in found), any(one.turn for one in found))
+
+
+def _of_anchor(ensemble: Ensemble) -> Sites:
+    movable, anchor = np.asarray(ensemble.movable), np.asarray(ensemble.anchor)
+    most = min(_SHIFTS, (len(movable) - 1) // 2)
+    shifts = [shift for shift in range(-_SHIFTS, _SHIFTS + 1) if shift]
+    two_strands = ensemble.alphabet.complements is not None
+    strands = [anchor[movable]]
+    if two_strands:
+        strands.append(np.asarray(ensemble.alphabet.reverse_complement(anchor[movable])))
+    rows = np.tile(anchor, (1 + 2 * len(shifts), 1))  # always as many, so that one program serves
+    shifted = [strands[0] if abs(shift) > most else np.roll(strands[0], shift) for shift in shifts]
+    turned = [np.roll(strands[-1], shift if abs(shift) <= most else 0) for shift in (0, *shifts)]
+    rows[:, movable] = np.stack([*shifted, *turned])
+    energies, mean = (np.asarray(value) for value in _energies(ensemble, jnp.asarray(rows, jnp.int32)))
+    alike = (energies < _ALIKE * mean) & (rows != anchor).any(1)
+    if (forbidden := ensemble.forbidden()) is not None:
+        alike &= ~np.asarray(forbidden)[np.arange(len(anchor)), rows].any(1)
+    of_shifts = slice(0, len(shifts))
+    return Sites(bool(alike[of_shifts].any()), two_strands and bool(alike[len(shifts) :].any()))
+
+
+@jax.jit
+def _energies(ensemble: Ensemble, rows: Int[Array, "rows length"]) -> tuple[Float[Array, " rows"], Float[Array, ""]]:
+    """Return the energies of rows, and the mean energy of some background draws."""
+    drawn = background.draw(jax.random.key(0), ensemble, _DRAWS)
+    energies = jax.lax.map(ensemble.energy, jnp.concatenate([rows, drawn]), batch_size=_TOGETHER)
+    return energies[: len(rows)], energies[len(rows) :].mean()
