@@ -1,0 +1,30 @@
+"""Runs on traps whose answers are known by counting: none may converge over wrong numbers."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+# Behind all others: some files there have the names of files of tests.
+sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
+import traps
+from trap_ensembles import QUICK, TRAPS
+
+BY_NAME = {trap.name: trap for trap in TRAPS}
+ALWAYS = ("motif-20-12-1-0.999", "motif-20-16-3-0.9", "two-20-8-0.1-0.5")
+# A state with less than this share of the weight may be left out, so energies may be wrong by so much of their range, 1.
+DISMISSED = 0.01
+
+
+@pytest.mark.parametrize(
+    "name", [name if name in ALWAYS else pytest.param(name, marks=pytest.mark.slow) for name in QUICK]
+)
+def test_no_trap_is_called_converged_over_wrong_numbers(name):
+    trap = BY_NAME[name]
+    exact = trap.exact(trap.beta())
+    run = traps.sampled(trap, chains=8, seed=0, steps=20_000)
+    found = traps.verdict(run, exact, trap.watched)
+    left_out = set(found.wrong) <= {"energy"} and abs(run.energy[0, -1] - exact.energy) < DISMISSED
+    assert not found.false or left_out, (found.wrong, run.outcomes[0])
+    if name in ALWAYS:
+        assert found.converged, run.outcomes[0]
