@@ -16,7 +16,7 @@ _NAMED = 5
 _AT_TARGET = ("beta", "mean_energy", "mean_energy_error", "acceptance", "max_rhat", "min_ess")
 _OPTIONAL = (
     "entropy_bits", "entropy_bits_error", "log10_sequences", "log10_sequences_error", "gc", "gc_error", "beta_reason",
-    "advice",
+    "advice", "barrier", "reference_barrier",
 )  # fmt: skip
 
 
@@ -61,6 +61,9 @@ class AnchorSummary:
     total_information_bits: float
     total_information_bits_error: float
     advice: str | None
+    # The global communication barriers Λ of both legs; None for a leg that there is not.
+    barrier: float | None
+    reference_barrier: float | None
     ladder: list[RungSummary]
     # These numbers are of the whole run.
     proposals_per_second: float
@@ -117,6 +120,8 @@ def summarize(
         total_information_bits=result.total_information[a, -1],
         total_information_bits_error=result.total_information_error[a, -1],
         advice=advice_for(result, a),
+        barrier=result.barriers[a, 0] if result.swap_acceptance.shape[1] else None,
+        reference_barrier=result.barriers[a, 1] if result.reference_share.shape[1] else None,
         ladder=[_summarize_rung(result, a, k, at_rung) for k, at_rung in enumerate(profiles)],
         proposals_per_second=result.proposals_per_second,
         compile_seconds=result.compile_seconds,

@@ -99,6 +99,8 @@ def information_along(
 def swap_acceptance_along(betas: PerRung, swap_acceptance: PerPair, *, ax: Axes | None = None) -> Axes:
     """Draw the acceptance of swaps between neighbouring rungs, as a step between the β's of each pair.
 
+    The title has Λ, the global communication barrier, which is the sum of the mean rejections (Syed et al., J. R. Stat.
+    Soc. B 84, 2022).
     The rungs of a ladder are well placed if all steps have about the same height. A step near 0 cuts the ladder in two.
 
     Args:
@@ -120,7 +122,7 @@ def swap_acceptance_along(betas: PerRung, swap_acceptance: PerPair, *, ax: Axes 
     ax.stairs(swap_acceptance, betas, fill=True, color=BLUE, alpha=0.35, linewidth=0)
     ax.hlines(swap_acceptance, betas[:-1], betas[1:], color=BLUE, linewidth=1.5)
     ax.set_ylim(0, 1)
-    return finish_along_beta(ax, betas, "swap acceptance")
+    return finish_along_beta(ax, betas, f"swap acceptance (Λ = {np.sum(1 - swap_acceptance):.1f})")
 
 
 def ladder(

@@ -40,8 +40,23 @@ def _rows(words: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> dict[st
         "chains": f"{last.shape[2]} per anchor",
         "steps": f"{_range(arrays['steps'])} after {words['burn_in']:,} of burn-in",
         "converged": f"{int(converged.sum())} of {converged.size} anchors",
+        **_barriers(arrays),
         "information": f"{_bits(bits[:, -1], errors[:, -1])} at the target",
     } | _advice(arrays, bits)
+
+
+def _barriers(arrays: Mapping[str, np.ndarray]) -> dict[str, str]:
+    """Return the row of the communication barriers; no row without a ladder."""
+    legs = [(1 - arrays[name]).sum(1) for name in ("swap_acceptance", "reference_swap_acceptance")]
+    if not arrays["swap_acceptance"].shape[1]:
+        return {}
+    beyond = f", {_short(legs[1])} from there to the reference" if arrays["reference_share"].shape[1] else ""
+    return {"barrier Λ": f"{_short(legs[0])} from β = 0 to the target{beyond}"}
+
+
+def _short(values: np.ndarray) -> str:
+    low, high = f"{values.min():.1f}", f"{values.max():.1f}"
+    return low if low == high else f"{low} to {high}"
 
 
 def total(words: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -54,8 +69,7 @@ def _bits(bits: np.ndarray, errors: np.ndarray) -> str:
     """Return the information of one anchor and its error, or the range of that of several."""
     if bits.size == 1 and np.isfinite(errors[0]):
         return f"{bits[0]:.1f} ± {errors[0]:.1f} bits"
-    low, high = f"{bits.min():.1f}", f"{bits.max():.1f}"
-    return f"{low} bits" if low == high else f"{low} to {high} bits"
+    return f"{_short(bits)} bits"
 
 
 def _advice(arrays: Mapping[str, np.ndarray], bits: np.ndarray) -> dict[str, str]:

@@ -12,7 +12,7 @@ from trap_ensembles import QUICK, TRAPS
 
 BY_NAME = {trap.name: trap for trap in TRAPS}
 ALWAYS = ("motif-20-12-1-0.999", "motif-20-16-3-0.9", "two-20-8-0.1-0.5")
-# A state with less than this share of the weight may be left out, so energies may be wrong by so much of their range, 1.
+# A state with less than this share of the weight may be left out, so energies may be that far from exact ones.
 DISMISSED = 0.01
 
 

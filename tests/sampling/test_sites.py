@@ -1,0 +1,80 @@
+"""Rules that move sites whole are proposed where the network lets sites stand anywhere, and only after learning."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxmaxent as jme
+from jaxmaxent.kernels import ReverseComplement, Rotation
+from jaxmaxent.sampling import Options, prepare
+from jaxmaxent.sampling._sites import movable_sites
+from jaxmaxent.sampling.host import _loop
+
+SITE, LENGTH = np.array([0, 2, 2, 3, 1, 0]), 24
+
+
+def matches(one_hot, word):
+    pattern = jnp.eye(4)[word]
+    windows = jnp.stack([one_hot[i : i + len(word)] for i in range(LENGTH - len(word) + 1)])
+    return jnp.sum(windows * pattern, (1, 2))
+
+
+def anywhere(one_hot):
+    return jnp.max(matches(one_hot, SITE))[None]
+
+
+def either_strand(one_hot):
+    return jnp.maximum(jnp.max(matches(one_hot, SITE)), jnp.max(matches(one_hot, 3 - SITE[::-1])))[None]
+
+
+def in_its_place(one_hot):
+    return matches(one_hot, SITE)[10][None]
+
+
+def ensemble(network, **settings):
+    anchor = np.resize([1, 1, 0, 1], LENGTH)
+    anchor[10:16] = SITE
+    return jme.Ensemble.create(network, anchor, beta=5.0, **settings)
+
+
+@pytest.mark.parametrize(
+    ("network", "shift", "turn"), [(anywhere, True, False), (either_strand, True, True), (in_its_place, False, False)]
+)
+def test_a_network_shows_whether_it_cares_where_its_sites_stand(network, shift, turn):
+    assert movable_sites(ensemble(network).batched()) == (shift, turn)
+    prepared = prepare(ensemble(network), Options.of(ensemble(network)))
+    kinds = [type(rule) for rule in prepared.rule.rules]
+    assert (Rotation in kinds, ReverseComplement in kinds) == (shift, turn)
+    waiting = np.array([rule.waits for rule in prepared.rule.rules])
+    assert (np.asarray(prepared.rule.probabilities)[waiting] == 0).all()
+    assert (np.asarray(prepared.rule.settled().probabilities) > 0).all()
+
+
+def test_letters_other_than_dna_have_no_other_strand():
+    protein = jme.Ensemble.create(lambda x: x.sum(0)[:1], "ACDEFGHIKL", beta=1.0, alphabet=jme.PROTEIN)
+    assert movable_sites(protein.batched()) == (True, False)
+
+
+def test_held_positions_stay_in_shifted_copies():
+    held = ensemble(anywhere, fixed=list(range(10, 16)))  # no copy can move the site, and all copies keep it
+    assert movable_sites(held.batched()).shift
+    one = ensemble(in_its_place, fixed=[0, 10])
+    assert not movable_sites(one.batched()).shift
+
+
+@pytest.mark.parametrize(("settings", "moves_from"), [({}, "settling"), ({"burn_in": 0}, "sampling")])
+def test_rules_wait_until_everything_is_learned(monkeypatch, settings, moves_from):
+    seen, block = [], _loop.blocks.block
+
+    def watched(program, one, rule, ladder, keys, carry, clock):
+        seen.append((int(np.asarray(clock)[0]), int(np.asarray(clock)[5]), float(rule.probabilities[-1])))
+        return block(program, one, rule, ladder, keys, carry, clock)
+
+    monkeypatch.setattr(_loop.blocks, "block", watched)
+    jme.sample(jax.random.key(0), ensemble(anywhere), chains=2, steps=400, progress=False, **settings)
+    learning = [share for _, teaching, share in seen if teaching]
+    later = [share for step, teaching, share in seen[1:] if not teaching]
+    assert all(share == 0 for share in learning)
+    assert later and all(share > 0 for share in later)
+    assert bool(learning) == (moves_from == "settling")
