@@ -211,7 +211,7 @@ def test_help_in_other_encodings_and_without_a_reader(tmp_path):
     cp1252, in_ascii, unread, wrong, wrong_unread = map(ended, processes)
     for code, out, error in (cp1252, in_ascii):
         assert (code, error) == (0, b"")
-        assert b"inverse temperature beta >= 0: the larger" in out
+        assert b"inverse temperature beta >= 0; a larger beta" in out
         assert b"Find the chemical potential mu that gives a wanted GC content" in b" ".join(out.split())
     assert unread[::2] == (0, b"")
     assert wrong[:2] == (2, b"")

@@ -103,8 +103,7 @@ class JobSettings(SamplingOptions):
     def told_beta(self) -> str:
         """β as readers see it."""
         betas = self.beta if isinstance(self.beta, tuple) else (self.beta or 0.0,)
-        least, most = min(betas), max(betas)
-        return f"{least:.3g}" if least == most else f"{least:.3g} to {most:.3g}"
+        return " to ".join(dict.fromkeys(f"{beta:.3g}" for beta in (min(betas), max(betas))))
 
     def plain(self) -> dict[str, Any]:
         """Return the settings as the summary of a run shows them."""

@@ -50,8 +50,8 @@ def _barriers(arrays: Mapping[str, np.ndarray]) -> dict[str, str]:
     legs = [(1 - arrays[name]).sum(1) for name in ("swap_acceptance", "reference_swap_acceptance")]
     if not arrays["swap_acceptance"].shape[1]:
         return {}
-    beyond = f", {_short(legs[1])} from there to the reference" if arrays["reference_share"].shape[1] else ""
-    return {"barrier Λ": f"{_short(legs[0])} from β = 0 to the target{beyond}"}
+    beyond = f", {_short(legs[1])} beyond" if arrays["reference_share"].shape[1] else ""
+    return {"barriers": f"Λ = {_short(legs[0])} to the target{beyond}"}
 
 
 def _short(values: np.ndarray) -> str:

@@ -6,7 +6,7 @@ The host calls a compiled block again and again; between blocks it reports, save
 from jaxmaxent.sampling._options import DEFAULT_RUNGS as DEFAULT_RUNGS
 from jaxmaxent.sampling._options import MOST_RUNGS as MOST_RUNGS
 from jaxmaxent.sampling._options import Options as Options
-from jaxmaxent.sampling._options import Precision as Precision
+from jaxmaxent.sampling._precision import Precision as Precision
 from jaxmaxent.sampling._prepare import Prepared as Prepared
 from jaxmaxent.sampling._prepare import group_size as group_size
 from jaxmaxent.sampling._prepare import prepare as prepare

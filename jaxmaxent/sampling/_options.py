@@ -12,6 +12,7 @@ import numpy as np
 from jaxmaxent import checks
 from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.results import Run
+from jaxmaxent.sampling._precision import Precision
 from jaxmaxent.sampling.host._ladder import checked_ladder
 
 # Sweeps of single-site proposals over the sequence in the burn-in, if the length of the run is open.
@@ -38,36 +39,6 @@ _ENOUGH_TOGETHER = 32
 _MOST_TOGETHER, _SHARE_TOGETHER = 4, 1 / 4
 # A round of several in the burn-in has a multiple of so many draws: each draw at an end stands there for two swaps.
 _ROUND_OF = 2 * _MOST_TOGETHER
-
-
-@dataclasses.dataclass(frozen=True)
-class Precision:
-    """The precision at which a run ends, and the limits at which it gives up.
-
-    It holds for the frequency of every letter at every position, for the energy and for every field, at every β. Bulk
-    effective sample sizes and rank-normalised split R-hat are those of Vehtari et al. (Bayesian Analysis 16, 2021).
-
-    Attributes:
-        rhat: largest R-hat.
-        ess: smallest effective sample size.
-        mcse: largest standard error of a letter frequency, or None.
-        steps: give up after so many steps of each replica.
-        seconds: give up after so many seconds of sampling (None: never). The result then depends on the machine.
-    """
-
-    rhat: float = 1.01
-    ess: float = 400.0
-    mcse: float | None = None
-    steps: int = 200_000
-    seconds: float | None = None
-
-    def __post_init__(self) -> None:
-        checks.number("rhat", self.rhat, above=1)
-        checks.number("ess", self.ess, above=0)
-        checks.integer("steps", self.steps, at_least=1, at_most=checks.MOST_STEPS)
-        for name in ("mcse", "seconds"):
-            if getattr(self, name) is not None:
-                checks.number(name, getattr(self, name), above=0)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -19,7 +19,8 @@ from jaxmaxent.files import owned
 from jaxmaxent.kernels import Mixture, Rule
 from jaxmaxent.results import Run
 from jaxmaxent.sampling._checkpoint import Saver
-from jaxmaxent.sampling._options import THIN, Options, Precision
+from jaxmaxent.sampling._options import THIN, Options
+from jaxmaxent.sampling._precision import Precision
 from jaxmaxent.sampling._prepare import prepare
 from jaxmaxent.sampling.device._block import begin
 from jaxmaxent.sampling.device._state import Carry, Keys

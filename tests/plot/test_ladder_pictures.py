@@ -78,7 +78,7 @@ def test_the_panels_of_a_ladder_stand_side_by_side_inside_the_figure():
     assert [ax.get_title(loc="left") for ax in figure.axes] == [
         "mean energy",
         "information (bits)",
-        "swap acceptance",
+        "swap acceptance (Λ = 1.3)",
     ]
     figure.draw_without_rendering()
     boxes = [ax.get_tightbbox() for ax in figure.axes]

@@ -11,6 +11,7 @@ def test_the_text_is_a_few_lines_of_what_matters():
     run = dataclasses.replace(made_up(), beta=np.tile([0.0, 0.5, 1.0, 2.5], (3, 1)), steps=np.array([24000] * 3))
     run.frequencies[:] = 0.0, 0.0, 1.0, 0.0
     run.frequencies[:, 0], run.frequency_errors[:] = 0.25, 0.0
+    run.swap_acceptance[:], run.reference_swap_acceptance[:] = 0.6, [[0.8, 0.7], [0.5, 0.6], [0.5, 0.6]]
     assert repr(run).splitlines() == [
         "<jaxmaxent.Run",
         "  anchors     3: a, β, c d",
@@ -18,6 +19,7 @@ def test_the_text_is_a_few_lines_of_what_matters():
         "  chains      3 per anchor",
         "  steps       24,000 after 20 of burn-in",
         "  converged   2 of 3 anchors",
+        "  barriers    Λ = 1.2 to the target, 0.5 to 0.9 beyond",
         "  information 10.0 bits at the target>",
     ]
     assert str(run) == repr(run)
@@ -41,7 +43,7 @@ def test_a_run_without_a_ladder_says_so():
 def test_many_long_names_are_cut(number):
     run = made_up().take(np.zeros(number, int))
     run = dataclasses.replace(run, names=("x" * 500,) * number)
-    assert len(repr(run)) < 400
+    assert len(repr(run)) < 450
     assert f"and {number - 3} more" in repr(run)
 
 

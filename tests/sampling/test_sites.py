@@ -17,7 +17,7 @@ SITE, LENGTH = np.array([0, 2, 2, 3, 1, 0]), 24
 def matches(one_hot, word):
     pattern = jnp.eye(4)[word]
     windows = jnp.stack([one_hot[i : i + len(word)] for i in range(LENGTH - len(word) + 1)])
-    return jnp.sum(windows * pattern, (1, 2))
+    return jnp.sum(windows * pattern[None], (1, 2))
 
 
 def anywhere(one_hot):

@@ -183,13 +183,13 @@ def _of_slots(
     program: Program, ensemble: Ensemble, ladder: Ladder
 ) -> tuple[Float[Array, " slots"], Float[Array, "slots fields"]]:
     """Return β and the μ of every field in every slot."""
-    extra = program.target_replicas - 1
+    further = program.target_replicas - 1
     target = ladder.betas[-1]
-    betas = jnp.concatenate([ladder.betas, target * (1 - ladder.shares), jnp.repeat(target[None], extra)])
+    betas = jnp.concatenate([ladder.betas, target * (1 - ladder.shares), jnp.repeat(target[None], further)])
     mu = ensemble.mu()
     if not program.has_reference:
         return betas, jnp.broadcast_to(mu, (len(betas), len(mu)))
-    share = jnp.concatenate([jnp.zeros_like(ladder.betas), ladder.shares, jnp.zeros(extra, betas.dtype)])[:, None]
+    share = jnp.concatenate([jnp.zeros_like(ladder.betas), ladder.shares, jnp.zeros(further, betas.dtype)])[:, None]
     return betas, jnp.concatenate([(1 - share) * mu[None, :-1], share], axis=1)
 
 

@@ -33,9 +33,9 @@ def walk(setup: Setup, first: Int[Array, ""], carry: Carry) -> tuple[Carry, Int[
     program, shape = setup.program, carry.in_slot.shape
     # The inverse of the permutation `in_slot`, by comparison, because a sort takes seconds to compile.
     here = carry.in_slot[:, :, None] == jnp.arange(shape[1], dtype=carry.in_slot.dtype)[None, None]
-    place = jnp.argmax(here, axis=1).reshape(-1)
+    walked_in = jnp.argmax(here, axis=1).reshape(-1)
     # Nothing walks at β = 0, before these slots, nor at the reference, between the rungs and the rest of the target.
-    slots = place + program.has_background + (program.has_reference & (place >= program.walked))
+    slots = walked_in + program.has_background + (program.has_reference & (walked_in >= program.walked))
     keys = setup.what_keys.reshape(-1)
 
     def step(number: Array, inner: tuple[State, Array, Array, Array]) -> tuple[State, Array, Array, Array]:

@@ -25,7 +25,8 @@ from jaxmaxent.diagnostics import (
     target_rhat,
 )
 from jaxmaxent.ensembles import Ensemble
-from jaxmaxent.sampling._options import FEWEST_BATCHES, Precision
+from jaxmaxent.sampling._options import FEWEST_BATCHES
+from jaxmaxent.sampling._precision import Precision
 from jaxmaxent.sampling.device._counters import SCALARS
 from jaxmaxent.sampling.host._assemble import free_energies, of_one, two_legs
 from jaxmaxent.sampling.host._copies import energies_of_copies
@@ -34,16 +35,16 @@ from jaxmaxent.sampling.host._totals import Kept
 
 # Acceptance ratios are wrong by a factor of exp(β × noise). From a tenth on, the noise decides instead of the network.
 _NOISY = 0.1
-# A run ends by its second good look, with at least so many times the draws of the first, which may be so much worse.
-_BETWEEN_LOOKS = 1.5
+# A run ends when it is good twice, with so many times the draws between, and the first time it may be so much worse.
+_TWICE = 1.5
 
 
 @jax.transfer_guard("allow")
 def enough(loop: Loop) -> bool:
     """Return whether a run that ends when it knows enough may end; called after every batch.
 
-    A single look may find an anchor good by chance. So an anchor is known well enough if it has the precision wanted,
-    and had it nearly, by a factor `_BETWEEN_LOOKS`, when there were so many times fewer draws and ever since.
+    An anchor may look good by chance. So it is known well enough if it has the precision wanted, and had it nearly, by
+    a factor `_TWICE`, when there were so many times fewer draws and ever since.
     """
     until, batches = loop.options.until, len(loop.totals.batches)
     if until is None or batches < FEWEST_BATCHES:
@@ -71,16 +72,16 @@ def _knows_enough(loop: Loop, kept: Kept, anchor: int) -> bool:
         return False
     if not loop.passed[anchor]:
         loop.passed[anchor] = draws
-    if draws < _BETWEEN_LOOKS * loop.passed[anchor] or not _judged(loop, anchor, found, loop.options.wanted)[0]:
+    if draws < _TWICE * loop.passed[anchor] or not _judged(loop, anchor, found, loop.options.wanted)[0]:
         return False
     return _legs(loop, kept, anchor)[1] and _compared(loop, kept, anchor)[1]
 
 
 def _near(wanted: Precision) -> Precision:
     """Return limits that are nearly those wanted."""
-    mcse = None if wanted.mcse is None else wanted.mcse * math.sqrt(_BETWEEN_LOOKS)
-    rhat = 1 + _BETWEEN_LOOKS * (wanted.rhat - 1)
-    return dataclasses.replace(wanted, rhat=rhat, ess=wanted.ess / _BETWEEN_LOOKS, mcse=mcse)
+    mcse = None if wanted.mcse is None else wanted.mcse * math.sqrt(_TWICE)
+    rhat = 1 + _TWICE * (wanted.rhat - 1)
+    return dataclasses.replace(wanted, rhat=rhat, ess=wanted.ess / _TWICE, mcse=mcse)
 
 
 @jax.transfer_guard("allow")
