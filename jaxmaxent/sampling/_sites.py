@@ -15,7 +15,7 @@ from jaxmaxent.ensembles import _background as background
 # Shifts of the anchor to either side, and background draws to compare them with.
 _SHIFTS, _DRAWS = 16, 32
 # A copy of the anchor stands for it if its energy is below this share of the mean energy at β = 0.
-_ALIKE = 0.5
+_ALIKE = 0.35
 _TOGETHER = 16
 
 
