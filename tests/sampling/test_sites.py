@@ -57,7 +57,7 @@ def test_letters_other_than_dna_have_no_other_strand():
 
 
 def test_held_positions_stay_in_shifted_copies():
-    held = ensemble(anywhere, fixed=list(range(10, 16)))  # every sequence has the site, so no copy is nearer than others
+    held = ensemble(anywhere, fixed=list(range(10, 16)))  # every sequence has the site, no copy is nearer than others
     assert not movable_sites(held.batched()).shift
     one = ensemble(in_its_place, fixed=[0, 10])
     assert not movable_sites(one.batched()).shift
