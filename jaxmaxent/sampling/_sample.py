@@ -186,7 +186,7 @@ def _run(loop: Loop, saver: Saver | None, keep_checkpoint: bool) -> Run:
 
 
 @jax.transfer_guard("allow")
-def _on_device(log_q: np.ndarray, ensemble: Ensemble) -> Any:
+def _on_device(log_q: Any, ensemble: Ensemble) -> Array:
     return jnp.asarray(log_q, ensemble.beta.dtype)
 
 

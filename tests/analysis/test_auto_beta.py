@@ -85,6 +85,7 @@ def test_the_short_runs_and_the_run_itself_are_one_program(by_bits):
     assert np.abs(run.total_information[:, -1].mean() - 3) < 5 * run.total_information_error[:, -1].mean()
 
 
+@pytest.mark.slow
 def test_a_value_beyond_the_first_short_run_takes_a_second(monkeypatch):
     monkeypatch.setattr(automatic, "_GENEROUS", 0.5)  # the first goes up to β = 1.5
     share = share_at(2.5)
@@ -126,6 +127,7 @@ def anywhere(one_hot):
     return jnp.array([one_hot[:, 0].sum(), one_hot[:, 1].sum()])
 
 
+@pytest.mark.slow
 def test_a_network_that_holds_no_letter_in_place_gets_a_beta_nevertheless():
     ensemble = jme.Ensemble.create(anywhere, "AACCGGTTACGT", beta=1.0)
     found = auto_beta(ensemble, key=KEY, **FEW)
@@ -155,6 +157,7 @@ def test_bad_rules_and_values():
         auto_beta(unseeing, "acceptance")
 
 
+@pytest.mark.slow
 def test_the_beta_at_an_information_has_an_error_that_holds():
     betas = tuple(np.linspace(0, 6, 13))
     run = jme.sample(

@@ -81,6 +81,7 @@ def test_forbidden_letters_never_come_and_ask_for_nothing():
     assert abs(run.log_z[0, -1] - log_z) < 5 * run.log_z_error[0, -1]
 
 
+@pytest.mark.slow
 def test_a_run_does_not_depend_on_the_unit_of_the_energy():
     """Scale features by a power of two and β by its inverse, so far that squares leave the range of float32."""
     weights = np.random.default_rng(0).normal(size=(16, 5)).astype(np.float32)
@@ -201,6 +202,7 @@ def test_anchors_side_by_side_are_sampled_each_from_its_own_ensemble():
         assert (gap < 5 * result.frequency_errors[a, 0]).all()
 
 
+@pytest.mark.slow
 def test_anchors_in_turn_are_the_anchors_side_by_side(monkeypatch):
     problem = Problem(length=4, mus=(0.3,))
     ensemble = problem.ensemble(anchor=problem.states[[5, 40, 41]], beta=[1.0, 3.0, 0.0])

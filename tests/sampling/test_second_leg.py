@@ -64,6 +64,7 @@ def test_the_target_and_both_ends_agree_with_enumeration(name, beyond, replicas)
     assert run.barriers.shape == (1, 2)
 
 
+@pytest.mark.slow
 def test_reported_swap_acceptance_of_the_second_leg_is_the_exact_one():
     """Check both parities of the last pair: only before a draw is taken in are both sides independent."""
     problem = Problem(length=4, mus=(0.4,))

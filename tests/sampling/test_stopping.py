@@ -31,7 +31,7 @@ ONE_RUNG = {"ladder": None, "thin": 1}
 SEVERAL = {"ladder": 3, "thin": 1, "target_replicas": 4, "anchor_chains": 2}
 
 
-@pytest.mark.parametrize(("settings", "fixed"), [(ONE_RUNG, ()), (SEVERAL, (0, 3))])
+@pytest.mark.parametrize(("settings", "fixed"), [(ONE_RUNG, ()), pytest.param(SEVERAL, (0, 3), marks=pytest.mark.slow)])
 def test_r_hat_at_the_target_says_no_only_if_the_verdict_does(monkeypatch, settings, fixed):
     looks, knows_enough, target_rhat = [], stopping._knows_enough, stopping.target_rhat
 
@@ -56,6 +56,7 @@ def test_r_hat_at_the_target_says_no_only_if_the_verdict_does(monkeypatch, setti
     assert not any(no and enough for no, enough in looks)
 
 
+@pytest.mark.slow
 def test_a_run_ends_at_a_standard_error():
     run = sample(jme.Precision(rhat=1.5, ess=10, mcse=0.005))
     assert run.frequency_errors[0, -1].max() <= 0.005

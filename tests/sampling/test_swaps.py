@@ -48,7 +48,8 @@ def test_swaps_are_made_as_often_as_their_probability_and_only_in_their_turn():
             assert stats.binomtest(int(traded.sum()), len(order), expected).pvalue > 1e-5
 
 
-@pytest.mark.parametrize("name", ["dna-fields", *(pytest.param(n, marks=pytest.mark.slow) for n in OTHERS)])
+@pytest.mark.slow  # a part of it is among the tests of the second leg
+@pytest.mark.parametrize("name", ["dna-fields", *OTHERS])
 def test_every_rung_agrees_with_enumeration_within_its_own_errors(name):
     problem = PROBLEMS[name]
     settings = {"ladder": 4, "chains": 32, "steps": 4000, "anchor_chains": 2, "progress": False}

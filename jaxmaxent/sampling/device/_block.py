@@ -18,7 +18,7 @@ from jaxtyping import Array, Float, Int
 
 from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.ensembles._reference import with_reference
-from jaxmaxent.kernels import build, evaluator_for
+from jaxmaxent.kernels import State, build, evaluator_for
 from jaxmaxent.sampling.device._background_draws import standing_at_ends
 from jaxmaxent.sampling.device._counters import SCALARS, add_draw
 from jaxmaxent.sampling.device._hash import written_out
@@ -69,9 +69,11 @@ def told(program: Program, ensemble: Ensemble, log_q: Float[Array, "anchors leng
     def put(states: Any, counts: Array) -> Any:
         return states._replace(counts=counts)
 
-    tokens = carry.states.tokens, carry.draws.tokens
-    of_states, of_draws = _over_anchors(program, one_anchor, ensemble, log_q, tokens)
-    return carry._replace(states=put(carry.states, of_states), draws=put(carry.draws, of_draws))
+    both = carry.states, carry.draws
+    tokens = jax.tree.map(lambda states: states.tokens, both, is_leaf=lambda node: isinstance(node, State))
+    counts = _over_anchors(program, one_anchor, ensemble, log_q, tokens)
+    states, draws = (put(*pair) for pair in zip(both, counts, strict=True))
+    return carry._replace(states=states, draws=draws)
 
 
 @functools.partial(jax.jit, static_argnames=("program",), donate_argnames=("carry",))

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key, UInt8
 
 from jaxmaxent.ensembles import Ensemble
@@ -91,9 +92,9 @@ class Ladder(NamedTuple):
         log_q: the reference, −∞ for impossible letters; without a second leg it has no use.
     """
 
-    betas: Float[Array, "*anchors rungs"]
-    shares: Float[Array, "*anchors reference_rungs"]
-    log_q: Float[Array, "*anchors length letters"]
+    betas: Float[Array | np.ndarray, "*anchors rungs"]
+    shares: Float[Array | np.ndarray, "*anchors reference_rungs"]
+    log_q: Float[Array | np.ndarray, "*anchors length letters"]
 
 
 class Keys(NamedTuple):
@@ -160,8 +161,9 @@ def setup_of(
     """Return the constants for the chains of these numbers of one anchor."""
     ends = (background.background_of(ensemble),)
     if program.has_reference:
-        ensemble = with_reference(ensemble, ladder.log_q)
-        ends = (*ends, background.Background(ladder.log_q, None))
+        log_q = jnp.asarray(ladder.log_q)
+        ensemble = with_reference(ensemble, log_q)
+        ends = (*ends, background.Background(log_q, None))
     betas, mus = _of_slots(program, ensemble, ladder)
     evaluator = evaluator_for(rule, ensemble, incremental=program.incremental)
     kernel = build(rule.at(0, 0), ensemble, evaluator)

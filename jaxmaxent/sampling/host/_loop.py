@@ -189,7 +189,7 @@ class Loop:
         if self.program.has_reference:
             self._learn_reference(counters.letters[:, self.options.chains :, -1].sum(1), refused[:, rung_beyond:])
 
-    def _learn_reference(self, letters: np.ndarray, refused: np.ndarray) -> None:
+    def _learn_reference(self, letters: Any, refused: Any) -> None:
         """Take the reference from what the anchor-start chains show at the target, and even the second leg.
 
         Letters seen before count half as much after each round: early on, chains are still close to the anchor.
