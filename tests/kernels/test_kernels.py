@@ -176,7 +176,6 @@ RULES = {
         functools.partial(learned, rule=SegmentAdaptive(2)), functools.partial(segment_adaptive, 2)
     ),
     "informed": Case(lambda *_: Informed(), informed, needs_gradient=True),
-    "rotation": Case(lambda *_: Rotation(), functools.partial(rotation, 48), reaches_all=False),
     "rotation-3": Case(lambda *_: Rotation(3), functools.partial(rotation, 3), reaches_all=False),
     "reverse-complement-3": Case(
         lambda *_: ReverseComplement(3),
@@ -189,7 +188,7 @@ MIXTURES = {
     "site + transposition + segment-2": {"site": 1.0, "transposition": 2.0, "segment-2": 0.5},
     "transposition + informed": {"transposition": 1.0, "informed": 1.0},
     "site-adaptive + segment-adaptive-2": {"site-adaptive": 4.0, "segment-adaptive-2": 1.0},
-    "site + rotation": {"site": 2.0, "rotation": 1.0},
+    "site + rotation": {"site": 2.0, "rotation-3": 1.0},
     "site + rotation-3 + reverse-complement-3": {"site": 1.0, "rotation-3": 1.0, "reverse-complement-3": 2.0},
 }
 EVALUATORS = {"full": FullEvaluator, "gradient": GradientEvaluator, "incremental": IncrementalEvaluator}

@@ -45,7 +45,7 @@ PROBLEMS = {
 
 
 @pytest.mark.parametrize("name", PROBLEMS)
-@pytest.mark.parametrize("width", [3, 48])
+@pytest.mark.parametrize("width", [3, pytest.param(48, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("rule", RULES)
 def test_rules_pass_the_checks_for_everyone(rule, width, name, x64):
     problem = PROBLEMS[name]
@@ -178,7 +178,9 @@ def test_an_alphabet_without_complements_is_refused():
 
 
 @pytest.mark.parametrize("name", ["published", "strands", "dilated", "global max"])
-@pytest.mark.parametrize("rule", [Rotation(8), ReverseComplement(), Rotation()])
+@pytest.mark.parametrize(
+    "rule", [Rotation(8), *(pytest.param(r, marks=pytest.mark.slow) for r in (ReverseComplement(), Rotation()))]
+)
 def test_energies_of_incremental_evaluation_are_those_of_full_evaluation(rule, name, x64):
     case = CASES[name]
     anchor = np.random.default_rng(0).integers(0, 4, case.length)
@@ -282,7 +284,11 @@ def anywhere(pattern, one_hot):
 
 
 @pytest.mark.parametrize(
-    ("extra", "evaluation"), [(Rotating(), "full"), (Rotating(4), "incremental"), (Turning(5), "full")]
+    ("extra", "evaluation"),
+    [
+        (Rotating(4), "incremental"),
+        *(pytest.param(extra, "full", marks=pytest.mark.slow) for extra in (Rotating(), Turning(5))),
+    ],
 )
 def test_a_motif_at_any_offset_is_sampled_as_enumerated(extra, evaluation):
     """The answer by enumeration, for letters at every place and energies at every rung."""
