@@ -17,7 +17,7 @@ import jaxmaxent as jme
 from jaxmaxent.kernels import Site
 from jaxmaxent.sampling import Options, prepare
 from jaxmaxent.sampling.device import _block as blocks
-from jaxmaxent.sampling.device._state import Clock, Keys
+from jaxmaxent.sampling.device._state import Clock, Keys, Ladder
 from problems import Problem
 
 problem = Problem(length=4, mus=(0.3,))
@@ -50,11 +50,14 @@ rounded = max(
     for run in runs.values() for name in ("energy", "energies", "log_z", "beta", "swap_acceptance")
 )
 
-options = Options.of(ensemble, ladder=3, chains=7, target_replicas=2, anchor_chains=1, steps=400, burn_in=0, thin=10)
+options = Options.of(
+    ensemble, ladder=3, reference_rungs=2, chains=7, target_replicas=2, anchor_chains=1, steps=400, burn_in=0, thin=10
+)
 program = prepare(ensemble, options, rule=Site()).program
-carry = blocks.begin(program, ensemble, Site(), jax.numpy.zeros((2, 8, 3, 4), int))
-keys, clock = Keys.of(jax.random.key(0)), Clock(*map(jax.numpy.int32, (0, 1, 0, 0, 1)))
-lowered = blocks.block.lower(program, ensemble, Site(), jax.numpy.zeros((2, 3)), keys, carry, clock)
+ladder = Ladder(*map(jax.numpy.zeros, ((2, 3), (2, 2), (2, 4, 4))))
+carry = blocks.begin(program, ensemble, Site(), ladder.log_q, jax.numpy.zeros((2, 8, 4, 4), int))
+keys, clock = Keys.of(jax.random.key(0)), Clock(*map(jax.numpy.int32, (0, 1, 0, 0, 1, 1)))
+lowered = blocks.block.lower(program, ensemble, Site(), ladder, keys, carry, clock)
 compiled = lowered.compile().as_text()
 collectives = ["all-reduce", "all-gather", "all-to-all", "collective-permute", "reduce-scatter", "collective-broadcast"]
 
