@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -37,12 +37,12 @@ def movable_sites(ensemble: Ensemble) -> Sites:
 
     Letters of movable positions move round as one ring; held positions keep theirs.
     """
-    found = [_of_anchor(ensemble.take(anchor)) for anchor in range(ensemble.anchors)]
+    found = [_of_anchor(ensemble, anchor) for anchor in range(ensemble.anchors)]
     return Sites(any(one.shift for one in found), any(one.turn for one in found))
 
 
-def _of_anchor(ensemble: Ensemble) -> Sites:
-    movable, anchor = np.asarray(ensemble.movable), np.asarray(ensemble.anchor)
+def _of_anchor(ensemble: Ensemble, number: int) -> Sites:
+    movable, anchor = np.asarray(ensemble.movable), np.asarray(ensemble.anchor)[number]
     most = min(_SHIFTS, (len(movable) - 1) // 2)
     shifts = [shift for shift in range(-_SHIFTS, _SHIFTS + 1) if shift]
     two_strands = ensemble.alphabet.complements is not None
@@ -53,7 +53,7 @@ def _of_anchor(ensemble: Ensemble) -> Sites:
     shifted = [strands[0] if abs(shift) > most else np.roll(strands[0], shift) for shift in shifts]
     turned = [np.roll(strands[-1], shift if abs(shift) <= most else 0) for shift in (0, *shifts)]
     rows[:, movable] = np.stack([*shifted, *turned])
-    energies, mean = (np.asarray(value) for value in _energies(ensemble, jnp.asarray(rows, jnp.int32)))
+    energies, mean = (np.asarray(value) for value in _energies(ensemble, number, rows.astype(np.int32)))
     alike = (energies < _ALIKE * mean) & (rows != anchor).any(1)
     if (forbidden := ensemble.forbidden()) is not None:
         alike &= ~np.asarray(forbidden)[np.arange(len(anchor)), rows].any(1)
@@ -62,8 +62,11 @@ def _of_anchor(ensemble: Ensemble) -> Sites:
 
 
 @jax.jit
-def _energies(ensemble: Ensemble, rows: Int[Array, "rows length"]) -> tuple[Float[Array, " rows"], Float[Array, ""]]:
-    """Return the energies of rows, and the mean energy of some background draws."""
+def _energies(
+    ensemble: Ensemble, number: Any, rows: Int[Array | np.ndarray, "rows length"]
+) -> tuple[Float[Array, " rows"], Float[Array, ""]]:
+    """Return the energies of rows for one anchor, and the mean energy of some background draws."""
+    ensemble, rows = ensemble.take(number), jnp.asarray(rows)
     drawn = background.draw(jax.random.key(0), ensemble, _DRAWS)
     energies = jax.lax.map(ensemble.energy, jnp.concatenate([rows, drawn]), batch_size=_TOGETHER)
     return energies[: len(rows)], energies[len(rows) :].mean()
