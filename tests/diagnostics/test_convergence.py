@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jaxmaxent.diagnostics import Diagnosis, chains_together, judge, with_trips
+from jaxmaxent.diagnostics import Diagnosis, _convergence, chains_together, judge, with_trips
 
 
 @pytest.mark.parametrize(("chains", "expected"), [(1, 1), (4, 1), (7, 1), (8, 2), (12, 2), (16, 4), (18, 2), (256, 4)])
@@ -54,3 +54,16 @@ def test_what_is_missing_is_told_with_its_rung():
     assert "the effective sample size of the distance in letters is 300, β = 0, wanted 400" in why
     found.letter_mcse[2, 0, 0] = np.nan
     assert "a standard error is inf at position 0, letter A, β = 3" in judge(found, **wanted)[1]
+
+
+def test_an_energy_on_a_plateau_with_rare_exceptions_has_a_size_from_all_draws():
+    """Check batches in which exceptions are seen, while the few traced draws are all alike."""
+    rng = np.random.default_rng(0)
+    size, chains, batches = 200, 4, 32
+    means = 1 - rng.binomial(size, 0.002, (batches, chains, 1, 1)) / size
+    traces = np.ones((chains, 64, 1, 1))
+    found = _convergence._scalar_ess(traces, means, size, 1, means.var((0, 1)) * size)
+    draws = size * chains * batches
+    assert draws / 3 < found[0, 0] < 3 * draws  # the draws are independent
+    constant = _convergence._scalar_ess(traces, np.ones_like(means), size, 1, np.zeros((1, 1)))
+    assert constant[0, 0] == 0

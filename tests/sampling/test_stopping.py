@@ -112,3 +112,23 @@ def test_several_anchors_end_together_and_are_judged_one_by_one():
     assert run.steps[0] == run.steps[1]
     assert run.converged.all()
     assert len(run.outcomes) == 2
+
+
+def test_a_run_ends_at_a_second_good_look_with_half_as_many_draws_more(monkeypatch):
+    """Check with looks that are all good, and with one that is not: then it begins anew."""
+    for bad, factor in ((None, 1.5), (1, 1.5)):
+        looks = []
+
+        def judged(loop, anchor, found, wanted, looks=looks, bad=bad):
+            near = wanted.ess < loop.options.wanted.ess
+            if near:
+                looks.append(loop.totals.draws)
+            return not (near and len(looks) - 1 == bad), ""
+
+        with monkeypatch.context() as patch:
+            patch.setattr(stopping, "_judged", judged)
+            run = sample(jme.Precision(rhat=50, ess=1, steps=20_000), anchor_chains=0)
+        first = looks[0 if bad is None else bad + 1]
+        assert looks[-1] >= factor * first
+        assert looks[-2] < factor * first
+        assert run.burn_in + run.steps[0] == 160 + 5 * looks[-1]

@@ -82,3 +82,14 @@ def test_no_seed_calls_the_trap_converged_without_a_second_leg(chains):
 def test_no_trap_is_called_converged_over_wrong_numbers_with_several_anchor_start_chains():
     for trapped in TRAPS[2:]:
         judged(trapped, 0, anchor_chains=4, until=jme.Precision(steps=5000))
+
+
+def test_chains_that_teach_the_reference_stay_where_the_anchor_is():
+    """Check a target whose weight is elsewhere by 0.9: chains that swapped would leave, and teach the background."""
+    motif, most = 12, 1
+    ensemble, energy, _ = trap(20, motif, most, 14.43)
+    assert 0.85 < energy < 0.95
+    run = jme.sample(jax.random.key(0), ensemble, chains=2, steps=5, burn_in=2000, progress=False)
+    at_anchor = run.reference[0, np.arange(20), np.resize(ANCHOR, 20)]
+    assert at_anchor[:motif].min() > 0.8  # of the letters of the motif; 0.85 if it was never left
+    assert at_anchor[motif:].max() < 0.6

@@ -170,24 +170,31 @@ class Loop:
 
         What the rule has learned helps replicas to reach the target in the next rounds, where more is learned.
         """
-        rung_beyond = self.options.rungs - 1
-        estimating = slice(0, self.options.chains)
+        estimating, pairs = slice(0, self.options.chains), self.options.rungs - 1
+        if self._learns:
+            refused = 1 - counters.swaps[:, estimating].mean(1) / self.options.rounds[self.round]
+            if self.options.adapts:
+                evener = [evened(*row) for row in zip(self.betas, refused[:, :pairs], strict=True)]
+                self.ladder = self.ladder._replace(betas=np.stack(evener))
+            if self.program.has_reference:
+                self._learn_reference(counters.letters[:, self.options.chains :, -1].sum(1), refused[:, pairs:])
         letters = counters.letters[:, estimating].sum(1)
         frequencies = letters / letters.sum(-1, keepdims=True)
-        if self.program.has_reference:  # a rule that proposes letters of the reference leads from one state to another
-            q = np.exp(self.ladder.log_q)[:, None]
-            frequencies = np.concatenate([frequencies, *[q] * (self.options.tables - self.options.rungs)], axis=1)
-        self.rule = self.rule.learn(frequencies, self.ensemble)
-        if self.round == len(self.options.rounds) - 2:  # from now on all chains move as they will when draws count
-            self.rule = self.rule.settled()
-        if not self._learns:
-            return
-        refused = 1 - counters.swaps[:, estimating].mean(1) / self.options.rounds[self.round]
-        if self.options.adapts:
-            evener = [evened(*row) for row in zip(self.betas, refused[:, :rung_beyond], strict=True)]
-            self.ladder = self.ladder._replace(betas=np.stack(evener))
+        settled = self.round >= len(self.options.rounds) - 2  # from now on chains move as they will when draws count
         if self.program.has_reference:
-            self._learn_reference(counters.letters[:, self.options.chains :, -1].sum(1), refused[:, rung_beyond:])
+            frequencies = self._with_reference(frequencies, known=settled)
+        self.rule = self.rule.learn(frequencies, self.ensemble)
+        if settled:
+            self.rule = self.rule.settled()
+
+    def _with_reference(self, frequencies: Any, *, known: bool) -> np.ndarray:
+        """Return letter frequencies of all rungs, and behind them those of the reference once it is known.
+
+        A rule that proposes letters of the reference leads from one state of the target to another, so chains that
+        teach it would leave the anchor's state. Until it is known, those of the target stand in its place.
+        """
+        last = np.exp(self.ladder.log_q)[:, None] if known else np.asarray(frequencies)[:, -1:]
+        return np.concatenate([frequencies, *[last] * (self.options.tables - self.options.rungs)], axis=1)
 
     def _learn_reference(self, letters: Any, refused: Any) -> None:
         """Take the reference from what the anchor-start chains show at the target, and even the second leg.
