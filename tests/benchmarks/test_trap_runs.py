@@ -11,9 +11,7 @@ import traps
 from trap_ensembles import QUICK, TRAPS
 
 BY_NAME = {trap.name: trap for trap in TRAPS}
-CONVERGE = ("motif-20-12-1-0.9", "motif-20-12-1-0.999", "motif-20-16-3-0.9", "two-20-8-0.1-0.5")
-# A state with less than this share of the weight may be left out, so energies may be that far from exact ones.
-DISMISSED = 0.01
+CONVERGE = ("motif-20-12-1-0.9", "motif-20-16-3-0.9", "motif-40-10-1-0.1", "two-20-8-0.1-0.5")
 
 
 @pytest.mark.slow
@@ -23,7 +21,6 @@ def test_no_trap_is_called_converged_over_wrong_numbers(name):
     exact = trap.exact(trap.beta)
     run = traps.sampled(trap, chains=8, seed=0, steps=20_000)
     found = traps.verdict(run, exact, trap.watched)
-    left_out = set(found.wrong) <= {"energy"} and abs(run.energy[0, -1] - exact.energy) < DISMISSED
-    assert not found.false or left_out, (found.wrong, run.outcomes[0])
+    assert not found.false, (found.wrong, run.outcomes[0])
     if name in CONVERGE:
         assert found.converged, run.outcomes[0]
