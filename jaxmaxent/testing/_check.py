@@ -171,10 +171,9 @@ def _rules(space: Space, rule: Any) -> tuple[Any, Any]:
     """Return a rule as burn-in begins, and after it has learned made-up frequencies, both for a rung in the middle."""
     batch = space.ensemble.batched()
     made = prepare(batch, Options.of(batch, evaluation="full"), rule=rule)
-    rungs = made.ladder.betas.shape[1]
-    shape = (1, rungs, batch.length)
+    middle, shape = made.options.rungs // 2, (1, made.options.tables, batch.length)
     seen = np.random.default_rng(0).dirichlet(np.ones(len(batch.alphabet)), shape)
-    return made.rule.at(0, rungs // 2), made.rule.learn(jnp.asarray(seen), batch).at(0, rungs // 2)
+    return made.rule.at(0, middle), made.rule.learn(jnp.asarray(seen), batch).settled().at(0, middle)
 
 
 def _form(space: Space, rule: Any) -> CheckPart:

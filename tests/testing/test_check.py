@@ -12,7 +12,7 @@ import exact
 import jaxmaxent as jme
 from jaxmaxent.evaluate import Edit, read
 from jaxmaxent.kernels import Informed, Site, Transposition, rule_dataclass
-from jaxmaxent.testing import _pair_swaps
+from jaxmaxent.testing import _check, _pair_swaps
 from jaxmaxent.testing._known import whole_matrix
 from jaxmaxent.testing._moves import flows, moves_of, there_and_back
 from jaxmaxent.testing._pair_swaps import swap_parts
@@ -268,3 +268,13 @@ def test_the_page_on_rules_runs_as_written(capsys):
     (code,) = re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.S)
     exec(compile(code, str(page), "exec"), {})
     assert "The check passed all of" in capsys.readouterr().out
+
+
+def test_the_default_rule_is_checked_as_burn_in_begins_and_as_it_is_when_draws_count():
+    """Check that it learns its tables, and that rules which wait move then: here all letters may stand anywhere."""
+    ensemble = jme.Ensemble.create(lambda one_hot: one_hot.sum(0), "ACGTTGCA", beta=2.0)
+    prepared, learned = _check._rules(space_of(ensemble, np.arange(4)), None)
+    assert any(rule.waits for rule in prepared.rules)
+    for rule, before, after in zip(prepared.rules, prepared.probabilities, learned.probabilities, strict=True):
+        assert (before > 0) != rule.waits
+        assert after > 0
