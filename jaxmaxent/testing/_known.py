@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -12,7 +13,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jaxmaxent.ensembles import Ensemble
-from jaxmaxent.kernels import Mixture, SegmentAdaptive, Site, SiteAdaptive, build
+from jaxmaxent.kernels import Mixture, ReverseComplement, Rotation, SegmentAdaptive, Site, SiteAdaptive, build
 from jaxmaxent.kernels._site import BINARY_LAZINESS
 from jaxmaxent.testing._moves import Lookup
 from jaxmaxent.testing._proposals import Forced, ProposalTable, edits_of
@@ -21,7 +22,13 @@ from jaxmaxent.testing._space import Space
 
 def tables_of(rule: Any, space: Space) -> list[ProposalTable] | None:
     """Return what a rule proposes on a space, given each value that chains share; None if that is not known here."""
-    known = {Site: _site_tables, SiteAdaptive: _site_adaptive_tables, SegmentAdaptive: _segment_tables}
+    known = {
+        Site: _site_tables,
+        SiteAdaptive: _site_adaptive_tables,
+        SegmentAdaptive: _segment_tables,
+        Rotation: functools.partial(_window_tables, _rotated),
+        ReverseComplement: functools.partial(_window_tables, _turned),
+    }
     return list(known[type(rule)](rule, space)) if type(rule) in known else None
 
 
@@ -97,3 +104,40 @@ def _segment_tables(rule: SegmentAdaptive, space: Space) -> Iterator[ProposalTab
         drawn = np.mean([np.prod([rung[i][space.states[:, i]] for i in free], axis=0) for rung in letters], axis=0)
         matrix = _outside(space, list(free)) * drawn[None]
         yield ProposalTable(starts[those].sum() / starts.sum(), (int(those[0]),), rule.width, matrix)
+
+
+def _window_tables(
+    moved: Callable[[Space, list[int]], np.ndarray], rule: Rotation | ReverseComplement, space: Space
+) -> Iterator[ProposalTable]:
+    """Yield one table for all windows that hold the same positions that move."""
+    length, positions = space.ensemble.length, space.positions
+    most, least = min(rule.width, length), min(rule.width, length, 2)
+    shares, starts = defaultdict(float), {}
+    for width in range(least, most + 1):
+        for first in range(length - width + 1):
+            free = tuple(positions[(positions >= first) & (positions < first + width)])
+            shares[free] += 1 / (most - least + 1) / (length - width + 1)
+            starts.setdefault(free, min(first, length - most))
+    for free, share in shares.items():
+        yield ProposalTable(share, (starts[free],), most, moved(space, list(free)))
+
+
+def _rotated(space: Space, free: list[int]) -> Float[np.ndarray, "states states"]:
+    """Return the proposal of each rotation of some positions but that by 0, all alike; none of fewer than two."""
+    amounts = range(1, len(free)) if len(free) > 1 else [0]
+    rotated = (np.roll(space.states[:, free], amount, axis=1) for amount in amounts)
+    return np.mean([_certain(space, free, letters) for letters in rotated], axis=0)
+
+
+def _turned(space: Space, free: list[int]) -> Float[np.ndarray, "states states"]:
+    """Return the proposal of the letters of some positions in reverse order and complemented."""
+    letters = space.states[:, free]
+    turned = space.ensemble.alphabet.reverse_complement(letters) if free else letters
+    return _certain(space, free, np.asarray(turned))
+
+
+def _certain(space: Space, free: list[int], letters: np.ndarray) -> Float[np.ndarray, "states states"]:
+    """Return the proposal of these letters at some positions, one row for each state."""
+    moved = space.states.copy()
+    moved[:, free] = letters
+    return np.eye(len(moved))[space.numbers(moved)]

@@ -11,15 +11,16 @@ import pytest
 import exact
 import jaxmaxent as jme
 from jaxmaxent.evaluate import Edit, read
-from jaxmaxent.kernels import Informed, Site, Transposition, rule_dataclass
+from jaxmaxent.kernels import Informed, ReverseComplement, Rotation, Site, Transposition, rule_dataclass
 from jaxmaxent.testing import _check, _pair_swaps
-from jaxmaxent.testing._known import whole_matrix
+from jaxmaxent.testing._known import tables_of, whole_matrix
 from jaxmaxent.testing._moves import flows, moves_of, there_and_back
 from jaxmaxent.testing._pair_swaps import swap_parts
 from jaxmaxent.testing._report import CheckPart, CheckReport, z_parts
 from jaxmaxent.testing._sampled import exact_of
 from jaxmaxent.testing._space import checked_positions, chosen_positions, space_of
 from problems import PROBLEMS, Problem
+from windows import reverse_complement, rotation
 
 SMALL = {"moves": 500, "steps": 3000}
 
@@ -278,3 +279,17 @@ def test_the_default_rule_is_checked_as_burn_in_begins_and_as_it_is_when_draws_c
     for rule, before, after in zip(prepared.rules, prepared.probabilities, learned.probabilities, strict=True):
         assert (before > 0) != rule.waits
         assert after > 0
+
+
+@pytest.mark.parametrize(("rule", "stated"), [(Rotation, rotation), (ReverseComplement, reverse_complement)])
+@pytest.mark.parametrize("width", [2, 3, 48])
+def test_the_proposals_of_rules_that_move_a_window_are_those_of_the_oracle(rule, stated, width):
+    problem = PROBLEMS["dna-fixed"]
+    space = space_of(problem.ensemble(), np.array(problem.movable))
+    of_space = np.all(problem.states[:, list(problem.fixed)] == problem.anchor[list(problem.fixed)], axis=1)
+    tables = tables_of(rule(width), space)
+    assert sum(table.probability for table in tables) == pytest.approx(1)
+    found = sum(table.probability * table.matrix for table in tables)
+    expected = sum(table.probability * table.matrix for table in stated(width, problem))
+    np.testing.assert_array_equal(space.states, problem.states[of_space])
+    np.testing.assert_allclose(found, expected[np.ix_(of_space, of_space)], atol=1e-12)
