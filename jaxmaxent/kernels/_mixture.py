@@ -65,11 +65,9 @@ class Mixture:
 
     def prepare(self, ensemble: Ensemble, rungs: int) -> Mixture:
         """Return the mixture as burn-in begins; rules that wait have no share."""
-        waits = np.array([rule.waits for rule in self.rules])
-        probabilities = self.shares
-        if waits.any() and not waits.all():
-            moving = jnp.where(waits, 0, self.shares)
-            probabilities = moving / moving.sum()
+        moving = jnp.where(np.array([rule.waits for rule in self.rules]), 0, self.shares)
+        total = moving.sum()
+        probabilities = jnp.where(total > 0, moving / jnp.where(total > 0, total, 1), self.shares)
         return Mixture(tuple(rule.prepare(ensemble, rungs) for rule in self.rules), probabilities, self.shares)
 
     def learn(

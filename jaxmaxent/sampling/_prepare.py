@@ -7,6 +7,7 @@ import math
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
@@ -27,8 +28,8 @@ from jaxmaxent.sampling.program._program import ENOUGH_FOR_A_CPU, Program, progr
 # as much. A few sites give most effective draws at the target, segments bring sequences up the ladder; docs/results.md
 _FEW = 6
 _SHARES = (6, 3, 1)
-# The same for rules that move sites whole. They are left out where the network ties the sites of the anchors to their
-# places, as they would be refused.
+# The same for rules that move sites whole, 0 where the network ties the sites of the anchors to their places, as they
+# would be refused. They are part of the program for every anchor, so that one program serves all.
 _SHARE_OF_ROTATIONS, _SHARE_OF_TURNS = 2, 1
 # Letters of all replicas that an accelerator advances together; more anchors wait for their turn.
 _LETTERS_AT_ONCE = 2**19
@@ -92,13 +93,13 @@ def _default_rule(ensemble: Ensemble, options: Options) -> Rule | Mixture:
     """Return the rule of a run that was given none."""
     if not options.has_background:
         return Site()
-    rules, shares = [SiteAdaptive(), SegmentAdaptive(_FEW), SegmentAdaptive()], list(_SHARES)
     sites = movable_sites(ensemble)
-    if sites.shift:
-        rules, shares = [*rules, Rotation()], [*shares, _SHARE_OF_ROTATIONS]
-    if sites.turn:
-        rules, shares = [*rules, ReverseComplement()], [*shares, _SHARE_OF_TURNS]
-    return Mixture.create(rules, shares)
+    rules = [SiteAdaptive(), SegmentAdaptive(_FEW), SegmentAdaptive(), Rotation()]
+    shares = [*_SHARES, _SHARE_OF_ROTATIONS * sites.shift]
+    if ensemble.alphabet.complements is not None:
+        rules, shares = [*rules, ReverseComplement()], [*shares, _SHARE_OF_TURNS * sites.turn]
+    probabilities = jnp.asarray(np.array(shares) / sum(shares), float)
+    return Mixture(tuple(rules), probabilities, probabilities)  # a share may be 0
 
 
 def _first_ladder(ensemble: Ensemble, options: Options, start: Any) -> Ladder:

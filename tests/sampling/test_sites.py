@@ -44,11 +44,22 @@ def ensemble(network, **settings):
 def test_a_network_shows_whether_it_cares_where_its_sites_stand(network, shift, turn):
     assert movable_sites(ensemble(network).batched()) == (shift, turn)
     prepared = prepare(ensemble(network), Options.of(ensemble(network)))
-    kinds = [type(rule) for rule in prepared.rule.rules]
-    assert (Rotation in kinds, ReverseComplement in kinds) == (shift, turn)
     waiting = np.array([rule.waits for rule in prepared.rule.rules])
-    assert (np.asarray(prepared.rule.probabilities)[waiting] == 0).all()
-    assert (np.asarray(prepared.rule.settled().probabilities) > 0).all()
+    assert [type(rule) for rule, waits in zip(prepared.rule.rules, waiting, strict=True) if waits] == [
+        Rotation,
+        ReverseComplement,
+    ]
+    before, after = (np.asarray(rule.probabilities) for rule in (prepared.rule, prepared.rule.settled()))
+    assert (before[waiting] == 0).all() and (before[~waiting] > 0).all()
+    assert (after[waiting] > 0).tolist() == [shift, turn] and (after[~waiting] > 0).all()
+
+
+def test_one_program_serves_anchors_whose_sites_may_move_and_others():
+    """Check that only numbers of the rule differ, so that nothing is compiled again."""
+    rules = [prepare(ensemble(network), Options.of(ensemble(network))).rule for network in (anywhere, in_its_place)]
+    assert len({str(jax.tree.structure(rule)) for rule in rules}) == 1
+    shapes = [[(leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(rule)] for rule in rules]
+    assert shapes[0] == shapes[1]
 
 
 def test_letters_other_than_dna_have_no_other_strand():
@@ -68,13 +79,14 @@ def test_rules_wait_until_everything_is_learned(monkeypatch, settings, moves_fro
     seen, block = [], _loop.blocks.block
 
     def watched(program, one, rule, ladder, keys, carry, clock):
-        seen.append((int(np.asarray(clock)[0]), int(np.asarray(clock)[5]), float(rule.probabilities[-1])))
+        rotations = [type(one) for one in rule.rules].index(Rotation)
+        seen.append((int(np.asarray(clock)[0]), int(np.asarray(clock)[5]), float(rule.probabilities[rotations])))
         return block(program, one, rule, ladder, keys, carry, clock)
 
     monkeypatch.setattr(_loop.blocks, "block", watched)
     jme.sample(jax.random.key(0), ensemble(anywhere), chains=2, steps=400, progress=False, **settings)
     learning = [share for _, teaching, share in seen if teaching]
-    later = [share for step, teaching, share in seen[1:] if not teaching]
+    later = [share for _, teaching, share in seen[1:] if not teaching]
     assert all(share == 0 for share in learning)
     assert later and all(share > 0 for share in later)
     assert bool(learning) == (moves_from == "settling")
