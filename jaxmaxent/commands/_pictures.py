@@ -51,8 +51,9 @@ def along_ladder(result: Run, a: int, profiles: list[Profile]) -> list[Picture]:
         Picture(
             "Along β",
             "Mean energy (bars: ± 2 standard errors), information of all positions (band: upper bound of ± 1 "
-            "standard error), and acceptance of swaps between neighbouring rungs. If chains started at the anchor and "
-            "chains from the background have different energies, at least one of the two is not in equilibrium.",
+            "standard error), and acceptance of swaps between neighbouring rungs; Λ is the sum of their refusals. If "
+            "chains started at the anchor and chains from the background have different energies, at least one of the "
+            "two is not in equilibrium.",
             plot.png(panels),
         ),
         Picture(

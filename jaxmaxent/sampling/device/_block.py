@@ -19,8 +19,8 @@ from jaxtyping import Array, Float, Int
 from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.ensembles._reference import with_reference
 from jaxmaxent.kernels import State, build, evaluator_for
-from jaxmaxent.sampling.device._background_draws import standing_at_ends
 from jaxmaxent.sampling.device._counters import SCALARS, add_draw
+from jaxmaxent.sampling.device._end_draws import standing_at_ends
 from jaxmaxent.sampling.device._hash import written_out
 from jaxmaxent.sampling.device._state import (
     TRACE_SLOTS,

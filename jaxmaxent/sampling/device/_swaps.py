@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from jaxmaxent.kernels import State
-from jaxmaxent.sampling.device._background_draws import drawn, installed, standing_at_ends
+from jaxmaxent.sampling.device._end_draws import drawn, installed, standing_at_ends
 from jaxmaxent.sampling.device._state import Carry, Setup
 
 

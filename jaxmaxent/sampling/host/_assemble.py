@@ -16,8 +16,8 @@ from jaxmaxent.diagnostics import TwoLegs, Verdict
 from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.ensembles import _background as background
 from jaxmaxent.results import Run
-from jaxmaxent.sampling.device._background_draws import standing_at_ends
 from jaxmaxent.sampling.device._counters import SCALARS
+from jaxmaxent.sampling.device._end_draws import standing_at_ends
 from jaxmaxent.sampling.host._loop import Loop
 from jaxmaxent.sampling.host._totals import Kept
 

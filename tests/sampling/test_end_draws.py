@@ -7,7 +7,7 @@ import numpy as np
 import jaxmaxent as jme
 from jaxmaxent.kernels import State
 from jaxmaxent.sampling import _options as options
-from jaxmaxent.sampling.device import _background_draws as background_draws
+from jaxmaxent.sampling.device import _end_draws as end_draws
 from problems import Problem
 
 
@@ -65,7 +65,7 @@ def test_draws_are_put_in_place_alike_on_every_platform():
 
     old, draws, now = states(3, 6), states(3, 4), jnp.array([2, 3])
     replica, taken = jnp.array([[2, 1], [0, 4], [5, 0]]), jnp.array([[True, False], [False, False], [True, True]])
-    for way in (background_draws._at_once, background_draws._in_turn, background_draws.installed):
+    for way in (end_draws._at_once, end_draws._in_turn, end_draws.installed):
         new = way(old, replica=replica, taken=taken, draws=draws, now=now)
         for name in State._fields:
             expected = np.array(getattr(old, name))
