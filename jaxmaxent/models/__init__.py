@@ -7,9 +7,8 @@ that measure their accuracy. Saved networks are read without pickle.
     models.save(network, "model")
     ensemble = jme.Ensemble.create(models.representation(models.load("model")), tokens[0], beta=100.0)
 
-Other networks need one line of code: `Representation(lambda params, x: module.apply(params, x[None])[0], variables)`
-for a Flax linen module, `Representation(lambda params, x: function(x), None)` for a plain function. Keep the function
-and reuse it, because a new lambda is compiled again.
+Networks of other frameworks come in by one line, such as `models.from_linen(module, variables, length=200)` or
+`models.from_keras("network.keras")`: the layer, its weights, inference mode and the layout are found and tested.
 """
 
 import importlib
@@ -38,21 +37,38 @@ if TYPE_CHECKING:
     from jaxmaxent.models._training import Epoch as Epoch
     from jaxmaxent.models._training import TrainResult as TrainResult
     from jaxmaxent.models._training import train as train
+    from jaxmaxent.models.adapters import Layer as Layer
+    from jaxmaxent.models.adapters import from_equinox as from_equinox
+    from jaxmaxent.models.adapters import from_exported as from_exported
+    from jaxmaxent.models.adapters import from_function as from_function
+    from jaxmaxent.models.adapters import from_haiku as from_haiku
+    from jaxmaxent.models.adapters import from_keras as from_keras
+    from jaxmaxent.models.adapters import from_linen as from_linen
+    from jaxmaxent.models.adapters import from_nnx as from_nnx
+    from jaxmaxent.models.adapters import layers as layers
 
-# The training code is imported on first use, because its import is slow and loading a network does not need it.
+# Training and adapters are imported on first use, because loading a network of this package needs neither.
 _TRAINING = ("Epoch", "TrainResult", "train")
+_ADAPTERS = (
+    "Layer", "from_equinox", "from_exported", "from_function", "from_haiku", "from_keras", "from_linen", "from_nnx",
+    "layers",
+)  # fmt: skip
 
 __all__ = [  # noqa: RUF022 (sorted by kind)
     "Architecture", "ConvArchitecture", "MLPArchitecture", "architecture_from_dict",
     "Network", "ConvNetwork", "MLPNetwork", "parameters", "with_parameters", "Features", "representation",
     "train", "TrainResult", "Epoch", "predict", "auroc", "auprc",
     "save", "load", "write", "read_metadata",
+    "from_linen", "from_nnx", "from_keras", "from_haiku", "from_equinox", "from_function", "from_exported",
+    "layers", "Layer",
 ]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
     if name in _TRAINING:
         return getattr(importlib.import_module("jaxmaxent.models._training"), name)
+    if name in _ADAPTERS:
+        return getattr(importlib.import_module("jaxmaxent.models.adapters"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -1,0 +1,319 @@
+"""From a network of any framework to a representation: its layout, features and head, tested against the framework."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from jaxmaxent import checks
+from jaxmaxent.ensembles import DNA, PROTEIN, RNA, Alphabet, Representation
+from jaxmaxent.models.adapters import _layout as layouts
+from jaxmaxent.models.adapters._graph import Graph, Value, trace
+from jaxmaxent.models.adapters._head import Head, head_of, penultimate
+from jaxmaxent.models.adapters._layers import Layer, Place, find_layer, listed, place_of, value_at
+
+PENULTIMATE, OUTPUT = "penultimate", "output"
+# Random sequences on which a network is tried.
+_SEQUENCES = 12
+# Agreement with the framework, as a share of the largest output: deep networks round by 1e-5 in float32.
+_AGREES = 1e-4
+
+
+@dataclasses.dataclass(frozen=True)
+class Network:
+    """A network of some framework as a pure function.
+
+    Attributes:
+        call: pure function `call(params, *inputs, **named_inputs)` of JAX arrays in the framework's layout; hashable.
+        params: its parameters, a pytree.
+        layouts: groups of layouts to try, in order.
+        native: the framework's own answer for NumPy arrays, if it is not `call` itself.
+        kind: name of the framework, for messages.
+    """
+
+    call: Callable[..., Any]
+    params: Any
+    layouts: Sequence[Sequence[str]]
+    native: Callable[..., Any] | None = None
+    kind: str = "the framework"
+
+
+@dataclasses.dataclass(frozen=True)
+class Adapted:
+    """The function `features(params, one_hot[length, letters]) -> [features]` of a network of some framework.
+
+    Attributes:
+        call: the network's pure function.
+        layout: layout of its input.
+        output: number of the output among the leaves of what it returns.
+        place: where the features are.
+        length: length of the sequences that it was tried on.
+        letters: number of letters.
+        told: what was found, in words.
+    """
+
+    call: Callable[..., Any]
+    layout: str
+    output: int
+    place: Place
+    length: int
+    letters: int
+    told: str = dataclasses.field(default="", compare=False)
+
+    def __call__(self, params: dict[str, Any], one_hot: Float[Array, "length letters"]) -> Float[Array, " features"]:
+        """Return Φ of one sequence."""
+        graph = graph_of(self.call, self.layout, params, one_hot)
+        (features,) = graph.values([value_at(graph, self.place)], {graph.sequence: one_hot}, jax.tree.leaves(params))
+        return features.reshape(-1)
+
+    def __repr__(self) -> str:
+        return f"<{self.told}>"
+
+
+def graph_of(call: Callable[..., Any], layout: str, params: dict[str, Any], one_hot: Any) -> Graph:
+    """Return the graph of a network for one sequence of the form `one_hot`."""
+
+    def one(params: dict[str, Any], one_hot: Array) -> Any:
+        inputs, named = _further(params["inputs"], batch=layouts.has_batch(layout))
+        return call(params["network"], layouts.arranged(one_hot, layout), *inputs, **named)
+
+    return trace(one, params, one_hot)
+
+
+def adapt(
+    network: Network,
+    length: int,
+    *,
+    layer: str | int = PENULTIMATE,
+    output: str | int | None = None,
+    letters: str = "ACGT",
+    layout: str | None = None,
+    fixed_inputs: Sequence[Any] | Mapping[str, Any] = (),
+) -> Representation:
+    """Return the representation of a network; the arguments are those of every `from_*`."""
+    length = checks.integer("length", length, at_least=1)
+    alphabet = alphabet_of(letters)
+    params = {"network": network.params, "inputs": _checked_inputs(fixed_inputs)}
+    checks.finite_parameters("params", params)
+    one_hots = _random_one_hots(length, len(alphabet))
+    layout = _layout_that_works(network, layout, params, one_hots)
+    graph = _in_words(lambda: graph_of(network.call, layout, params, one_hots[0]), network, layout, one_hots[0])
+    chosen, result = _chosen_output(graph, output)
+    outputs = _check_against_framework(network, layout, params, graph, result, chosen, one_hots)
+    leaves = jax.tree.leaves(params)
+    if layer == PENULTIMATE:
+        found = penultimate(graph, result, leaves, one_hots)
+    elif layer == OUTPUT:
+        found = Head(result, None, "")
+    else:
+        found = head_of(graph, find_layer(graph, layer), result, leaves, one_hots)
+    told = _in_one_line(network, layout, graph, found, outputs)
+    features = Adapted(network.call, layout, chosen, place_of(found.features), length, len(alphabet), told)
+    head = None if found.weights is None else jnp.asarray(found.weights, jnp.result_type(float))
+    return Representation(features, params, head, alphabet)
+
+
+def layers(representation: Representation, length: int | None = None) -> list[Layer]:
+    """Return the layers of a network, for the argument `layer` of `from_*`.
+
+    Args:
+        representation: what a `from_*` returned, with any layer.
+        length: length of the sequences; None means the one given to `from_*`.
+
+    Raises:
+        ValueError: for another representation.
+
+    Example:
+        ```python
+        for layer in models.layers(models.from_nnx(network, length=200, layer="output")):
+            print(layer)
+        ```
+    """
+    features = representation.features if isinstance(representation, Representation) else representation
+    if not isinstance(features, Adapted):
+        raise ValueError(f"representation must be one that a from_* function made, got {type(features).__name__}")
+    length = features.length if length is None else checks.integer("length", length, at_least=1)
+    shape = jax.ShapeDtypeStruct((length, features.letters), jnp.result_type(float))
+    graph = graph_of(features.call, features.layout, representation.params, shape)
+    return [layer for layer, _ in listed(graph)]
+
+
+def alphabet_of(letters: Any) -> Alphabet:
+    """Return the alphabet with these letters in this order, with the complements of DNA or RNA where they are."""
+    text = checks.text("letters", letters)
+    for known in (DNA, RNA, PROTEIN):
+        if sorted(known.letters) == sorted(text):
+            if known.letters == text:
+                return known
+            pairs = dict(zip(known.letters, known.complements or known.letters, strict=True))
+            own = None if known.complements is None else "".join(pairs[letter] for letter in text)
+            return Alphabet(text, any_letter=known.any_letter, complements=own)
+    return Alphabet(text)
+
+
+def _random_one_hots(length: int, letters: int) -> Float[np.ndarray, "sequences length letters"]:
+    tokens = np.random.default_rng(0).integers(letters, size=(_SEQUENCES, length))
+    return np.eye(letters, dtype=jnp.result_type(float))[tokens]
+
+
+def _checked_inputs(given: Any) -> Any:
+    """Return further inputs as arrays, in a tuple or by their names."""
+    if isinstance(given, Mapping):
+        return {checks.text("fixed_inputs", name): jnp.asarray(value) for name, value in given.items()}
+    return tuple(jnp.asarray(value) for value in checks.several("fixed_inputs", given, "arrays"))
+
+
+def _further(inputs: Any, *, batch: bool) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return further inputs by place and by name, with a batch axis if wanted."""
+    inputs = jax.tree.map(lambda array: array[None], inputs) if batch else inputs
+    return ((), inputs) if isinstance(inputs, dict) else (inputs, {})
+
+
+def _layout_that_works(network: Network, layout: Any, params: dict[str, Any], one_hots: np.ndarray) -> str:
+    """Return the layout that was given, or the only one that the network takes.
+
+    Raises:
+        ValueError: if the network takes none or several, or not the one given.
+    """
+    given = None if layout is None else layouts.checked_layout(layout)
+    failures: dict[str, Exception] = {}
+
+    def works(one: str) -> bool:
+        try:
+            graph_of(network.call, one, params, one_hots[0])
+        except Exception as error:
+            failures[one] = error
+            return False
+        return True
+
+    if given is not None and works(given):
+        return given
+    # Many networks take one more axis as a part of the batch, so layouts without it come first.
+    groups = ([one for one in group if one != given and works(one)] for group in network.layouts)
+    others = next((group for group in groups if group), [])
+    shape = f"sequences of shape [{one_hots.shape[1]}, {one_hots.shape[2]}]"
+    if given is not None and others:
+        raise ValueError(
+            f"layout must be one that the network takes for {shape}, such as {others[0]!r}, got {layout!r}"
+        )
+    if len(others) > 1:
+        raise ValueError(f"layout must be given, since the network takes {' and '.join(map(repr, others))} for {shape}")
+    if not others:
+        first = given or network.layouts[0][0]
+        raise ValueError(_failure(failures[first], network, first, one_hots[0]))
+    return others[0]
+
+
+def _failure(error: Exception, network: Network, layout: str, one_hot: np.ndarray) -> str:
+    line = f"{type(error).__name__}: {error}".strip().splitlines()[0]
+    shape = list(layouts.arranged(one_hot, layout).shape)
+    return (
+        f"the network must take one one-hot sequence, but {network.kind} failed in every layout that was tried, in "
+        f"{layout!r}, with an input of shape {shape}, with {checks.shown(line)[1:-1]}; length, letters, layout and "
+        "fixed_inputs say what it takes"
+    )
+
+
+def _in_words(made: Callable[[], Any], network: Network, layout: str, one_hot: np.ndarray) -> Any:
+    try:
+        return made()
+    except Exception as error:
+        raise ValueError(_failure(error, network, layout, one_hot)) from error
+
+
+def _chosen_output(graph: Graph, output: Any) -> tuple[int, Value]:
+    """Return the number of the output among the leaves, and the output.
+
+    Raises:
+        ValueError: for no choice among several, another name or number, or an output that does not depend on the input.
+    """
+    paths = [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(graph.tree)]
+    names = [path.strip("[].'\"") for path in paths]
+    described = ", ".join(f"{name or 0} {list(v.shape)}" for name, v in zip(names, graph.results, strict=True))
+    if output is None:
+        if len(names) != 1:
+            raise ValueError(f"output must be given, since the network returns {len(names)}: {described}")
+        chosen = 0
+    else:
+        matching = [i for i, name in enumerate(names) if str(output) == name or (output == i and name == "")]
+        if len(matching) != 1:
+            raise ValueError(f"output must be one of {described}, got {checks.shown(output)}")
+        (chosen,) = matching
+    if not graph.results[chosen].depends:
+        raise ValueError(f"output must depend on the sequence, but {names[chosen] or 'the output'} is constant")
+    return chosen, graph.results[chosen]
+
+
+def _check_against_framework(
+    network: Network,
+    layout: str,
+    params: dict[str, Any],
+    graph: Graph,
+    result: Value,
+    chosen: int,
+    one_hots: np.ndarray,
+) -> Float[np.ndarray, "sequences units"]:
+    """Return the outputs for random sequences, after comparing them with the framework's own.
+
+    Raises:
+        ValueError: if they differ, are not finite, depend on the rest of the batch or change from call to call.
+    """
+    leaves = jax.tree.leaves(params)
+    run = jax.jit(lambda leaves, row: graph.values([result], {graph.sequence: row}, leaves)[0].reshape(-1))
+    native = network.native or jax.jit(lambda *arrays, **named: network.call(network.params, *arrays, **named))
+    inputs = params["inputs"]
+
+    def theirs(rows: np.ndarray) -> np.ndarray:
+        if layouts.has_batch(layout):
+            with contextlib.suppress(Exception):  # some networks take a batch of one only
+                return call(rows, len(rows)).reshape(len(rows), -1)
+        return np.stack([call(row, 1).reshape(-1) for row in rows])
+
+    def call(rows: np.ndarray, batch: int) -> np.ndarray:
+        further = inputs
+        if layouts.has_batch(layout):
+            further = jax.tree.map(lambda array: np.repeat(np.asarray(array)[None], batch, axis=0), inputs)
+        places, named = ((), further) if isinstance(further, dict) else (further, {})
+        return np.asarray(jax.tree.leaves(native(layouts.arranged(rows, layout), *places, **named))[chosen], float)
+
+    with jax.default_matmul_precision("highest"):
+        mine = np.stack([np.asarray(run(leaves, row), float) for row in one_hots])
+        together = _in_words(lambda: theirs(one_hots), network, layout, one_hots[0])
+        again = theirs(one_hots)
+        pair = theirs(one_hots[:2])
+    if not np.isfinite(mine).all() or not np.isfinite(together).all():
+        raise ValueError("the network must return finite numbers, but returns NaN or infinity for random sequences")
+    scale = max(float(np.abs(together).max()), 1e-30)
+    if (off := np.abs(again - together).max() / scale) > _AGREES:
+        raise ValueError(
+            f"the network must give the same output in every call, but outputs differ by {off:.1g} of the largest; put "
+            "it into inference mode, without dropout"
+        )
+    if (off := np.abs(pair - together[:2]).max() / scale) > _AGREES:
+        raise ValueError(
+            f"the network must treat each sequence by itself, but its output changes by {off:.1g} of the largest with "
+            "the rest of the batch; put it into inference mode, without batch statistics"
+        )
+    if mine.shape != together.shape or (off := np.abs(mine - together).max() / scale) > _AGREES:
+        raise ValueError(
+            f"the adapted network must agree with {network.kind}, but its outputs differ"
+            + (f" by {off:.1g} of the largest" if mine.shape == together.shape else " in shape")
+        )
+    return mine
+
+
+def _in_one_line(network: Network, layout: str, graph: Graph, found: Head, outputs: np.ndarray) -> str:
+    """Return what was found: layout, features, head and units."""
+    node = found.features.node
+    scope = "the sequence" if node is None else node.scope or node.name
+    size, units = int(np.prod(found.features.shape)), outputs.shape[1]
+    head = f"linear to {units} units" if found.weights is not None else "no head"
+    left_out = f" before the last {found.before}" if found.before else ""
+    return f"{network.kind}, layout {layout}, {size} features after {scope}, {head}{left_out}"
