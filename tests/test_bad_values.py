@@ -203,6 +203,7 @@ NAMES = [
     "predict",
     "train",
     "Run.load",
+    "Run.rung_at",
     "Run.save",
     "auto_beta",
     "beta_by_acceptance",
