@@ -75,9 +75,9 @@ def calls(t):
         "take": (t.ensemble.take, {"indices": [0]}),
         "sample": (
             lambda key, ensemble, **k: unchecked(jme.sample)(key, ensemble, progress=False, **k),
-            {"key": key, **ensemble, "ladder": 3, "chains": 2, "target_replicas": 2, "anchor_chains": 1, "until": None,
-             "steps": 60, "burn_in": 20, "thin": 5, "store_every": 20, "start": "background", "rule": None,
-             "evaluation": "full", "names": None, "mesh": None},
+            {"key": key, **ensemble, "ladder": 3, "rungs_at": (1.0,), "chains": 2, "target_replicas": 2,
+             "anchor_chains": 1, "until": None, "steps": 60, "burn_in": 20, "thin": 5, "store_every": 20,
+             "start": "background", "rule": None, "evaluation": "full", "names": None, "mesh": None},
         ),
         "resume": (
             lambda checkpoint, ensemble, **k: jme.resume(checkpoint, ensemble, progress=False, **k),
@@ -123,6 +123,7 @@ def calls(t):
              "learning_rate": 0.1, "weight_decay": 0.1, "monitor": "loss", "patience": 1, "class_weights": None},
         ),
         "Run.load": (jme.Run.load, {"path": folder / "gone.npz"}),
+        "Run.rung_at": (t.run.rung_at, {"beta": 0.0, "anchor": 0}),
         "Run.save": (t.run.save, {"path": "/dev/null/x.npz"}),
         "auto_beta": (analysis.auto_beta, ensemble),
         "beta_by_acceptance": (analysis.beta_by_acceptance, {**ensemble, "target": 0.1}),
@@ -202,6 +203,7 @@ NAMES = [
     "predict",
     "train",
     "Run.load",
+    "Run.rung_at",
     "Run.save",
     "auto_beta",
     "beta_by_acceptance",

@@ -649,6 +649,9 @@ def test_a_place_that_cannot_be_written_is_named(work, tmp_path, capsys, name):
         ["interpret", "model", "s.fa", "--out", "out"],
         ["interpret", "model", "s.fa", "--beta", "5"],
         ["interpret", "model", "s.fa", "--out", "out", "--beta", "high"],
+        ["interpret", "model", "s.fa", "--out", "out", "--beta", "auto,40"],
+        ["interpret", "model", "s.fa", "--out", "out", "--beta", "information=12,40"],
+        ["interpret", "model", "s.fa", "--out", "out", "--beta", "40,"],
         ["interpret", "model", "s.fa", "--out", "out", "--beta", "5", "--unit", "bound"],
         ["interpret", "model", "s.fa", "--out", "out", "--beta", "5", "--unit", "0,1,2"],
         ["interpret", "model", "s.fa", "--out", "out", "--beta", "5", "--chains", "2.5"],
@@ -1232,6 +1235,93 @@ def test_a_choice_of_beta_is_kept_with_the_job(work, tmp_path):
     np.testing.assert_array_equal(whole.frequencies, cut.frequencies)
 
 
+SEVERAL = [f"{BETA},40.5", *TINY]
+
+
+@pytest.fixture(scope="module")
+def several(work):
+    """The folder that interpret wrote for several β's."""
+    out = work.folder / "several"
+    assert call("interpret", work.model, work.fasta, "--out", out, "--beta", *SEVERAL, "--pictures", 1) == 3
+    return out
+
+
+def test_every_beta_that_is_asked_for_is_a_rung_and_has_its_numbers(several):
+    summary, run = json.loads((several / "summary.json").read_text()), Run.load(several / "run.npz")
+    assert (summary["settings"]["beta"], summary["settings"]["rungs_at"]) == (BETA, [40.5])
+    for a, row in enumerate(summary["anchors"]):
+        asked = row["asked"]
+        assert [entry["beta"] for entry in asked] == [40.5, BETA]
+        rungs = [entry["rung"] for entry in asked]
+        assert run.beta[a, rungs].tolist() == [40.5, BETA] and rungs == sorted(rungs) and rungs[-1] == 3
+        for k, entry in zip(rungs, asked, strict=True):
+            table = run.frequencies[a, k]
+            assert entry["consensus"] == consensus(table, "ACGT")
+            np.testing.assert_allclose(entry["information_bits"], information_bits(table), rtol=1e-9)
+            assert entry["total_information_bits"] == pytest.approx(run.total_information[a, k])
+            assert entry["gc"] == pytest.approx(table[:, 1:3].sum(1).mean(), rel=1e-5)
+            assert entry["min_ess"] == pytest.approx(run.min_ess[a, k])
+            assert {key: entry[key] for key in ("mean_energy", "max_rhat", "acceptance")} == {
+                key: row["ladder"][k][key] for key in ("mean_energy", "max_rhat", "acceptance")
+            }
+        # The last of them is the target, about which the anchor's own entry says the same.
+        assert {key: row[key] for key in asked[-1] if key != "rung"} == {
+            k: v for k, v in asked[-1].items() if k != "rung"
+        }
+
+
+def test_every_beta_that_is_asked_for_has_its_logo_and_its_motif(several):
+    run = Run.load(several / "run.npz")
+    logos = sorted(path.name for path in (several / "logos").iterdir())
+    assert logos == [f"0000_a_b_script__beta-{beta}.png" for beta in ("40.5", f"{BETA}")]
+    page = (several / "report.html").read_text()
+    assert f"Maximum entropy profiles at β = 40.5, {BETA}" in page
+    assert page.count("data:image/png;base64,") == 5
+    assert page.index("<h4>β = 40.5</h4>") < page.index("<h4>Along β</h4>")
+    found = {motif.identifier: motif for motif in read_motifs(several / "motifs.meme")}
+    expected = {}
+    for a in range(3):
+        for beta in (40.5, BETA):
+            table = run.frequencies[a, run.rung_at(beta, anchor=a)]
+            start, stop = informative_window(information_bits(table))
+            if stop > start:
+                expected[f"{a}_beta-{beta}"] = f"_{start}-{stop}_beta-{beta}", table[start:stop]
+    assert expected and found.keys() == expected.keys()
+    for identifier, (end, table) in expected.items():
+        assert found[identifier].name.endswith(end)
+        np.testing.assert_allclose(found[identifier].probabilities, table, atol=1e-8)
+
+
+def test_several_betas_go_on_where_they_were_interrupted(work, out, several, monkeypatch, capsys):
+    with monkeypatch.context() as patch:
+        after_blocks(patch, 3, lambda: signal.raise_signal(signal.SIGINT))
+        assert call(*commands(work)["interpret"], "--beta", *SEVERAL, "--out", out) == 130
+    assert call("resume", out, "--quiet") == 3
+    assert f"at β = 40.5, {BETA}, " in capsys.readouterr().out
+    assert_same_but_for_times(out, Run.load(several / "run.npz"))
+    one, other = (json.loads((folder / "summary.json").read_text())["anchors"][0] for folder in (out, several))
+    assert one["asked"] == other["asked"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (["40,40"], "--beta must be different numbers above 0 if there are several, got '40,40'"),
+        (["0,40"], "--beta must be different numbers above 0 if there are several, got '0,40'"),
+        (["nan,40"], "--beta must be different numbers above 0 if there are several, got 'nan,40'"),
+        (["40,80", "--rungs", 1], "--rungs must be at least 3 for 2 values of --beta, got 1"),
+        (["1,2,3", "--rungs", 3], "--rungs must be at least 4 for 3 values of --beta, got 3"),
+        (
+            ["40,40.0000001"],
+            "--beta must increase and lie between 0 and the smallest β of the ensemble, 40, got [40.0]",
+        ),
+    ],
+    ids=lambda value: " ".join(map(str, value)) if isinstance(value, list) else "",
+)
+def test_several_betas_that_do_not_go_together_are_named(work, out, capsys, settings, words):
+    refused(capsys, ["interpret", work.model, work.fasta, "--beta", *settings], out, [f"jaxmaxent: {words}\n"])
+
+
 def test_a_rule_that_wants_too_much_is_named(work, out, capsys):
     assert call("interpret", work.model, work.fasta, "--out", out, "--beta", "energy=2") == 2
     assert "wanted must be a finite number above 0 and below 1, got 2" in capsys.readouterr().err
@@ -1242,4 +1332,4 @@ def test_a_word_for_beta_is_named(work, out, capsys):
     with pytest.raises(SystemExit) as stop:
         call("interpret", work.model, work.fasta, "--out", out, "--beta", "sharp")
     assert stop.value.code == 2
-    assert 'expected a number, or "auto", "information"' in capsys.readouterr().err
+    assert 'expected a number, or several such as 40,80, or "auto", "information"' in capsys.readouterr().err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import math
 import typing
@@ -15,12 +16,12 @@ import jax
 import numpy as np
 
 from jaxmaxent import checks
-from jaxmaxent.commands._options import AnchorOptions, Headers, Unit
+from jaxmaxent.commands._options import AnchorOptions, Headers, StoppingOptions, Unit, values
 from jaxmaxent.console import say as say
 from jaxmaxent.data import LeftOut, Sequences, read_sequences
 from jaxmaxent.ensembles import Ensemble, composition
 from jaxmaxent.models import Network, predict, representation
-from jaxmaxent.sampling import device_name
+from jaxmaxent.sampling import Precision, device_name
 
 HEADERS = typing.get_args(Headers)
 
@@ -162,3 +163,25 @@ def file_name(name: str, index: int) -> str:
     """Return a file name that is safe on every file system: the index, then the name with unsafe letters replaced."""
     safe = "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "_" for c in name)[:60]
     return f"{index:04d}_{safe}"
+
+
+def beta_text(beta: float) -> str:
+    """Return β for names and titles, with digits enough to tell apart any two that the sampler tells apart."""
+    return f"{beta:.9g}"
+
+
+def precision_of(options: StoppingOptions) -> Precision:
+    """Return the precision that options ask for; options that were not given have the defaults of `Precision`."""
+    given = {name: value for name, value in values(options, StoppingOptions).items() if value is not None}
+    return Precision(**{_in_precision(name): value for name, value in given.items()})
+
+
+def stopping_of(until: Precision | None) -> dict[str, Any]:
+    """Return the options that ask for a precision; all are None if it is None."""
+    names = [field.name for field in dataclasses.fields(StoppingOptions)]
+    return {name: None if until is None else getattr(until, _in_precision(name)) for name in names}
+
+
+def _in_precision(name: str) -> str:
+    """Return the field of `Precision` that an option sets."""
+    return name.removeprefix("max_")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import math
 
 import numpy as np
 
 from jaxmaxent import checks
 from jaxmaxent.analysis._resolution.automatic import checked_rule
-from jaxmaxent.commands._common import ensemble_of, read_for, say
-from jaxmaxent.commands._job import OUTPUT, Job, JobSettings, precision_of, stopping_of
+from jaxmaxent.commands._common import ensemble_of, precision_of, read_for, say, stopping_of
+from jaxmaxent.commands._job import OUTPUT, Job, JobSettings
 from jaxmaxent.commands._kept import check_place
 from jaxmaxent.commands._options import BetaRule, InterpretOptions, SamplingOptions, StoppingOptions, values
 from jaxmaxent.commands._summary import held
@@ -18,7 +19,7 @@ from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.files import new_folder, owned
 from jaxmaxent.models import load
 from jaxmaxent.results import Run
-from jaxmaxent.sampling import MOST_RUNGS, Options, Precision, group_size, prepare
+from jaxmaxent.sampling import DEFAULT_RUNGS, MOST_RUNGS, Options, Precision, group_size, prepare
 
 _MOST_SECONDS = 1e12  # so that its product with the number of sequences is finite
 
@@ -36,9 +37,10 @@ def run(options: InterpretOptions) -> Run:
         check_output(options.out, force=options.force)
         network = load(options.model)
         anchors = read_for(network, options)
-        by_rule, mu = isinstance(options.beta, BetaRule), options.mu
-        ensemble = ensemble_of(network, anchors, beta=1.0 if by_rule else options.beta, mu=mu, unit=options.unit)
-        settings = _settings(options, ensemble, until)
+        betas = _betas(options)
+        beta = betas[-1] if betas else 1.0
+        ensemble = ensemble_of(network, anchors, beta=beta, mu=options.mu, unit=options.unit)
+        settings = _settings(options, ensemble, until, betas)
         job = Job.begin(options.out, network, anchors, settings)
         return finish(job, begun_here=True, progress=not options.quiet)
 
@@ -60,8 +62,8 @@ def finish(job: Job, *, begun_here: bool, force: bool = False, progress: bool = 
     count, speed = len(job.anchors), result.proposals_per_second
     plural = "" if count == 1 else "s"
     say(
-        f"sampled {count} sequence{plural} at β = {settings.told_beta}, {held(result)} bits in total, "
-        f"{speed:,.0f} proposals per second"
+        f"sampled {count} sequence{plural} at β = {settings.told_beta}, {held(result)} bits in total"
+        f"{' at the largest' * bool(settings.rungs_at)}, {speed:,.0f} proposals per second"
     )
     return result
 
@@ -83,6 +85,27 @@ def _until(options: InterpretOptions) -> Precision | None:
     return precision_of(options) if options.steps is None else None
 
 
+def _betas(options: InterpretOptions) -> tuple[float, ...]:
+    """Return the β's that were given, increasing, the last of which is the target; none for a rule.
+
+    Raises:
+        ValueError: if there are several and they are not different or not above 0, or the ladder has too few rungs.
+    """
+    given = options.beta
+    if isinstance(given, BetaRule):
+        return ()
+    if not isinstance(given, tuple):
+        return (given,)
+    betas = tuple(sorted(given))
+    if not all(0 < beta < math.inf for beta in given) or len(set(given)) < len(given):
+        shown = ",".join(f"{beta:g}" for beta in given)
+        raise ValueError(f"beta must be different numbers above 0 if there are several, got {checks.shown(shown)}")
+    rungs = DEFAULT_RUNGS if options.rungs is None else checks.integer("rungs", options.rungs, at_least=1)
+    if rungs < len(betas) + 1:
+        raise ValueError(f"rungs must be at least {len(betas) + 1} for {len(betas)} values of --beta, got {rungs}")
+    return betas
+
+
 class _Asked(Exception):
     """Ends a block whose only purpose is to check that a folder can be made."""
 
@@ -93,7 +116,9 @@ def check_output(out: str, *, force: bool) -> None:
         raise _Asked
 
 
-def _settings(options: InterpretOptions, ensemble: Ensemble, until: Precision | None) -> JobSettings:
+def _settings(
+    options: InterpretOptions, ensemble: Ensemble, until: Precision | None, betas: tuple[float, ...]
+) -> JobSettings:
     """Return the options with every default filled in and checked as `sample` does, and the size of a group."""
     ladder = "auto"
     if options.rungs is not None:
@@ -101,7 +126,7 @@ def _settings(options: InterpretOptions, ensemble: Ensemble, until: Precision | 
     batch = ensemble.batched()
     filled = Options.of(
         batch, ladder=None if ladder == 1 else ladder, chains=options.chains, anchor_chains=options.anchor_chains,
-        until=until, steps=options.steps, burn_in=options.burn_in, evaluation=options.evaluation,
+        until=until, steps=options.steps, burn_in=options.burn_in, evaluation=options.evaluation, rungs_at=betas[:-1],
     )  # fmt: skip
     group = group_size(batch, filled)
     filled = prepare(batch.take(np.arange(group)), filled, kept=batch.anchors).options
@@ -109,7 +134,8 @@ def _settings(options: InterpretOptions, ensemble: Ensemble, until: Precision | 
     asked |= {name: getattr(filled, name) for name in ("rungs", "chains", "anchor_chains", "burn_in", "evaluation")}
     asked |= {"mu": float(options.mu)}
     if not isinstance(options.beta, BetaRule):
-        return JobSettings(**asked, beta=float(options.beta), rule=None, wanted=None, group=group)
+        beta = float(betas[-1])
+        return JobSettings(**asked, beta=beta, rule=None, wanted=None, group=group, rungs_at=betas[:-1])
     if options.beta.wanted is not None:
         checked_rule(*options.beta)
     return JobSettings(**asked, beta=None, rule=options.beta.rule, wanted=options.beta.wanted, group=group)

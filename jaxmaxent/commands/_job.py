@@ -27,7 +27,7 @@ from jaxmaxent.analysis import auto_beta
 from jaxmaxent.analysis._resolution.automatic import checked_rule
 from jaxmaxent.checks import random_key
 from jaxmaxent.commands._chosen import CHOSEN, read_chosen, write_chosen
-from jaxmaxent.commands._common import ensemble_of, say, versions
+from jaxmaxent.commands._common import beta_text, ensemble_of, precision_of, say, versions
 from jaxmaxent.commands._kept import (
     ANCHORS,
     KIND,
@@ -80,6 +80,7 @@ class JobSettings(SamplingOptions):
         wanted: what that rule wants; None for its default.
         group: the number of sequences that are sampled side by side.
         reasons: why each sequence has its β, once a rule has chosen it.
+        rungs_at: smaller β's that were asked for besides β, increasing.
     """
 
     beta: float | tuple[float, ...] | None
@@ -87,6 +88,7 @@ class JobSettings(SamplingOptions):
     wanted: float | None
     group: int
     reasons: tuple[str, ...] = ()
+    rungs_at: tuple[float, ...] = ()
 
     @classmethod
     def from_json(cls, saved: dict[str, Any]) -> JobSettings:
@@ -102,15 +104,23 @@ class JobSettings(SamplingOptions):
     @property
     def told_beta(self) -> str:
         """β as readers see it."""
+        if self.rungs_at:
+            return ", ".join(beta_text(beta) for beta in self.asked_betas)
         betas = self.beta if isinstance(self.beta, tuple) else (self.beta or 0.0,)
         return " to ".join(dict.fromkeys(f"{beta:.3g}" for beta in (min(betas), max(betas))))
 
     def plain(self) -> dict[str, Any]:
         """Return the settings as the summary of a run shows them."""
-        hidden = {"force", "reasons", "group", "rule", "wanted", *values(self, StoppingOptions)}
+        hidden = {"force", "reasons", "group", "rule", "wanted", "rungs_at", *values(self, StoppingOptions)}
         shown = {name: value for name, value in dataclasses.asdict(self).items() if name not in hidden}
         chosen = {} if self.rule is None else {"beta_rule": self.rule, "beta_wanted": checked_rule(*self.asked)[1]}
+        chosen |= {"rungs_at": self.rungs_at} if self.rungs_at else {}
         return shown | chosen | {"until": None if self.until is None else dataclasses.asdict(self.until)}
+
+    @property
+    def asked_betas(self) -> tuple[float, ...]:
+        """All β's that were asked for, increasing; none if there is only the target."""
+        return (*self.rungs_at, self.beta) if self.rungs_at and isinstance(self.beta, float) else ()
 
     @property
     def asked(self) -> tuple[str | None, float | None]:
@@ -124,7 +134,7 @@ class JobSettings(SamplingOptions):
             until = dataclasses.replace(until, seconds=until.seconds * anchors)
         arguments = values(self, ChainOptions) | {"until": until}
         rungs = arguments.pop("rungs")
-        return arguments | {"ladder": None if rungs == 1 else rungs}
+        return arguments | {"ladder": None if rungs == 1 else rungs, "rungs_at": self.rungs_at}
 
     def short_run(self) -> dict[str, Any]:
         """Return the arguments that give a rule for β the program of the sampling; its own ladder without one."""
@@ -331,20 +341,3 @@ def _saying_what_is_damaged() -> Iterator[None]:
 
         warnings.showwarning = told
         yield
-
-
-def precision_of(options: StoppingOptions) -> Precision:
-    """Return the precision that options ask for; options that were not given have the defaults of `Precision`."""
-    given = {name: value for name, value in values(options, StoppingOptions).items() if value is not None}
-    return Precision(**{_in_precision(name): value for name, value in given.items()})
-
-
-def stopping_of(until: Precision | None) -> dict[str, Any]:
-    """Return the options that ask for a precision; all are None if it is None."""
-    names = [field.name for field in dataclasses.fields(StoppingOptions)]
-    return {name: None if until is None else getattr(until, _in_precision(name)) for name in names}
-
-
-def _in_precision(name: str) -> str:
-    """Return the field of `Precision` that an option sets."""
-    return name.removeprefix("max_")

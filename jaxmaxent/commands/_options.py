@@ -56,11 +56,12 @@ class BetaRule(NamedTuple):
 BETA_RULES = ("auto", "information", "energy", "median", "acceptance")
 
 
-def read_beta(text: str) -> float | BetaRule:
-    """Return a number, or a rule such as "auto" or "information=12"."""
+def read_beta(text: str) -> float | tuple[float, ...] | BetaRule:
+    """Return a number, several such as "40,80", or a rule such as "auto" or "information=12"."""
     rule, equals, wanted = text.partition("=")
     if rule not in BETA_RULES:
-        return float(text)
+        first, *rest = (float(part) for part in text.split(","))
+        return (first, *rest) if rest else first
     return BetaRule(rule, float(wanted) if equals else None)
 
 
@@ -206,12 +207,14 @@ class InterpretOptions(SamplingOptions, AnchorOptions, OutputOptions):
     """Options of `jaxmaxent interpret`."""
 
     beta: Annotated[
-        float | BetaRule,
+        float | tuple[float, ...] | BetaRule,
         Option(
-            f"{_BETA}; auto chooses one per sequence at which letters hold 8 bits in total, information=12 at which "
+            f"{_BETA}; several, such as 40,80, are sampled together, and results are written for each; auto chooses "
+            "one per sequence at which letters hold 8 bits in total, information=12 at which "
             "they hold 12, energy=0.2 at which the mean energy is that share of the one at β = 0; median and "
             "acceptance are the published rules",
-            parse=read_beta, expected='a number, or "auto", "information", "energy", "median" or "acceptance"',
+            parse=read_beta,
+            expected='a number, or several such as 40,80, or "auto", "information", "energy", "median" or "acceptance"',
         ),
     ]  # fmt: skip
     out: Annotated[str, Option("folder to write; RUN.checkpoint keeps unfinished work", metavar="RUN")]

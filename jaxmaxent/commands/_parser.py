@@ -18,7 +18,7 @@ from jaxmaxent.commands._options import Option
 _LONGEST_VALUE = 40
 _EXPECTED = {int: "a whole number such as 100", float: "a number such as 0.5"}
 # Arguments of the library that have another name as options.
-_OTHER_NAMES = {"target": "gc"}
+_OTHER_NAMES = {"target": "gc", "rungs_at": "beta"}
 
 
 class Command(NamedTuple):

@@ -9,22 +9,34 @@ from jaxmaxent.analysis import Profile, Thermodynamics, sequences_within
 from jaxmaxent.console import printable
 from jaxmaxent.data import Sequences
 from jaxmaxent.report import Picture
+from jaxmaxent.report._values import shown, whole, with_error
 from jaxmaxent.results import Run
 
 _LOGOS = 5
 _THRESHOLDS = 61
 
 
-def profile_logo(result: Run, a: int, found: Profile, anchors: Sequences) -> bytes:
-    """Return the logo at the target, above the anchor's letters, as a PNG file."""
+def profile_logo(result: Run, a: int, k: int, found: Profile, anchors: Sequences) -> bytes:
+    """Return the logo at a rung, above the anchor's letters, as a PNG file."""
     axes = plot.logo(
         found.frequencies,
         letters=result.letters,
         standard_error=found.frequency_errors,
         anchor=anchors.alphabet.decode(anchors.tokens)[a],
-        title=f"{printable(result.names[a])}, β = {result.beta[a, -1]:g}",
+        title=f"{printable(result.names[a])}, β = {result.beta[a, k]:g}",
     )
     return plot.png(axes)
+
+
+def at_beta(result: Run, a: int, k: int, logo: bytes) -> Picture:
+    """Return the logo at a β that was asked for besides the target, with its numbers."""
+    bits, error = result.total_information[a, k], result.total_information_error[a, k]
+    return Picture(
+        f"β = {result.beta[a, k]:.6g}",
+        f"{with_error(bits, error)} bits in total, mean energy {result.energy[a, k]:.3g}, largest R-hat "
+        f"{shown(result.max_rhat[a, k])}, smallest ESS {whole(result.min_ess[a, k])}. All β's are of one run.",
+        logo,
+    )
 
 
 def along_ladder(result: Run, a: int, profiles: list[Profile]) -> list[Picture]:

@@ -16,7 +16,7 @@ _NAMED = 5
 _AT_TARGET = ("beta", "mean_energy", "mean_energy_error", "acceptance", "max_rhat", "min_ess")
 _OPTIONAL = (
     "entropy_bits", "entropy_bits_error", "log10_sequences", "log10_sequences_error", "gc", "gc_error", "beta_reason",
-    "advice", "barrier", "reference_barrier",
+    "advice", "barrier", "reference_barrier", "asked",
 )  # fmt: skip
 
 
@@ -42,32 +42,16 @@ class RungSummary:
     anchor_start_error: float
 
 
-@dataclasses.dataclass(frozen=True)
-class AnchorSummary:
-    """The numbers of an anchor and of each of its rungs; the target is the last rung."""
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AtBeta:
+    """The further numbers of the draws at a β that was asked for."""
 
-    name: str
-    mu: float
-    beta_reason: str | None
-    converged: bool
-    outcome: str
-    steps: int
     consensus: str
     information_bits: Float[np.ndarray, " length"]
     information_bits_error: Float[np.ndarray, " length"]
-    arrivals: int
-    round_trips: int
-    # Of all positions together, against the background and without bias; and what to do if that is nearly nothing.
+    # Of all positions together, against the background and without bias.
     total_information_bits: float
     total_information_bits_error: float
-    advice: str | None
-    # The global communication barriers Λ of both legs; None for a leg that there is not.
-    barrier: float | None
-    reference_barrier: float | None
-    ladder: list[RungSummary]
-    # These numbers are of the whole run.
-    proposals_per_second: float
-    compile_seconds: float
     # These are known only with a ladder on which all neighboring rungs have draws in common.
     entropy_bits: float | None
     entropy_bits_error: float | None
@@ -77,6 +61,29 @@ class AnchorSummary:
     gc: float | None
     gc_error: float | None
 
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AnchorSummary(AtBeta):
+    """The numbers of an anchor and of each of its rungs; the target is the last rung."""
+
+    name: str
+    mu: float
+    beta_reason: str | None
+    converged: bool
+    outcome: str
+    steps: int
+    arrivals: int
+    round_trips: int
+    advice: str | None  # if the letters hold nearly nothing
+    # The global communication barriers Λ of both legs; None for a leg that there is not.
+    barrier: float | None
+    reference_barrier: float | None
+    ladder: list[RungSummary]
+    asked: dict[int, AtBeta] | None  # by the rungs of all β's that were asked for, if there are several
+    # These numbers are of the whole run.
+    proposals_per_second: float
+    compile_seconds: float
+
     @property
     def target(self) -> RungSummary:
         """Return the numbers of the target."""
@@ -84,15 +91,27 @@ class AnchorSummary:
 
     def as_json(self) -> dict[str, Any]:
         """Return the entries of `summary.json`, without optional numbers that are not known."""
-        entries = dataclasses.asdict(self)
-        at_target = {key: getattr(self.target, key) for key in _AT_TARGET}
-        known = {key: value for key, value in entries.items() if value is not None or key not in _OPTIONAL}
+        known = _known(self)
+        if self.asked is not None:
+            known["asked"] = [
+                {"rung": k} | _at_rung(self.ladder[k]) | _known(found) for k, found in sorted(self.asked.items())
+            ]
         ladder = known.pop("ladder")  # the longest entry is written last
-        return {"name": self.name} | at_target | known | {"ladder": ladder}
+        return {"name": self.name} | _at_rung(self.target) | known | {"ladder": ladder}
+
+
+def _known(found: AtBeta) -> dict[str, Any]:
+    """Return the numbers by their names, without optional ones that are not known."""
+    entries = dataclasses.asdict(found)
+    return {key: value for key, value in entries.items() if value is not None or key not in _OPTIONAL}
+
+
+def _at_rung(rung: RungSummary) -> dict[str, Any]:
+    return {key: getattr(rung, key) for key in _AT_TARGET}
 
 
 def summarize(
-    result: Run, a: int, profiles: list[Profile], heat: Thermodynamics | None, reason: str | None
+    result: Run, a: int, profiles: list[Profile], heat: Thermodynamics | None, reason: str | None, asked: list[int]
 ) -> AnchorSummary:
     """Return the numbers of an anchor.
 
@@ -102,36 +121,45 @@ def summarize(
         profiles: the profile at every rung, the target last.
         heat: entropies along the ladder, or None if they are not known.
         reason: why the anchor has its β, if it was chosen automatically.
+        asked: rungs of all β's that were asked for.
     """
-    found = profiles[-1]
-    gc, gc_error = _gc(result, a)
+    several = {k: AtBeta(**_at_beta(result, a, k, profiles[k], heat)) for k in asked} if len(asked) > 1 else None
     return AnchorSummary(
+        **_at_beta(result, a, -1, profiles[-1], heat),
         name=result.names[a],
         mu=result.mu[a, 0] if result.field_names else 0.0,
         beta_reason=reason,
         converged=result.converged[a],
         outcome=result.outcomes[a],
         steps=result.steps[a],
-        consensus=found.consensus,
-        information_bits=found.information,
-        information_bits_error=found.information_errors,
         arrivals=result.arrivals[a],
         round_trips=result.round_trips[a],
-        total_information_bits=result.total_information[a, -1],
-        total_information_bits_error=result.total_information_error[a, -1],
         advice=advice_for(result, a),
         barrier=result.barriers[a, 0] if result.swap_acceptance.shape[1] else None,
         reference_barrier=result.barriers[a, 1] if result.reference_share.shape[1] else None,
         ladder=[_summarize_rung(result, a, k, at_rung) for k, at_rung in enumerate(profiles)],
+        asked=several,
         proposals_per_second=result.proposals_per_second,
         compile_seconds=result.compile_seconds,
-        entropy_bits=None if heat is None else heat.entropy[-1],
-        entropy_bits_error=None if heat is None else heat.entropy_error[-1],
-        log10_sequences=None if heat is None else heat.log10_number[-1],
-        log10_sequences_error=None if heat is None else heat.log10_number_error[-1],
-        gc=gc,
-        gc_error=gc_error,
     )
+
+
+def _at_beta(result: Run, a: int, k: int, found: Profile, heat: Thermodynamics | None) -> dict[str, Any]:
+    """Return the numbers of `AtBeta` at a rung by their names."""
+    gc, gc_error = _gc(result, a, k)
+    return {
+        "consensus": found.consensus,
+        "information_bits": found.information,
+        "information_bits_error": found.information_errors,
+        "total_information_bits": result.total_information[a, k],
+        "total_information_bits_error": result.total_information_error[a, k],
+        "entropy_bits": None if heat is None else heat.entropy[k],
+        "entropy_bits_error": None if heat is None else heat.entropy_error[k],
+        "log10_sequences": None if heat is None else heat.log10_number[k],
+        "log10_sequences_error": None if heat is None else heat.log10_number_error[k],
+        "gc": gc,
+        "gc_error": gc_error,
+    }
 
 
 def advice_for(result: Run, a: int) -> str | None:
@@ -170,12 +198,12 @@ def outcome(result: Run) -> str:
     return f"not converged: {len(missing)} of {count} sequences ({', '.join(missing[:_NAMED])}{more})"
 
 
-def _gc(result: Run, a: int) -> tuple[float | None, float | None]:
-    """Return the mean share of G and C at the target and its error, or None without a GC field."""
+def _gc(result: Run, a: int, k: int) -> tuple[float | None, float | None]:
+    """Return the mean share of G and C at a rung and its error, or None without a GC field."""
     if "GC" not in result.field_names:
         return None, None
-    k, length = result.field_names.index("GC"), result.anchors.shape[1]
-    return result.field_mean[a, -1, k] / length, result.field_error[a, -1, k] / length
+    field, length = result.field_names.index("GC"), result.anchors.shape[1]
+    return result.field_mean[a, k, field] / length, result.field_error[a, k, field] / length
 
 
 def _summarize_rung(result: Run, a: int, k: int, found: Profile) -> RungSummary:

@@ -9,16 +9,16 @@ import numpy as np
 
 from jaxmaxent import console
 from jaxmaxent.analysis import Profile, Thermodynamics, informative_window, profile, thermodynamics
-from jaxmaxent.commands._common import Missed, file_name, versions, write_json
+from jaxmaxent.commands._common import Missed, beta_text, file_name, versions, write_json
 from jaxmaxent.commands._job import RUN, JobSettings
-from jaxmaxent.commands._pictures import along_ladder, number_of_sequences, profile_logo
+from jaxmaxent.commands._pictures import along_ladder, at_beta, number_of_sequences, profile_logo
 from jaxmaxent.commands._summary import AnchorSummary, advice_for, outcome, summarize
 from jaxmaxent.data import Motif, Sequences, write_meme
 from jaxmaxent.report import AnchorRow, Picture, Setting, write_report
 from jaxmaxent.results import Run
 from jaxmaxent.sampling import Precision
 
-SUMMARY = "summary.json"
+SUMMARY, MOTIFS = "summary.json", "motifs.meme"
 _ONE_BETA = (
     "All chains ran at one β. They may not have mixed if β is large: the standard errors compare the chains with each "
     "other, and cannot show that all of them have missed a part of sequence space."
@@ -36,24 +36,31 @@ def write(result: Run, anchors: Sequences, folder: Path, settings: JobSettings, 
     profiles = [[profile(result, anchor=a, rung=k, any_letter=any_letter) for k in rungs] for a in range(len(anchors))]
     heat = [_thermodynamics(result, a) for a in range(len(anchors))]
     reasons = settings.reasons or [None] * len(anchors)
-    rows = [summarize(result, a, profiles[a], heat[a], reasons[a]) for a in range(len(anchors))]
+    asked = [_asked_rungs(result, a, settings) for a in range(len(anchors))]
+    rows = [summarize(result, a, profiles[a], heat[a], reasons[a], asked[a]) for a in range(len(anchors))]
     write_json(folder / SUMMARY, _run_summary(result, settings, rows))
     _write_frequencies(result, folder / "frequencies.npz")
     result.save(folder / RUN)
-    _write_motifs([every[-1] for every in profiles], anchors, folder / "motifs.meme")
+    marks = [f"_beta-{beta_text(beta)}" for beta in settings.asked_betas] or [""]
+    _write_motifs([[every[k] for k in asked[a]] for a, every in enumerate(profiles)], marks, anchors, folder / MOTIFS)
     missed = Missed()
-    logos, pictures = _draw(result, profiles, heat, anchors, settings.pictures, missed, progress)
-    _write_logos(logos, anchors, folder / "logos")
+    logos, pictures = _draw(result, profiles, heat, asked, anchors, settings.pictures, missed, progress)
+    _write_logos(logos, marks, anchors, folder / "logos")
     write_report(
         folder / "report.html",
         title=f"Maximum entropy profiles at β = {settings.told_beta}",
         anchors=[
-            _anchor_row(row, _advice(result, a, settings), logos[a], pictures[a]) for a, row in enumerate(rows)
+            _anchor_row(row, _advice(result, a, settings), logos[a][-1], pictures[a]) for a, row in enumerate(rows)
         ],
         settings=_report_settings(result, settings),
         notes=_notes(result, settings) + missed.told(),
     )  # fmt: skip
     return missed.told()
+
+
+def _asked_rungs(result: Run, a: int, settings: JobSettings) -> list[int]:
+    """Return the rungs of the β's that were asked for, the target last."""
+    return [*(result.rung_at(beta, anchor=a) for beta in settings.rungs_at), result.beta.shape[1] - 1]
 
 
 def _run_summary(result: Run, settings: JobSettings, rows: list[AnchorSummary]) -> dict[str, Any]:
@@ -85,15 +92,19 @@ def _write_frequencies(result: Run, path: Path) -> None:
     np.savez_compressed(path, letters=np.array(result.letters), names=np.array(result.names), **arrays)
 
 
-def _write_motifs(profiles: list[Profile], anchors: Sequences, path: Path) -> None:
-    """Write the informative window of every profile that has one; write no file if none has."""
+def _write_motifs(profiles: list[list[Profile]], marks: list[str], anchors: Sequences, path: Path) -> None:
+    """Write the informative window of every profile that has one; write no file if none has.
+
+    The profiles are those of each sequence at each β that was asked for, whose marks are part of the names.
+    """
     motifs = []
-    for index, (name, found) in enumerate(zip(anchors.names, profiles, strict=True)):
-        start, stop = informative_window(found.information)
-        if stop > start:
-            rows = found.frequencies[start:stop]
-            rows = rows / rows.sum(1, keepdims=True)
-            motifs.append(Motif(f"{name}_{start}-{stop}", f"{index}", rows))
+    for index, (name, of_sequence) in enumerate(zip(anchors.names, profiles, strict=True)):
+        for mark, found in zip(marks, of_sequence, strict=True):
+            start, stop = informative_window(found.information)
+            if stop > start:
+                rows = found.frequencies[start:stop]
+                rows = rows / rows.sum(1, keepdims=True)
+                motifs.append(Motif(f"{name}_{start}-{stop}{mark}", f"{index}{mark}", rows))
     if motifs:
         write_meme(path, motifs, alphabet=anchors.alphabet)
 
@@ -102,18 +113,23 @@ def _draw(
     result: Run,
     profiles: list[list[Profile]],
     heat: list[Thermodynamics | None],
+    asked: list[list[int]],
     anchors: Sequences,
     limit: int,
     missed: Missed,
     progress: bool,
-) -> tuple[list[bytes | None], list[list[Picture]]]:
-    """Draw the logo and the other pictures of the first `limit` sequences; the others have none."""
-    logos: list[bytes | None] = [None] * len(anchors)
+) -> tuple[list[list[bytes | None]], list[list[Picture]]]:
+    """Draw the logos at the rungs asked for and the other pictures of the first `limit` sequences; others have none."""
+    logos: list[list[bytes | None]] = [[None] * len(rungs) for rungs in asked]
     pictures: list[list[Picture]] = [[] for _ in anchors.names]
     first = range(min(limit, len(anchors)))
     for a in console.bar(first, desc="drawing", unit="sequence", show=progress):
         with missed.drawing(f"the logo of {result.names[a]}"):
-            logos[a] = profile_logo(result, a, profiles[a][-1], anchors)
+            for i, k in enumerate(asked[a]):
+                logos[a][i] = profile_logo(result, a, k, profiles[a][k], anchors)
+        # The target's logo has its own place.
+        smaller = reversed(list(zip(asked[a], logos[a], strict=True))[:-1])
+        pictures[a] += [at_beta(result, a, k, logo) for k, logo in smaller if logo is not None]
         with missed.drawing(f"the ladder of {result.names[a]}"):
             pictures[a] += along_ladder(result, a, profiles[a])
         with missed.drawing(f"the number of sequences around {result.names[a]}"):
@@ -121,11 +137,12 @@ def _draw(
     return logos, pictures
 
 
-def _write_logos(logos: list[bytes | None], anchors: Sequences, folder: Path) -> None:
-    for index, picture in enumerate(logos):
-        if picture is not None:
-            folder.mkdir(exist_ok=True)
-            (folder / f"{file_name(anchors.names[index], index)}.png").write_bytes(picture)
+def _write_logos(logos: list[list[bytes | None]], marks: list[str], anchors: Sequences, folder: Path) -> None:
+    for index, of_sequence in enumerate(logos):
+        for mark, picture in zip(marks, of_sequence, strict=True):
+            if picture is not None:
+                folder.mkdir(exist_ok=True)
+                (folder / f"{file_name(anchors.names[index], index)}{mark}.png").write_bytes(picture)
 
 
 def _anchor_row(row: AnchorSummary, advice: str | None, logo: bytes | None, pictures: list[Picture]) -> AnchorRow:

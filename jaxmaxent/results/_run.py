@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
+from jaxmaxent import checks
 from jaxmaxent.files import named
 from jaxmaxent.results import _archive as archive
 from jaxmaxent.results import _export as export
@@ -19,6 +20,9 @@ from jaxmaxent.results._validate import Wrong, checked
 
 if TYPE_CHECKING:
     import xarray
+
+# A β that a user writes differs so much at most from the same β in single precision.
+_SAME = 1e-6
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -200,6 +204,30 @@ class Run:
 
     def _per_letter(self, values: np.ndarray) -> list[np.ndarray]:
         return [values.reshape(*values.shape[:2], -1)]
+
+    def rung_at(self, beta: float, *, anchor: int = 0) -> int:
+        """Return the index of the rung that has a given β, for functions that take a `rung`.
+
+        It can differ from anchor to anchor. `sample(..., rungs_at=(40.0,))` puts a rung at β = 40. Example:
+        `analysis.profile(run, anchor=1, rung=run.rung_at(40.0, anchor=1))`.
+
+        Args:
+            beta: β of the rung, up to a relative difference of 1e-6, in units of 1/E.
+            anchor: index of the anchor.
+
+        Raises:
+            ValueError: if the anchor has no rung at this β, or the run no such anchor.
+        """
+        wanted = checks.number("beta", beta)
+        anchor = checks.integer("anchor", anchor, at_least=0, at_most=len(self.beta) - 1)
+        betas = self.beta[anchor]
+        nearest = int(np.abs(betas - wanted).argmin())
+        if not np.isclose(betas[nearest], wanted, rtol=_SAME, atol=0):
+            raise ValueError(
+                f"beta must be that of a rung of the anchor, {', '.join(f'{value:.6g}' for value in betas)}, got "
+                f"{checks.shown(beta)}; sample(..., rungs_at=…) puts a rung there"
+            )
+        return nearest
 
     def take(self, indices: Int[np.ndarray, " chosen"]) -> Run:
         """Return the run of some of the anchors, by their indices, in that order."""

@@ -13,7 +13,7 @@ from jaxmaxent import checks
 from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.results import Run
 from jaxmaxent.sampling._precision import Precision
-from jaxmaxent.sampling.host._ladder import checked_ladder
+from jaxmaxent.sampling.host._ladder import checked_ladder, checked_rungs_at
 
 # Sweeps of single-site proposals over the sequence in the burn-in, if the length of the run is open.
 BURN_IN_SWEEPS = 40
@@ -60,6 +60,7 @@ class Options:
         until: what ends the run before that, or None.
         names: names of the anchors.
         evaluation: how proposals are evaluated: "full", "incremental", or "auto" until `prepare` decides.
+        rungs_at: β's at which a ladder that is to be placed has rungs, besides its ends.
     """
 
     chains: int
@@ -76,6 +77,7 @@ class Options:
     until: Precision | None
     names: tuple[str, ...]
     evaluation: str = AUTO
+    rungs_at: tuple[float, ...] = ()
 
     @property
     def all_chains(self) -> int:
@@ -155,6 +157,7 @@ class Options:
         start: str | Run = "background",
         names: Sequence[str] | None = None,
         evaluation: str = AUTO,
+        rungs_at: Sequence[float] = (),
     ) -> Options:
         """Check what was given and fill in the rest; arguments are those of `sample`.
 
@@ -164,6 +167,7 @@ class Options:
         ensemble = ensemble.batched()
         goes_on, laddered = isinstance(start, Run), ladder is not None
         rungs, betas = _ladder(ladder, ensemble, start)
+        rungs_at = checked_rungs_at(rungs_at, np.asarray(ensemble.beta), rungs, placed=laddered and betas is None)
         if isinstance(start, Run) and laddered and target_replicas is None:
             target_replicas = start.target_replicas
         if chains is None:
@@ -195,6 +199,7 @@ class Options:
             until=until,
             names=_names(names, ensemble.anchors),
             evaluation=evaluation,
+            rungs_at=rungs_at,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -206,8 +211,8 @@ class Options:
         """Return the options that were saved."""
         until = None if saved["until"] is None else Precision(**saved["until"])
         betas = None if saved["betas"] is None else tuple(map(tuple, saved["betas"]))
-        own = {"until": until, "betas": betas, "rounds": tuple(saved["rounds"]), "names": tuple(saved["names"])}
-        return cls(**saved | own)
+        own: dict[str, Any] = {name: tuple(saved[name]) for name in ("rounds", "names", "rungs_at")}
+        return cls(**saved | own | {"until": until, "betas": betas})
 
 
 def drawn_together(chains: int, replicas: int) -> int:

@@ -123,7 +123,7 @@ def _first_betas(ensemble: Ensemble, options: Options) -> Float[np.ndarray, "anc
     if not options.has_background:
         return beta[:, None]
     if options.betas is None:
-        return first_ladder(beta, options.rungs)
+        return first_ladder(beta, options.rungs, options.rungs_at)
     return np.broadcast_to(np.asarray(options.betas, float), (ensemble.anchors, options.rungs))
 
 

@@ -41,6 +41,7 @@ def sample(
     ensemble: Ensemble,
     *,
     ladder: Any = "auto",
+    rungs_at: Sequence[float] = (),
     reference_rungs: int | None = None,
     chains: int | None = None,
     target_replicas: int | None = None,
@@ -71,6 +72,8 @@ def sample(
         ladder: "auto" for 14 rungs that the burn-in places so that all pairs swap equally often; another number of
             rungs; the β's themselves, [rungs] or [anchors, rungs], from 0 to the β of the ensemble; or None for the β
             of the ensemble alone, without swaps: at a large β such chains mostly stay where they start.
+        rungs_at: further β's that are asked for: each has a rung of the ladder that the burn-in places exactly there.
+            They increase and lie between 0 and the β of every anchor. `run.rung_at(β)` finds the rung.
         reference_rungs: rungs beyond the target, a second leg that ends in a learned reference: letters seen by chains
             that stay at the anchor, each position by itself. It is drawn exactly too, so that the anchor's
             surroundings and the background are both weighed at the target. 6 if None, and 0, no second leg, if the
@@ -117,7 +120,7 @@ def sample(
     options = Options.of(
         batch, ladder=ladder, reference_rungs=reference_rungs, chains=chains, target_replicas=target_replicas,
         anchor_chains=anchor_chains, until=until, steps=steps, burn_in=burn_in, thin=thin, store_every=store_every,
-        start=start, names=names, evaluation=evaluation,
+        start=start, names=names, evaluation=evaluation, rungs_at=rungs_at,
     )  # fmt: skip
     prepared = prepare(batch, options, rule=rule, mesh=mesh, start=start)
     key_start, key_steps = _two(key)

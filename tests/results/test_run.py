@@ -69,6 +69,21 @@ def test_the_worst_of_the_diagnostics_is_over_everything_that_was_judged(runs):
         np.testing.assert_array_equal(worst, pick.reduce(np.concatenate(rows, axis=-1), axis=-1))
 
 
+def test_a_rung_is_found_by_its_beta(runs):
+    beta = np.array([[0.0, 40.0, 80.0], [0.0, 10.0, 40.0], [0.0, np.float32(0.1), 2.0]])
+    run = dataclasses.replace(runs[True], beta=beta)
+    assert [run.rung_at(40), run.rung_at(40.0, anchor=1), run.rung_at(0.1, anchor=2), run.rung_at(0)] == [1, 2, 1, 0]
+    for wrong, message in (
+        ({"beta": 40.01}, "beta must be that of a rung of the anchor, 0, 40, 80, got 40.01"),
+        ({"beta": 1e-9}, "beta must be that of a rung"),
+        ({"beta": "high"}, "beta must be a finite number, got 'high'"),
+        ({"beta": 40, "anchor": 3}, "anchor must be a whole number of at most 2, got 3"),
+        ({"beta": 40, "anchor": -1}, "anchor must be a whole number of at least 0, got -1"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            run.rung_at(**wrong)
+
+
 @pytest.mark.parametrize("draws", [True, False])
 def test_a_run_comes_back_bit_for_bit(runs, draws, tmp_path):
     run = runs[draws]

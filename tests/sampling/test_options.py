@@ -74,6 +74,7 @@ def test_bad_numbers_of_replicas_are_named(given, message):
         {"evaluation": "incremental", "until": jme.Precision(rhat=1.2)},
         {"ladder": [0.0, 0.1 + 0.2, 2.0], "names": ["one"], "steps": 100, "store_every": 10},
         {"ladder": None, "steps": 10},
+        {"ladder": 5, "rungs_at": [0.1 + 0.2, 1.0]},
     ],
 )
 def test_options_come_back_from_json(given):

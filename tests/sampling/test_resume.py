@@ -67,6 +67,14 @@ def test_a_resumed_run_is_the_run_never_interrupted(undisturbed, monkeypatch, tm
     assert not (tmp_path / "saved").exists()
 
 
+def test_rungs_that_are_asked_for_are_kept(monkeypatch, tmp_path):
+    settings = {"rungs_at": (0.3, 1.7)}
+    interrupted_at(monkeypatch, 5, tmp_path / "saved", **settings)
+    run = jme.resume(tmp_path / "saved", PROBLEM.ensemble(), progress=False)
+    assert run.beta[0, 1:3].tolist() == [0.3, 1.7]
+    assert_equal(run, jme.sample(jax.random.key(0), PROBLEM.ensemble(), progress=False, **SETTINGS | settings))
+
+
 def test_saving_changes_nothing(undisturbed, monkeypatch, tmp_path):
     monkeypatch.setattr(save, "_SECONDS_BETWEEN_SAVES", 0.0)
     run = jme.sample(jax.random.key(0), PROBLEM.ensemble(), checkpoint=tmp_path / "saved", progress=False, **SETTINGS)

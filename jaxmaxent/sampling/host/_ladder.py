@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from jaxtyping import Float
 
@@ -13,9 +16,26 @@ FIRST_EXPONENT = 2
 _LEAST_REJECTION = 0.01
 
 
-def first_ladder(beta: Float[np.ndarray, " anchors"], rungs: int) -> Float[np.ndarray, "anchors rungs"]:
-    """Return the β's, from 0 to the β of each anchor, that the burn-in begins with."""
-    return np.asarray(beta, float)[:, None] * np.linspace(0, 1, rungs) ** FIRST_EXPONENT
+def first_ladder(
+    beta: Float[np.ndarray, " anchors"], rungs: int, rungs_at: Sequence[float] = ()
+) -> Float[np.ndarray, "anchors rungs"]:
+    """Return the β's, from 0 to the β of each anchor, that the burn-in begins with.
+
+    Args:
+        beta: β of each anchor.
+        rungs: number of β's.
+        rungs_at: β's that are among them, increasing, between 0 and the smallest β of the anchors.
+    """
+    beta, at = np.asarray(beta, float), np.asarray(rungs_at, float)
+    if not at.size:
+        return beta[:, None] * np.linspace(0, 1, rungs) ** FIRST_EXPONENT
+    first = []
+    for end in beta:
+        roots, kept = _spread(np.concatenate([[0], (at / end) ** (1 / FIRST_EXPONENT), [1]]), rungs)
+        betas = end * roots**FIRST_EXPONENT
+        betas[kept] = at  # without rounding
+        first.append(betas)
+    return np.stack(first)
 
 
 def first_shares(rungs: int, anchors: int) -> Float[np.ndarray, "anchors reference_rungs"]:
@@ -23,7 +43,9 @@ def first_shares(rungs: int, anchors: int) -> Float[np.ndarray, "anchors referen
     return np.broadcast_to(np.arange(1, rungs + 1) / max(rungs, 1), (anchors, rungs))
 
 
-def evened(betas: Float[np.ndarray, " rungs"], rejection: Float[np.ndarray, " pairs"]) -> Float[np.ndarray, " rungs"]:
+def evened(
+    betas: Float[np.ndarray, " rungs"], rejection: Float[np.ndarray, " pairs"], rungs_at: Sequence[float] = ()
+) -> Float[np.ndarray, " rungs"]:
     """Return the ladder between the same ends in which every pair would be refused equally often.
 
     The sum of rejection rates up to β hardly depends on the rungs it is measured with, so rungs at equal steps of that
@@ -32,15 +54,76 @@ def evened(betas: Float[np.ndarray, " rungs"], rejection: Float[np.ndarray, " pa
     Args:
         betas: the ladder used, increasing (all 0 for an ensemble at β = 0).
         rejection: mean probability that a swap of rungs k and k + 1 was refused.
+        rungs_at: β's of the ladder that stay, increasing. Pairs between two of them are refused equally often, and the
+            pair of all that is refused most often is refused as seldom as it can be.
     """
     from scipy.interpolate import PchipInterpolator  # slow to import, and it changes warning filters
 
     if betas[-1] == 0:
         return betas
     barrier = np.concatenate([[0], np.cumsum(np.maximum(rejection, _LEAST_REJECTION))])
-    wanted = np.linspace(0, barrier[-1], len(betas))
+    inner = np.searchsorted(betas, rungs_at)
+    wanted, kept = _spread(barrier[[0, *inner, len(betas) - 1]], len(betas))
     inverse = PchipInterpolator(barrier, betas)
-    return np.concatenate([betas[:1], np.asarray(inverse(wanted[1:-1])), betas[-1:]])
+    found = np.concatenate([betas[:1], np.asarray(inverse(wanted[1:-1])), betas[-1:]])
+    found[kept] = rungs_at  # without rounding
+    return found
+
+
+def _spread(fixed: Float[np.ndarray, " fixed"], count: int) -> tuple[Float[np.ndarray, " count"], np.ndarray]:
+    """Return so many increasing numbers, as even as they can be with some that are fixed.
+
+    Args:
+        fixed: numbers that are among them, increasing, the first and the last number included.
+        count: how many numbers there are.
+
+    Returns:
+        the numbers, in equal steps between two fixed ones and with the smallest possible largest step; and the indices
+        of the fixed ones that are neither first nor last.
+    """
+    widths = np.diff(fixed)
+    steps = np.ones(len(widths), int)
+    for _ in range(count - 1 - len(widths)):
+        steps[np.argmax(widths / steps)] += 1
+    parts = [np.linspace(low, high, n, endpoint=False) for low, high, n in zip(fixed, fixed[1:], steps, strict=False)]
+    return np.concatenate([*parts, fixed[-1:]]), np.cumsum(steps)[:-1]
+
+
+def checked_rungs_at(given: Any, beta: Float[np.ndarray, " anchors"], rungs: int, *, placed: bool) -> tuple[float, ...]:
+    """Return β's at which a user wants rungs.
+
+    Args:
+        given: what the user gave.
+        beta: β of each anchor, in the precision that it is sampled with.
+        rungs: number of rungs of the ladder.
+        placed: whether the burn-in places them.
+
+    Raises:
+        ValueError: unless they increase and lie between 0 and the β of every anchor, and the ladder is placed and has
+            so many rungs besides its ends.
+    """
+    betas = checks.finite_array("rungs_at", given)
+    if betas.ndim != 1:
+        raise ValueError(f"rungs_at must be a list of β's, such as (40.0,), got {checks.shown(given)}")
+    if not betas.size:
+        return ()
+    if not placed:
+        raise ValueError(
+            "rungs_at must be empty if the ladder is given or None, or is that of the run that goes on, got "
+            f"{checks.shown(given)}"
+        )
+    if len(betas) > rungs - 2:
+        raise ValueError(f"rungs_at must hold at most {rungs - 2} β's for a ladder of {rungs} rungs, got {len(betas)}")
+    with np.errstate(over="ignore", invalid="ignore"):
+        # Two β's that are equal in the precision of the sampler would be one rung.
+        ladder = np.concatenate([[0], betas, [beta.min()]]).astype(beta.dtype)
+        increases = (np.diff(ladder) > 0).all()
+    if not increases:
+        raise ValueError(
+            f"rungs_at must increase and lie between 0 and the smallest β of the ensemble, {beta.min():g}, got "
+            f"{checks.shown(betas.tolist())}"
+        )
+    return tuple(betas.tolist())
 
 
 def checked_ladder(ladder: object, beta: Float[np.ndarray, " anchors"]) -> Float[np.ndarray, "ladders rungs"]:

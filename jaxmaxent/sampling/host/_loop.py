@@ -174,7 +174,8 @@ class Loop:
         if self._learns:
             refused = 1 - counters.swaps[:, estimating].mean(1) / self.options.rounds[self.round]
             if self.options.adapts:
-                evener = [evened(*row) for row in zip(self.betas, refused[:, :pairs], strict=True)]
+                rows = zip(self.betas, refused[:, :pairs], strict=True)
+                evener = [evened(*row, self.options.rungs_at) for row in rows]
                 self.ladder = self.ladder._replace(betas=np.stack(evener))
             if self.program.has_reference:
                 self._learn_reference(counters.letters[:, self.options.chains :, -1].sum(1), refused[:, pairs:])
