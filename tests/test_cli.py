@@ -746,7 +746,10 @@ def test_a_run_that_converges_exits_with_0(work, tmp_path, capsys):
 
 @pytest.mark.parametrize(
     ("limit", "advice"),
-    [(["--max-steps", 320], "(it was 320)"), (["--max-seconds", 1e-6], "--max-seconds (it was 1e-06)")],
+    [
+        (["--max-steps", 320], "(it was 320)"),
+        pytest.param(["--max-seconds", 1e-6], "--max-seconds (it was 1e-06)", marks=pytest.mark.slow),
+    ],
 )
 def test_a_run_that_gives_up_exits_with_3_and_is_written(work, tmp_path, capsys, limit, advice):
     settings = [*EASY, "--ess", 1e6, *limit]
@@ -1187,6 +1190,7 @@ def test_fixtures_are_what_they_are_taken_for(work):
     assert Path(work.model).is_dir()
 
 
+@pytest.mark.slow
 def test_beta_is_chosen_for_every_sequence_with_its_reason(work, tmp_path):
     out = tmp_path / "run"
     assert call("interpret", work.model, work.fasta, "--out", out, "--beta", "auto", *TINY) == 3
@@ -1322,6 +1326,7 @@ def test_several_betas_that_do_not_go_together_are_named(work, out, capsys, sett
     refused(capsys, ["interpret", work.model, work.fasta, "--beta", *settings], out, [f"jaxmaxent: {words}\n"])
 
 
+@pytest.mark.slow
 def test_a_rule_that_wants_too_much_is_named(work, out, capsys):
     assert call("interpret", work.model, work.fasta, "--out", out, "--beta", "energy=2") == 2
     assert "wanted must be a finite number above 0 and below 1, got 2" in capsys.readouterr().err

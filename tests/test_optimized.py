@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
+import pytest
+
 TESTS = Path(__file__).parent
 MATRIX = "kernels/test_kernels.py::test_transition_matrix_leaves_the_ensemble_invariant"
 RULES = ("site", "segment-2", "transposition", "site-adaptive + segment-adaptive-2")
@@ -20,6 +22,7 @@ CHOSEN = [
 ]
 
 
+@pytest.mark.slow
 def test_chosen_tests_pass_as_users_run_them(tmp_path):
     names, report = [str(TESTS / name) for name in CHOSEN], tmp_path / "report.xml"
     command = [sys.executable, "-m", "pytest", *names, "-n", "0", "-m", "slow or not slow", f"--junitxml={report}"]

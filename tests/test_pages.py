@@ -52,6 +52,7 @@ def test_the_pages_are_all_there():
     assert {"README.md", "CONTRIBUTING.md", "CHANGELOG.md", "api.md", "design.md"} <= {page.name for page in PAGES}
 
 
+@pytest.mark.slow
 def test_the_example_of_choosing_beta_runs_and_says_what_it_promises(capsys):
     (example,) = re.findall(r"^```python\n(.*?)^```", (ROOT / "docs/beta.md").read_text("utf-8"), flags=re.M | re.S)
     exec(compile(example, "docs/beta.md", "exec"), {})

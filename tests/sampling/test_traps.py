@@ -50,7 +50,7 @@ def judged(trapped, seed, **settings):
     return run
 
 
-@pytest.mark.parametrize("trapped", TRAPS[:2])
+@pytest.mark.parametrize("trapped", [pytest.param(TRAPS[0], marks=pytest.mark.slow), TRAPS[1]])
 def test_a_basin_that_only_the_anchor_leads_to_is_found_and_weighed(trapped):
     """Check traps in which 0.90 of the weight is where no chain from the background arrives."""
     _, _, log_z = trap(*trapped)
@@ -80,10 +80,11 @@ def test_no_seed_calls_the_trap_converged_without_a_second_leg(chains):
 
 @pytest.mark.slow
 def test_no_trap_is_called_converged_over_wrong_numbers_with_several_anchor_start_chains():
-    for trapped in TRAPS[2:]:
+    for trapped in TRAPS[2:4]:
         judged(trapped, 0, anchor_chains=4, until=jme.Precision(steps=5000))
 
 
+@pytest.mark.slow
 def test_chains_that_teach_the_reference_stay_where_the_anchor_is():
     """Check a target whose weight is elsewhere by 0.9: chains that swapped would leave, and teach the background."""
     motif, most = 12, 1

@@ -96,7 +96,7 @@ def test_the_whole_matrix_of_sites_is_that_of_the_oracle(name, x64):
     assert whole_matrix(Leaning(), space, problem.beta) is None
 
 
-@pytest.mark.parametrize("rule", [Site(), Informed()])
+@pytest.mark.parametrize("rule", [Site(), pytest.param(Informed(), marks=pytest.mark.slow)])
 def test_flows_of_a_right_rule_have_the_errors_that_they_say(rule, x64):
     problem = Problem(mus=(0.4,), beta=4.0)
     space = space_of(problem.ensemble(), problem.movable)
@@ -114,6 +114,7 @@ def test_flows_of_a_right_rule_have_the_errors_that_they_say(rule, x64):
     assert all(passed)
 
 
+@pytest.mark.slow
 def test_flows_of_wrong_rules_are_found(x64):
     problem = Problem(mus=(0.4,))
     space = space_of(problem.ensemble(), problem.movable)
