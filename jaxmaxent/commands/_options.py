@@ -52,6 +52,9 @@ class BetaRule(NamedTuple):
     rule: str
     wanted: float | None = None
 
+    def __str__(self) -> str:
+        return self.rule if self.wanted is None else f"{self.rule}={self.wanted:g}"
+
 
 BETA_RULES = ("auto", "information", "energy", "median", "acceptance")
 
@@ -216,7 +219,7 @@ class InterpretOptions(SamplingOptions, AnchorOptions, OutputOptions):
             parse=read_beta,
             expected='a number, or several such as 40,80, or "auto", "information", "energy", "median" or "acceptance"',
         ),
-    ]  # fmt: skip
+    ] = BetaRule("auto")  # fmt: skip
     out: Annotated[str, Option("folder to write; RUN.checkpoint keeps unfinished work", metavar="RUN")]
 
 

@@ -56,7 +56,7 @@ COMMANDS = {
         "find the inputs that a network treats as the same as a given one",
         "The command samples these inputs by parallel tempering, for each of the sequences, and writes logos, motifs, "
         "numbers and a report.",
-        "jaxmaxent interpret model sequences.fa --beta auto --out run",
+        "jaxmaxent interpret model sequences.fa --out run",
     ),
     "resume": Command(
         options.ResumeOptions,
