@@ -56,7 +56,8 @@ class BetaRule(NamedTuple):
         return self.rule if self.wanted is None else f"{self.rule}={self.wanted:g}"
 
 
-BETA_RULES = ("auto", "information", "energy", "median", "acceptance")
+_AUTO = BetaRule("auto")
+BETA_RULES = (_AUTO.rule, "information", "energy", "median", "acceptance")
 
 
 def read_beta(text: str) -> float | tuple[float, ...] | BetaRule:
@@ -219,7 +220,7 @@ class InterpretOptions(SamplingOptions, AnchorOptions, OutputOptions):
             parse=read_beta,
             expected='a number, or several such as 40,80, or "auto", "information", "energy", "median" or "acceptance"',
         ),
-    ] = BetaRule("auto")  # fmt: skip
+    ] = _AUTO  # fmt: skip
     out: Annotated[str, Option("folder to write; RUN.checkpoint keeps unfinished work", metavar="RUN")]
 
 
