@@ -11,5 +11,6 @@ from jaxmaxent.models.adapters._linen import from_linen as from_linen
 from jaxmaxent.models.adapters._nnx import from_nnx as from_nnx
 
 __all__ = [
-    "Layer", "from_equinox", "from_exported", "from_function", "from_haiku", "from_keras", "from_linen", "from_nnx", "layers",
+    "Layer", "from_equinox", "from_exported", "from_function", "from_haiku", "from_keras", "from_linen", "from_nnx",
+    "layers",
 ]  # fmt: skip

@@ -129,10 +129,7 @@ def _as_array(value: Any) -> Any:
 
 def _length_of(model: Any, letters: int) -> int:
     """Return the length of the sequences that a model was built for."""
-    shapes = model.input_shape
-    shape = (
-        shapes[0] if isinstance(shapes, list) else next(iter(shapes.values())) if isinstance(shapes, dict) else shapes
-    )
+    shape = model.inputs[0].shape if getattr(model, "inputs", None) else model.input_shape
     sizes = [size for size in shape[1:] if size not in (1, letters)]
     if len(sizes) != 1 or sizes[0] is None:
         raise ValueError(f"length must be given for a model with inputs of shape {checks.shown(shape)}")
@@ -164,7 +161,7 @@ def _rebuilt(keras: Any, file: Path) -> Any:
     try:
         with h5py.File(file) as archive:
             config = json.loads(archive.attrs["model_config"])
-            weights = archive["model_weights"] if "model_weights" in archive else archive
+            weights = archive.get("model_weights", archive)
             stored = {name: _arrays_of(weights[name]) for name in weights if isinstance(weights[name], h5py.Group)}
     except (OSError, KeyError, ValueError) as error:
         raise ValueError(f"model must be a file of Keras with its architecture, but {file.name} is not") from error
@@ -173,7 +170,8 @@ def _rebuilt(keras: Any, file: Path) -> Any:
         arrays = stored.get(layer.name, [])
         if len(arrays) != len(layer.weights):
             raise ValueError(
-                f"the layer {layer.name!r} must have {len(layer.weights)} arrays of weights, {file.name} has {len(arrays)}"
+                f"the layer {layer.name!r} must have {len(layer.weights)} arrays of weights, "
+                f"but {file.name} has {len(arrays)}"
             )
         layer.set_weights(arrays)
     return model
@@ -185,19 +183,26 @@ def _arrays_of(group: Any) -> list[np.ndarray]:
     return [np.asarray(group[name]) for name in names]
 
 
-def _built(keras: Any, config: Mapping[str, Any]) -> Any:
+def _built(keras: Any, config: dict[str, Any]) -> Any:
     """Return a Sequential or functional model from its description by Keras 2."""
     described = config["config"]
-    layers = described if isinstance(described, list) else described["layers"]
     if config["class_name"] == "Sequential":
-        first = layers[0]["config"]
-        shape = first.get("batch_input_shape") or first.get("batch_shape")
-        if shape is None:
-            raise ValueError("model must have the shape of its input in its first layer, but has none")
-        made = [_layer(keras, one) for one in layers if one["class_name"] != "InputLayer"]
-        return keras.Sequential([keras.Input(shape[1:]), *made])
+        return _sequential(keras, described if isinstance(described, list) else described["layers"])
+    return _functional(keras, described)
+
+
+def _sequential(keras: Any, layers: list[Any]) -> Any:
+    first = layers[0]["config"]
+    shape = first.get("batch_input_shape") or first.get("batch_shape")
+    if shape is None:
+        raise ValueError("model must have the shape of its input in its first layer, but has none")
+    made = [_layer(keras, one) for one in layers if one["class_name"] != "InputLayer"]
+    return keras.Sequential([keras.Input(shape[1:]), *made])
+
+
+def _functional(keras: Any, described: dict[str, Any]) -> Any:
     values: dict[str, Any] = {}
-    for one in layers:
+    for one in described["layers"]:
         name = one["config"].get("name", one.get("name"))
         if one["class_name"] == "InputLayer":
             values[name] = keras.Input(one["config"]["batch_input_shape"][1:], name=name)

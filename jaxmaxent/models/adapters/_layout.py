@@ -6,7 +6,6 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
 
 from jaxmaxent import checks
 
@@ -38,11 +37,11 @@ def has_batch(layout: str) -> bool:
     return layout[0] == "N"
 
 
-def arranged(one_hot: Float[Array, "... length letters"], layout: str) -> Array:
+def arranged(one_hot: Any, layout: str) -> Any:
     """Return one-hot sequences in a layout.
 
     Args:
-        one_hot: shape [length, letters]; or [batch, length, letters] for a layout with a batch axis.
+        one_hot: arrays of NumPy or JAX, shape [length, letters]; or [batch, length, letters] for a layout with a batch axis.
         layout: the layout; a single sequence gets a batch of one.
     """
     xp: Any = np if isinstance(one_hot, np.ndarray) else jnp
