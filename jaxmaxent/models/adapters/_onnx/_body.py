@@ -10,15 +10,26 @@ import numpy as np
 from jaxmaxent.models.adapters._onnx._graph import TYPES, OnnxGraph, OnnxNode
 
 _TO_DO = (
-    "export the model for inference with an opset from 11 to 23 and with operators of the standard domain only, or cut it "
-    "off before this node"
+    "export the model for inference with an opset from 11 to 23 and with operators of the standard domain only, or cut "
+    "it off before this node"
 )
 
 
 def has_body(node: OnnxNode) -> bool:
     """Return True if the standard defines the operator by simpler ones."""
     schema = _schema(node)
-    return schema is not None and (schema.has_function or schema.has_context_dependent_function)
+    return schema is not None and (schema.has_function or _depends_on_types(schema, node))
+
+
+def fixed_body(node: OnnxNode) -> OnnxGraph | None:
+    """Return the graph that defines an operator for inputs of any type, None if it depends on the types."""
+    schema = _schema(node)
+    return body_of(node, []) if schema is not None and schema.has_function else None
+
+
+def _depends_on_types(schema: Any, node: OnnxNode) -> bool:
+    graphs = any(isinstance(value, OnnxGraph) for value in node.attributes.values())
+    return schema.has_context_dependent_function and not graphs
 
 
 def refuse(node: OnnxNode) -> ValueError:
@@ -39,7 +50,7 @@ def body_of(node: OnnxNode, inputs: list[Any]) -> OnnxGraph:
     if schema.has_function:
         version = max((v for v in schema.function_opset_versions if v <= node.version), default=None)
         text = b"" if version is None else schema.get_function_with_opset_version(version)
-    elif schema.has_context_dependent_function and not any(isinstance(a, OnnxGraph) for a in node.attributes.values()):
+    elif _depends_on_types(schema, node):
         versions = schema.context_dependent_function_opset_versions
         version = max((v for v in versions if v <= node.version), default=None)
         types = [_type(value, helper) for value in inputs if value is not None]

@@ -84,5 +84,5 @@ class OnnxFunction:
             if shape and shape[0] == batch and (result.ndim != len(shape) or result.shape[0] != given):
                 raise ValueError(
                     f"the ONNX model was exported for a batch of {batch}, and the output {name!r} of a batch of {given} "
-                    f"has the shape {result.shape}; give it batches of {batch}, or export it with a batch of any size"
+                    f"has the shape {result.shape}; give it batches of {batch}, or export it for any batch"
                 )

@@ -95,8 +95,8 @@ class Call:
         """Return an input that decides a shape; ValueError if it depends on the data."""
         if not isinstance(value, np.ndarray):
             raise ValueError(
-                f"the input {name!r} decides a shape or a choice, and must not depend on the data or on a weight; export "
-                "the model with fixed shapes"
+                f"the input {name!r} decides a shape or a choice, and must not depend on the data or on a weight; "
+                "export the model with fixed shapes"
             )
         return value
 

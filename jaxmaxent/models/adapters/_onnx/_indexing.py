@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 
 from jaxmaxent.models.adapters._onnx._graph import Call, to_jax
+from jaxmaxent.models.adapters._onnx._taps import taken
 
 
 def _wrapped(xp: Any, indices: Any, length: Any) -> Any:
@@ -24,25 +25,10 @@ def gather(call: Call, x: Any, indices: Any) -> Any:
     if not isinstance(indices, np.ndarray):
         return jnp.take(to_jax(x), _wrapped(jnp, indices, x.shape[axis]), axis)
     places = np.where(indices < 0, indices + x.shape[axis], indices)
-    if places.size and not (0 <= places.min() and places.max() < x.shape[axis]):
+    if places.size and (places.min() < 0 or places.max() >= x.shape[axis]):
         raise ValueError(f"an index is outside the axis of length {x.shape[axis]}")
-    sliced = strided(x, axis, places.reshape(-1))
-    if sliced is None:
-        return jnp.take(x, places, axis)
-    return sliced.reshape(*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :])
-
-
-def strided(x: Any, axis: int, places: np.ndarray) -> Any:
-    """Return the entries at known places as a slice if the places are in steps of the same size, None if not."""
-    steps = np.unique(np.diff(places))
-    if len(places) == 0 or len(steps) > 1:
-        return None
-    step = int(steps[0]) if len(steps) else 1
-    if step == 0:
-        return None
-    first, last = int(places[0]), int(places[-1])
-    made = lax.slice_in_dim(x, min(first, last), max(first, last) + 1, abs(step), axis)
-    return lax.rev(made, (axis,)) if step < 0 else made
+    made = taken(x, axis, places.reshape(-1))
+    return made.reshape(*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :])
 
 
 def gather_elements(call: Call, x: Any, indices: Any) -> Any:
@@ -54,15 +40,16 @@ def gather_elements(call: Call, x: Any, indices: Any) -> Any:
 
 def gather_nd(call: Call, x: Any, indices: Any) -> Any:
     """Return the entries of x at tuples of indices, which the last axis of `indices` holds."""
-    return x[_places(call.xp, x, indices, call.get("batch_dims", 0))]
+    batch = call.get("batch_dims", 0)
+    if isinstance(indices, np.ndarray) and batch == 0 and indices.shape[-1] == 1:
+        return gather(replace(call, attributes={}), x, indices[..., 0])
+    return x[_places(call.xp, x, indices, batch)]
 
 
 def _places(xp: Any, x: Any, indices: Any, batch: int) -> tuple[Any, ...]:
     """Return the index of each axis of x, of which the first ones run with those of `indices`."""
     rank = indices.ndim - 1
-    found = [
-        np.arange(x.shape[i]).reshape([-1 if i == axis else 1 for axis in range(rank)]) for i in range(batch)
-    ]
+    found = [np.arange(x.shape[i]).reshape([-1 if i == axis else 1 for axis in range(rank)]) for i in range(batch)]
     for i in range(indices.shape[-1]):
         found.append(_wrapped(xp, indices[..., i], x.shape[batch + i]))
     return tuple(found)

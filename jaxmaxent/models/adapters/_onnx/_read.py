@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jaxmaxent import checks
-from jaxmaxent.models.adapters._onnx._body import has_body, refuse
+from jaxmaxent.models.adapters._onnx._body import fixed_body, has_body, refuse
 from jaxmaxent.models.adapters._onnx._function import OnnxFunction, Port
 from jaxmaxent.models.adapters._onnx._graph import TYPES, Library, OnnxGraph, OnnxNode, Reference
 from jaxmaxent.models.adapters._onnx._shaping import shaping
@@ -85,7 +85,7 @@ def _load(model: Any) -> Any:
             raise ValueError(f"model must be a file, its contents or an onnx.ModelProto, got {checks.shown(model)}")
         try:
             proto = onnx.load_model_from_string(model) if isinstance(model, bytes) else onnx.load(os.fspath(model))
-        except (DecodeError, OSError, ValueError) as error:
+        except (DecodeError, OSError, ValueError, onnx.checker.ValidationError) as error:
             reason = " ".join(str(error).split())
             raise ValueError(f"model must be an ONNX model, got {checks.shown(model)}: {reason}") from error
     if not proto.graph.node and not proto.graph.output:
@@ -100,7 +100,9 @@ def _domain(name: str) -> str:
 def _port(info: Any) -> Port:
     kind = info.type.tensor_type
     if not info.type.HasField("tensor_type") or kind.elem_type not in TYPES:
-        raise ValueError(f"the input {info.name!r} of the ONNX model must be an array of numbers; export it with such inputs")
+        raise ValueError(
+            f"the input {info.name!r} of the ONNX model must be an array of numbers; export it with such inputs"
+        )
     return info.name, TYPES[kind.elem_type], _shape(info)
 
 
@@ -163,10 +165,14 @@ def _attribute(proto: Any, versions: dict[str, int], prefix: str) -> Any:
 def _array(tensor: Any) -> np.ndarray:
     from onnx import TensorProto, numpy_helper
 
+    if tensor.data_location == TensorProto.EXTERNAL:
+        raise ValueError(
+            f"the constant {tensor.name!r} of the ONNX model lies in a file of its own; give the path of the model"
+        )
     if tensor.data_type not in TYPES:
         kind = TensorProto.DataType.Name(tensor.data_type)
         raise ValueError(
-            f"the constant {tensor.name!r} of the ONNX model has the type {kind}, which JAX does not compute with here; "
+            f"the constant {tensor.name!r} of the ONNX model has the type {kind}, which is not known here; "
             "export the model in 32-bit floating point, not quantized"
         )
     return np.asarray(numpy_helper.to_array(tensor)).astype(TYPES[tensor.data_type], copy=False)
@@ -176,8 +182,12 @@ def _check_operators(graph: OnnxGraph, library: Library) -> None:
     """Check that every node can be computed, also those in the graphs of attributes."""
     for node in graph.nodes:
         own = (node.domain, node.operator, node.overload) in library
-        if not own and (node.domain or node.operator not in OPERATORS) and not has_body(node):
-            raise refuse(node)
+        if not own and (node.domain or node.operator not in OPERATORS):
+            if not has_body(node):
+                raise refuse(node)
+            inner = fixed_body(node)
+            if inner is not None:
+                _check_operators(inner, library)
         for value in node.attributes.values():
             if isinstance(value, OnnxGraph):
                 _check_operators(value, library)

@@ -33,7 +33,11 @@ _ACTIVATIONS: dict[str, tuple[Callable[[Any, float, float], Any], float, float]]
 def _functions(call: Call, direction: int, standard: list[str]) -> list[Callable[[Any], Any]]:
     """Return the functions of one direction, with the clipping of their arguments."""
     names = call.get("activations", [])[direction * len(standard) :][: len(standard)] or standard
-    alphas, betas, limit = list(call.get("activation_alpha", [])), list(call.get("activation_beta", [])), call.get("clip")
+    alphas, betas, limit = (
+        list(call.get("activation_alpha", [])),
+        list(call.get("activation_beta", [])),
+        call.get("clip"),
+    )
     made = []
     for name in names:
         if name.lower() not in _ACTIVATIONS:
@@ -135,6 +139,12 @@ def _layer(
     states, last = [], []
     for i, turned in enumerate(backwards):
         step = step_of(i, w[i], r[i], b[i], None if p is None else to_jax(p)[i])
+        for start in starts:
+            if start is not None and start.shape[1] != batch:
+                raise ValueError(
+                    f"its first state is for a batch of {start.shape[1]}, and the input is a batch of {batch}; export "
+                    "the model with a batch of any size, or give it such batches"
+                )
         first = tuple(jnp.zeros((batch, size), x.dtype) if s is None else to_jax(s)[i] for s in starts)
         made, ends = _scan(step, first, x, lengths, turned)
         states.append(made)

@@ -8,13 +8,9 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 
 from jaxmaxent.models.adapters._onnx._graph import Call
-from jaxmaxent.models.adapters._onnx._indexing import strided
-
-# Up to this factor, results are laid between each other by padding; above it, a gather takes less time.
-_PHASES = 16
+from jaxmaxent.models.adapters._onnx._taps import weighted
 
 
 @dataclass(frozen=True)
@@ -98,7 +94,7 @@ def _along(call: Call, x: Any, axis: _Axis, original: np.ndarray) -> Any:
     if call.get("exclude_outside", 0):
         weights = np.where((places >= 0) & (places < axis.before), weights, 0)
         weights = weights / weights.sum(1, keepdims=True)
-    made = _weighted(x, axis.number, places, weights)
+    made = weighted(x, axis.number, places, weights)
     if call.get("coordinate_transformation_mode") == "tf_crop_and_resize":
         outside = (original < 0) | (original > axis.before - 1)
         outside = outside.reshape([-1 if i == axis.number else 1 for i in range(x.ndim)])
@@ -124,10 +120,8 @@ def _taps(call: Call, axis: _Axis, original: np.ndarray) -> tuple[np.ndarray, np
     first = math.floor(-reach / scale) + 1
     places = np.floor(original).astype(int)[:, None] + np.arange(first, 2 - first)
     distance = np.abs(places - original[:, None]) * scale
-    if mode == "cubic":
-        weights = _cubic(distance, call.get("cubic_coeff_a", -0.75))
-    else:
-        weights = np.maximum(1 - distance, 0)
+    linear = np.maximum(1 - distance, 0)
+    weights = _cubic(distance, call.get("cubic_coeff_a", -0.75)) if mode == "cubic" else linear
     return places, weights / weights.sum(1, keepdims=True)
 
 
@@ -136,53 +130,3 @@ def _cubic(distance: np.ndarray, a: float) -> np.ndarray:
     near = (a + 2) * distance**3 - (a + 3) * distance**2 + 1
     far = a * (distance**3 - 5 * distance**2 + 8 * distance - 4)
     return np.where(distance <= 1, near, np.where(distance < 2, far, 0))
-
-
-def _weighted(x: Any, axis: int, places: np.ndarray, weights: np.ndarray) -> Any:
-    """Return the weighted sums; positions beyond an end read the position at the end.
-
-    If the axis becomes longer by a whole factor, each phase of the result is a sum of slices, and the phases are laid
-    between each other. Slices serve incremental evaluation, which a gather would stop.
-    """
-    before, after = x.shape[axis], len(places)
-    factor = after // before if before and after % before == 0 else 1
-    if factor > _PHASES:
-        factor = 1
-    phases = [_phase(x, axis, places[i::factor], weights[i::factor]) for i in range(factor)]
-    if factor == 1:
-        return phases[0]
-    zero, made = jnp.zeros((), x.dtype), None
-    for i, phase in enumerate(phases):
-        edges = [(i, factor - 1 - i, factor - 1) if j == axis else (0, 0, 0) for j in range(x.ndim)]
-        laid = lax.pad(phase, zero, edges)
-        made = laid if made is None else made + laid
-    return made
-
-
-def _phase(x: Any, axis: int, places: np.ndarray, weights: np.ndarray) -> Any:
-    total = None
-    for place, weight in zip(places.T, weights.T, strict=True):
-        if not weight.any():
-            continue
-        term = _read(x, axis, place)
-        if not np.all(weight == 1):
-            same = np.all(weight == weight[0])
-            shape = [-1 if i == axis else 1 for i in range(x.ndim)]
-            term = term * (jnp.asarray(weight[0], x.dtype) if same else jnp.asarray(weight.reshape(shape), x.dtype))
-        total = term if total is None else total + term
-    return total.astype(x.dtype)  # pyright: ignore[reportOptionalMemberAccess]
-
-
-def _read(x: Any, axis: int, places: np.ndarray) -> Any:
-    """Return x at places, of which those beyond an end mean the position at the end."""
-    length = x.shape[axis]
-    low, high = max(-int(places.min()), 0), max(int(places.max()) - length + 1, 0)
-    if max(low, high) <= 4 and len(np.unique(np.diff(places))) <= 1:
-        first, last = lax.slice_in_dim(x, 0, 1, 1, axis), lax.slice_in_dim(x, length - 1, length, 1, axis)
-        if low or high:
-            x = jnp.concatenate([first] * low + [x] + [last] * high, axis)
-        sliced = strided(x, axis, places + low)
-        if sliced is not None:
-            return sliced
-        x = lax.slice_in_dim(x, low, low + length, 1, axis)
-    return jnp.take(x, np.clip(places, 0, length - 1), axis)

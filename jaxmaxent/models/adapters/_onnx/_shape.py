@@ -46,7 +46,9 @@ def constant_of_shape(call: Call, lengths: Any) -> np.ndarray:
 
 def range_(call: Call, start: Any, limit: Any, step: Any) -> np.ndarray:
     """Return the numbers from `start` to `limit`, which is not reached."""
-    start, limit, step = (call.known(name, x).reshape(()) for name, x in (("start", start), ("limit", limit), ("delta", step)))
+    start, limit, step = (
+        call.known(name, x).reshape(()) for name, x in (("start", start), ("limit", limit), ("delta", step))
+    )
     count = max(math.ceil((limit - start) / step), 0)
     return (start + np.arange(count) * step).astype(start.dtype)
 
@@ -66,8 +68,8 @@ def reshape(call: Call, x: Any, lengths: Any) -> Any:
         return x.reshape(wanted)
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f"an array of the shape {x.shape} does not become {tuple(wanted)}; if the model was exported for another batch "
-            "or length, give it that one, or export it with a dynamic batch"
+            f"an array of the shape {x.shape} does not become {tuple(wanted)}; if the model was exported for another "
+            "batch or length, give it that one, or export it with a batch of any size"
         ) from error
 
 
