@@ -45,13 +45,15 @@ if TYPE_CHECKING:
     from jaxmaxent.models.adapters import from_keras as from_keras
     from jaxmaxent.models.adapters import from_linen as from_linen
     from jaxmaxent.models.adapters import from_nnx as from_nnx
+    from jaxmaxent.models.adapters import from_onnx as from_onnx
+    from jaxmaxent.models.adapters import from_torch as from_torch
     from jaxmaxent.models.adapters import layers as layers
 
 # Training and adapters are imported on first use, because loading a network of this package needs neither.
 _TRAINING = ("Epoch", "TrainResult", "train")
 _ADAPTERS = (
     "Layer", "from_equinox", "from_exported", "from_function", "from_haiku", "from_keras", "from_linen", "from_nnx",
-    "layers",
+    "from_onnx", "from_torch", "layers",
 )  # fmt: skip
 
 __all__ = [  # noqa: RUF022 (sorted by kind)
@@ -59,8 +61,8 @@ __all__ = [  # noqa: RUF022 (sorted by kind)
     "Network", "ConvNetwork", "MLPNetwork", "parameters", "with_parameters", "Features", "representation",
     "train", "TrainResult", "Epoch", "predict", "auroc", "auprc",
     "save", "load", "write", "read_metadata",
-    "from_linen", "from_nnx", "from_keras", "from_haiku", "from_equinox", "from_function", "from_exported",
-    "layers", "Layer",
+    "from_linen", "from_nnx", "from_keras", "from_haiku", "from_equinox", "from_torch", "from_onnx", "from_exported",
+    "from_function", "layers", "Layer",
 ]  # fmt: skip
 
 

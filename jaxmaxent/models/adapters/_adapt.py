@@ -102,9 +102,12 @@ def adapt(
     alphabet = alphabet_of(letters)
     params = {"network": network.params, "inputs": _checked_inputs(fixed_inputs)}
     checks.finite_parameters("params", params)
-    one_hots = _random_one_hots(length, len(alphabet))
-    layout = _layout_that_works(network, layout, params, one_hots)
-    graph = _in_words(lambda: graph_of(network.call, layout, params, one_hots[0]), network, layout, one_hots[0])
+    one_hots = random_one_hots(length, len(alphabet))
+    kind, first = network.kind, one_hots[0]
+    layout = layout_that_works(
+        kind, network.layouts, layout, lambda one: graph_of(network.call, one, params, first), first
+    )
+    graph = _in_words(lambda: graph_of(network.call, layout, params, first), kind, layout, first)
     chosen, result = _chosen_output(graph, output)
     outputs = _check_against_framework(network, layout, params, graph, result, chosen, one_hots)
     leaves = jax.tree.leaves(params)
@@ -158,7 +161,8 @@ def alphabet_of(letters: Any) -> Alphabet:
     return Alphabet(text)
 
 
-def _random_one_hots(length: int, letters: int) -> Float[np.ndarray, "sequences length letters"]:
+def random_one_hots(length: int, letters: int) -> Float[np.ndarray, "sequences length letters"]:
+    """Return the sequences that networks are tried on."""
     tokens = np.random.default_rng(0).integers(letters, size=(_SEQUENCES, length))
     return np.eye(letters, dtype=jnp.result_type(float))[tokens]
 
@@ -176,8 +180,17 @@ def _further(inputs: Any, *, batch: bool) -> tuple[tuple[Any, ...], dict[str, An
     return ((), inputs) if isinstance(inputs, dict) else (inputs, {})
 
 
-def _layout_that_works(network: Network, layout: Any, params: dict[str, Any], one_hots: np.ndarray) -> str:
-    """Return the layout that was given, or the only one that the network takes.
+def layout_that_works(
+    kind: str, groups: Sequence[Sequence[str]], layout: Any, run: Callable[[str], Any], one_hot: np.ndarray
+) -> str:
+    """Return the layout that was given, or the only one that a network takes.
+
+    Args:
+        kind: name of the framework.
+        groups: groups of layouts to try, in order.
+        layout: the layout that was given, or None.
+        run: runs the network on one sequence in a layout, or fails.
+        one_hot: that sequence, for the message.
 
     Raises:
         ValueError: if the network takes none or several, or not the one given.
@@ -187,7 +200,7 @@ def _layout_that_works(network: Network, layout: Any, params: dict[str, Any], on
 
     def works(one: str) -> bool:
         try:
-            graph_of(network.call, one, params, one_hots[0])
+            run(one)
         except Exception as error:
             failures[one] = error
             return False
@@ -196,9 +209,9 @@ def _layout_that_works(network: Network, layout: Any, params: dict[str, Any], on
     if given is not None and works(given):
         return given
     # Many networks take one more axis as a part of the batch, so layouts without it come first.
-    groups = ([one for one in group if one != given and works(one)] for group in network.layouts)
-    others = next((group for group in groups if group), [])
-    shape = f"sequences of shape [{one_hots.shape[1]}, {one_hots.shape[2]}]"
+    tried = ([one for one in group if one != given and works(one)] for group in groups)
+    others = next((group for group in tried if group), [])
+    shape = f"sequences of shape [{one_hot.shape[0]}, {one_hot.shape[1]}]"
     if given is not None and others:
         raise ValueError(
             f"layout must be one that the network takes for {shape}, such as {others[0]!r}, got {layout!r}"
@@ -206,26 +219,26 @@ def _layout_that_works(network: Network, layout: Any, params: dict[str, Any], on
     if len(others) > 1:
         raise ValueError(f"layout must be given, since the network takes {' and '.join(map(repr, others))} for {shape}")
     if not others:
-        first = given or network.layouts[0][0]
-        raise ValueError(_failure(failures[first], network, first, one_hots[0]))
+        first = given or groups[0][0]
+        raise ValueError(_failure(failures[first], kind, first, one_hot))
     return others[0]
 
 
-def _failure(error: Exception, network: Network, layout: str, one_hot: np.ndarray) -> str:
-    line = f"{type(error).__name__}: {error}".strip().splitlines()[0]
+def _failure(error: Exception, kind: str, layout: str, one_hot: np.ndarray) -> str:
+    line = next(filter(None, map(str.strip, f"{type(error).__name__}: {error}".splitlines())))
     shape = list(layouts.arranged(one_hot, layout).shape)
     return (
-        f"the network must take one one-hot sequence, but {network.kind} failed in every layout that was tried, in "
+        f"the network must take one one-hot sequence, but {kind} failed in every layout that was tried, in "
         f"{layout!r}, with an input of shape {shape}, with {checks.shown(line)[1:-1]}; length, letters, layout and "
         "fixed_inputs say what it takes"
     )
 
 
-def _in_words(made: Callable[[], Any], network: Network, layout: str, one_hot: np.ndarray) -> Any:
+def _in_words(made: Callable[[], Any], kind: str, layout: str, one_hot: np.ndarray) -> Any:
     try:
         return made()
     except Exception as error:
-        raise ValueError(_failure(error, network, layout, one_hot)) from error
+        raise ValueError(_failure(error, kind, layout, one_hot)) from error
 
 
 def _chosen_output(graph: Graph, output: Any) -> tuple[int, Value]:
@@ -285,13 +298,12 @@ def _check_against_framework(
 
     with jax.default_matmul_precision("highest"):
         mine = np.stack([np.asarray(run(leaves, row), float) for row in one_hots])
-        together = _in_words(lambda: theirs(one_hots), network, layout, one_hots[0])
-        again = theirs(one_hots)
-        pair = theirs(one_hots[:2])
+        together = _in_words(lambda: theirs(one_hots), network.kind, layout, one_hots[0])
+        pair, again = theirs(one_hots[:2]), theirs(one_hots[:2])
     if not np.isfinite(mine).all() or not np.isfinite(together).all():
         raise ValueError("the network must return finite numbers, but returns NaN or infinity for random sequences")
     scale = max(float(np.abs(together).max()), 1e-30)
-    if (off := np.abs(again - together).max() / scale) > _AGREES:
+    if (off := np.abs(again - pair).max() / scale) > _AGREES:
         raise ValueError(
             f"the network must give the same output in every call, but outputs differ by {off:.1g} of the largest; put "
             "it into inference mode, without dropout"

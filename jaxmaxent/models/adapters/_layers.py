@@ -146,6 +146,7 @@ def find_layer(graph: Graph, layer: Any) -> Value:
             raise ValueError(f"layer must be one of 0 to {len(layers) - 1}, got {layer}; {told(layers)}")
         return layers[layer][1].outputs[0]
     name = checks.text("layer", layer).strip("/")
+    name = name if "/" in name else name.replace(".", "/")  # PyTorch separates modules by dots
     of_scope: dict[str, Node] = {}
     for node in graph.changing:
         parts = node.scope.split("/")

@@ -37,7 +37,10 @@ class Reference:
 
 @dataclass(frozen=True, eq=False)
 class OnnxNode:
-    """One node: its operator, the opset version that defines it, the names that it reads and writes, its attributes."""
+    """One node: its operator, the opset version that defines it, the names that it reads and writes, its attributes.
+
+    `scope` names the module that it was a part of, or the node itself if the file does not say so.
+    """
 
     operator: str
     domain: str
@@ -47,6 +50,7 @@ class OnnxNode:
     outputs: tuple[str, ...]
     attributes: dict[str, Any]
     overload: str = ""
+    scope: str = ""
 
     def __str__(self) -> str:
         own = f"{self.domain}." if self.domain else ""

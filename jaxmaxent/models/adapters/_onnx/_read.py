@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -139,10 +140,27 @@ def _nodes(nodes: Any, versions: dict[str, int], prefix: str) -> tuple[OnnxNode,
         version = versions.get(domain, versions.get("ai.onnx", 1) if not domain else 1)
         made.append(
             OnnxNode(
-                node.op_type, domain, version, name, tuple(node.input), tuple(node.output), attributes, node.overload
-            )
+                node.op_type,
+                domain,
+                version,
+                name,
+                tuple(node.input),
+                tuple(node.output),
+                attributes,
+                node.overload,
+                _scope(node, name),
+            )  # fmt: skip
         )
     return tuple(made)
+
+
+def _scope(node: Any, name: str) -> str:
+    """Return the names of the modules around a node, as PyTorch writes them, or else its own name."""
+    for entry in node.metadata_props:
+        if entry.key == "pkg.torch.onnx.name_scopes":
+            _, *modules, _ = ["", *ast.literal_eval(entry.value)] if entry.value.startswith("[") else ["", ""]
+            return modules[-1].replace(".", "/") if modules else ""
+    return name.strip("/")
 
 
 def _attribute(proto: Any, versions: dict[str, int], prefix: str) -> Any:

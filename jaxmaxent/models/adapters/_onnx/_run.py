@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from typing import Any
 
@@ -59,7 +60,7 @@ def _apply(node: OnnxNode, inputs: list[Any], values: dict[str, Any], library: L
         inner = body_of(node, inputs)
     if inner is not None:
         given = dict(zip(inner.inputs, [*inputs, *[None] * (len(inner.inputs) - len(inputs))], strict=True))
-        with jax.named_scope(node.name):
+        with jax.named_scope(node.scope) if node.scope else contextlib.nullcontext():
             return run_graph(inner, given, library, {**inner.defaults, **node.attributes}, node.outputs)
 
     def run(graph: OnnxGraph, arguments: list[Any]) -> tuple[Any, ...]:
@@ -71,7 +72,7 @@ def _apply(node: OnnxNode, inputs: list[Any], values: dict[str, Any], library: L
             value is None or isinstance(value, np.ndarray) for value in inputs
         ):
             return _fold(call, inputs)
-        with jax.named_scope(node.name):
+        with jax.named_scope(node.scope) if node.scope else contextlib.nullcontext():
             return _several(OPERATORS[node.operator](call, *inputs))
     except (ValueError, TypeError, NotImplementedError, IndexError, KeyError) as error:
         if isinstance(error, NodeError):

@@ -1,0 +1,124 @@
+"""Networks in ONNX files."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from jaxmaxent import checks
+from jaxmaxent.ensembles import Representation
+from jaxmaxent.models.adapters._adapt import PENULTIMATE, Network, adapt
+from jaxmaxent.models.adapters._extras import needed
+from jaxmaxent.models.adapters._layout import BATCHES
+from jaxmaxent.models.adapters._onnx import OnnxFunction, read
+
+
+@dataclasses.dataclass(frozen=True)
+class OnnxCall:
+    """An ONNX model that takes inputs by place and by name, and returns one array or several by name."""
+
+    function: OnnxFunction
+
+    def __call__(self, params: Any, *inputs: Any, **named: Any) -> Any:
+        made = self.function(params, *self.in_order(inputs, named))
+        return made[0] if len(made) == 1 else dict(zip(self.function.outputs, made, strict=True))
+
+    def in_order(self, inputs: Sequence[Any], named: Mapping[str, Any]) -> list[Any]:
+        """Return all inputs in the order of the file."""
+        places = iter(inputs)
+        return [named[name] if name in named else next(places) for name, _, _ in self.function.inputs]
+
+
+def from_onnx(
+    model: Any,
+    length: int | None = None,
+    *,
+    layer: str | int = PENULTIMATE,
+    output: str | int | None = None,
+    letters: str = "ACGT",
+    layout: str | None = None,
+    fixed_inputs: Sequence[Any] | Mapping[str, Any] = (),
+) -> Representation:
+    """Return the representation of an ONNX model.
+
+    Its operators run on JAX. Outputs are compared with those of onnxruntime if that is installed, otherwise with those
+    of the reference implementation in the package onnx.
+
+    Args:
+        model: an `.onnx` file, its contents, or a model of the package onnx.
+        length: length of the sequences; None means the one in the file.
+        layer: see `from_function`, as for the arguments that follow; names are those of the nodes or their modules.
+        output: name of the output, if the network returns several.
+        letters: letters in the order of the network's input.
+        layout: layout of its input, such as "NCL"; found by trying if None.
+        fixed_inputs: further inputs, the same for all sequences.
+
+    Raises:
+        ValueError: for anything that would give other features than the network's own, in one sentence; also for an
+            operator that is not known.
+        ImportError: if the package onnx is not installed.
+
+    Example:
+        ```python
+        network = models.from_onnx("network.onnx")
+        ensemble = jme.Ensemble.create(network, anchor, unit=0, beta=50.0)
+        ```
+    """
+    needed("onnx")
+    function = read(model)
+    if length is None:
+        length = _length_of(function, len(checks.text("letters", letters)))
+    _check_inputs(function, fixed_inputs)
+    call = OnnxCall(function)
+    network = Network(call, function.params, BATCHES, _native(model, call), kind="the ONNX model")
+    return adapt(network, length, layer=layer, output=output, letters=letters, layout=layout, fixed_inputs=fixed_inputs)
+
+
+def _length_of(function: OnnxFunction, letters: int) -> int:
+    """Return the length of the sequences that a file was made for."""
+    shape = function.inputs[0][2] or ()
+    sizes = [size for size in shape[1:] if size not in (1, letters)]
+    if len(sizes) != 1 or sizes[0] is None:
+        raise ValueError(f"length must be given for an ONNX model with an input of shape {list(shape)}")
+    return sizes[0]
+
+
+def _check_inputs(function: OnnxFunction, given: Any) -> None:
+    """Raise ValueError unless all inputs of a model but one are given."""
+    names = [name for name, _, _ in function.inputs]
+    if isinstance(given, Mapping) and (unknown := [name for name in given if name not in names]):
+        raise ValueError(f"fixed_inputs must be inputs of the model, {names}, got {unknown}")
+    if len(given) != len(names) - 1:
+        raise ValueError(
+            f"fixed_inputs must give all inputs but that of the sequence, {len(names) - 1} of {names}, got {len(given)}"
+        )
+
+
+def _native(model: Any, call: OnnxCall) -> Callable[..., Any]:
+    """Return the model as another implementation runs it, with NumPy arrays."""
+    onnx = needed("onnx")
+    loaded = onnx.load_model_from_string(model) if isinstance(model, bytes) else model
+    if importlib.util.find_spec("onnxruntime"):
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 4
+        source = os.fspath(loaded) if isinstance(loaded, str | os.PathLike) else loaded.SerializeToString()
+        run = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"]).run
+    else:
+        from onnx.reference import ReferenceEvaluator
+
+        run = ReferenceEvaluator(os.fspath(loaded) if isinstance(loaded, str | os.PathLike) else loaded).run
+
+    def native(*inputs: Any, **named: Any) -> Any:
+        arrays = call.in_order(inputs, named)
+        feed = {name: np.asarray(a, kind) for (name, kind, _), a in zip(call.function.inputs, arrays, strict=True)}
+        made = run(None, feed)
+        return made[0] if len(made) == 1 else dict(zip(call.function.outputs, made, strict=True))
+
+    return native
