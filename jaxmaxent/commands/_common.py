@@ -16,37 +16,38 @@ import jax
 import numpy as np
 
 from jaxmaxent import checks
+from jaxmaxent.commands._network import Found, classes
 from jaxmaxent.commands._options import AnchorOptions, Headers, StoppingOptions, Unit, values
 from jaxmaxent.console import say as say
 from jaxmaxent.data import LeftOut, Sequences, read_sequences
-from jaxmaxent.ensembles import Ensemble, composition
-from jaxmaxent.models import Network, predict, representation
+from jaxmaxent.ensembles import Ensemble, Representation, composition
 from jaxmaxent.sampling import Precision, device_name
 
 HEADERS = typing.get_args(Headers)
 
 
-def read_for(network: Network, options: AnchorOptions) -> Sequences:
-    """Return the sequences of a file, which must have the length that the network takes.
+def read_for(network: Found, options: AnchorOptions) -> tuple[Representation, Sequences]:
+    """Return a network for the sequences of a file, and the sequences, which must have the length that it takes.
 
     With `called`, only sequences that the network assigns to this class are kept. If the file has labels, the label
     must be this class too. The limit applies to the kept sequences. With `skip_invalid`, sequences with other letters
     are left out, and a line says how many.
     """
-    architecture, path, called = network.architecture, options.sequences, options.called
+    path, called, letters = options.sequences, options.called, options.letters
     limit = None if options.limit is None else checks.integer("limit", options.limit, at_least=1)
     with telling_what_is_left_out():
         sequences = read_sequences(
-            path, alphabet=architecture.alphabet, letters=options.letters, labels_in_header=are_labels(options.headers),
-            limit=limit if called is None else None, skip_invalid=options.skip_invalid,
+            path, alphabet=network.alphabet, letters=letters if network.own or path.endswith(".npy") else None,
+            labels_in_header=are_labels(options.headers), limit=limit if called is None else None,
+            skip_invalid=options.skip_invalid,
         )  # fmt: skip
-    if sequences.tokens.shape[1] != architecture.length:
-        raise ValueError(
-            f"{path} has sequences of length {sequences.tokens.shape[1]}, but the network takes {architecture.length}"
-        )
+    length = sequences.tokens.shape[1]
+    if network.length not in (None, length):
+        raise ValueError(f"{path} has sequences of length {length}, but the network takes {network.length}")
+    made = network.representation(length)
     if called is not None:
-        sequences = _called(network, sequences, called, path)
-    return sequences if limit is None else sequences.take(np.arange(min(limit, len(sequences))))
+        sequences = _called(network, made, sequences, called, path)
+    return made, sequences if limit is None else sequences.take(np.arange(min(limit, len(sequences))))
 
 
 def are_labels(headers: str | None) -> bool | None:
@@ -69,13 +70,14 @@ def telling_what_is_left_out() -> Iterator[None]:
             warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
 
 
-def _called(network: Network, sequences: Sequences, unit: int, path: str) -> Sequences:
+def _called(network: Found, made: Representation, sequences: Sequences, unit: int, path: str) -> Sequences:
     """Return the sequences that the network assigns to a class, and whose labels, if any, are that class."""
-    units = network.architecture.units
     unit = checks.integer("called", unit, at_least=0)
+    scores = classes(network, made, sequences.tokens)
+    units = scores.shape[1]
     if unit >= units:
         raise ValueError(f"called must be a class of the network, 0 to {units - 1}, got {unit}")
-    chosen = predict(network, sequences.tokens).argmax(1) == unit
+    chosen = scores.argmax(1) == unit
     if sequences.labels is not None:
         chosen &= sequences.labels == unit
     if not chosen.any():
@@ -87,16 +89,16 @@ def _called(network: Network, sequences: Sequences, unit: int, path: str) -> Seq
     return sequences.take(chosen)
 
 
-def ensemble_of(network: Network, sequences: Sequences, *, beta: Any, mu: float, unit: Unit | None) -> Ensemble:
+def ensemble_of(network: Representation, sequences: Sequences, *, beta: Any, mu: float, unit: Unit | None) -> Ensemble:
     """Return the ensemble around sequences under a network, with a GC field if the alphabet has G and C."""
-    alphabet, mu = network.architecture.alphabet, float(checks.factor("mu", mu))
+    alphabet, mu = sequences.alphabet, float(checks.factor("mu", mu))
     has_gc = {"G", "C"} <= set(alphabet.letters)
     if mu and not has_gc:
         raise ValueError(f"mu must be 0 for the alphabet {alphabet.letters!r}, which has no G or C, got {mu:g}")
     fields = [composition("GC", mu, alphabet=alphabet)] if has_gc else []
     # Letters are passed, not tokens, because the tokens of a few short sequences can look like a one-hot array.
     letters = alphabet.decode(sequences.tokens)
-    return Ensemble.create(representation(network), letters, beta=beta, unit=unit, fields=fields, alphabet=alphabet)
+    return Ensemble.create(network, letters, beta=beta, unit=unit, fields=fields, alphabet=alphabet)
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -12,12 +12,12 @@ from jaxmaxent.analysis._resolution.automatic import checked_rule
 from jaxmaxent.commands._common import ensemble_of, precision_of, read_for, say, stopping_of
 from jaxmaxent.commands._job import OUTPUT, Job, JobSettings
 from jaxmaxent.commands._kept import check_place
+from jaxmaxent.commands._network import Found
 from jaxmaxent.commands._options import BetaRule, InterpretOptions, SamplingOptions, StoppingOptions, values
 from jaxmaxent.commands._summary import held
 from jaxmaxent.commands._write import write
 from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.files import new_folder, owned
-from jaxmaxent.models import load
 from jaxmaxent.results import Run
 from jaxmaxent.sampling import DEFAULT_RUNGS, MOST_RUNGS, Options, Precision, group_size, prepare
 
@@ -35,13 +35,13 @@ def run(options: InterpretOptions) -> Run:
     with owned(options.out, parents=True):
         check_place(options.out, force=options.force)
         check_output(options.out, force=options.force)
-        network = load(options.model)
-        anchors = read_for(network, options)
+        network = Found.at(options)
+        made, anchors = read_for(network, options)
         betas = _betas(options)
         beta = betas[-1] if betas else 1.0
-        ensemble = ensemble_of(network, anchors, beta=beta, mu=options.mu, unit=options.unit)
+        ensemble = ensemble_of(made, anchors, beta=beta, mu=options.mu, unit=options.unit)
         settings = _settings(options, ensemble, until, betas)
-        job = Job.begin(options.out, network, anchors, settings)
+        job = Job.begin(options.out, network, made, anchors, settings)
         return finish(job, begun_here=True, progress=not options.quiet)
 
 

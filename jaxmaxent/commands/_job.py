@@ -42,10 +42,11 @@ from jaxmaxent.commands._kept import (
     read_about,
     write_about,
 )
+from jaxmaxent.commands._network import Found
 from jaxmaxent.commands._options import ChainOptions, SamplingOptions, StoppingOptions, values
 from jaxmaxent.commands._summary import outcomes
 from jaxmaxent.data import Sequences
-from jaxmaxent.ensembles import Ensemble
+from jaxmaxent.ensembles import Ensemble, Representation
 from jaxmaxent.files import (
     MANIFEST,
     Busy,
@@ -58,7 +59,6 @@ from jaxmaxent.files import (
     resolved,
 )
 from jaxmaxent.files._checkpoints import Checkpoints, DamagedCheckpointWarning
-from jaxmaxent.models import Network, load, save
 from jaxmaxent.results import Run, join
 from jaxmaxent.sampling import Interrupted, Precision, resume, sample
 
@@ -152,7 +152,7 @@ class Job:
         out: the folder that the output will be written to.
         folder: the folder that keeps the work until then.
         identifier: the unique name of this job. It is also in the list of the output's files.
-        network: the network.
+        network: the network's representation.
         anchors: the sequences.
         settings: the settings.
     """
@@ -160,12 +160,12 @@ class Job:
     out: Path
     folder: Path
     identifier: str
-    network: Network
+    network: Representation
     anchors: Sequences
     settings: JobSettings
 
     @classmethod
-    def begin(cls, out: str, network: Network, anchors: Sequences, settings: JobSettings) -> Job:
+    def begin(cls, out: str, found: Found, network: Representation, anchors: Sequences, settings: JobSettings) -> Job:
         """Make the folder of a new job. An older job there is deleted if `settings.force`, else it is an error."""
         check_place(out, force=settings.force)
         place = resolved(out)
@@ -175,9 +175,9 @@ class Job:
         folder = inside if lies_inside(place) else beside
         identifier = uuid.uuid4().hex
         with new_folder(folder, kind=KIND, notes={"identifier": identifier}) as scratch:
-            save(network, scratch / MODEL)
-            np.savez_compressed(scratch / ANCHORS, tokens=anchors.tokens)
             about: dict[str, Any] = {"settings": dataclasses.asdict(settings), "names": list(anchors.names)}
+            about |= {"network": found.saved(scratch / MODEL)}
+            np.savez_compressed(scratch / ANCHORS, tokens=anchors.tokens)
             write_about(scratch, about | {"identifier": identifier, "versions": versions()})
         return cls(Path(out), folder, identifier, network, anchors, settings)
 
@@ -191,13 +191,13 @@ class Job:
         folder = folder_of(out)
         about = read_about(folder)
         check_files(folder, about)
-        network = load(folder / MODEL)
+        network = Found.again(about["network"], folder / MODEL)
         with np.load(folder / ANCHORS, allow_pickle=False) as archive:
             tokens = archive["tokens"]
-        alphabet = network.architecture.alphabet
-        anchors = Sequences(tokens, tuple(about["names"]), alphabet=alphabet)
+        anchors = Sequences(tokens, tuple(about["names"]), alphabet=network.alphabet)
         settings = JobSettings.from_json(about["settings"])
-        return cls(Path(out), folder, about["identifier"], network, anchors, settings)
+        made = network.representation(tokens.shape[1])
+        return cls(Path(out), folder, about["identifier"], made, anchors, settings)
 
     def sampled(self, *, progress: bool) -> Run:
         """Sample all groups that are not finished, print the outcome of each sequence, and return the whole run."""

@@ -17,7 +17,7 @@ from typing import Any
 from jaxmaxent.files import HIDDEN, MANIFEST, PARTIAL, belongings, entries, read_manifest, refusing, resolved
 
 FORMAT = "jaxmaxent-interpretation"
-FORMAT_VERSION = 7
+FORMAT_VERSION = 8
 SETTINGS, MODEL, ANCHORS = "settings.json", "model", "anchors.npz"
 SUFFIX = ".checkpoint"
 KIND = "job"  # the kind of output, in the list of files of the folder

@@ -71,8 +71,10 @@ def read_beta(text: str) -> float | tuple[float, ...] | BetaRule:
 
 _BETA = "inverse temperature β ≥ 0; a larger β samples inputs that the network distinguishes less from the sequence"
 # Headings under which `--help` shows options, in this order; the others come before them.
-READING, STOPPING, OTHERS = "reading sequences", "when to stop, for each sequence", "other options"
-GROUPS = (READING, STOPPING, OTHERS)
+READING, NETWORKS, STOPPING, OTHERS = (
+    "reading sequences", "networks in files", "when to stop, for each sequence", "other options",
+)  # fmt: skip
+GROUPS = (READING, NETWORKS, STOPPING, OTHERS)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -113,10 +115,50 @@ class ReadingOptions:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class AnchorOptions(ReadingOptions):
+class NetworkOptions:
+    """Options that choose a network."""
+
+    model: Annotated[
+        str,
+        Option(
+            "folder that `jaxmaxent train` wrote, network in a file (.keras, .h5, .onnx or .pt2), or "
+            "program.py:object, a Representation or a function that returns one; the program is run",
+            positional=True,
+        ),
+    ]
+    layer: Annotated[
+        str | None,
+        Option(
+            "features of a network in a file: name or number of a layer, or output",
+            "the input of the last layer with weights", group=NETWORKS,
+        ),
+    ] = None  # fmt: skip
+    output: Annotated[
+        str | None, Option("name or number of the output of a network in a file", "its only one", group=NETWORKS)
+    ] = None
+    layout: Annotated[
+        str | None,
+        Option(
+            "axes of its input, made of N (batch), L (positions), C (letters) and 1, such as NCL", "found by trying",
+            group=NETWORKS,
+        ),
+    ] = None  # fmt: skip
+    length: Annotated[
+        int | None, Option("length of the sequences that it takes", "that of the sequences", group=NETWORKS)
+    ] = None
+    letters: Annotated[
+        str | None,
+        Option(
+            "letter order of its input, and of a one-hot array, for example GCAT; required for such an array",
+            "ACGT for a network", group=NETWORKS,
+        ),
+    ] = None  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AnchorOptions(ReadingOptions, NetworkOptions):
     """Options that choose a network and the sequences to interpret."""
 
-    model: Annotated[str, Option("folder that `jaxmaxent train` wrote", positional=True)]
     sequences: Annotated[
         str,
         Option(
@@ -133,10 +175,6 @@ class AnchorOptions(ReadingOptions):
             metavar="CLASS", group=READING,
         ),
     ] = None  # fmt: skip
-    letters: Annotated[
-        str | None,
-        Option("letter order of a one-hot array, for example GCAT; required for such an array", group=READING),
-    ] = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -9,10 +9,10 @@ from typing import Any
 from jaxmaxent.analysis import ChemicalPotential, solve_chemical_potential
 from jaxmaxent.checks import number, random_key
 from jaxmaxent.commands._common import ensemble_of, read_for, say, versions, write_json
+from jaxmaxent.commands._network import Found
 from jaxmaxent.commands._options import PotentialOptions, SolverOptions, values
 from jaxmaxent.data import Sequences
 from jaxmaxent.files import new_file
-from jaxmaxent.models import load
 
 FORMAT = "jaxmaxent-potential"
 FORMAT_VERSION = 1
@@ -22,8 +22,7 @@ def run(options: PotentialOptions) -> ChemicalPotential:
     """Solve for μ of every sequence, or of all together; write the JSON file, print the results and return them."""
     gc = number("gc", options.gc, above=0, below=1)
     with new_file(options.out, force=options.force, ours=_is_ours) as scratch:
-        network = load(options.model)
-        anchors = read_for(network, options)
+        network, anchors = read_for(Found.at(options), options)
         ensemble = ensemble_of(network, anchors, beta=options.beta, mu=0.0, unit=options.unit)
         solved = solve_chemical_potential(
             random_key(options.seed), ensemble, gc, progress=not options.quiet, **values(options, SolverOptions)

@@ -73,6 +73,12 @@ class Adapted:
         (features,) = graph.values([value_at(graph, self.place)], {graph.sequence: one_hot}, jax.tree.leaves(params))
         return features.reshape(-1)
 
+    def outputs(self, params: dict[str, Any], one_hot: Float[Array, "length letters"]) -> Float[Array, " units"]:
+        """Return the chosen output of the network for one sequence."""
+        graph = graph_of(self.call, self.layout, params, one_hot)
+        (made,) = graph.values([graph.results[self.output]], {graph.sequence: one_hot}, jax.tree.leaves(params))
+        return made.reshape(-1)
+
     def __repr__(self) -> str:
         return f"<{self.told}>"
 

@@ -20,9 +20,7 @@ class _Call:
     flags: tuple[tuple[str, Any], ...]
 
     def __call__(self, arrays: Any, *inputs: Any, **named: Any) -> Any:
-        import equinox as eqx
-
-        module, state = eqx.combine(arrays, self.rest.value)
+        module, state = needed("equinox").combine(arrays, self.rest.value)
         made = module(*inputs, *(() if state is None else (state,)), **named, **dict(self.flags))
         return made if state is None else made[0]
 

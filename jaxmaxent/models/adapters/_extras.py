@@ -6,7 +6,7 @@ import importlib
 from typing import Any
 
 # The extra that brings a package, where its name is another.
-_EXTRAS = {"onnx": "onnx", "torch": "torch", "keras": "keras", "haiku": "haiku", "equinox": "equinox", "h5py": "keras"}
+_EXTRAS = {"onnxscript": "torch", "h5py": "keras"}
 
 
 def needed(package: str) -> Any:
@@ -18,7 +18,7 @@ def needed(package: str) -> Any:
     try:
         return importlib.import_module(package)
     except ImportError as error:
-        extra = _EXTRAS[package]
+        extra = _EXTRAS.get(package, package)
         raise ImportError(
             f"this needs the package {package}; install it with: pip install jaxmaxent[{extra}]"
         ) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import importlib.util
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -104,16 +105,17 @@ def _native(model: Any, call: OnnxCall) -> Callable[..., Any]:
     onnx = needed("onnx")
     loaded = onnx.load_model_from_string(model) if isinstance(model, bytes) else model
     if importlib.util.find_spec("onnxruntime"):
-        import onnxruntime
-
+        onnxruntime = importlib.import_module("onnxruntime")
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
         source = os.fspath(loaded) if isinstance(loaded, str | os.PathLike) else loaded.SerializeToString()
         run = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"]).run
     else:
-        from onnx.reference import ReferenceEvaluator
-
-        run = ReferenceEvaluator(os.fspath(loaded) if isinstance(loaded, str | os.PathLike) else loaded).run
+        run = (
+            importlib.import_module("onnx.reference")
+            .ReferenceEvaluator(os.fspath(loaded) if isinstance(loaded, str | os.PathLike) else loaded)
+            .run
+        )
 
     def native(*inputs: Any, **named: Any) -> Any:
         arrays = call.in_order(inputs, named)

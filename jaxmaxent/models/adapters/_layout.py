@@ -41,7 +41,8 @@ def arranged(one_hot: Any, layout: str) -> Any:
     """Return one-hot sequences in a layout.
 
     Args:
-        one_hot: arrays of NumPy or JAX, shape [length, letters]; or [batch, length, letters] for a layout with a batch axis.
+        one_hot: array of NumPy or JAX, shape [length, letters]; or [batch, length, letters] for a layout with a
+            batch axis.
         layout: the layout; a single sequence gets a batch of one.
     """
     xp: Any = np if isinstance(one_hot, np.ndarray) else jnp

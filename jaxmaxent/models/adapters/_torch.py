@@ -67,7 +67,8 @@ def from_torch(
         ```
     """
     torch = needed("torch")
-    needed("onnx"), needed("onnxscript")
+    for package in ("onnx", "onnxscript"):
+        needed(package)
     length = checks.integer("length", length, at_least=1)
     if isinstance(module, str | os.PathLike):
         module = _read(torch, Path(module))

@@ -149,7 +149,7 @@ def _nodes(nodes: Any, versions: dict[str, int], prefix: str) -> tuple[OnnxNode,
                 attributes,
                 node.overload,
                 _scope(node, name),
-            )  # fmt: skip
+            )
         )
     return tuple(made)
 
