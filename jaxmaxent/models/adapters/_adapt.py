@@ -225,17 +225,19 @@ def layout_that_works(
     if len(others) > 1:
         raise ValueError(f"layout must be given, since the network takes {' and '.join(map(repr, others))} for {shape}")
     if not others:
-        first = given or groups[0][0]
-        raise ValueError(_failure(failures[first], kind, first, one_hot))
+        raise ValueError(_failure({one: failures[one] for one in [given] if one} or failures, kind, one_hot))
     return others[0]
 
 
-def _failure(error: Exception, kind: str, layout: str, one_hot: np.ndarray) -> str:
-    line = next(filter(None, map(str.strip, f"{type(error).__name__}: {error}".splitlines())))
-    shape = list(layouts.arranged(one_hot, layout).shape)
+def _failure(failures: Mapping[str, Exception], kind: str, one_hot: np.ndarray) -> str:
+    """Return a sentence that says how a network failed in the first two layouts."""
+    told = []
+    for layout, error in list(failures.items())[:2]:
+        line = next(filter(None, map(str.strip, f"{type(error).__name__}: {error}".splitlines())))
+        shape = list(layouts.arranged(one_hot, layout).shape)
+        told.append(f"in {layout!r}, an input of shape {shape}, with {checks.shown(line.rstrip('.'))[1:-1]}")
     return (
-        f"the network must take one one-hot sequence, but {kind} failed in every layout that was tried, in "
-        f"{layout!r}, with an input of shape {shape}, with {checks.shown(line)[1:-1]}; length, letters, layout and "
+        f"the network must take one one-hot sequence, but {kind} failed {'; '.join(told)}; length, letters, layout and "
         "fixed_inputs say what it takes"
     )
 
@@ -244,7 +246,7 @@ def _in_words(made: Callable[[], Any], kind: str, layout: str, one_hot: np.ndarr
     try:
         return made()
     except Exception as error:
-        raise ValueError(_failure(error, kind, layout, one_hot)) from error
+        raise ValueError(_failure({layout: error}, kind, one_hot)) from error
 
 
 def _chosen_output(graph: Graph, output: Any) -> tuple[int, Value]:
