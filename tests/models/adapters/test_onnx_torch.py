@@ -20,9 +20,9 @@ LENGTH = 40
 class Convolutional(nn.Sequential):
     def __init__(self):
         super().__init__(
-            nn.Conv1d(4, 12, 9, bias=False), nn.BatchNorm1d(12), nn.GELU(), nn.MaxPool1d(3), nn.Conv1d(12, 8, 5, padding=2),
-            nn.BatchNorm1d(8), nn.ReLU(), nn.AvgPool1d(2), nn.Dropout(0.3), nn.Flatten(), nn.Linear(40, 10), nn.Softplus(),
-            nn.Linear(10, 2),
+            nn.Conv1d(4, 12, 9, bias=False), nn.BatchNorm1d(12), nn.GELU(), nn.MaxPool1d(3),
+            nn.Conv1d(12, 8, 5, padding=2), nn.BatchNorm1d(8), nn.ReLU(), nn.AvgPool1d(2), nn.Dropout(0.3),
+            nn.Flatten(), nn.Linear(40, 10), nn.Softplus(), nn.Linear(10, 2),
         )  # fmt: skip
 
 
