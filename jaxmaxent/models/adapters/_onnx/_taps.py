@@ -13,8 +13,8 @@ from jax import lax
 
 # Up to this factor, phases are laid between each other by padding; above it, a gather takes less time.
 _PHASES = 16
-# An axis is extended by at most so many copies of its ends.
-_COPIES = 4
+# Slices are joined if there are at most so many of them.
+_SLICES = 6
 
 
 def taken(x: Any, axis: int, places: np.ndarray) -> Any:
@@ -26,15 +26,16 @@ def taken(x: Any, axis: int, places: np.ndarray) -> Any:
         places: integers; one that is beyond an end means the position at the end.
     """
     length = x.shape[axis]
-    whole = _strided(x, axis, places)
+    places = np.clip(places, 0, length - 1)
+    whole = _joined(x, axis, places)
     if whole is not None:
         return whole
     factor = len(places) // length if length and len(places) % length == 0 else 1
     if 1 < factor <= _PHASES:
-        phases = [_strided(x, axis, places[i::factor]) for i in range(factor)]
+        phases = [_joined(x, axis, places[i::factor]) for i in range(factor)]
         if all(phase is not None for phase in phases):
             return laid(phases, axis)
-    return jnp.take(x, np.clip(places, 0, length - 1), axis)
+    return jnp.take(x, places, axis)
 
 
 def laid(phases: list[Any], axis: int) -> Any:
@@ -71,20 +72,32 @@ def _sum(x: Any, axis: int, places: np.ndarray, weights: np.ndarray) -> Any:
     return total
 
 
-def _strided(x: Any, axis: int, places: np.ndarray) -> Any:
-    """Return the entries as one slice of x, extended by copies of its ends; None if the steps are not all the same."""
-    length, middle = x.shape[axis], len(places) // 2
-    if len(places) == 0 or length == 0:
+def _joined(x: Any, axis: int, places: np.ndarray) -> Any:
+    """Return the entries as slices that are joined, None if that takes too many."""
+    runs = _runs(places)
+    if not 1 <= len(runs) <= _SLICES:
         return None
-    step = int(places[middle] - places[middle - 1]) if len(places) > 1 else 1
-    line = int(places[middle]) + step * (np.arange(len(places)) - middle)
-    if step == 0 or np.any(np.clip(line, 0, length - 1) != np.clip(places, 0, length - 1)):
-        return None
-    low, high = max(-int(line.min()), 0), max(int(line.max()) - length + 1, 0)
-    if max(low, high) > _COPIES:
-        return None
-    if low or high:
-        first, last = lax.slice_in_dim(x, 0, 1, 1, axis), lax.slice_in_dim(x, length - 1, length, 1, axis)
-        x = jnp.concatenate([first] * low + [x] + [last] * high, axis)
-    made = lax.slice_in_dim(x, int(line.min()) + low, int(line.max()) + low + 1, abs(step), axis)
+    parts = [_run(x, axis, *run) for run in runs]
+    return parts[0] if len(parts) == 1 else jnp.concatenate(parts, axis)
+
+
+def _runs(places: np.ndarray) -> list[tuple[int, int, int]]:
+    """Return the first place, the last place and the step of runs of places in equal steps; one too many at most."""
+    runs, at = [], 0
+    while at < len(places) and len(runs) <= _SLICES:
+        steps = np.diff(places[at:])
+        step = int(steps[0]) if len(steps) else 0
+        if step == 0:  # the same place again, for which there is no slice of more than one
+            runs.append((int(places[at]), int(places[at]), 1))
+            at += 1
+            continue
+        other = np.flatnonzero(steps != step)
+        end = at + (int(other[0]) if len(other) else len(steps))
+        runs.append((int(places[at]), int(places[end]), step))
+        at = end + 1
+    return runs
+
+
+def _run(x: Any, axis: int, first: int, last: int, step: int) -> Any:
+    made = lax.slice_in_dim(x, min(first, last), max(first, last) + 1, abs(step), axis)
     return lax.rev(made, (axis,)) if step < 0 else made
