@@ -45,6 +45,11 @@ def read(model: str | os.PathLike[str] | bytes | ModelProto) -> OnnxFunction:
     graph = _graph(proto.graph, versions, "")
     for inner in (graph, *library.values()):
         _check_operators(inner, library)
+    for info in proto.graph.output:
+        if info.type.WhichOneof("value") not in (None, "tensor_type"):
+            raise ValueError(
+                f"the output {info.name!r} of the ONNX model must be an array; export it with such outputs"
+            )
     inputs = tuple(_port(info) for info in proto.graph.input if info.name not in graph.constants)
     decides = shaping(graph, library)
     graph = _constants_first(graph)

@@ -13,8 +13,8 @@ from jax import lax
 
 # Up to this factor, phases are laid between each other by padding; above it, a gather takes less time.
 _PHASES = 16
-# Slices are joined if there are at most so many of them.
-_SLICES = 6
+# Runs of places in equal steps are put together if there are at most so many of them.
+_RUNS = 6
 
 
 def taken(x: Any, axis: int, places: np.ndarray) -> Any:
@@ -73,31 +73,43 @@ def _sum(x: Any, axis: int, places: np.ndarray, weights: np.ndarray) -> Any:
 
 
 def _joined(x: Any, axis: int, places: np.ndarray) -> Any:
-    """Return the entries as slices that are joined, None if that takes too many."""
-    runs = _runs(places)
-    if not 1 <= len(runs) <= _SLICES:
+    """Return the entries as one slice for each run of places in equal steps, None if there are too many runs.
+
+    Each slice goes on over the whole axis, and a choice by position puts them together. Joining short pieces instead
+    would make the windows of incremental evaluation as long as the axis.
+    """
+    runs, count = _runs(places), len(places)
+    if not 1 <= len(runs) <= _RUNS:
         return None
-    parts = [_run(x, axis, *run) for run in runs]
-    return parts[0] if len(parts) == 1 else jnp.concatenate(parts, axis)
+    runs.sort(key=lambda run: run[1] - run[0], reverse=True)
+    common, made = runs[0][3] or 1, None
+    for start, stop, first, step in runs:
+        line = _line(x, axis, count, first - (step or common) * start, step or common)
+        inside = (np.arange(count) >= start) & (np.arange(count) < stop)
+        inside = inside.reshape([-1 if i == axis else 1 for i in range(x.ndim)])
+        made = line if made is None else jnp.where(inside, line, made)
+    return made
 
 
-def _runs(places: np.ndarray) -> list[tuple[int, int, int]]:
-    """Return the first place, the last place and the step of runs of places in equal steps; one too many at most."""
+def _runs(places: np.ndarray) -> list[tuple[int, int, int, int]]:
+    """Return the start, the stop, the first place and the step of each run; the step of a run of one place is 0."""
     runs, at = [], 0
-    while at < len(places) and len(runs) <= _SLICES:
+    while at < len(places) and len(runs) <= _RUNS:
         steps = np.diff(places[at:])
         step = int(steps[0]) if len(steps) else 0
-        if step == 0:  # the same place again, for which there is no slice of more than one
-            runs.append((int(places[at]), int(places[at]), 1))
-            at += 1
-            continue
         other = np.flatnonzero(steps != step)
-        end = at + (int(other[0]) if len(other) else len(steps))
-        runs.append((int(places[at]), int(places[end]), step))
-        at = end + 1
+        stop = at + 1 if step == 0 else at + 1 + (int(other[0]) if len(other) else len(steps))
+        runs.append((at, stop, int(places[at]), step))
+        at = stop
     return runs
 
 
-def _run(x: Any, axis: int, first: int, last: int, step: int) -> Any:
-    made = lax.slice_in_dim(x, min(first, last), max(first, last) + 1, abs(step), axis)
-    return lax.rev(made, (axis,)) if step < 0 else made
+def _line(x: Any, axis: int, count: int, first: int, step: int) -> Any:
+    """Return `count` entries in equal steps; 0 outside of the array."""
+    last = first + step * (count - 1)
+    if step < 0:
+        return lax.rev(_line(x, axis, count, last, -step), (axis,))
+    low, high = max(-first, 0), max(last - x.shape[axis] + 1, 0)
+    if low or high:
+        x = lax.pad(x, jnp.zeros((), x.dtype), [(low, high, 0) if i == axis else (0, 0, 0) for i in range(x.ndim)])
+    return lax.slice_in_dim(x, first + low, last + low + 1, step, axis)
