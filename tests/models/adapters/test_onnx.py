@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import sys
 import warnings
 from collections import defaultdict
 
@@ -463,6 +464,12 @@ def test_what_is_not_read_is_said_in_a_sentence(given, message):
     model = model_of(given) if isinstance(given, str) and "{" in given else given
     with pytest.raises(ValueError, match=message):
         read(model)
+
+
+def test_the_extra_is_named_if_onnx_is_missing(monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(ImportError, match=r"an ONNX model needs onnx: pip install 'jaxmaxent\[onnx\]'"):
+        read("model.onnx")
 
 
 def test_bad_inputs_are_said_in_a_sentence():

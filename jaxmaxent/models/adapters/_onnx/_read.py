@@ -33,7 +33,8 @@ def read(model: str | os.PathLike[str] | bytes | ModelProto) -> OnnxFunction:
             folder of the file.
 
     Raises:
-        ValueError: if the package onnx is missing, if `model` is no ONNX model, or if it has an operator or a type that
+        ImportError: if the package onnx is missing.
+        ValueError: if `model` is no ONNX model, or if it has an operator or a type that
             is not known. The message names the node.
     """
     proto = _load(model)
@@ -80,7 +81,7 @@ def _load(model: Any) -> Any:
     try:
         import onnx
     except ImportError as error:
-        raise ValueError("ONNX models need the package onnx: pip install jaxmaxent[onnx]") from error
+        raise ImportError(f"an ONNX model needs onnx: pip install 'jaxmaxent[onnx]' ({error})") from error
     from google.protobuf.message import DecodeError
 
     if isinstance(model, onnx.ModelProto):
