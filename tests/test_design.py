@@ -68,7 +68,7 @@ ALLOWED["analysis"] |= {"models"}
 ALLOWED["commands"] |= {"models", "data", ""}
 ALLOWED["cli"] |= {"models", "data", ""}
 OPTIONAL = {"matplotlib", "logomaker", "pandas", "torch", "keras", "tensorflow", "psutil"}
-OPTIONAL |= {"xarray", "arviz", "zarr", "h5netcdf", "h5py"}
+OPTIONAL |= {"xarray", "arviz", "zarr", "h5netcdf", "h5py", "onnx", "onnxruntime", "google"}
 
 FILES = sorted(PACKAGE.rglob("*.py"))
 

@@ -20,9 +20,9 @@ LENGTH = 40
 class Convolutional(nn.Sequential):
     def __init__(self):
         super().__init__(
-            nn.Conv1d(4, 12, 9, bias=False), nn.BatchNorm1d(12), nn.GELU(), nn.MaxPool1d(3), nn.Conv1d(12, 8, 5, padding=2),
-            nn.BatchNorm1d(8), nn.ReLU(), nn.AvgPool1d(2), nn.Dropout(0.3), nn.Flatten(), nn.Linear(40, 10), nn.Softplus(),
-            nn.Linear(10, 2),
+            nn.Conv1d(4, 12, 9, bias=False), nn.BatchNorm1d(12), nn.GELU(), nn.MaxPool1d(3),
+            nn.Conv1d(12, 8, 5, padding=2), nn.BatchNorm1d(8), nn.ReLU(), nn.AvgPool1d(2), nn.Dropout(0.3),
+            nn.Flatten(), nn.Linear(40, 10), nn.Softplus(), nn.Linear(10, 2),
         )  # fmt: skip
 
 
@@ -194,5 +194,6 @@ def test_a_network_exported_for_a_batch_of_one_is_mapped_over(name):
 @pytest.mark.parametrize("name", ["convolutional", "residual", "unet", "squeeze-excite"])
 def test_convolutional_networks_have_no_gathers(name):
     function = read(exported(network(name), dynamo=True, batch=1))
-    jaxpr = jax.make_jaxpr(lambda x: function(function.params, x[None]))(np.zeros((4, LENGTH), np.float32))
-    assert not {"gather", "scatter", "dynamic_slice"} & {equation.primitive.name for equation in jaxpr.eqns}
+    jaxpr = str(jax.make_jaxpr(lambda x: function(function.params, x[None]))(np.zeros((4, LENGTH), np.float32)))
+    assert "conv_general_dilated" in jaxpr
+    assert "gather" not in jaxpr

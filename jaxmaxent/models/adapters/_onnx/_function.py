@@ -83,6 +83,6 @@ class OnnxFunction:
         for name, shape, result in zip(self.outputs, self.output_shapes, results, strict=True):
             if shape and shape[0] == batch and (result.ndim != len(shape) or result.shape[0] != given):
                 raise ValueError(
-                    f"the ONNX model was exported for a batch of {batch}, and the output {name!r} of a batch of "
-                    f"{given} has the shape {result.shape}; give it batches of {batch}, or export it for any batch"
+                    f"the ONNX model is for a batch of {batch}, and the output {name!r} of a batch of {given} "
+                    f"has the shape {result.shape}; give it batches of {batch}, or export it for any"
                 )

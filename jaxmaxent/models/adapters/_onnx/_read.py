@@ -34,7 +34,8 @@ def read(model: str | os.PathLike[str] | bytes | ModelProto) -> OnnxFunction:
             folder of the file.
 
     Raises:
-        ValueError: if the package onnx is missing, if `model` is no ONNX model, or if it has an operator or a type that
+        ImportError: if the package onnx is missing.
+        ValueError: if `model` is no ONNX model, or if it has an operator or a type that
             is not known. The message names the node.
     """
     proto = _load(model)
@@ -46,6 +47,11 @@ def read(model: str | os.PathLike[str] | bytes | ModelProto) -> OnnxFunction:
     graph = _graph(proto.graph, versions, "")
     for inner in (graph, *library.values()):
         _check_operators(inner, library)
+    for info in proto.graph.output:
+        if info.type.WhichOneof("value") not in (None, "tensor_type"):
+            raise ValueError(
+                f"the output {info.name!r} of the ONNX model must be an array; export it with such outputs"
+            )
     inputs = tuple(_port(info) for info in proto.graph.input if info.name not in graph.constants)
     decides = shaping(graph, library)
     graph = _constants_first(graph)
@@ -76,7 +82,7 @@ def _load(model: Any) -> Any:
     try:
         import onnx
     except ImportError as error:
-        raise ValueError("ONNX models need the package onnx: pip install jaxmaxent[onnx]") from error
+        raise ImportError(f"an ONNX model needs onnx: pip install 'jaxmaxent[onnx]' ({error})") from error
     from google.protobuf.message import DecodeError
 
     if isinstance(model, onnx.ModelProto):

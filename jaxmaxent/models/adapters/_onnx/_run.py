@@ -12,7 +12,7 @@ import numpy as np
 
 from jaxmaxent.models.adapters._onnx._body import body_of
 from jaxmaxent.models.adapters._onnx._graph import Call, Library, OnnxGraph, OnnxNode, Reference
-from jaxmaxent.models.adapters._onnx._table import EITHER, OPERATORS
+from jaxmaxent.models.adapters._onnx._table import EITHER, ON_LISTS, OPERATORS
 
 
 def run_graph(
@@ -68,9 +68,7 @@ def _apply(node: OnnxNode, inputs: list[Any], values: dict[str, Any], library: L
 
     call = Call(node, node.attributes, jnp, run)
     try:
-        if not any(isinstance(value, OnnxGraph) for value in node.attributes.values()) and all(
-            value is None or isinstance(value, np.ndarray) for value in inputs
-        ):
+        if _folds(node, inputs):
             return _fold(call, inputs)
         with jax.named_scope(node.scope) if node.scope else contextlib.nullcontext():
             return _several(OPERATORS[node.operator](call, *inputs))
@@ -83,6 +81,14 @@ def _apply(node: OnnxNode, inputs: list[Any], values: dict[str, Any], library: L
 
 class NodeError(ValueError):
     """Says which node of a graph cannot be computed, and why."""
+
+
+def _folds(node: OnnxNode, inputs: list[Any]) -> bool:
+    """Return True if the result of a node is one array or more that are all known."""
+    plain = node.operator not in ON_LISTS and not any(
+        isinstance(value, OnnxGraph) for value in node.attributes.values()
+    )
+    return plain and all(value is None or isinstance(value, np.ndarray) for value in inputs)
 
 
 def _fold(call: Call, inputs: list[Any]) -> tuple[Any, ...]:

@@ -56,7 +56,7 @@ def range_(call: Call, start: Any, limit: Any, step: Any) -> np.ndarray:
 def eye_like(call: Call, x: Any) -> np.ndarray:
     """Return a matrix of the shape of x with ones on a diagonal."""
     dtype = TYPES[call.get("dtype")] if call.get("dtype") else x.dtype
-    return np.eye(*x.shape, call.get("k", 0), dtype=dtype)
+    return np.eye(x.shape[0], x.shape[1], call.get("k", 0), dtype)
 
 
 def reshape(call: Call, x: Any, lengths: Any) -> Any:
@@ -116,10 +116,15 @@ def split(call: Call, x: Any, sizes: Any = None) -> tuple[Any, ...]:
         count = call.get("num_outputs", len(call.node.outputs))
         each = -(-x.shape[axis] // count)
         lengths = [max(min(each, x.shape[axis] - i * each), 0) for i in range(count)]
+    return tuple(pieces(x, axis, lengths))
+
+
+def pieces(x: Any, axis: int, lengths: list[int]) -> list[Any]:
+    """Return the pieces of x of given lengths along an axis, one after another."""
     ends = np.cumsum(lengths)
-    if ends[-1] != x.shape[axis]:
+    if sum(lengths) != x.shape[axis]:
         raise ValueError(f"pieces of {list(lengths)} do not make an axis of {x.shape[axis]}")
-    return tuple(_part(x, axis, int(end) - length, int(end), 1) for end, length in zip(ends, lengths, strict=True))
+    return [_part(x, axis, int(end) - length, int(end), 1) for end, length in zip(ends, lengths, strict=True)]
 
 
 def _part(x: Any, axis: int, start: int, stop: int, step: int) -> Any:

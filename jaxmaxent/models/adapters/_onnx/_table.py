@@ -14,6 +14,7 @@ from jaxmaxent.models.adapters._onnx import _pooling as pooling
 from jaxmaxent.models.adapters._onnx import _recurrent as recurrent
 from jaxmaxent.models.adapters._onnx import _reduction as reduction
 from jaxmaxent.models.adapters._onnx import _resize as resizing
+from jaxmaxent.models.adapters._onnx import _sequence as sequence
 from jaxmaxent.models.adapters._onnx import _shape as shape
 from jaxmaxent.models.adapters._onnx._elementwise import Operator, activation, binary, joined, unary
 from jaxmaxent.models.adapters._onnx._reduction import arg
@@ -174,5 +175,18 @@ _ONLY_JAX: dict[str, Operator] = {
     ),
 }
 
-OPERATORS: dict[str, Operator] = {**_EITHER, **_ONLY_JAX}
+# Operators on lists, which keep every entry of a list as it is, of NumPy or of JAX.
+_ON_LISTS: dict[str, Operator] = {
+    "SequenceConstruct": sequence.construct,
+    "SequenceEmpty": sequence.construct,
+    "SequenceInsert": sequence.insert,
+    "SequenceErase": sequence.erase,
+    "SequenceAt": sequence.entry,
+    "SequenceLength": sequence.length,
+    "SplitToSequence": sequence.split,
+    "ConcatFromSequence": sequence.concatenate,
+}
+
+OPERATORS: dict[str, Operator] = {**_EITHER, **_ONLY_JAX, **_ON_LISTS}
 EITHER = frozenset(_EITHER)
+ON_LISTS = frozenset(_ON_LISTS)

@@ -13,8 +13,8 @@ from jax import lax
 
 # Up to this factor, phases are laid between each other by padding; above it, a gather takes less time.
 _PHASES = 16
-# An axis is extended by at most so many copies of its ends.
-_COPIES = 4
+# Runs of places in equal steps are put together if there are at most so many of them.
+_RUNS = 6
 
 
 def taken(x: Any, axis: int, places: np.ndarray) -> Any:
@@ -26,15 +26,16 @@ def taken(x: Any, axis: int, places: np.ndarray) -> Any:
         places: integers; one that is beyond an end means the position at the end.
     """
     length = x.shape[axis]
-    whole = _strided(x, axis, places)
+    places = np.clip(places, 0, length - 1)
+    whole = _joined(x, axis, places)
     if whole is not None:
         return whole
     factor = len(places) // length if length and len(places) % length == 0 else 1
     if 1 < factor <= _PHASES:
-        phases = [_strided(x, axis, places[i::factor]) for i in range(factor)]
+        phases = [_joined(x, axis, places[i::factor]) for i in range(factor)]
         if all(phase is not None for phase in phases):
             return laid(phases, axis)
-    return jnp.take(x, np.clip(places, 0, length - 1), axis)
+    return jnp.take(x, places, axis)
 
 
 def laid(phases: list[Any], axis: int) -> Any:
@@ -71,20 +72,44 @@ def _sum(x: Any, axis: int, places: np.ndarray, weights: np.ndarray) -> Any:
     return total
 
 
-def _strided(x: Any, axis: int, places: np.ndarray) -> Any:
-    """Return the entries as one slice of x, extended by copies of its ends; None if the steps are not all the same."""
-    length, middle = x.shape[axis], len(places) // 2
-    if len(places) == 0 or length == 0:
+def _joined(x: Any, axis: int, places: np.ndarray) -> Any:
+    """Return the entries as one slice for each run of places in equal steps, None if there are too many runs.
+
+    Each slice goes on over the whole axis, and a choice by position puts them together. Joining short pieces instead
+    would make the windows of incremental evaluation as long as the axis.
+    """
+    runs, count = _runs(places), len(places)
+    if not 1 <= len(runs) <= _RUNS:
         return None
-    step = int(places[middle] - places[middle - 1]) if len(places) > 1 else 1
-    line = int(places[middle]) + step * (np.arange(len(places)) - middle)
-    if step == 0 or np.any(np.clip(line, 0, length - 1) != np.clip(places, 0, length - 1)):
-        return None
-    low, high = max(-int(line.min()), 0), max(int(line.max()) - length + 1, 0)
-    if max(low, high) > _COPIES:
-        return None
+    runs.sort(key=lambda run: run[1] - run[0], reverse=True)
+    common, made = runs[0][3] or 1, None
+    for start, stop, first, step in runs:
+        line = _line(x, axis, count, first - (step or common) * start, step or common)
+        inside = (np.arange(count) >= start) & (np.arange(count) < stop)
+        inside = inside.reshape([-1 if i == axis else 1 for i in range(x.ndim)])
+        made = line if made is None else jnp.where(inside, line, made)
+    return made
+
+
+def _runs(places: np.ndarray) -> list[tuple[int, int, int, int]]:
+    """Return the start, the stop, the first place and the step of each run; the step of a run of one place is 0."""
+    runs, at = [], 0
+    while at < len(places) and len(runs) <= _RUNS:
+        steps = np.diff(places[at:])
+        step = int(steps[0]) if len(steps) else 0
+        other = np.flatnonzero(steps != step)
+        stop = at + 1 if step == 0 else at + 1 + (int(other[0]) if len(other) else len(steps))
+        runs.append((at, stop, int(places[at]), step))
+        at = stop
+    return runs
+
+
+def _line(x: Any, axis: int, count: int, first: int, step: int) -> Any:
+    """Return `count` entries in equal steps; 0 outside of the array."""
+    last = first + step * (count - 1)
+    if step < 0:
+        return lax.rev(_line(x, axis, count, last, -step), (axis,))
+    low, high = max(-first, 0), max(last - x.shape[axis] + 1, 0)
     if low or high:
-        first, last = lax.slice_in_dim(x, 0, 1, 1, axis), lax.slice_in_dim(x, length - 1, length, 1, axis)
-        x = jnp.concatenate([first] * low + [x] + [last] * high, axis)
-    made = lax.slice_in_dim(x, int(line.min()) + low, int(line.max()) + low + 1, abs(step), axis)
-    return lax.rev(made, (axis,)) if step < 0 else made
+        x = lax.pad(x, jnp.zeros((), x.dtype), [(low, high, 0) if i == axis else (0, 0, 0) for i in range(x.ndim)])
+    return lax.slice_in_dim(x, first + low, last + low + 1, step, axis)
