@@ -16,6 +16,9 @@ from jaxmaxent import checks
 from jaxmaxent.ensembles import _network_errors as network_errors
 from jaxmaxent.ensembles._alphabet import DNA, Alphabet, checked_alphabet
 
+# Random sequences with which a distance is tried.
+_SOME = 8
+
 
 class Representation(NamedTuple):
     """A network seen as a pure function, whatever framework it comes from.
@@ -116,6 +119,14 @@ def reference_features(
     if bad.size:
         raise ValueError(f"representation must be finite at the anchors, but is not at anchor {bad[0]}")
     return reference.reshape(*tokens.shape[:-1], -1)
+
+
+def features_of_some(representation: Representation, length: int, alphabet: Alphabet) -> Float[Array, "some features"]:
+    """Return Φ of a few random sequences, always the same ones."""
+    rows = np.random.default_rng(0).integers(0, len(alphabet), (_SOME, length))
+    with network_errors.in_words(length, len(alphabet)):
+        found = _features_of(representation.features, alphabet, representation.params, jnp.asarray(rows, jnp.int32))
+        return jax.block_until_ready(found).astype(jnp.result_type(float))
 
 
 def _check_output(representation: Representation, row: jax.ShapeDtypeStruct, alphabet: Alphabet) -> None:
