@@ -8,7 +8,7 @@ a scale of its own.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -22,22 +22,10 @@ from jaxmaxent.ensembles import _background as background
 from jaxmaxent.ensembles._ensemble import Ensemble
 from jaxmaxent.ensembles._fields import one_per_anchor
 from jaxmaxent.ensembles._metrics import Metric
+from jaxmaxent.ensembles._representation import JoinedFeatures
 
 # Draws of the background whose mean energy is the scale of a part, and how many are evaluated at once.
 _DRAWS, _TOGETHER = 256, 64
-
-
-@dataclasses.dataclass(frozen=True)
-class JoinedFeatures:
-    """The features of several networks, one after the other; the parameters are a tuple."""
-
-    parts: tuple[Callable[[Any, Array], Array], ...]
-
-    def __call__(self, params: Any, one_hot: Float[Array, "length letters"]) -> Float[Array, " features"]:
-        """Return the features of all networks."""
-        made = [features(own, one_hot) for features, own in zip(self.parts, params, strict=True)]
-        kind = jnp.result_type(*(features.dtype for features in made))
-        return jnp.concatenate([features.astype(kind) for features in made])
 
 
 class PartWeights(NamedTuple):
@@ -157,6 +145,11 @@ class ContrastMetric(_Composition):
     def joined(self, energies: Float[Array, " parts"], weights: Any) -> Float[Array, ""]:
         """Return E ≥ 0; at the anchor it is strength · far."""
         return energies[0] + weights.strength * jax.nn.relu(weights.far - energies[1])
+
+    def apart(self, features: Float[Array, " features"], reference: Any, weights: Any) -> Float[Array, ""]:
+        """Return how far the first network finds the sequence from the anchor."""
+        count = self.parts[0].features
+        return self.parts[0].metric.apart(features[:count], reference[:count], weights.parts[0])
 
     def size(self, reference: Float[Array, " features"], weights: Any) -> Float[Array, ""]:
         """Return the size of E, whose rounding is at most that of all its terms together."""

@@ -37,6 +37,10 @@ class Metric:
         """Return E; its gradient is 0 where E is 0."""
         raise NotImplementedError
 
+    def apart(self, features: Float[Array, " features"], reference: Any, weights: Any) -> Float[Array, ""]:
+        """Return how far from the anchor the sequence is, 0 at the anchor: E, but for a contrast."""
+        return self(features, reference, weights)
+
     def size(self, reference: Float[Array, " features"], weights: Any) -> Float[Array, ""]:
         """Return the size of energies against which their rounding errors are measured.
 

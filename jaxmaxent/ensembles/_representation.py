@@ -53,6 +53,19 @@ class _WithoutParams:
         return self.function(one_hot)
 
 
+@dataclasses.dataclass(frozen=True)
+class JoinedFeatures:
+    """The features of several networks, one after the other; the parameters are a tuple."""
+
+    parts: tuple[Callable[[Any, Array], Array], ...]
+
+    def __call__(self, params: Any, one_hot: Float[Array, "length letters"]) -> Float[Array, " features"]:
+        """Return the features of all networks."""
+        made = [features(own, one_hot) for features, own in zip(self.parts, params, strict=True)]
+        kind = jnp.result_type(*(features.dtype for features in made))
+        return jnp.concatenate([features.astype(kind) for features in made])
+
+
 def as_representation(given: Representation | Callable[[Array], Array]) -> Representation:
     """Return `given`, or a plain function one_hot[length, letters] -> [features] as a representation.
 
