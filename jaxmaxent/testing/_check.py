@@ -164,7 +164,8 @@ def _again(space: Space, close: float) -> list[CheckPart]:
     anchor = float(space.energies[space.numbers(np.asarray(space.ensemble.anchor))])
     wanted = float(space.ensemble.anchor_energy())
     off = max(float(np.abs(again - space.energies[some]).max()), abs(anchor - wanted))
-    note = f"The network must give one energy for each sequence, {wanted:g} for the anchor: no noise, dropout or state."
+    one = f"The network must give one energy for a sequence, and {wanted:g} for the anchor"
+    note = f"{one}: no noise, no dropout, no state."
     return [*parts, CheckPart("energies asked for twice", off, close * space.size, "of E", len(some) + 1, note)]
 
 
