@@ -12,8 +12,10 @@ from jaxmaxent.ensembles import Ensemble as Ensemble
 from jaxmaxent.ensembles import Field as Field
 from jaxmaxent.ensembles import Representation as Representation
 from jaxmaxent.ensembles import composition as composition
+from jaxmaxent.ensembles import contrast as contrast
 from jaxmaxent.ensembles import dinucleotide as dinucleotide
 from jaxmaxent.ensembles import position_prior as position_prior
+from jaxmaxent.ensembles import together as together
 from jaxmaxent.results import Run as Run
 from jaxmaxent.sampling import Interrupted as Interrupted
 from jaxmaxent.sampling import NonFiniteEnergyError as NonFiniteEnergyError
@@ -40,6 +42,7 @@ _SUBPACKAGES = ("analysis", "attribution", "data", "evaluate", "kernels", "model
 __all__ = [  # noqa: RUF022 (sorted by kind)
     "sample", "resume", "check", "Run", "Precision", "Interrupted", "NonFiniteEnergyError",
     "Ensemble", "Representation", "Field", "composition", "dinucleotide", "position_prior",
+    "together", "contrast",
     "Alphabet", "DNA", "RNA", "PROTEIN", "BINARY",
     "analysis", "attribution", "data", "evaluate", "kernels", "models", "plot", "testing",
 ]  # fmt: skip

@@ -64,7 +64,15 @@ def calls(t):
         "Ensemble": (
             lambda representation, anchor, **k: jme.Ensemble.create(representation, anchor, **k),
             {"representation": network, "anchor": t.tokens[:2], "beta": 1.0, "unit": None, "weights": None,
-             "fields": [], "fixed": None, "alphabet": jme.DNA},
+             "distance": "euclidean", "fields": [], "fixed": None, "alphabet": jme.DNA},
+        ),
+        "together": (
+            jme.together, {"ensembles": [t.ensemble, t.ensemble], "beta": 1.0, "how": "max", "scales": [1.0, 2.0]},
+        ),
+        "contrast": (
+            jme.contrast,
+            {"equal": t.ensemble, "different": t.ensemble, "beta": 1.0, "strength": 1.0, "far": 1.0,
+             "scales": [1.0, 2.0]},
         ),
         "Representation": (
             lambda **k: jme.Ensemble.create(jme.Representation(**k), t.tokens[0], beta=1.0),
@@ -176,6 +184,8 @@ def calls(t):
 
 
 NAMES = [
+    "together",
+    "contrast",
     "Ensemble",
     "Representation",
     "with_beta",

@@ -3,7 +3,8 @@
     p(x) ∝ exp( −β E(x) + Σ_k μ_k N_k(x) ),    E(x) = sqrt( Σ_i [ w_i (Φ_i(x) − Φ_i(x0)) ]² )
 
 (Finnegan & Song, PLoS Comput Biol 13(10): e1005836, 2017). It is the distribution of largest entropy among those
-with its mean distance ⟨E⟩ (multiplier β) and its mean counts ⟨N_k⟩ (multipliers μ_k).
+with its mean distance ⟨E⟩ (multiplier β) and its mean counts ⟨N_k⟩ (multipliers μ_k). Other
+formulas of E can take the place of this distance.
 """
 
 from __future__ import annotations
@@ -22,12 +23,13 @@ from numpy.typing import ArrayLike
 from jaxmaxent import checks
 from jaxmaxent.ensembles import _summary as summary
 from jaxmaxent.ensembles._alphabet import Alphabet
-from jaxmaxent.ensembles._distance import distance_weights, weighted_distance
 from jaxmaxent.ensembles._fields import Field, checked_field, one_per_anchor, settled_positions
+from jaxmaxent.ensembles._metrics import EUCLIDEAN, EuclideanMetric, FunctionMetric, check_function, chosen_metric
 from jaxmaxent.ensembles._representation import (
     Representation,
     as_representation,
     chosen_alphabet,
+    features_of_some,
     reference_features,
     run_network,
 )
@@ -44,12 +46,13 @@ class Ensemble:
         params: the network's parameters, shared by all anchors.
         anchor: tokens, int32, shape [length] or [anchors, length].
         reference: Φ(x0), shape [features] or [anchors, features].
-        weights: w, shape [features] or [anchors, features].
+        weights: w, shape [features] or [anchors, features]; for a metric of another form, its numbers in that form.
         beta: β, shape [] or [anchors]; the inverse of the resolution in units of E.
         fields: the terms μ_k N_k; each `mu` has shape [] or [anchors].
         movable: positions that may change, int32, shape [movable]; the same for all anchors.
         features: the representation's function (static).
         alphabet: the letters (static).
+        metric: the formula of E (static).
 
     Example:
         ```python
@@ -61,12 +64,13 @@ class Ensemble:
     params: Any
     anchor: Int[Array, "*anchors length"]
     reference: Float[Array, "*anchors features"]
-    weights: Float[Array, "*anchors features"]
+    weights: Any
     beta: Float[Array, "*anchors"]
     fields: tuple[Field, ...]
     movable: Int[Array, " movable"]
     features: Callable[[Any, Array], Array] = struct.field(pytree_node=False)
     alphabet: Alphabet = struct.field(pytree_node=False)
+    metric: Any = struct.field(pytree_node=False, default=EuclideanMetric())
 
     @classmethod
     @jax.transfer_guard("allow")
@@ -76,8 +80,9 @@ class Ensemble:
         anchor: str | Sequence[str] | ArrayLike,
         *,
         beta: ArrayLike,
-        unit: int | tuple[int, int] | None = None,
+        unit: int | tuple[int, ...] | None = None,
         weights: ArrayLike | None = None,
+        distance: str | Callable[..., Array] = EUCLIDEAN,
         fields: Sequence[Field] = (),
         fixed: ArrayLike | None = None,
         alphabet: Alphabet | None = None,
@@ -94,6 +99,18 @@ class Ensemble:
                 out for a head with one unit (that unit) or two (their pair).
             weights: w itself, shape [features] or [anchors, features], instead of `unit`; all ones if the
                 representation has no head.
+            distance: how E follows from the features.
+
+                - "euclidean": the formula above, with w from `unit` or `weights`.
+                - "output": sqrt(Σ_u [o_u(x) − o_u(x0)]²) of the outputs o = Wᵀ Φ themselves, before a softmax: of all
+                  units of the head if `unit` is None, of one, or of a tuple of any number of them. Without a head the
+                  features are the outputs. `weights` then has one weight per output. A pair (a, b) means both
+                  outputs here, not their difference. Features that change without changing an output count here as
+                  equal; "euclidean" sees every feature that the unit reads.
+                - "cosine": sqrt(2 − 2 cos α), α the angle between the weighted features of x and x0; from 0 to 2, and
+                  sqrt(2) for features that are all 0.
+                - a function (features, reference, weights) -> E ≥ 0 of JAX operations, exactly 0 at the anchor. Its
+                  gradient is taken as 0 where E is 0. Keep the function and reuse it.
             fields: the fields, each with its μ.
             fixed: positions held at the anchor's letters: indices, or a boolean mask of shape [length].
             alphabet: the letters of the sequences; those of the representation, or else DNA, if None.
@@ -107,7 +124,11 @@ class Ensemble:
         checks.finite_parameters("params", network.params)
         reference = reference_features(network, tokens, alphabet)
         batch, length = tokens.shape[:-1], tokens.shape[-1]
-        w = distance_weights(network.head, unit, weights, reference.shape)
+        metric, w = chosen_metric(distance, network.head, unit, weights, reference)
+        if isinstance(metric, FunctionMetric):
+            rows = reference.reshape(-1, reference.shape[-1])
+            some = features_of_some(network, length, alphabet).astype(reference.dtype)
+            check_function(metric, rows, w.reshape(rows.shape), some)
         given = checks.several("fields", fields, "fields such as composition('GC')")
         checked = tuple(checked_field(field, batch, length, alphabet) for field in given)
         if len({field.name for field in checked}) < len(checked):
@@ -117,12 +138,13 @@ class Ensemble:
             params=jax.device_put(network.params),  # once, not in every call of a compiled program
             anchor=jnp.asarray(tokens, jnp.int32),
             reference=reference,
-            weights=jnp.asarray(w, reference.dtype),
+            weights=w,
             beta=one_per_anchor("beta", checks.factor("beta", beta, at_least=0), batch),
             fields=checked,
             movable=jnp.asarray(_movable(fixed, settled), jnp.int32),
             features=network.features,
             alphabet=alphabet,
+            metric=metric,
         )
 
     def __repr__(self) -> str:
@@ -183,6 +205,8 @@ class Ensemble:
         def axis(path: Any, leaf: Any) -> int | None:
             del leaf
             names = [getattr(key, "name", None) for key in path]
+            if names[0] == "weights" and names[-1] == "head":
+                return None  # the columns of output units are the same for all anchors
             return 0 if names[0] in own or (names[0] == "fields" and names[-1] == "mu") else None
 
         # A None that `axis` returns stays a None in the tree, as vmap wants it.
@@ -207,7 +231,11 @@ class Ensemble:
                 f"an energy is that of one anchor, but this ensemble has {self.anchors}; take(i) gives one"
             )
         # Networks with bfloat16 outputs are compared in float32: their own 8 bits would swamp the distance.
-        return weighted_distance(features.astype(self.reference.dtype) - self.reference, self.weights)
+        return self.metric(features.astype(self.reference.dtype), self.reference, self.weights)
+
+    def anchor_energy(self) -> Float[Array, ""]:
+        """Return E(x0), exactly 0 for a distance, not for a contrast; for an ensemble of one anchor."""
+        return self.distance(self.reference)
 
     def counts(self, tokens: Int[Array, " length"]) -> Float[Array, " fields"]:
         """Return N_k(x) of one sequence, shape [fields]."""

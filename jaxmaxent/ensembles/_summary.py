@@ -29,6 +29,8 @@ def summary(ensemble: Any) -> dict[str, str]:
     held = tuple(shape)[-1] - tuple(movable)[-1] if len(shape) and len(movable) else "?"
     found["positions held"] = str(held)
     found["network"] = name_of(ensemble.features)
+    if ensemble.metric.name != "euclidean":
+        found["distance"] = ensemble.metric.name
     return found
 
 

@@ -65,8 +65,16 @@ def _of_anchor(ensemble: Ensemble, number: int) -> Sites:
 def _energies(
     ensemble: Ensemble, number: Any, rows: Int[Array | np.ndarray, "rows length"]
 ) -> tuple[Float[Array, " rows"], Float[Array, ""]]:
-    """Return the energies of rows for one anchor, and the mean energy of some background draws."""
+    """Return the energies of rows for one anchor, and the mean energy of some background draws.
+
+    Of a contrast, whose own anchor has a large energy, they are those of its first network.
+    """
     ensemble, rows = ensemble.take(number), jnp.asarray(rows)
+
+    def apart(tokens: Array) -> Array:
+        features = ensemble.representation(ensemble.alphabet.one_hot(tokens)).astype(ensemble.reference.dtype)
+        return ensemble.metric.apart(features, ensemble.reference, ensemble.weights)
+
     drawn = background.draw(jax.random.key(0), ensemble, _DRAWS)
-    energies = jax.lax.map(ensemble.energy, jnp.concatenate([rows, drawn]), batch_size=_TOGETHER)
+    energies = jax.lax.map(apart, jnp.concatenate([rows, drawn]), batch_size=_TOGETHER)
     return energies[: len(rows)], energies[len(rows) :].mean()

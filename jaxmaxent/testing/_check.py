@@ -148,9 +148,9 @@ def _parts(space: Space, small: Space, rule: Any, moves: int, steps: int, key: A
 def _tolerance(ensemble: Ensemble) -> float:
     """Return how far energies may be from exact ones, relative to the size of the features."""
     shape = jax.ShapeDtypeStruct((ensemble.length, len(ensemble.alphabet)), ensemble.beta.dtype)
-    own = jax.eval_shape(ensemble.representation, shape).dtype
-    exact = tolerance(ensemble.beta.dtype)
-    return max(exact, 8 * float(jnp.finfo(own).eps)) if jnp.issubdtype(own, jnp.floating) else exact
+    own = jax.eval_shape(ensemble.representation, shape)
+    kinds = [kind for kind, _ in ensemble.metric.dtypes(own.dtype, own.shape[0]) if jnp.issubdtype(kind, jnp.floating)]
+    return max([tolerance(ensemble.beta.dtype), *(8 * float(jnp.finfo(kind).eps) for kind in kinds)])
 
 
 def _again(space: Space, close: float) -> list[CheckPart]:
@@ -162,8 +162,10 @@ def _again(space: Space, close: float) -> list[CheckPart]:
     some = np.random.default_rng(0).permutation(len(space.states))[:_AGAIN]
     again = np.asarray(energies_and_fields(space.ensemble, jnp.asarray(space.states[some]))[0], np.float64)
     anchor = float(space.energies[space.numbers(np.asarray(space.ensemble.anchor))])
-    off = max(float(np.abs(again - space.energies[some]).max()), anchor)
-    note = "The network must give one energy for a sequence, and 0 for the anchor: no noise, no dropout, no state."
+    wanted = float(space.ensemble.anchor_energy())
+    off = max(float(np.abs(again - space.energies[some]).max()), abs(anchor - wanted))
+    one = f"The network must give one energy for a sequence, and {wanted:g} for the anchor"
+    note = f"{one}: no noise, no dropout, no state."
     return [*parts, CheckPart("energies asked for twice", off, close * space.size, "of E", len(some) + 1, note)]
 
 

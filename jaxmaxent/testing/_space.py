@@ -57,10 +57,11 @@ class Space:
     def size(self) -> float:
         """The size of energies, against which their rounding errors are measured.
 
-        It is the largest energy, or the distance of the anchor's features from 0, whose rounding is that of E.
+        It is the largest energy, or the size of the anchor's features in the ensemble's metric, whose rounding is that
+        of E.
         """
-        reference = self.ensemble.weights * self.ensemble.reference
-        return max(float(np.abs(self.energies).max()), float(jnp.linalg.norm(reference)))
+        one = self.ensemble
+        return max(float(np.abs(self.energies).max()), float(one.metric.size(one.reference, one.weights)))
 
 
 def space_of(ensemble: Ensemble, positions: Sequence[int] | Int[np.ndarray, " positions"]) -> Space:

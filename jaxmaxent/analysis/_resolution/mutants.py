@@ -10,11 +10,11 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jaxmaxent import checks
-from jaxmaxent.ensembles import Ensemble, weighted_distance
+from jaxmaxent.ensembles import Ensemble
 
 ACCEPTANCE, SURVIVAL = 0.1, 0.05
 _CHUNK = 256  # mutants evaluated at once
-# Energies below so many units of rounding of the weighted features count as 0: the network does not see the change.
+# Changes below so many units of rounding of the weighted features count as 0: the network does not see the change.
 _ROUNDING = 16
 _HALVINGS = 100
 
@@ -62,7 +62,8 @@ def mutant_energies(ensemble: Ensemble) -> Float[np.ndarray, "anchors movable ot
     """Return the distances of all single-letter mutants from their anchor, shape [anchors, movable, letters − 1].
 
     Only positions that may move are changed, to the other letters in the alphabet's order. Distances within rounding
-    error of 0 are 0.
+    error of 0 are 0. For a contrast, whose anchor has an energy of its own, they are |E(x) − E(x0)|, the size of the
+    change.
 
     Raises:
         ValueError: if `ensemble` is no ensemble, or an energy is not finite.
@@ -77,8 +78,9 @@ def mutant_energies(ensemble: Ensemble) -> Float[np.ndarray, "anchors movable ot
             raise ValueError(
                 f"ensemble must have finite energies, got another for a single-letter mutant of anchor {a}"
             )
-        noise = _ROUNDING * np.finfo(energies.dtype).eps * float(weighted_distance(one.reference, one.weights))
-        found.append(np.where(energies > noise, energies, 0).astype(np.float64))
+        noise = float(one.metric.noise(one.reference, one.weights, _ROUNDING))
+        changes = np.abs(energies - np.asarray(one.anchor_energy()))
+        found.append(np.where(changes > noise, changes, 0).astype(np.float64))
     return np.stack(found).reshape(batch.anchors, len(batch.movable), -1)
 
 
