@@ -106,10 +106,10 @@ class Ensemble:
         tokens = alphabet.read("anchor", anchor)
         checks.finite_parameters("params", network.params)
         reference = reference_features(network, tokens, alphabet)
-        batch, length = tokens.shape[:-1], tokens.shape[-1]
+        batch = tokens.shape[:-1]
         w = distance_weights(network.head, unit, weights, reference.shape)
         given = checks.several("fields", fields, "fields such as composition('GC')")
-        checked = tuple(checked_field(field, batch, length, alphabet) for field in given)
+        checked = tuple(checked_field(field, tokens, alphabet) for field in given)
         if len({field.name for field in checked}) < len(checked):
             raise ValueError(f"fields must have different names, got {[field.name for field in checked]}")
         settled = settled_positions(checked, tokens, alphabet)

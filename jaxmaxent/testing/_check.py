@@ -96,6 +96,9 @@ def check(
     began = time.perf_counter()
     if not isinstance(ensemble, Ensemble):
         raise ValueError(f"ensemble must be an Ensemble, got {type(ensemble).__name__}")
+    growing = [field.name for field in ensemble.fields if field.grows]
+    if growing and not (np.asarray(ensemble.beta) > 0).all():
+        raise ValueError(f"ensemble must have a β above 0 with fields that grow along a ladder, such as {growing[0]!r}")
     if rule is not None:
         checks.like("rule", rule, "prepare", "a rule of jaxmaxent.kernels, such as Site()")
     checks.integer("moves", moves, at_least=1)
