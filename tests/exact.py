@@ -187,10 +187,9 @@ def motif_score(
 
 def codon_score(tokens: ArrayLike, scores: dict[tuple[int, ...], float], frame: int = 0) -> float:
     """Sum of the scores of the triplets of tokens [length] at frame, frame + 3, …; 0 for those without a score."""
-    triplets = [
-        tuple(int(t) for t in np.asarray(tokens)[i : i + 3]) for i in range(frame, len(np.asarray(tokens)) - 2, 3)
-    ]
-    return sum(scores.get(triplet, 0) for triplet in triplets)
+    letters = np.asarray(tokens).tolist()
+    triplets = [tuple(letters[i : i + 3]) for i in range(frame, len(letters) - 2, 3)]
+    return float(sum(scores.get(triplet, 0) for triplet in triplets))
 
 
 def position_score(tokens: ArrayLike, table: ArrayLike) -> np.ndarray:

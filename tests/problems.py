@@ -1,6 +1,8 @@
 """Small problems, each stated twice: to the package, and to the oracle in `exact`."""
 
 import dataclasses
+import functools
+import itertools
 
 import jax.numpy as jnp
 import numpy as np
@@ -116,12 +118,18 @@ class GrowingProblem(Problem):
     def table(self) -> np.ndarray:
         return np.random.default_rng(self.seed + 9).normal(size=(2, 4)).round(3)
 
+    @property
+    def codons(self) -> dict[tuple[int, ...], float]:
+        """Scores of every third codon."""
+        codons = itertools.islice(itertools.product(range(4), repeat=3), 0, None, 3)
+        return {codon: (-1) ** number * 0.1 * (1 + number % 7) for number, codon in enumerate(codons)}
+
     def ensemble(self, **changes) -> jme.Ensemble:
         growing = [
             jme.motif_count("CNT"),
             jme.motif_count(self.table, both_strands=False, name="sum"),
             jme.motif_count(self.table, threshold=0.3, softness=0.5, name="soft"),
-            jme.codons({"TAA": -1, "ACG": 0.7, "CCA": 0.4}, frame=1),
+            jme.codons({"".join("ACGT"[t] for t in codon): s for codon, s in self.codons.items()}, frame=1),
             jme.count(changes_of_letter, name="changes"),
         ]
         own = Problem(**vars(self) | {"mus": self.mus[:3]}).ensemble().fields
@@ -132,19 +140,19 @@ class GrowingProblem(Problem):
     def counts(self) -> list:
         match = exact.one_hot([1, 3], 4)
         spaced = np.stack([match[0], np.ones(4), match[1]])
-        codons = {(3, 0, 0): -1, (0, 1, 2): 0.7, (1, 1, 0): 0.4}
-        return [
-            *Problem(**vars(self) | {"mus": self.mus[:3]}).counts,
+        functions = [
             lambda x: exact.motif_score(x, spaced, complements=(3, 2, 1, 0), threshold=3),
             lambda x: exact.motif_score(x, self.table),
             lambda x: exact.motif_score(x, self.table, complements=(3, 2, 1, 0), threshold=0.3, softness=0.5),
-            lambda x: exact.codon_score(x, codons, frame=1),
+            lambda x: exact.codon_score(x, self.codons, frame=1),
             lambda x: np.sum(x[1:] != x[:-1]),
         ]
+        own = Problem(**vars(self) | {"mus": self.mus[:3]}).counts
+        return [*own, *(functools.partial(np.apply_along_axis, function, -1) for function in functions)]
 
     def log_weights_at(self, beta: float) -> np.ndarray:
         growing = zip(self.mus[3:], self.counts[3:], strict=True)
-        grown = sum(mu * np.array([count(x) for x in self.states]) for mu, count in growing)
+        grown = sum(mu * count(self.states) for mu, count in growing)
         return super().log_weights_at(beta) + (beta / self.beta - 1) * grown
 
 

@@ -289,7 +289,7 @@ def test_ratio_of_every_proposal_is_exact(rule, way, name, x64):
         np.testing.assert_allclose(ratio, expected, rtol=0, atol=1e-10)
 
 
-@pytest.mark.parametrize("way", ["full", "gradient"])
+@pytest.mark.parametrize("way", [pytest.param("full", marks=pytest.mark.slow), "gradient"])
 def test_ratios_with_growing_fields_are_exact_and_their_kernels_leave_the_ensemble_invariant(way, x64):
     """No proposal depends on growing fields, so the tables are those of the problem without."""
     name = "dna-fields"
