@@ -24,6 +24,7 @@ from jaxmaxent.ensembles import _summary as summary
 from jaxmaxent.ensembles._alphabet import Alphabet
 from jaxmaxent.ensembles._distance import distance_weights, weighted_distance
 from jaxmaxent.ensembles._fields import Field, checked_field, one_per_anchor, settled_positions
+from jaxmaxent.ensembles._held import held_positions
 from jaxmaxent.ensembles._representation import (
     Representation,
     as_representation,
@@ -47,9 +48,11 @@ class Ensemble:
         weights: w, shape [features] or [anchors, features].
         beta: β, shape [] or [anchors]; the inverse of the resolution in units of E.
         fields: the terms μ_k N_k; each `mu` has shape [] or [anchors].
-        movable: positions that may change, int32, shape [movable]; the same for all anchors.
+        movable: positions that may change, int32, shape [movable]; of several anchors, those that may in any of them.
         features: the representation's function (static).
         alphabet: the letters (static).
+        held: True at the movable positions that an anchor holds, shape [anchors, length]; None if all anchors hold the
+            same positions.
 
     Example:
         ```python
@@ -67,6 +70,7 @@ class Ensemble:
     movable: Int[Array, " movable"]
     features: Callable[[Any, Array], Array] = struct.field(pytree_node=False)
     alphabet: Alphabet = struct.field(pytree_node=False)
+    held: Bool[Array, "*anchors length"] | None = None
 
     @classmethod
     @jax.transfer_guard("allow")
@@ -95,7 +99,10 @@ class Ensemble:
             weights: w itself, shape [features] or [anchors, features], instead of `unit`; all ones if the
                 representation has no head.
             fields: the fields, each with its μ.
-            fixed: positions held at the anchor's letters: indices, or a boolean mask of shape [length].
+            fixed: positions held at the anchor's letters: indices; a boolean mask of shape [length], or of shape
+                [anchors, length] for positions of each anchor; or a template of the anchor, or one per anchor, in which
+                a letter holds its position and "." or N (the alphabet's `any_letter`) leaves it free. All anchors share
+                the positions of proposals, so an anchor wastes those where it alone is held.
             alphabet: the letters of the sequences; those of the representation, or else DNA, if None.
 
         Raises:
@@ -113,6 +120,7 @@ class Ensemble:
         if len({field.name for field in checked}) < len(checked):
             raise ValueError(f"fields must have different names, got {[field.name for field in checked]}")
         settled = settled_positions(checked, tokens, alphabet)
+        movable, held = held_positions(fixed, settled, tokens, alphabet)
         return cls(
             params=jax.device_put(network.params),  # once, not in every call of a compiled program
             anchor=jnp.asarray(tokens, jnp.int32),
@@ -120,9 +128,10 @@ class Ensemble:
             weights=jnp.asarray(w, reference.dtype),
             beta=one_per_anchor("beta", checks.factor("beta", beta, at_least=0), batch),
             fields=checked,
-            movable=jnp.asarray(_movable(fixed, settled), jnp.int32),
+            movable=jnp.asarray(movable, jnp.int32),
             features=network.features,
             alphabet=alphabet,
+            held=None if held is None else jnp.asarray(held),
         )
 
     def __repr__(self) -> str:
@@ -178,7 +187,7 @@ class Ensemble:
 
     def anchor_axes(self) -> Any:
         """Return the `in_axes` of `jax.vmap` over anchors: 0 on every leaf that belongs to one anchor, else None."""
-        own = {"anchor", "reference", "weights", "beta", "mu"}
+        own = {"anchor", "reference", "weights", "beta", "mu", "held"}
 
         def axis(path: Any, leaf: Any) -> int | None:
             del leaf
@@ -226,9 +235,19 @@ class Ensemble:
         return weight if self.forbidden() is None else jnp.where(self.allows(tokens), weight, -jnp.inf)
 
     def forbidden(self) -> Bool[Array, "length letters"] | None:
-        """Return the mask of the letters that the fields forbid at each position, None if they forbid none."""
+        """Return the mask of the letters that are forbidden at each position, None if there are none; for one anchor.
+
+        Fields forbid letters, and an anchor that holds positions which others do not forbids all but its own there.
+        """
         masks = [field.forbidden for field in self.fields if field.forbidden is not None]
+        if self.held is not None:
+            masks.append(self.held[:, None] & ~jax.nn.one_hot(self.anchor, len(self.alphabet), dtype=bool))
         return functools.reduce(jnp.logical_or, masks) if masks else None
+
+    def moves(self, positions: Int[Array, "*some"]) -> Bool[Array, "*some"]:
+        """Return True for positions that may change; for one anchor."""
+        free = (positions[..., None] == self.movable.reshape(*[1] * positions.ndim, -1)).any(-1)
+        return free if self.held is None else free & ~self.held[positions]
 
     def allows(self, tokens: Int[Array, " length"]) -> Bool[Array, ""]:
         """Return True if no letter of a sequence is forbidden."""
@@ -236,23 +255,3 @@ class Ensemble:
         if forbidden is None:
             return jnp.ones((), bool)
         return ~jnp.any(forbidden & jax.nn.one_hot(tokens, forbidden.shape[1], dtype=bool))
-
-
-def _movable(fixed: Any, settled: Bool[np.ndarray, " length"]) -> Int[np.ndarray, " movable"]:
-    """Return the positions that may change: neither fixed nor settled by fields that allow a single letter."""
-    length, mask = len(settled), settled.copy()
-    if fixed is not None:
-        given = np.asarray(fixed)
-        if given.dtype == bool and given.shape != (length,):
-            raise ValueError(f"fixed must be a mask of shape [{length}], got {list(given.shape)}")
-        whole = given.dtype == bool or np.issubdtype(given.dtype, np.integer) or given.size == 0
-        if not whole or given.ndim != 1:
-            raise ValueError(f"fixed must be positions or a boolean mask, got {checks.shown(fixed)}")
-        if given.dtype != bool and given.size and not (given.min() >= 0 and given.max() < length):
-            raise ValueError(f"fixed must hold positions 0 to {length - 1}, got {given.tolist()}")
-        if given.dtype != bool and given.shape == (length,) and length > 2 and np.isin(given, (0, 1)).all():
-            raise ValueError(f"fixed must be positions or a mask of True and False, got {length} numbers 0 and 1")
-        mask[given if given.size else []] = True
-    if mask.all():
-        raise ValueError(f"fixed must leave a position that may move, but it and the fields hold all {length}")
-    return np.flatnonzero(~mask)
