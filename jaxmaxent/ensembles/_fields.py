@@ -171,7 +171,8 @@ def checked_field(field: Any, tokens: Integer[np.ndarray, "*anchors length"], al
         raise ValueError(f"fields must hold fields such as composition('GC'), got {type(field).__name__}")
     batch, length = tokens.shape[:-1], tokens.shape[-1]
     if field.terms is not None:
-        checked_terms(field.name, field.terms, tokens.reshape(-1, length))
+        terms = checked_terms(field.name, field.terms, tokens.reshape(-1, length))
+        field = field.replace(terms=terms)  # pyright: ignore[reportAttributeAccessIssue]
         if not np.size(field.unary):  # of a function, which works with any alphabet
             field = field.replace(unary=np.zeros(len(alphabet)))  # pyright: ignore[reportAttributeAccessIssue]
     unary, forbidden = split_forbidden("field.unary", field.unary)

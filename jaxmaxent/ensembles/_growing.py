@@ -24,6 +24,8 @@ from jaxmaxent.ensembles._terms import Terms
 
 # Letters of a codon.
 _CODON = 3
+# Scores over a smaller softness could leave the range of single precision.
+_LEAST_SOFTNESS = 1e-6
 
 
 @jax.transfer_guard("allow")
@@ -62,14 +64,14 @@ def motif_count(
         ```
     """
     checked_alphabet(alphabet)
-    table = _of_kmer(motif, alphabet) if isinstance(motif, str) else checks.finite_array("motif", motif)
+    table = _of_kmer(motif, alphabet) if isinstance(motif, str) else checks.factor("motif", motif)
     if table.ndim != 2 or table.shape[1] != len(alphabet) or not len(table):
         raise ValueError(f"motif must have shape [width, {len(alphabet)}], got {list(table.shape)}")
     if isinstance(motif, str) and threshold is None:
         threshold = float(len(table))
-    softness = checks.number("softness", softness)
-    if softness < 0 or (softness and threshold is None):
-        raise ValueError(f"softness must be 0, or above 0 with a threshold, got {softness:g}")
+    softness = float(checks.factor("softness", checks.number("softness", softness)))
+    if softness and (softness < _LEAST_SOFTNESS or threshold is None):
+        raise ValueError(f"softness must be 0, or at least {_LEAST_SOFTNESS:g} with a threshold, got {softness:g}")
     strands = [table]
     if both_strands or (both_strands is None and alphabet.complements is not None):
         if alphabet.complements is None:
@@ -77,7 +79,7 @@ def motif_count(
         strands.append(table[::-1, np.asarray(alphabet.complement(np.arange(len(alphabet))))])
     params = {"strands": jnp.asarray(np.stack(strands), float)}
     if threshold is not None:
-        params["threshold"] = jnp.asarray(checks.number("threshold", threshold), float)
+        params["threshold"] = jnp.asarray(checks.factor("threshold", checks.number("threshold", threshold)), float)
     if softness:
         params["softness"] = jnp.asarray(softness, float)
     if name is None:
@@ -127,7 +129,9 @@ def codons(
             raise ValueError(
                 f"scores must be finite, got −inf for {codon!r}: a penalty such as −1 with μ = 20 keeps it out"
             )
-        table[tuple(alphabet.letters.index(letter) for letter in codon)] = checks.number("scores", score)
+        table[tuple(alphabet.letters.index(letter) for letter in codon)] = checks.factor(
+            "scores", checks.number("scores", score)
+        )
     terms = Terms(jnp.asarray(table, float), _codon_scores, width=_CODON, stride=_CODON, first=frame)
     return _field(mu, name, terms, len(alphabet))
 

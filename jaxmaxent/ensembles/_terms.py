@@ -54,8 +54,8 @@ class Terms:
         return jnp.where((starts >= self.first) & ((starts - self.first) % self.stride == 0), scores, 0)
 
 
-def checked_terms(name: str, terms: Any, anchors: Integer[np.ndarray, "anchors length"]) -> None:
-    """Check that the count of a growing field is a finite real number for every anchor.
+def checked_terms(name: str, terms: Any, anchors: Integer[np.ndarray, "anchors length"]) -> Terms:
+    """Return the terms of a growing field, with tables in the precision of JAX, if its counts of anchors are finite.
 
     Raises:
         ValueError: for anything else, and for windows wider than the anchors.
@@ -63,6 +63,8 @@ def checked_terms(name: str, terms: Any, anchors: Integer[np.ndarray, "anchors l
     if not isinstance(terms, Terms):
         raise ValueError(f"field {name!r} must have terms as motif_count makes them, got {checks.shown(terms)}")
     checks.finite_parameters(f"terms of field {name!r}", terms.params)
+    params = jax.tree.map(lambda table: jnp.asarray(table, float), terms.params)
+    terms = terms.replace(params=params)  # pyright: ignore[reportAttributeAccessIssue]
     length = anchors.shape[1]
     if terms.width is not None and terms.first + terms.width > length:
         raise ValueError(
@@ -84,6 +86,7 @@ def checked_terms(name: str, terms: Any, anchors: Integer[np.ndarray, "anchors l
             f"field {name!r} must be finite at the anchors, got {found[~np.isfinite(found)][0]} at anchor "
             f"{np.flatnonzero(~np.isfinite(found))[0]}"
         )
+    return terms
 
 
 @jax.jit

@@ -120,8 +120,11 @@ def test_other_alphabets():
         (lambda: jme.motif_count(""), "motif must be a k-mer of at least one letter, got ''"),
         (lambda: jme.motif_count(np.ones((3, 3))), r"motif must have shape \[width, 4\], got \[3, 3\]"),
         (lambda: jme.motif_count([[np.nan] * 4]), "motif must be finite, got nan"),
-        (lambda: jme.motif_count("ACG", softness=-1), "softness must be 0, or above 0 with a threshold, got -1"),
-        (lambda: jme.motif_count(np.eye(4), softness=1), "softness must be 0, or above 0 with a threshold, got 1"),
+        (lambda: jme.motif_count("ACG", softness=-1), "softness must be 0, or at least 1e-06 with a threshold, got -1"),
+        (
+            lambda: jme.motif_count(np.eye(4), softness=1),
+            "softness must be 0, or at least 1e-06 with a threshold, got 1",
+        ),
         (lambda: jme.motif_count("ACG", threshold=np.inf), "threshold must be a finite number, got inf"),
         (lambda: jme.motif_count("ACG", mu="x"), "mu must be a number"),
         (lambda: jme.codons({"TAA": -np.inf}), "scores must be finite, got −inf for 'TAA': a penalty such as −1"),
