@@ -208,14 +208,17 @@ def _motif_scores(params: Any, tokens: Int[Array, " size"]) -> Float[Array, " wi
     """
     strands = params["strands"]
     width, letters = strands.shape[1:]
-    hot = jax.nn.one_hot(tokens, letters, dtype=bool)
     windows = tokens.shape[0] - width + 1
+    # Compared once, and chosen from by selects over the windows: sums over the few letters would be slow on a CPU.
+    is_letter = [tokens == letter for letter in range(1, letters)]
 
     def of_strand(table: Float[Array, "width letters"]) -> Float[Array, " windows"]:
         total = jnp.zeros(windows, table.dtype)
         for offset in range(width):
-            row = jnp.broadcast_to(table[offset], (windows, letters))
-            total = total + jnp.sum(jnp.where(hot[offset : offset + windows], row, 0), axis=1)
+            added = jnp.broadcast_to(table[offset, 0], (windows,))
+            for letter, here in enumerate(is_letter, start=1):
+                added = jnp.where(here[offset : offset + windows], table[offset, letter], added)
+            total = total + added
         return total
 
     score = of_strand(strands[0])
