@@ -119,6 +119,11 @@ class GrowingProblem(Problem):
         return np.random.default_rng(self.seed + 9).normal(size=(2, 4)).round(3)
 
     @property
+    def others(self) -> Problem:
+        """The problem without growing fields."""
+        return Problem(self.letters, self.length, self.beta, self.mus[:3], self.fixed, self.seed)
+
+    @property
     def codons(self) -> dict[tuple[int, ...], float]:
         """Scores of every third codon."""
         codons = itertools.islice(itertools.product(range(4), repeat=3), 0, None, 3)
@@ -132,7 +137,7 @@ class GrowingProblem(Problem):
             jme.codons({"".join("ACGT"[t] for t in codon): s for codon, s in self.codons.items()}, frame=1),
             jme.count(changes_of_letter, name="changes"),
         ]
-        own = Problem(**vars(self) | {"mus": self.mus[:3]}).ensemble().fields
+        own = self.others.ensemble().fields
         grown = (field.replace(mu=jnp.asarray(mu)) for field, mu in zip(growing, self.mus[3:], strict=True))
         return super().ensemble(**{"fields": [*own, *grown]} | changes)
 
@@ -147,7 +152,7 @@ class GrowingProblem(Problem):
             lambda x: exact.codon_score(x, self.codons, frame=1),
             lambda x: np.sum(x[1:] != x[:-1]),
         ]
-        own = Problem(**vars(self) | {"mus": self.mus[:3]}).counts
+        own = self.others.counts
         return [*own, *(functools.partial(np.apply_along_axis, function, -1) for function in functions)]
 
     def log_weights_at(self, beta: float) -> np.ndarray:
