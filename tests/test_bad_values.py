@@ -98,6 +98,15 @@ def calls(t):
         "composition": (jme.composition, {"letters": "GC", "mu": 1.0, "alphabet": jme.DNA}),
         "dinucleotide": (jme.dinucleotide, {"pair": "GC", "mu": 1.0, "alphabet": jme.DNA}),
         "position_prior": (jme.position_prior, {"table": np.zeros((LENGTH, 4)), "mu": 1.0}),
+        "motif_count": (
+            jme.motif_count,
+            {"motif": np.eye(4), "mu": 1.0, "threshold": 1.0, "softness": 0.0, "both_strands": None, "name": "motif",
+             "alphabet": jme.DNA},
+        ),
+        "codons": (
+            jme.codons, {"scores": {"TAA": -1.0}, "mu": 1.0, "frame": 0, "name": "codons", "alphabet": jme.DNA},
+        ),
+        "count": (jme.count, {"function": len, "mu": 1.0, "name": "count"}),
         "read_fasta": (data.read_fasta, {"path": folder / "s.fa", **read, "labels_in_header": None}),
         "read_table": (
             data.read_table, {"path": folder / "t.tsv", **read, "sequence_column": None, "label_column": None},
@@ -200,6 +209,9 @@ NAMES = [
     "composition",
     "dinucleotide",
     "position_prior",
+    "motif_count",
+    "codons",
+    "count",
     "read_fasta",
     "read_table",
     "read_sequences",

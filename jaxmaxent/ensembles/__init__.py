@@ -20,5 +20,8 @@ from jaxmaxent.ensembles._fields import Field as Field
 from jaxmaxent.ensembles._fields import composition as composition
 from jaxmaxent.ensembles._fields import dinucleotide as dinucleotide
 from jaxmaxent.ensembles._fields import position_prior as position_prior
+from jaxmaxent.ensembles._growing import codons as codons
+from jaxmaxent.ensembles._growing import count as count
+from jaxmaxent.ensembles._growing import motif_count as motif_count
 from jaxmaxent.ensembles._representation import Representation as Representation
 from jaxmaxent.ensembles._representation import as_representation as as_representation

@@ -329,7 +329,9 @@ def _difference(one: Ensemble, other: Ensemble) -> str | None:
         return f"alphabet ({one.alphabet.letters!r})"
     if differ(one.anchor, other.anchor):
         return "anchors"
-    if differ(one.movable, other.movable):
+    if differ(one.movable, other.movable) or (one.held is None) != (other.held is None):
+        return "fixed positions"
+    if one.held is not None and differ(one.held, other.held):
         return "fixed positions"
     if [field.name for field in one.fields] != [field.name for field in other.fields]:
         return f"fields ({', '.join(field.name for field in one.fields) or 'none'})"

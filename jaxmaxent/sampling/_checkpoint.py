@@ -168,4 +168,10 @@ def _fingerprint(ensemble: Ensemble) -> dict[str, Any]:
     # Not the reference, because it follows from these and has other last bits on another machine.
     parts = ("params", "anchor", "weights", "beta", "fields", "movable")
     found = {name: checksum(getattr(ensemble, name)) for name in parts}
+    if ensemble.held is not None:
+        found["held"] = checksum(ensemble.held)
+    # Growing fields of the same tables may differ in what they count, which no array says.
+    growing = [(f.name, f.terms.width, f.terms.stride, f.terms.first) for f in ensemble.fields if f.grows]
+    if growing:
+        found["fields"] += f" {growing}"
     return found | {"alphabet": ensemble.alphabet.letters, "distance": ensemble.metric.name}

@@ -55,7 +55,7 @@ def _of_anchor(ensemble: Ensemble, number: int) -> Sites:
     rows[:, movable] = np.stack([*shifted, *turned])
     energies, mean = (np.asarray(value) for value in _energies(ensemble, number, rows.astype(np.int32)))
     alike = (energies < _ALIKE * mean) & (rows != anchor).any(1)
-    if (forbidden := ensemble.forbidden()) is not None:
+    if (forbidden := ensemble.take(number).forbidden()) is not None:
         alike &= ~np.asarray(forbidden)[np.arange(len(anchor)), rows].any(1)
     of_shifts = slice(0, len(shifts))
     return Sites(bool(alike[of_shifts].any()), two_strands and bool(alike[len(shifts) :].any()))

@@ -96,17 +96,29 @@ def check(
     began = time.perf_counter()
     if not isinstance(ensemble, Ensemble):
         raise ValueError(f"ensemble must be an Ensemble, got {type(ensemble).__name__}")
+    growing = [field.name for field in ensemble.fields if field.grows]
+    if growing and not (np.asarray(ensemble.beta) > 0).all():
+        raise ValueError(f"ensemble must have a β above 0 with fields that grow along a ladder, such as {growing[0]!r}")
     if rule is not None:
         checks.like("rule", rule, "prepare", "a rule of jaxmaxent.kernels, such as Site()")
     checks.integer("moves", moves, at_least=1)
     checks.multiple("steps", checks.integer("steps", steps, at_least=1, at_most=checks.MOST_STEPS), "thin", 5)
     key = checks.random_key(seed)
     with jax.transfer_guard("allow"):
-        one = ensemble.take(0)
+        one = _of_first(ensemble)
         chosen = checked_positions(one, positions)
         space = space_of(one, chosen)
         parts = tuple(_parts(space, _few(one, positions, chosen, _MATRIX_STATES), rule, moves, steps, key))
     return CheckReport(parts, space.positions, len(space.states), time.perf_counter() - began)
+
+
+def _of_first(ensemble: Ensemble) -> Ensemble:
+    """Return the ensemble of the first anchor, whose own held positions are then those of all."""
+    one = ensemble.take(0)
+    if one.held is None:
+        return one
+    movable = one.movable[~np.asarray(one.held)[np.asarray(one.movable)]]
+    return one.replace(movable=movable, held=None)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def _few(ensemble: Ensemble, given: Any, chosen: np.ndarray, most: int) -> Space:

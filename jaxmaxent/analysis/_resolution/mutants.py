@@ -63,7 +63,8 @@ def mutant_energies(ensemble: Ensemble) -> Float[np.ndarray, "anchors movable ot
 
     Only positions that may move are changed, to the other letters in the alphabet's order. Distances within rounding
     error of 0 are 0. For a contrast, whose anchor has an energy of its own, they are |E(x) − E(x0)|, the size of the
-    change.
+    change. If anchors hold different positions, those at positions that an anchor holds are
+    NaN.
 
     Raises:
         ValueError: if `ensemble` is no ensemble, or an energy is not finite.
@@ -81,7 +82,10 @@ def mutant_energies(ensemble: Ensemble) -> Float[np.ndarray, "anchors movable ot
         noise = float(one.metric.noise(one.reference, one.weights, _ROUNDING))
         changes = np.abs(energies - np.asarray(one.anchor_energy()))
         found.append(np.where(changes > noise, changes, 0).astype(np.float64))
-    return np.stack(found).reshape(batch.anchors, len(batch.movable), -1)
+    energies = np.stack(found).reshape(batch.anchors, len(batch.movable), -1)
+    if batch.held is None:
+        return energies
+    return np.where(np.asarray(batch.held)[:, np.asarray(batch.movable), None], np.nan, energies)
 
 
 def _mutants(ensemble: Ensemble) -> Int[Array, "mutants length"]:
@@ -115,7 +119,7 @@ def medians(energies: np.ndarray, survival: float) -> tuple[np.ndarray, np.ndarr
 def by_acceptance(energies: np.ndarray, target: float) -> tuple[np.ndarray, np.ndarray]:
     """Return the β of every anchor by bisection, NaN if there is none, and the share of its mutants at distance 0."""
     flat = energies.reshape(len(energies), -1)
-    unseen = (flat == 0).mean(1)
+    unseen = np.nanmean(np.where(np.isnan(flat), np.nan, flat == 0), 1)
     found = unseen < target
     least = np.array([row[row > 0].min(initial=np.inf) for row in flat])
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -123,6 +127,6 @@ def by_acceptance(energies: np.ndarray, target: float) -> tuple[np.ndarray, np.n
     low = np.zeros(len(flat))
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        above = np.exp(-middle[:, None] * flat).mean(1) > target
+        above = np.nanmean(np.exp(-middle[:, None] * flat), 1) > target
         low, high = np.where(above, middle, low), np.where(above, high, middle)
     return np.where(found, (low + high) / 2, np.nan), unseen
