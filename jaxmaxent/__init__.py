@@ -11,9 +11,14 @@ from jaxmaxent.ensembles import Alphabet as Alphabet
 from jaxmaxent.ensembles import Ensemble as Ensemble
 from jaxmaxent.ensembles import Field as Field
 from jaxmaxent.ensembles import Representation as Representation
+from jaxmaxent.ensembles import codons as codons
 from jaxmaxent.ensembles import composition as composition
+from jaxmaxent.ensembles import contrast as contrast
+from jaxmaxent.ensembles import count as count
 from jaxmaxent.ensembles import dinucleotide as dinucleotide
+from jaxmaxent.ensembles import motif_count as motif_count
 from jaxmaxent.ensembles import position_prior as position_prior
+from jaxmaxent.ensembles import together as together
 from jaxmaxent.results import Run as Run
 from jaxmaxent.sampling import Interrupted as Interrupted
 from jaxmaxent.sampling import NonFiniteEnergyError as NonFiniteEnergyError
@@ -40,6 +45,8 @@ _SUBPACKAGES = ("analysis", "attribution", "data", "evaluate", "kernels", "model
 __all__ = [  # noqa: RUF022 (sorted by kind)
     "sample", "resume", "check", "Run", "Precision", "Interrupted", "NonFiniteEnergyError",
     "Ensemble", "Representation", "Field", "composition", "dinucleotide", "position_prior",
+    "together", "contrast",
+    "motif_count", "codons", "count",
     "Alphabet", "DNA", "RNA", "PROTEIN", "BINARY",
     "analysis", "attribution", "data", "evaluate", "kernels", "models", "plot", "testing",
 ]  # fmt: skip

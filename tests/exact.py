@@ -159,6 +159,39 @@ def pair_count(tokens: ArrayLike, a: int, b: int) -> np.ndarray:
     return np.sum((tokens[..., :-1] == a) & (tokens[..., 1:] == b), axis=-1)
 
 
+def motif_score(
+    tokens: ArrayLike,
+    table: ArrayLike,
+    *,
+    complements: Sequence[int] | None = None,
+    threshold: float | None = None,
+    softness: float = 0.0,
+) -> float:
+    """Sum over the windows of tokens [length] of their scores by a table [width, letters], or of their counts.
+
+    With complements of the letters the score of a window is the larger of both strands.
+    """
+    tokens, table, total = np.asarray(tokens), np.asarray(table, np.float64), 0.0
+    for start in range(len(tokens) - len(table) + 1):
+        window = tokens[start : start + len(table)]
+        strands = [window] if complements is None else [window, np.asarray(complements)[window[::-1]]]
+        score = max(sum(row[letter] for row, letter in zip(table, strand, strict=True)) for strand in strands)
+        if threshold is None:
+            total += score
+        elif softness:
+            total += 1 / (1 + np.exp((threshold - score) / softness))
+        else:
+            total += score >= threshold
+    return total
+
+
+def codon_score(tokens: ArrayLike, scores: dict[tuple[int, ...], float], frame: int = 0) -> float:
+    """Sum of the scores of the triplets of tokens [length] at frame, frame + 3, …; 0 for those without a score."""
+    letters = np.asarray(tokens).tolist()
+    triplets = [tuple(letters[i : i + 3]) for i in range(frame, len(letters) - 2, 3)]
+    return float(sum(scores.get(triplet, 0) for triplet in triplets))
+
+
 def position_score(tokens: ArrayLike, table: ArrayLike) -> np.ndarray:
     """Σ_i table[i, x_i], float64 [...], of tokens [..., length] and table [length, letters]."""
     table = np.asarray(table, np.float64)

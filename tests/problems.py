@@ -1,6 +1,8 @@
 """Small problems, each stated twice: to the package, and to the oracle in `exact`."""
 
 import dataclasses
+import functools
+import itertools
 
 import jax.numpy as jnp
 import numpy as np
@@ -92,6 +94,10 @@ class Problem:
         energy = exact.energy_from(network, self.anchor, self.w, self.letters)
         return exact.log_weights(self.states, energy, self.beta, list(zip(self.mus, self.counts, strict=True)))
 
+    def log_weights_at(self, beta: float) -> np.ndarray:
+        """The log weights at a rung of a ladder, where growing fields have a share of their μ."""
+        return self.log_weights() - (beta - self.beta) * self.energies
+
     def distribution(self) -> np.ndarray:
         return exact.distribution(self.log_weights(), self.allowed)
 
@@ -99,6 +105,65 @@ class Problem:
 def toy_features(params, one_hot):
     """The oracle's toy network as a representation."""
     return exact.toy_features(params, one_hot, xp=jnp)
+
+
+@dataclasses.dataclass(frozen=True)
+class GrowingProblem(Problem):
+    """A problem with growing fields of every kind behind the three others."""
+
+    length: int = 4
+    mus: tuple[float, ...] = (0.7, -0.5, 0.4, 1.0, 0.5, -0.6, 2.0, 0.8)
+
+    @property
+    def table(self) -> np.ndarray:
+        return np.random.default_rng(self.seed + 9).normal(size=(2, 4)).round(3)
+
+    @property
+    def others(self) -> Problem:
+        """The problem without growing fields."""
+        return Problem(self.letters, self.length, self.beta, self.mus[:3], self.fixed, self.seed)
+
+    @property
+    def codons(self) -> dict[tuple[int, ...], float]:
+        """Scores of every third codon."""
+        codons = itertools.islice(itertools.product(range(4), repeat=3), 0, None, 3)
+        return {codon: (-1) ** number * 0.1 * (1 + number % 7) for number, codon in enumerate(codons)}
+
+    def ensemble(self, **changes) -> jme.Ensemble:
+        growing = [
+            jme.motif_count("CNT"),
+            jme.motif_count(self.table, both_strands=False, name="sum"),
+            jme.motif_count(self.table, threshold=0.3, softness=0.5, name="soft"),
+            jme.codons({"".join("ACGT"[t] for t in codon): s for codon, s in self.codons.items()}, frame=1),
+            jme.count(changes_of_letter, name="changes"),
+        ]
+        own = self.others.ensemble().fields
+        grown = (field.replace(mu=jnp.asarray(mu)) for field, mu in zip(growing, self.mus[3:], strict=True))
+        return super().ensemble(**{"fields": [*own, *grown]} | changes)
+
+    @property
+    def counts(self) -> list:
+        match = exact.one_hot([1, 3], 4)
+        spaced = np.stack([match[0], np.ones(4), match[1]])
+        functions = [
+            lambda x: exact.motif_score(x, spaced, complements=(3, 2, 1, 0), threshold=3),
+            lambda x: exact.motif_score(x, self.table),
+            lambda x: exact.motif_score(x, self.table, complements=(3, 2, 1, 0), threshold=0.3, softness=0.5),
+            lambda x: exact.codon_score(x, self.codons, frame=1),
+            lambda x: np.sum(x[1:] != x[:-1]),
+        ]
+        own = self.others.counts
+        return [*own, *(functools.partial(np.apply_along_axis, function, -1) for function in functions)]
+
+    def log_weights_at(self, beta: float) -> np.ndarray:
+        growing = zip(self.mus[3:], self.counts[3:], strict=True)
+        grown = sum(mu * count(self.states) for mu, count in growing)
+        return super().log_weights_at(beta) + (beta / self.beta - 1) * grown
+
+
+def changes_of_letter(tokens):
+    """The number of neighbours that differ."""
+    return jnp.sum(tokens[1:] != tokens[:-1])
 
 
 # Alphabets of 2, 3 and 4 letters, without and with every kind of field, and with fixed positions.

@@ -11,7 +11,7 @@ def check_rungs(problem, run):
     assert run.converged.all(), run.outcomes
     free = np.isin(np.arange(problem.length), problem.movable)
     for k, beta in enumerate(run.beta[0]):
-        log_weights = problem.log_weights() - (beta - problem.beta) * problem.energies
+        log_weights = problem.log_weights_at(beta)
         p = exact.distribution(log_weights, problem.allowed)
         gap = np.abs(run.frequencies[0, k] - exact.letter_frequencies(p, problem.states, problem.letters))
         assert (run.frequency_errors[0, k][free] < 0.02).all()

@@ -64,7 +64,15 @@ def calls(t):
         "Ensemble": (
             lambda representation, anchor, **k: jme.Ensemble.create(representation, anchor, **k),
             {"representation": network, "anchor": t.tokens[:2], "beta": 1.0, "unit": None, "weights": None,
-             "fields": [], "fixed": None, "alphabet": jme.DNA},
+             "distance": "euclidean", "fields": [], "fixed": None, "alphabet": jme.DNA},
+        ),
+        "together": (
+            jme.together, {"ensembles": [t.ensemble, t.ensemble], "beta": 1.0, "how": "max", "scales": [1.0, 2.0]},
+        ),
+        "contrast": (
+            jme.contrast,
+            {"equal": t.ensemble, "different": t.ensemble, "beta": 1.0, "strength": 1.0, "far": 1.0,
+             "scales": [1.0, 2.0]},
         ),
         "Representation": (
             lambda **k: jme.Ensemble.create(jme.Representation(**k), t.tokens[0], beta=1.0),
@@ -90,6 +98,15 @@ def calls(t):
         "composition": (jme.composition, {"letters": "GC", "mu": 1.0, "alphabet": jme.DNA}),
         "dinucleotide": (jme.dinucleotide, {"pair": "GC", "mu": 1.0, "alphabet": jme.DNA}),
         "position_prior": (jme.position_prior, {"table": np.zeros((LENGTH, 4)), "mu": 1.0}),
+        "motif_count": (
+            jme.motif_count,
+            {"motif": np.eye(4), "mu": 1.0, "threshold": 1.0, "softness": 0.0, "both_strands": None, "name": "motif",
+             "alphabet": jme.DNA},
+        ),
+        "codons": (
+            jme.codons, {"scores": {"TAA": -1.0}, "mu": 1.0, "frame": 0, "name": "codons", "alphabet": jme.DNA},
+        ),
+        "count": (jme.count, {"function": len, "mu": 1.0, "name": "count"}),
         "read_fasta": (data.read_fasta, {"path": folder / "s.fa", **read, "labels_in_header": None}),
         "read_table": (
             data.read_table, {"path": folder / "t.tsv", **read, "sequence_column": None, "label_column": None},
@@ -176,6 +193,8 @@ def calls(t):
 
 
 NAMES = [
+    "together",
+    "contrast",
     "Ensemble",
     "Representation",
     "with_beta",
@@ -190,6 +209,9 @@ NAMES = [
     "composition",
     "dinucleotide",
     "position_prior",
+    "motif_count",
+    "codons",
+    "count",
     "read_fasta",
     "read_table",
     "read_sequences",

@@ -53,9 +53,32 @@ def test_the_pages_are_all_there():
 
 
 @pytest.mark.slow
+def test_the_example_of_what_equal_means_prints_what_it_says(capsys):
+    (example,) = re.findall(r"^```python\n(.*?)^```", (ROOT / "docs/equal.md").read_text("utf-8"), flags=re.M | re.S)
+    exec(compile(example, "docs/equal.md", "exec"), {})
+    both, only = re.findall(r"# (\w+), then (\w+)", example)[0]
+    assert capsys.readouterr().out.splitlines() == [
+        f"max of euclidean, euclidean {both}", f"contrast of euclidean and euclidean {only}"
+    ]  # fmt: skip
+
+
+@pytest.mark.slow
 def test_the_example_of_choosing_beta_runs_and_says_what_it_promises(capsys):
     (example,) = re.findall(r"^```python\n(.*?)^```", (ROOT / "docs/beta.md").read_text("utf-8"), flags=re.M | re.S)
     exec(compile(example, "docs/beta.md", "exec"), {})
     told = capsys.readouterr().out
     assert told.count("almost any sequence is equal; try β = ") == 1
     assert told.index("almost any sequence") < told.index("by a short run, letters hold 5 bits in total")
+
+
+@pytest.mark.slow
+def test_the_example_of_constraints_runs_and_keeps_them(capsys):
+    (example,) = re.findall(
+        r"^```python\n(.*?)^```", (ROOT / "docs/constraints.md").read_text("utf-8"), flags=re.M | re.S
+    )
+    names = {}
+    exec(compile(example, "docs/constraints.md", "exec"), names)
+    assert "('GC', 'CANNTG', 'codons', 'repeats')" in capsys.readouterr().out
+    run = names["run"]
+    assert (run.last[0, :, :, :3] == run.anchors[0, :3]).all()
+    assert abs(run.field_mean[0, -1, 2]) < 0.01

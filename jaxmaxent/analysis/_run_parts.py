@@ -51,6 +51,18 @@ def field_of(run: Run, field: int | str) -> int:
     return index_of("field", field, len(run.field_names))
 
 
+def growing_fields(run: Run) -> tuple[str, ...]:
+    """Return the names of the fields whose μ grows along the ladder of a run."""
+    grows = (np.asarray(run.mu_share) != 1).any((0, 1))
+    return tuple(name for name, growing in zip(run.field_names, grows, strict=True) if growing)
+
+
+def refuse_growing(run: Run, why: str) -> None:
+    """Raise ValueError if a run has fields that grow along its ladder; `why` says what does not go with them."""
+    if growing := growing_fields(run):
+        raise ValueError(f"run must have no field that grows along the ladder, got {growing[0]!r}: {why}")
+
+
 def index_of(name: str, value: Any, size: int) -> int:
     """Return `value` as an index of one of `size` things, or raise a ValueError; there are no negative indices."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or not 0 <= value < size:

@@ -3,7 +3,8 @@
     p(x) ∝ exp( −β E(x) + Σ_k μ_k N_k(x) ),    E(x) = sqrt( Σ_i [ w_i (Φ_i(x) − Φ_i(x0)) ]² )
 
 (Finnegan & Song, PLoS Comput Biol 13(10): e1005836, 2017). It is the distribution of largest entropy among those
-with its mean distance ⟨E⟩ (multiplier β) and its mean counts ⟨N_k⟩ (multipliers μ_k).
+with its mean distance ⟨E⟩ (multiplier β) and its mean counts ⟨N_k⟩ (multipliers μ_k). Other
+formulas of E can take the place of this distance.
 """
 
 from __future__ import annotations
@@ -22,12 +23,14 @@ from numpy.typing import ArrayLike
 from jaxmaxent import checks
 from jaxmaxent.ensembles import _summary as summary
 from jaxmaxent.ensembles._alphabet import Alphabet
-from jaxmaxent.ensembles._distance import distance_weights, weighted_distance
 from jaxmaxent.ensembles._fields import Field, checked_field, one_per_anchor, settled_positions
+from jaxmaxent.ensembles._held import held_positions
+from jaxmaxent.ensembles._metrics import EUCLIDEAN, EuclideanMetric, FunctionMetric, check_function, chosen_metric
 from jaxmaxent.ensembles._representation import (
     Representation,
     as_representation,
     chosen_alphabet,
+    features_of_some,
     reference_features,
     run_network,
 )
@@ -44,12 +47,15 @@ class Ensemble:
         params: the network's parameters, shared by all anchors.
         anchor: tokens, int32, shape [length] or [anchors, length].
         reference: Φ(x0), shape [features] or [anchors, features].
-        weights: w, shape [features] or [anchors, features].
+        weights: w, shape [features] or [anchors, features]; for a metric of another form, its numbers in that form.
         beta: β, shape [] or [anchors]; the inverse of the resolution in units of E.
         fields: the terms μ_k N_k; each `mu` has shape [] or [anchors].
-        movable: positions that may change, int32, shape [movable]; the same for all anchors.
+        movable: positions that may change, int32, shape [movable]; of several anchors, those that may in any of them.
         features: the representation's function (static).
         alphabet: the letters (static).
+        metric: the formula of E (static).
+        held: True at the movable positions that an anchor holds, shape [anchors, length]; None if all anchors hold the
+            same positions.
 
     Example:
         ```python
@@ -61,12 +67,14 @@ class Ensemble:
     params: Any
     anchor: Int[Array, "*anchors length"]
     reference: Float[Array, "*anchors features"]
-    weights: Float[Array, "*anchors features"]
+    weights: Any
     beta: Float[Array, "*anchors"]
     fields: tuple[Field, ...]
     movable: Int[Array, " movable"]
     features: Callable[[Any, Array], Array] = struct.field(pytree_node=False)
     alphabet: Alphabet = struct.field(pytree_node=False)
+    metric: Any = struct.field(pytree_node=False, default=EuclideanMetric())
+    held: Bool[Array, "*anchors length"] | None = None
 
     @classmethod
     @jax.transfer_guard("allow")
@@ -76,8 +84,9 @@ class Ensemble:
         anchor: str | Sequence[str] | ArrayLike,
         *,
         beta: ArrayLike,
-        unit: int | tuple[int, int] | None = None,
+        unit: int | tuple[int, ...] | None = None,
         weights: ArrayLike | None = None,
+        distance: str | Callable[..., Array] = EUCLIDEAN,
         fields: Sequence[Field] = (),
         fixed: ArrayLike | None = None,
         alphabet: Alphabet | None = None,
@@ -94,8 +103,23 @@ class Ensemble:
                 out for a head with one unit (that unit) or two (their pair).
             weights: w itself, shape [features] or [anchors, features], instead of `unit`; all ones if the
                 representation has no head.
+            distance: how E follows from the features.
+
+                - "euclidean": the formula above, with w from `unit` or `weights`.
+                - "output": sqrt(Σ_u [o_u(x) − o_u(x0)]²) of the outputs o = Wᵀ Φ themselves, before a softmax: of all
+                  units of the head if `unit` is None, of one, or of a tuple of any number of them. Without a head the
+                  features are the outputs. `weights` then has one weight per output. A pair (a, b) means both
+                  outputs here, not their difference. Features that change without changing an output count here as
+                  equal; "euclidean" sees every feature that the unit reads.
+                - "cosine": sqrt(2 − 2 cos α), α the angle between the weighted features of x and x0; from 0 to 2, and
+                  sqrt(2) for features that are all 0.
+                - a function (features, reference, weights) -> E ≥ 0 of JAX operations, exactly 0 at the anchor. Its
+                  gradient is taken as 0 where E is 0. Keep the function and reuse it.
             fields: the fields, each with its μ.
-            fixed: positions held at the anchor's letters: indices, or a boolean mask of shape [length].
+            fixed: positions held at the anchor's letters: indices; a boolean mask of shape [length], or of shape
+                [anchors, length] for positions of each anchor; or a template of the anchor, or one per anchor, in which
+                a letter holds its position and "." or N (the alphabet's `any_letter`) leaves it free. All anchors share
+                the positions of proposals, so an anchor wastes those where it alone is held.
             alphabet: the letters of the sequences; those of the representation, or else DNA, if None.
 
         Raises:
@@ -106,23 +130,30 @@ class Ensemble:
         tokens = alphabet.read("anchor", anchor)
         checks.finite_parameters("params", network.params)
         reference = reference_features(network, tokens, alphabet)
-        batch, length = tokens.shape[:-1], tokens.shape[-1]
-        w = distance_weights(network.head, unit, weights, reference.shape)
+        batch = tokens.shape[:-1]
+        metric, w = chosen_metric(distance, network.head, unit, weights, reference)
+        if isinstance(metric, FunctionMetric):
+            rows = reference.reshape(-1, reference.shape[-1])
+            some = features_of_some(network, tokens.shape[-1], alphabet).astype(reference.dtype)
+            check_function(metric, rows, w.reshape(rows.shape), some)
         given = checks.several("fields", fields, "fields such as composition('GC')")
-        checked = tuple(checked_field(field, batch, length, alphabet) for field in given)
+        checked = tuple(checked_field(field, tokens, alphabet) for field in given)
         if len({field.name for field in checked}) < len(checked):
             raise ValueError(f"fields must have different names, got {[field.name for field in checked]}")
         settled = settled_positions(checked, tokens, alphabet)
+        movable, held = held_positions(fixed, settled, tokens, alphabet)
         return cls(
             params=jax.device_put(network.params),  # once, not in every call of a compiled program
             anchor=jnp.asarray(tokens, jnp.int32),
             reference=reference,
-            weights=jnp.asarray(w, reference.dtype),
+            weights=w,
             beta=one_per_anchor("beta", checks.factor("beta", beta, at_least=0), batch),
             fields=checked,
-            movable=jnp.asarray(_movable(fixed, settled), jnp.int32),
+            movable=jnp.asarray(movable, jnp.int32),
             features=network.features,
             alphabet=alphabet,
+            metric=metric,
+            held=None if held is None else jnp.asarray(held),
         )
 
     def __repr__(self) -> str:
@@ -178,11 +209,13 @@ class Ensemble:
 
     def anchor_axes(self) -> Any:
         """Return the `in_axes` of `jax.vmap` over anchors: 0 on every leaf that belongs to one anchor, else None."""
-        own = {"anchor", "reference", "weights", "beta", "mu"}
+        own = {"anchor", "reference", "weights", "beta", "mu", "held"}
 
         def axis(path: Any, leaf: Any) -> int | None:
             del leaf
             names = [getattr(key, "name", None) for key in path]
+            if names[0] == "weights" and names[-1] == "head":
+                return None  # the columns of output units are the same for all anchors
             return 0 if names[0] in own or (names[0] == "fields" and names[-1] == "mu") else None
 
         # A None that `axis` returns stays a None in the tree, as vmap wants it.
@@ -207,7 +240,11 @@ class Ensemble:
                 f"an energy is that of one anchor, but this ensemble has {self.anchors}; take(i) gives one"
             )
         # Networks with bfloat16 outputs are compared in float32: their own 8 bits would swamp the distance.
-        return weighted_distance(features.astype(self.reference.dtype) - self.reference, self.weights)
+        return self.metric(features.astype(self.reference.dtype), self.reference, self.weights)
+
+    def anchor_energy(self) -> Float[Array, ""]:
+        """Return E(x0), exactly 0 for a distance, not for a contrast; for an ensemble of one anchor."""
+        return self.distance(self.reference)
 
     def counts(self, tokens: Int[Array, " length"]) -> Float[Array, " fields"]:
         """Return N_k(x) of one sequence, shape [fields]."""
@@ -226,9 +263,19 @@ class Ensemble:
         return weight if self.forbidden() is None else jnp.where(self.allows(tokens), weight, -jnp.inf)
 
     def forbidden(self) -> Bool[Array, "length letters"] | None:
-        """Return the mask of the letters that the fields forbid at each position, None if they forbid none."""
+        """Return the mask of the letters that are forbidden at each position, None if there are none; for one anchor.
+
+        Fields forbid letters, and an anchor that holds positions which others do not forbids all but its own there.
+        """
         masks = [field.forbidden for field in self.fields if field.forbidden is not None]
+        if self.held is not None:
+            masks.append(self.held[:, None] & ~jax.nn.one_hot(self.anchor, len(self.alphabet), dtype=bool))
         return functools.reduce(jnp.logical_or, masks) if masks else None
+
+    def moves(self, positions: Int[Array, "*some"]) -> Bool[Array, "*some"]:
+        """Return True for positions that may change; for one anchor."""
+        free = (positions[..., None] == self.movable.reshape(*[1] * positions.ndim, -1)).any(-1)
+        return free if self.held is None else free & ~self.held[positions]
 
     def allows(self, tokens: Int[Array, " length"]) -> Bool[Array, ""]:
         """Return True if no letter of a sequence is forbidden."""
@@ -236,23 +283,3 @@ class Ensemble:
         if forbidden is None:
             return jnp.ones((), bool)
         return ~jnp.any(forbidden & jax.nn.one_hot(tokens, forbidden.shape[1], dtype=bool))
-
-
-def _movable(fixed: Any, settled: Bool[np.ndarray, " length"]) -> Int[np.ndarray, " movable"]:
-    """Return the positions that may change: neither fixed nor settled by fields that allow a single letter."""
-    length, mask = len(settled), settled.copy()
-    if fixed is not None:
-        given = np.asarray(fixed)
-        if given.dtype == bool and given.shape != (length,):
-            raise ValueError(f"fixed must be a mask of shape [{length}], got {list(given.shape)}")
-        whole = given.dtype == bool or np.issubdtype(given.dtype, np.integer) or given.size == 0
-        if not whole or given.ndim != 1:
-            raise ValueError(f"fixed must be positions or a boolean mask, got {checks.shown(fixed)}")
-        if given.dtype != bool and given.size and not (given.min() >= 0 and given.max() < length):
-            raise ValueError(f"fixed must hold positions 0 to {length - 1}, got {given.tolist()}")
-        if given.dtype != bool and given.shape == (length,) and length > 2 and np.isin(given, (0, 1)).all():
-            raise ValueError(f"fixed must be positions or a mask of True and False, got {length} numbers 0 and 1")
-        mask[given if given.size else []] = True
-    if mask.all():
-        raise ValueError(f"fixed must leave a position that may move, but it and the fields hold all {length}")
-    return np.flatnonzero(~mask)

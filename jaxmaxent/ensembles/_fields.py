@@ -1,11 +1,12 @@
 """Fields: the terms μ N(x) of an ensemble that do not depend on the network.
 
-Every field is a sum over single letters and over pairs of neighbouring letters,
+Most fields are sums over single letters and over pairs of neighbouring letters,
 
     N(x) = Σ_i unary[i, x_i] + Σ_i pair[x_i, x_{i+1}],
 
 which covers the composition (GC content, amino-acid classes), dinucleotides such as CpG, and per-position
-priors, and leaves the background, the ensemble at β = 0, exactly solvable.
+priors, and leaves the background, the ensemble at β = 0, exactly solvable. Others, which count motifs, codons or
+anything else, grow along a ladder from nothing at β = 0 (see `_growing`).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from numpy.typing import ArrayLike
 
 from jaxmaxent import checks
 from jaxmaxent.ensembles._alphabet import DNA, Alphabet, checked_alphabet
+from jaxmaxent.ensembles._terms import checked_terms
 
 
 @struct.dataclass
@@ -32,6 +34,7 @@ class Field:
         unary: the contribution of each letter to N, shape [letters] or [length, letters].
         pair: the contribution of each pair of neighbouring letters to N, shape [letters, letters], or None.
         forbidden: letters that no sequence has at a position, whatever μ, shape [length, letters]; None without any.
+        terms: the count of a growing field, such as `motif_count` makes, whose other tables hold nothing; else None.
         name: the field's name in results (static).
     """
 
@@ -39,10 +42,18 @@ class Field:
     unary: Float[Array, "... letters"]
     pair: Float[Array, "letters letters"] | None = None
     forbidden: Bool[Array, "length letters"] | None = None
+    terms: Any = None
     name: str = struct.field(pytree_node=False, default="field")
+
+    @property
+    def grows(self) -> bool:
+        """True if the field grows along a ladder: at β_r it then has the share β_r/β of its μ."""
+        return self.terms is not None
 
     def count(self, tokens: Int[Array, " length"]) -> Float[Array, ""]:
         """Return N(x) of one sequence of tokens."""
+        if self.terms is not None:
+            return jnp.asarray(self.terms.count(tokens), float)
         total = jnp.sum(self._scores(tokens))
         return total if self.pair is None else total + jnp.sum(self._pair_scores(self.pair, tokens))
 
@@ -52,6 +63,8 @@ class Field:
         Letters that stay add exactly 0. The difference of two sums would lose small changes beside a large score of a
         letter that stays.
         """
+        if self.terms is not None:
+            return jnp.asarray(self.terms.change(old, new), float)
         total = jnp.sum(self._scores(new) - self._scores(old))
         if self.pair is None:
             return total
@@ -87,7 +100,7 @@ def composition(letters: str, mu: float = 0.0, *, alphabet: Alphabet = DNA) -> F
     if not chosen < set(alphabet.letters) or not chosen:
         raise ValueError(f"letters must be some but not all of {alphabet.letters!r}, got {checks.shown(letters)}")
     unary = jnp.array([float(letter in chosen) for letter in alphabet.letters])
-    return Field(mu=_multiplier(mu), unary=unary, name=letters)
+    return Field(mu=multiplier(mu), unary=unary, name=letters)
 
 
 @jax.transfer_guard("allow")
@@ -108,9 +121,7 @@ def dinucleotide(pair: str, mu: float = 0.0, *, alphabet: Alphabet = DNA) -> Fie
     first, second = (alphabet.letters.index(letter) for letter in pair)
     table = np.zeros((len(alphabet), len(alphabet)))
     table[first, second] = 1
-    return Field(
-        mu=_multiplier(mu), unary=jnp.zeros(len(alphabet)), pair=jnp.asarray(table, float), name="p".join(pair)
-    )
+    return Field(mu=multiplier(mu), unary=jnp.zeros(len(alphabet)), pair=jnp.asarray(table, float), name="p".join(pair))
 
 
 @jax.transfer_guard("allow")
@@ -131,7 +142,7 @@ def position_prior(table: ArrayLike, mu: float = 1.0) -> Field:
     if scores.ndim != 2:
         raise ValueError(f"table must have shape [length, letters], got {list(scores.shape)}")
     mask = None if forbidden is None else jnp.asarray(forbidden)
-    return Field(mu=_multiplier(mu), unary=jnp.asarray(scores, float), forbidden=mask, name="prior")
+    return Field(mu=multiplier(mu), unary=jnp.asarray(scores, float), forbidden=mask, name="prior")
 
 
 def split_forbidden(name: str, table: Any) -> tuple[Float[np.ndarray, "..."], Bool[np.ndarray, "..."] | None]:
@@ -150,14 +161,20 @@ def split_forbidden(name: str, table: Any) -> tuple[Float[np.ndarray, "..."], Bo
     return scores, forbidden
 
 
-def checked_field(field: Any, batch: tuple[int, ...], length: int, alphabet: Alphabet) -> Field:
-    """Return a field with arrays of JAX, one μ per anchor if `batch` is [anchors].
+def checked_field(field: Any, tokens: Integer[np.ndarray, "*anchors length"], alphabet: Alphabet) -> Field:
+    """Return a field with arrays of JAX, one μ per anchor if the anchors' tokens have an axis of anchors.
 
     Raises:
         ValueError: for anything but a field whose tables fit the length and the alphabet.
     """
     if not isinstance(field, Field):
         raise ValueError(f"fields must hold fields such as composition('GC'), got {type(field).__name__}")
+    batch, length = tokens.shape[:-1], tokens.shape[-1]
+    if field.terms is not None:
+        terms = checked_terms(field.name, field.terms, tokens.reshape(-1, length))
+        field = field.replace(terms=terms)  # pyright: ignore[reportAttributeAccessIssue]
+        if not np.size(field.unary):  # of a function, which works with any alphabet
+            field = field.replace(unary=np.zeros(len(alphabet)))  # pyright: ignore[reportAttributeAccessIssue]
     unary, forbidden = split_forbidden("field.unary", field.unary)
     pair = None if field.pair is None else checks.finite_array("field.pair", field.pair)
     if pair is not None and pair.shape != (len(alphabet), len(alphabet)):
@@ -167,6 +184,8 @@ def checked_field(field: Any, batch: tuple[int, ...], length: int, alphabet: Alp
             f"field {field.name!r} must have a table of shape [{len(alphabet)}] or [{length}, {len(alphabet)}], "
             f"got {list(unary.shape)}"
         )
+    if field.terms is not None and (unary.any() or pair is not None or forbidden is not None):
+        raise ValueError(f"field {field.name!r} must have terms or tables of letters, got both: give two fields")
     mu = one_per_anchor("mu", checks.factor("mu", field.mu), batch)
     tables = {"unary": jnp.asarray(unary, float), "pair": None if pair is None else jnp.asarray(pair, float)}
     tables["forbidden"] = _all_forbidden(forbidden, field.forbidden, (length, len(alphabet)))
@@ -208,5 +227,6 @@ def one_per_anchor(name: str, value: Float[np.ndarray, "..."], batch: tuple[int,
     return jnp.asarray(np.broadcast_to(value, batch), float)
 
 
-def _multiplier(mu: Any) -> jax.Array:
+def multiplier(mu: Any) -> jax.Array:
+    """Return μ as an array; ValueError if it is not a finite number that may be multiplied with a count."""
     return jnp.asarray(checks.factor("mu", mu), float)

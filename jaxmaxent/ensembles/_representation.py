@@ -16,6 +16,9 @@ from jaxmaxent import checks
 from jaxmaxent.ensembles import _network_errors as network_errors
 from jaxmaxent.ensembles._alphabet import DNA, Alphabet, checked_alphabet
 
+# Random sequences with which a distance is tried.
+_SOME = 8
+
 
 class Representation(NamedTuple):
     """A network seen as a pure function, whatever framework it comes from.
@@ -48,6 +51,19 @@ class _WithoutParams:
     def __call__(self, params: Any, one_hot: Array) -> Array:
         del params
         return self.function(one_hot)
+
+
+@dataclasses.dataclass(frozen=True)
+class JoinedFeatures:
+    """The features of several networks, one after the other; the parameters are a tuple."""
+
+    parts: tuple[Callable[[Any, Array], Array], ...]
+
+    def __call__(self, params: Any, one_hot: Float[Array, "length letters"]) -> Float[Array, " features"]:
+        """Return the features of all networks."""
+        made = [features(own, one_hot) for features, own in zip(self.parts, params, strict=True)]
+        kind = jnp.result_type(*(features.dtype for features in made))
+        return jnp.concatenate([features.astype(kind) for features in made])
 
 
 def as_representation(given: Representation | Callable[[Array], Array]) -> Representation:
@@ -116,6 +132,14 @@ def reference_features(
     if bad.size:
         raise ValueError(f"representation must be finite at the anchors, but is not at anchor {bad[0]}")
     return reference.reshape(*tokens.shape[:-1], -1)
+
+
+def features_of_some(representation: Representation, length: int, alphabet: Alphabet) -> Float[Array, "some features"]:
+    """Return Φ of a few random sequences, always the same ones."""
+    rows = np.random.default_rng(0).integers(0, len(alphabet), (_SOME, length))
+    with network_errors.in_words(length, len(alphabet)):
+        found = _features_of(representation.features, alphabet, representation.params, jnp.asarray(rows, jnp.int32))
+        return jax.block_until_ready(found).astype(jnp.result_type(float))
 
 
 def _check_output(representation: Representation, row: jax.ShapeDtypeStruct, alphabet: Alphabet) -> None:

@@ -27,8 +27,10 @@ def summary(ensemble: Any) -> dict[str, str]:
     found["fields"] = ", ".join(f"{field.name} (μ = {_numbers(field.mu)})" for field in fields) or "none"
     movable: tuple[int, ...] = getattr(ensemble.movable, "shape", ())
     held = tuple(shape)[-1] - tuple(movable)[-1] if len(shape) and len(movable) else "?"
-    found["positions held"] = str(held)
+    found["positions held"] = str(held) if ensemble.held is None else f"{held} and more in some anchors"
     found["network"] = name_of(ensemble.features)
+    if ensemble.metric.name != "euclidean":
+        found["distance"] = ensemble.metric.name
     return found
 
 

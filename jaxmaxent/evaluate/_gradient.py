@@ -8,12 +8,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from jaxmaxent.ensembles import Ensemble, weighted_distance
+from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.evaluate._interface import Edit, write
-
-# E may be smaller than this number of rounding errors of the anchor's weighted features. Its gradient is then only the
-# direction of those errors.
-_ROUNDING = 64
 
 
 class GradientCache(NamedTuple):
@@ -47,9 +43,14 @@ class GradientEvaluator:
         """Return the energy of `tokens`, and the tokens with their gradient as cache."""
         ensemble = self._ensemble
         one_hot = ensemble.alphabet.one_hot(tokens).astype(ensemble.reference.dtype)
-        energy, gradient = jax.value_and_grad(ensemble.energy_of_one_hot)(one_hot)
-        noise = _ROUNDING * jnp.finfo(energy.dtype).eps * weighted_distance(ensemble.reference, ensemble.weights)
-        gradient = jnp.where(energy <= noise, 0, gradient)
+
+        def flat_energy(one_hot: Array) -> Array:
+            features = ensemble.representation(one_hot).astype(ensemble.reference.dtype)
+            return ensemble.metric.flat(features, ensemble.reference, ensemble.weights)
+
+        energy, gradient = jax.value_and_grad(flat_energy)(one_hot)
+        # Here too, because 0 times a gradient of the network that is not finite would be NaN.
+        gradient = jnp.where(energy <= ensemble.metric.noise(ensemble.reference, ensemble.weights), 0, gradient)
         return jnp.where(jnp.isfinite(gradient).all(), energy, jnp.nan), GradientCache(tokens, gradient)
 
     def propose(self, cache: GradientCache, edit: Edit) -> tuple[Float[Array, ""], GradientCache]:

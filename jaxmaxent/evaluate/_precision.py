@@ -57,21 +57,16 @@ def _alone(
         single = ensemble.take(pair[0])
         features = single.representation(single.alphabet.one_hot(pair[1]))
         energy = single.distance(features)
-        return energy, _rounding(features, single, energy)
+        return energy, _rounding(features, single)
 
     anchors = jnp.broadcast_to(jnp.arange(tokens.shape[0])[:, None], tokens.shape[:2])
     flat = jax.lax.map(one, (anchors.reshape(-1), tokens.reshape(-1, tokens.shape[-1])))
     return jax.tree.map(lambda leaf: leaf.reshape(tokens.shape[:2]), flat)
 
 
-def _rounding(features: Shaped[Array, " features"], ensemble: Ensemble, energy: Float[Array, ""]) -> Float[Array, ""]:
+def _rounding(features: Shaped[Array, " features"], ensemble: Ensemble) -> Float[Array, ""]:
     """Return the standard deviation of E if each feature has a uniform rounding error up to half a unit."""
-    kept = ensemble.reference.dtype
-    if not jnp.issubdtype(features.dtype, jnp.inexact):  # whole numbers are exact
-        return jnp.zeros((), kept)
-    if jnp.finfo(features.dtype).bits >= jnp.finfo(kept).bits:
-        return jnp.zeros((), kept)
-    own = features.astype(kept)
-    unit = jnp.exp2(jnp.frexp(own)[1].astype(kept) - 1) * jnp.finfo(features.dtype).eps
-    share = ensemble.weights * (own - ensemble.reference) / jnp.maximum(energy, jnp.finfo(kept).tiny)
-    return weighted_distance(ensemble.weights * share, unit) / jnp.sqrt(jnp.asarray(12, kept))
+    own = features.astype(ensemble.reference.dtype)
+    slopes = jax.grad(ensemble.metric)(own, ensemble.reference, ensemble.weights)
+    steps = ensemble.metric.steps(own, features.dtype)
+    return weighted_distance(slopes, steps) / jnp.sqrt(jnp.asarray(12, own.dtype))

@@ -99,6 +99,6 @@ def _to_others(
     half: Float[Array, "length letters"], tokens: Int[Array, " length"], ensemble: Ensemble
 ) -> Float[Array, "length letters"]:
     """Return the logits of all changes: −inf for current letters and fixed positions."""
-    movable = jnp.zeros(half.shape[0], bool).at[ensemble.movable].set(True)
+    movable = ensemble.moves(jnp.arange(half.shape[0]))
     current = jax.nn.one_hot(tokens, half.shape[1], dtype=bool)
     return jnp.where(movable[:, None] & ~current, half, -jnp.inf)

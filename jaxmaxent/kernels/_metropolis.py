@@ -184,8 +184,11 @@ class Metropolis(NamedTuple):
         key_what, key_accept = jax.random.split(key)
         edit = self.rule.what(key_what, state, where, self.ensemble)
         edited = write(state.tokens, edit)
-        change = _change(self.ensemble, state.tokens, edited, edit)
+        change = _change(self.ensemble, state, edited, edit)
         energy, patch = self.evaluator.propose(state.cache, edit)
+        if any(field.grows for field in self.ensemble.fields):
+            # The count of a growing field may be NaN or infinite, which stops the run as such an energy does.
+            energy = jnp.where(jnp.isfinite(change).all(), energy, jnp.nan)
         log_ratio = (
             -self.ensemble.beta * (energy - state.energy)
             + jnp.dot(self.ensemble.mu(), change, precision="highest")
@@ -205,17 +208,25 @@ class Metropolis(NamedTuple):
         return moved, Info(accept & changed, log_ratio, energy, edited)
 
 
-def _change(
-    ensemble: Ensemble, tokens: Int[Array, " length"], edited: Int[Array, " length"], edit: Edit
-) -> Float[Array, " fields"]:
+def _change(ensemble: Ensemble, state: State, edited: Int[Array, " length"], edit: Edit) -> Float[Array, " fields"]:
     """Return the change of every field's count by an edit."""
-    changes = [_change_of(field, tokens, edited, edit) for field in ensemble.fields]
+    changes = [
+        _change_of(field, state.tokens, state.counts[k], edited, edit) for k, field in enumerate(ensemble.fields)
+    ]
     return jnp.array(changes, ensemble.beta.dtype).reshape(-1)
 
 
 def _change_of(
-    field: Field, tokens: Int[Array, " length"], edited: Int[Array, " length"], edit: Edit
+    field: Field,
+    tokens: Int[Array, " length"],
+    count: Float[Array, ""],
+    edited: Int[Array, " length"],
+    edit: Edit,
 ) -> Float[Array, ""]:
+    if field.terms is not None:
+        if field.terms.width is None:  # the count is evaluated anew, so errors do not add up
+            return field.count(edited).astype(count.dtype) - count
+        return _change_in_windows(field.terms, field.terms.width, tokens, edit)
     if field.pair is not None:  # pairs reach beyond the edit
         return field.change(tokens, edited)
     letters, (parts, width) = field.unary.shape[-1], edit.letters.shape
@@ -228,3 +239,16 @@ def _change_of(
         return jnp.where(jax.nn.one_hot(rows, letters, dtype=bool), scores, 0)
 
     return jnp.sum(added(edit.letters) - added(read(tokens, edit.starts, width)))
+
+
+def _change_in_windows(terms: Any, width: int, tokens: Int[Array, " length"], edit: Edit) -> Float[Array, ""]:
+    """Return the change of a sum over windows, by those windows that overlap each part of an edit, part after part."""
+    length, size = tokens.shape[0], edit.letters.shape[1]
+    around = min(length, size + 2 * (width - 1))
+    total = jnp.zeros(())
+    for part in range(edit.starts.shape[0]):
+        edited = write(tokens, Edit(edit.starts[part : part + 1], edit.letters[part : part + 1]))
+        start = jnp.clip(edit.starts[part] - (width - 1), 0, length - around)
+        total = total + terms.change(slices.cut(tokens, start, around), slices.cut(edited, start, around), start)
+        tokens = edited
+    return total

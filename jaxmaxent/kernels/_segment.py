@@ -59,7 +59,7 @@ class Segment(Unlearned):
         """Draw the letters of the segment, uniformly among all fillings but the current one."""
         current = read(state.tokens, where, self.width)
         window = where[:, None] + jnp.arange(self.width)[None]
-        free = (window[..., None] == ensemble.movable[None, None]).any(-1)
+        free = ensemble.moves(window)
         shift = self._shift(key, len(ensemble.alphabet)).astype(current.dtype)[None]
         return Edit(where, (current + jnp.where(free, shift, 0)) % len(ensemble.alphabet))
 

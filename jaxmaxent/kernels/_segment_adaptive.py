@@ -117,8 +117,7 @@ class SegmentAdaptive:
         return slices.cut(log_letters, start, self.width, axis=1)
 
     def _free(self, start: Int[Array, ""], ensemble: Ensemble) -> Array:
-        window = start + jnp.arange(self.width)
-        return (window[:, None] == ensemble.movable[None]).any(-1)
+        return ensemble.moves(start + jnp.arange(self.width))
 
     def _tables(self) -> tuple[Array, Array]:
         if self.log_letters is None or self.log_starts is None:

@@ -48,8 +48,7 @@ def draw_window(key: Key[Array, ""], ensemble: Ensemble, most: int) -> MovableWi
     first = jax.random.randint(key_start, (), 0, length - width + 1)
     start = jnp.minimum(first, length - most)
     positions = start + jnp.arange(most, dtype=start.dtype)
-    movable = (positions[:, None] == ensemble.movable[None]).any(-1)
-    return MovableWindow(start[None], movable & (positions >= first) & (positions < first + width))
+    return MovableWindow(start[None], ensemble.moves(positions) & (positions >= first) & (positions < first + width))
 
 
 def ring_of(inside: Bool[Array, " size"]) -> Ring:

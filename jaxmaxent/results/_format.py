@@ -10,9 +10,9 @@ from typing import Any
 from jaxmaxent import memory
 
 FORMAT = "jaxmaxent-run"
-# Version 5 brought the second leg, version 4 the names `swap_acceptance` and "slot". Runs of version 1 had one rung and
-# no diagnostics.
-FORMAT_VERSION = 5
+# Version 6 brought growing fields, version 5 the second leg, version 4 the names `swap_acceptance` and "slot". Runs of
+# version 1 had one rung and no diagnostics.
+FORMAT_VERSION = 6
 
 
 def marked(words: Mapping[str, Any]) -> dict[str, Any]:

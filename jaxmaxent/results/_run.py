@@ -48,6 +48,8 @@ class Run:
         anchors: tokens of the anchor, shape [anchor, position].
         beta: β, increasing, shape [anchor, rung], in units of 1/E.
         mu: μ of the field, shape [anchor, field].
+        mu_share: share of μ that the field has at the rung, shape [anchor, rung, field]. For a growing field it is β
+            over that of the target.
         reference: frequency of the letter in the reference, shape [anchor, position, letter]. NaN without a second leg.
         reference_share: share of the reference at the rung beyond the target, up to 1, shape [anchor, beyond].
         converged: True if the wanted precision was reached at every rung, shape [anchor].
@@ -103,6 +105,7 @@ class Run:
     anchors: UInt8[np.ndarray, "anchor position"]
     beta: Float[np.ndarray, "anchor rung"]
     mu: Float[np.ndarray, "anchor field"]
+    mu_share: Float[np.ndarray, "anchor rung field"]
     reference: Float[np.ndarray, "anchor position letter"]
     reference_share: Float[np.ndarray, "anchor beyond"]
     converged: Bool[np.ndarray, " anchor"]

@@ -33,6 +33,11 @@ SCHEMA: dict[str, Attribute] = {
     "anchors": Attribute("tokens of the anchor", "anchor position", "token"),
     "beta": Attribute("β, increasing", _RUNG, "1/E"),
     "mu": Attribute("μ of the field", "anchor field"),
+    "mu_share": Attribute(
+        "share of μ that the field has at the rung",
+        _FIELD,
+        remark="For a growing field it is β over that of the target.",
+    ),
     "reference": Attribute(
         "frequency of the letter in the reference", "anchor position letter", remark="NaN without a second leg."
     ),

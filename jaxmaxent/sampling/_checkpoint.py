@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxmaxent.ensembles import Ensemble
+from jaxmaxent.ensembles._metrics import EUCLIDEAN
 from jaxmaxent.files._checkpoints import Checkpoints
 from jaxmaxent.sampling._options import Options
 from jaxmaxent.sampling._prepare import Prepared
@@ -116,8 +117,9 @@ class Saved:
         Raises:
             ValueError: if it is not, naming the first part that differs.
         """
+        saved = {"distance": EUCLIDEAN} | self.what  # runs that say nothing of it had this one
         for name, mark in _fingerprint(ensemble).items():
-            if self.what.get(name) != mark:
+            if saved.get(name) != mark:
                 raise ValueError(f"ensemble must be that of the run saved in {self.folder}, but its {name} is another")
 
     @jax.transfer_guard("allow")
@@ -166,4 +168,10 @@ def _fingerprint(ensemble: Ensemble) -> dict[str, Any]:
     # Not the reference, because it follows from these and has other last bits on another machine.
     parts = ("params", "anchor", "weights", "beta", "fields", "movable")
     found = {name: checksum(getattr(ensemble, name)) for name in parts}
-    return found | {"alphabet": ensemble.alphabet.letters}
+    if ensemble.held is not None:
+        found["held"] = checksum(ensemble.held)
+    # Growing fields of the same tables may differ in what they count, which no array says.
+    growing = [(f.name, f.terms.width, f.terms.stride, f.terms.first) for f in ensemble.fields if f.grows]
+    if growing:
+        found["fields"] += f" {growing}"
+    return found | {"alphabet": ensemble.alphabet.letters, "distance": ensemble.metric.name}

@@ -166,6 +166,7 @@ class Options:
         """
         ensemble = ensemble.batched()
         goes_on, laddered = isinstance(start, Run), ladder is not None
+        _check_growth(ensemble, laddered=laddered)
         rungs, betas = _ladder(ladder, ensemble, start)
         rungs_at = checked_rungs_at(rungs_at, np.asarray(ensemble.beta), rungs, placed=laddered and betas is None)
         if isinstance(start, Run) and laddered and target_replicas is None:
@@ -240,6 +241,15 @@ def _ladder(given: Any, ensemble: Ensemble, start: Any) -> tuple[int, tuple[tupl
         return checks.integer("ladder", given, at_least=2, at_most=MOST_RUNGS), None
     betas = checked_ladder(given, np.asarray(ensemble.beta, float))
     return betas.shape[1], tuple(map(tuple, betas.tolist()))
+
+
+def _check_growth(ensemble: Ensemble, *, laddered: bool) -> None:
+    """Check that growing fields have a ladder to grow along, or none at all."""
+    growing = [field.name for field in ensemble.fields if field.grows]
+    if growing and laddered and not (np.asarray(ensemble.beta) > 0).all():
+        raise ValueError(
+            f"ladder must be None at β = 0 with fields that grow along it, such as {growing[0]!r}, got a ladder"
+        )
 
 
 def _target_replicas(given: int | None, *, laddered: bool) -> int:

@@ -206,12 +206,13 @@ def _noise(ensemble: Ensemble, tokens: Any, carry: Carry) -> np.ndarray:
 
 @jax.transfer_guard("allow")
 def _check_first_energies(ensemble: Ensemble, carry: Carry) -> None:
-    energies, tokens = jax.device_get((carry.states.energy, carry.states.tokens))
-    wrong = np.argwhere(~np.isfinite(energies))
+    energies, counts, tokens = jax.device_get((carry.states.energy, carry.states.counts, carry.states.tokens))
+    wrong = np.argwhere(~(np.isfinite(energies) & np.isfinite(counts).all(-1)))
     if wrong.size:
         anchor, chain, replica = (int(i) for i in wrong[0])
+        blamed = "the network or a field" if any(field.grows for field in ensemble.fields) else "the network"
         raise NonFiniteEnergyError(
-            f"the network returned a NaN or infinite energy for {len(wrong)} of {energies.size} first sequences, for "
+            f"{blamed} returned a NaN or infinite energy for {len(wrong)} of {energies.size} first sequences, for "
             f"example {ensemble.alphabet.decode(tokens[anchor, chain, replica])}, where chain {chain} of anchor "
             f"{anchor} starts; check its parameters"
         )

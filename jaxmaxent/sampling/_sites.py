@@ -55,7 +55,7 @@ def _of_anchor(ensemble: Ensemble, number: int) -> Sites:
     rows[:, movable] = np.stack([*shifted, *turned])
     energies, mean = (np.asarray(value) for value in _energies(ensemble, number, rows.astype(np.int32)))
     alike = (energies < _ALIKE * mean) & (rows != anchor).any(1)
-    if (forbidden := ensemble.forbidden()) is not None:
+    if (forbidden := ensemble.take(number).forbidden()) is not None:
         alike &= ~np.asarray(forbidden)[np.arange(len(anchor)), rows].any(1)
     of_shifts = slice(0, len(shifts))
     return Sites(bool(alike[of_shifts].any()), two_strands and bool(alike[len(shifts) :].any()))
@@ -65,8 +65,16 @@ def _of_anchor(ensemble: Ensemble, number: int) -> Sites:
 def _energies(
     ensemble: Ensemble, number: Any, rows: Int[Array | np.ndarray, "rows length"]
 ) -> tuple[Float[Array, " rows"], Float[Array, ""]]:
-    """Return the energies of rows for one anchor, and the mean energy of some background draws."""
+    """Return the energies of rows for one anchor, and the mean energy of some background draws.
+
+    Of a contrast, whose own anchor has a large energy, they are those of its first network.
+    """
     ensemble, rows = ensemble.take(number), jnp.asarray(rows)
+
+    def apart(tokens: Array) -> Array:
+        features = ensemble.representation(ensemble.alphabet.one_hot(tokens)).astype(ensemble.reference.dtype)
+        return ensemble.metric.apart(features, ensemble.reference, ensemble.weights)
+
     drawn = background.draw(jax.random.key(0), ensemble, _DRAWS)
-    energies = jax.lax.map(ensemble.energy, jnp.concatenate([rows, drawn]), batch_size=_TOGETHER)
+    energies = jax.lax.map(apart, jnp.concatenate([rows, drawn]), batch_size=_TOGETHER)
     return energies[: len(rows)], energies[len(rows) :].mean()

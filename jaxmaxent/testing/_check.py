@@ -96,17 +96,29 @@ def check(
     began = time.perf_counter()
     if not isinstance(ensemble, Ensemble):
         raise ValueError(f"ensemble must be an Ensemble, got {type(ensemble).__name__}")
+    growing = [field.name for field in ensemble.fields if field.grows]
+    if growing and not (np.asarray(ensemble.beta) > 0).all():
+        raise ValueError(f"ensemble must have a β above 0 with fields that grow along a ladder, such as {growing[0]!r}")
     if rule is not None:
         checks.like("rule", rule, "prepare", "a rule of jaxmaxent.kernels, such as Site()")
     checks.integer("moves", moves, at_least=1)
     checks.multiple("steps", checks.integer("steps", steps, at_least=1, at_most=checks.MOST_STEPS), "thin", 5)
     key = checks.random_key(seed)
     with jax.transfer_guard("allow"):
-        one = ensemble.take(0)
+        one = _of_first(ensemble)
         chosen = checked_positions(one, positions)
         space = space_of(one, chosen)
         parts = tuple(_parts(space, _few(one, positions, chosen, _MATRIX_STATES), rule, moves, steps, key))
     return CheckReport(parts, space.positions, len(space.states), time.perf_counter() - began)
+
+
+def _of_first(ensemble: Ensemble) -> Ensemble:
+    """Return the ensemble of the first anchor, whose own held positions are then those of all."""
+    one = ensemble.take(0)
+    if one.held is None:
+        return one
+    movable = one.movable[~np.asarray(one.held)[np.asarray(one.movable)]]
+    return one.replace(movable=movable, held=None)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def _few(ensemble: Ensemble, given: Any, chosen: np.ndarray, most: int) -> Space:
@@ -148,9 +160,9 @@ def _parts(space: Space, small: Space, rule: Any, moves: int, steps: int, key: A
 def _tolerance(ensemble: Ensemble) -> float:
     """Return how far energies may be from exact ones, relative to the size of the features."""
     shape = jax.ShapeDtypeStruct((ensemble.length, len(ensemble.alphabet)), ensemble.beta.dtype)
-    own = jax.eval_shape(ensemble.representation, shape).dtype
-    exact = tolerance(ensemble.beta.dtype)
-    return max(exact, 8 * float(jnp.finfo(own).eps)) if jnp.issubdtype(own, jnp.floating) else exact
+    own = jax.eval_shape(ensemble.representation, shape)
+    kinds = [kind for kind, _ in ensemble.metric.dtypes(own.dtype, own.shape[0]) if jnp.issubdtype(kind, jnp.floating)]
+    return max([tolerance(ensemble.beta.dtype), *(8 * float(jnp.finfo(kind).eps) for kind in kinds)])
 
 
 def _again(space: Space, close: float) -> list[CheckPart]:
@@ -162,8 +174,10 @@ def _again(space: Space, close: float) -> list[CheckPart]:
     some = np.random.default_rng(0).permutation(len(space.states))[:_AGAIN]
     again = np.asarray(energies_and_fields(space.ensemble, jnp.asarray(space.states[some]))[0], np.float64)
     anchor = float(space.energies[space.numbers(np.asarray(space.ensemble.anchor))])
-    off = max(float(np.abs(again - space.energies[some]).max()), anchor)
-    note = "The network must give one energy for a sequence, and 0 for the anchor: no noise, no dropout, no state."
+    wanted = float(space.ensemble.anchor_energy())
+    off = max(float(np.abs(again - space.energies[some]).max()), abs(anchor - wanted))
+    one = f"The network must give one energy for a sequence, and {wanted:g} for the anchor"
+    note = f"{one}: no noise, no dropout, no state."
     return [*parts, CheckPart("energies asked for twice", off, close * space.size, "of E", len(some) + 1, note)]
 
 

@@ -23,12 +23,12 @@ def swap_parts(space: Space, betas: Float[np.ndarray, " rungs"], close: float) -
     A swap exchanges two sequences or none, so a pair of states goes to its mirror image or stays. The joint
     distribution is invariant if as much flows from each pair to its mirror image as back.
     """
-    energies = jnp.asarray(space.energies)
+    energies = jnp.asarray(space.potentials)
     worst, off, size = 0.0, 0.0, len(space.states)
     for low, high in itertools.pairwise(betas):
         both = jnp.asarray([low, high], energies.dtype)
         accept, made = (np.asarray(found, np.float64) for found in jax.device_get(_swaps(both, energies)))
-        flow = np.outer(space.distribution(low), space.distribution(high)) * accept
+        flow = np.outer(*(space.rung(beta).distribution(beta) for beta in (low, high))) * accept
         worst = max(worst, float(np.abs(flow - flow.T).sum(1).max()))
         off = max(off, float(np.abs(accept - made).max()))
     what, pairs = "joint distribution of two neighbouring rungs after a swap", (len(betas) - 1) * size**2

@@ -37,11 +37,11 @@ class Exact(NamedTuple):
 
 def exact_of(space: Space, betas: Float[np.ndarray, " rungs"]) -> Exact:
     """Return the exact numbers of a space at some β's."""
-    p = np.array([space.distribution(beta) for beta in betas])
+    p = np.array([space.rung(beta).distribution(beta) for beta in betas])
     letters = np.arange(len(space.ensemble.alphabet))
     columns = [space.states[:, position, None] == letters for position in space.positions]
     frequencies = np.stack([p @ column for column in columns], 1)
-    log_z = np.logaddexp.reduce(np.array([space.log_weights(beta) for beta in betas]), axis=1)
+    log_z = np.logaddexp.reduce(np.array([space.rung(beta).log_weights(beta) for beta in betas]), axis=1)
     return Exact(frequencies, p @ space.energies.astype(np.float64), log_z)
 
 

@@ -31,6 +31,7 @@ class Space:
         states: tokens of all sequences, the last movable position changing fastest, shape [states, length].
         energies: E of each, as the network gives it, shape [states].
         fields: Σ μ N of each, −∞ where a letter is forbidden, shape [states].
+        growing: the part of `fields` that is of growing fields, shape [states].
     """
 
     ensemble: Ensemble
@@ -38,10 +39,25 @@ class Space:
     states: Int[np.ndarray, "states length"]
     energies: Float[np.ndarray, " states"]
     fields: Float[np.ndarray, " states"]
+    growing: Float[np.ndarray, " states"]
 
     def log_weights(self, beta: float) -> Float[np.ndarray, " states"]:
         """Return log p up to a constant at some β, in double precision."""
         return self.fields - beta * self.energies.astype(np.float64)
+
+    def rung(self, beta: float) -> Space:
+        """Return the space with as much of growing fields as a rung at some β of a ladder has of them."""
+        if not self.growing.any():
+            return self
+        growing = self.growing * (beta / float(self.ensemble.beta))
+        return dataclasses.replace(self, fields=self.fields - self.growing + growing, growing=growing)
+
+    @property
+    def potentials(self) -> Float[np.ndarray, " states"]:
+        """What the rungs of a ladder differ by: E, less the growing fields over the β of the ensemble."""
+        if not self.growing.any():
+            return self.energies
+        return (self.energies - self.growing / float(self.ensemble.beta)).astype(self.energies.dtype)
 
     def distribution(self, beta: float) -> Float[np.ndarray, " states"]:
         """Return the probability of each sequence at some β, in double precision."""
@@ -57,10 +73,11 @@ class Space:
     def size(self) -> float:
         """The size of energies, against which their rounding errors are measured.
 
-        It is the largest energy, or the distance of the anchor's features from 0, whose rounding is that of E.
+        It is the largest energy, or the size of the anchor's features in the ensemble's metric, whose rounding is that
+        of E.
         """
-        reference = self.ensemble.weights * self.ensemble.reference
-        return max(float(np.abs(self.energies).max()), float(jnp.linalg.norm(reference)))
+        one = self.ensemble
+        return max(float(np.abs(self.energies).max()), float(one.metric.size(one.reference, one.weights)))
 
 
 def space_of(ensemble: Ensemble, positions: Sequence[int] | Int[np.ndarray, " positions"]) -> Space:
@@ -71,7 +88,12 @@ def space_of(ensemble: Ensemble, positions: Sequence[int] | Int[np.ndarray, " po
     states = np.tile(np.asarray(ensemble.anchor, np.int32), (letters ** len(chosen), 1))
     states[:, chosen] = np.stack(np.unravel_index(np.arange(len(states)), (letters,) * len(chosen)), 1)
     energies, fields = jax.device_get(energies_and_fields(part, jnp.asarray(states)))
-    return Space(part, chosen, states, energies, fields.astype(np.float64))
+    growing = np.zeros(len(states))
+    if any(field.grows for field in part.fields):
+        others = tuple(field for field in part.fields if field.grows)
+        alone = part.replace(fields=others)  # pyright: ignore[reportAttributeAccessIssue]
+        growing = jax.device_get(energies_and_fields(alone, jnp.asarray(states)))[1].astype(np.float64)
+    return Space(part, chosen, states, energies, fields.astype(np.float64), growing)
 
 
 @jax.jit

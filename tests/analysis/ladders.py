@@ -86,6 +86,8 @@ def like_a_run(betas, energies, first, counts=None, mu=()):
     log_z, log_z_error = log_z_along(np.array(betas), np.moveaxis(energies, 0, -1), first)
     return SimpleNamespace(
         beta=np.array([betas]), energies=energies[None], counts=counts[None], mu=np.array([mu]).reshape(1, -1),
+        mu_share=np.ones((1, len(betas), len(mu))),
+        field_names=tuple(f"field {k}" for k in range(len(mu))),
         log_z=log_z[None], log_z_error=log_z_error[None],
     )  # fmt: skip
 

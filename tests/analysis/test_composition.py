@@ -332,7 +332,8 @@ def made_run(counts, beta=1.0, **entries):
     traces = np.pad(counts, ((0, 0), (0, 7)), constant_values=np.nan)[None, None, :, :, None]
     given = {
         "names": ("x",), "letters": "ACGT", "field_names": ("GC",), "anchors": np.zeros((1, 100), np.uint8),
-        "beta": np.array([[beta]]), "mu": np.zeros((1, 1)), "counts": traces,
+        "beta": np.array([[beta]]), "mu": np.zeros((1, 1)), "mu_share": np.ones((1, 1, 1)),
+        "counts": traces,
     }  # fmt: skip
     return jme.Run(**({field.name: None for field in dataclasses.fields(jme.Run)} | given | entries))
 

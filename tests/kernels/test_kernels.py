@@ -42,7 +42,7 @@ from jaxmaxent.testing import ProposalTable, check_rule
 from jaxmaxent.testing._programs import chi_square
 from jaxmaxent.testing._proposals import Forced, ask, forced_moves, forced_ratios, log_ratios
 from jaxmaxent.testing._rule import edited_by, proposed
-from problems import PROBLEMS, Problem
+from problems import PROBLEMS, GrowingProblem, Problem
 from windows import reverse_complement, rotation
 
 # --- what each rule proposes, from its definition ------------------------------------------------------------
@@ -287,6 +287,23 @@ def test_ratio_of_every_proposal_is_exact(rule, way, name, x64):
     for table, ratio in zip(proposals_of(rule, name), log_ratios_of(name, way)[rule], strict=True):
         expected = exact.log_acceptance_ratio(target(name)[0], table.matrix)
         np.testing.assert_allclose(ratio, expected, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("way", [pytest.param("full", marks=pytest.mark.slow), "gradient"])
+def test_ratios_with_growing_fields_are_exact_and_their_kernels_leave_the_ensemble_invariant(way, x64):
+    """No proposal depends on growing fields, so the tables are those of the problem without."""
+    name = "dna-fields"
+    problem = GrowingProblem(**vars(PROBLEMS[name]) | {"mus": GrowingProblem.mus})
+    log_p = problem.log_weights()
+    assert np.ptp(log_p - target(name)[0]) > 3
+    for rule, places, ratios in asked(forced_ratios, name, way, fields=problem.ensemble().fields):
+        found = np.full((len(proposals_of(rule, name)), *[len(log_p)] * 2), -np.inf)
+        found[places] = ratios
+        for table, ratio in zip(proposals_of(rule, name), found, strict=True):
+            np.testing.assert_allclose(ratio, exact.log_acceptance_ratio(log_p, table.matrix), rtol=0, atol=1e-10)
+        proposals = [(table.probability, table.matrix) for table in proposals_of(rule, name)]
+        matrix = exact.metropolis_hastings_matrix(log_p, proposals, found)
+        exact.assert_detailed_balance(matrix, exact.distribution(log_p))
 
 
 def test_a_forbidden_letter_is_never_accepted_and_changes_no_other_ratio(x64):

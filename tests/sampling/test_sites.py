@@ -54,6 +54,13 @@ def test_a_network_shows_whether_it_cares_where_its_sites_stand(network, shift, 
     assert (after[waiting] > 0).tolist() == [shift, turn] and (after[~waiting] > 0).all()
 
 
+def test_a_contrast_moves_sites_by_what_its_first_network_says():
+    """The anchor's own E is 1 there, and so is that of shifted anchors."""
+    a, b = ensemble(anywhere), ensemble(in_its_place)
+    assert movable_sites(jme.contrast(a, a, beta=5.0).batched()) == (True, False)
+    assert movable_sites(jme.contrast(b, a, beta=5.0).batched()) == (False, False)
+
+
 def test_one_program_serves_anchors_whose_sites_may_move_and_others():
     """Check that only numbers of the rule differ, so that nothing is compiled again."""
     rules = [prepare(ensemble(network), Options.of(ensemble(network))).rule for network in (anywhere, in_its_place)]

@@ -43,6 +43,9 @@ def problem_of(ensemble: Ensemble, target: Any, field: Any, *, shared: bool) -> 
         raise ValueError(f"target must have one entry for each of {len(names)} fields, got {checks.shown(target)}")
     for name in names:
         ensemble = _with_field(ensemble, name)
+    growing = [its.name for its in ensemble.fields if its.grows]
+    if growing and not (np.asarray(ensemble.beta) > 0).all():
+        raise ValueError(f"ensemble must have a β above 0 with fields that grow along a ladder, such as {growing[0]!r}")
     known = [its.name for its in ensemble.fields]
     indices = [known.index(name) for name in names]
     checked = [_checked_target(entry, ensemble.fields[index]) for entry, index in zip(targets, indices, strict=True)]
@@ -69,6 +72,6 @@ def _with_field(ensemble: Ensemble, name: str) -> Ensemble:
 def _checked_target(target: Any, field: Any) -> float:
     """Check a target: between 0 and 1 for a field that counts sites or pairs, any number for one that scores them."""
     tables = [np.asarray(table) for table in (field.unary, field.pair) if table is not None]
-    counts = all(np.isin(table, (0, 1)).all() for table in tables)
+    counts = not field.grows and all(np.isin(table, (0, 1)).all() for table in tables)
     bounds = {"above": 0.0, "below": 1.0} if counts else {"above": -math.inf}
     return checks.number("target", target, **bounds)

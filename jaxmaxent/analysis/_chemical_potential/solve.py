@@ -161,7 +161,7 @@ def _joined(parts: Sequence[ChemicalPotential]) -> ChemicalPotential:
 
 def _begun(ensemble: Ensemble, problem: Problem, tolerance: float) -> list[Search]:
     """Begin a search for every group at the answer for β = 0, which ends it if β is 0."""
-    first = solve_at_zero_beta(ensemble, problem.indices, problem.target, problem.groups)
+    first = _first_mu(ensemble, problem)
     beta = np.asarray(ensemble.beta)
     searches = []
     for anchors, mu in zip(problem.groups, first, strict=True):
@@ -173,6 +173,17 @@ def _begun(ensemble: Ensemble, problem: Problem, tolerance: float) -> list[Searc
             search.accept_first()
         searches.append(search)
     return searches
+
+
+def _first_mu(ensemble: Ensemble, problem: Problem) -> Float[np.ndarray, "groups fields"]:
+    """Return the answer for β = 0, NaN if there is none; for growing fields, which β = 0 lacks, their own mean μ."""
+    fields = [ensemble.fields[index] for index in problem.indices]
+    grows = np.array([field.grows for field in fields])
+    first = np.array([[np.asarray(field.mu, float)[anchors].mean() for field in fields] for anchors in problem.groups])
+    if not grows.all():
+        others = [index for index, growing in zip(problem.indices, grows, strict=True) if not growing]
+        first[:, ~grows] = solve_at_zero_beta(ensemble, others, problem.target[~grows], problem.groups)
+    return first
 
 
 def _search(key: Array, sampler: Sampler, searches: list[Search], lengths: Lengths) -> int:

@@ -15,7 +15,7 @@ from jaxtyping import Array, Float, Real
 
 from jaxmaxent import checks
 from jaxmaxent.analysis._composition.background import moments_at_zero_beta, sampled_ensemble
-from jaxmaxent.analysis._run_parts import anchor_of, checked_run, field_of, rung_of
+from jaxmaxent.analysis._run_parts import anchor_of, checked_run, field_of, refuse_growing, rung_of
 from jaxmaxent.diagnostics import ess_mean
 from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.results import Run
@@ -87,11 +87,12 @@ def composition_response(
         min_ess: smallest effective sample size; below it, everything but the background is NaN.
 
     Raises:
-        ValueError: if the run has no such field, anchor or rung, the ensemble has other anchors or another μ, a μ is
-            not finite, or the count never changed in the run.
+        ValueError: if the run has no such field, anchor or rung, a field grows along the ladder, the ensemble has other
+            anchors or another μ, a μ is not finite, or the count never changed in the run.
     """
     checked_run(run, "field_names")
     k, anchor, rung = field_of(run, field), anchor_of(run, anchor), rung_of(run, rung)
+    refuse_growing(run, "the background at β = 0 lacks it")
     run_mu = float(run.mu[anchor, k])
     counts = _traced(run, anchor, rung, k)
     if mu is None:

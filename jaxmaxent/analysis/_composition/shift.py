@@ -17,7 +17,7 @@ from jaxtyping import Array, Float
 
 from jaxmaxent import checks
 from jaxmaxent.analysis._composition.background import moments_at_zero_beta, sampled_ensemble
-from jaxmaxent.analysis._run_parts import checked_run, field_of, rung_of
+from jaxmaxent.analysis._run_parts import checked_run, field_of, refuse_growing, rung_of
 from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.results import Run
 
@@ -111,11 +111,12 @@ def composition_shift(
             run's own rung at β = 0, and the anchors' own counts are known for compositions such as "GC" only.
 
     Raises:
-        ValueError: if the run has no such field or rung, the ensemble has other anchors or another μ, or the run has no
-            rung at β = 0 and there is no ensemble.
+        ValueError: if the run has no such field or rung, a field grows along the ladder, the ensemble has other anchors
+            or another μ, or the run has no rung at β = 0 and there is no ensemble.
     """
     checked_run(run, "field_names")
     k, rung = field_of(run, field), rung_of(run, rung)
+    refuse_growing(run, "the background at β = 0 lacks it")
     if ensemble is not None:
         batch = sampled_ensemble(run, ensemble)
         mean, variance, own = (np.asarray(values, float) for values in _exact_background(batch, k))

@@ -89,7 +89,8 @@ def auto_beta(
             compiled again.
 
     Raises:
-        ValueError: for bad input, or if an anchor has no single-letter mutant that the network sees.
+        ValueError: for bad input, for a rule that samples with fields that grow along a ladder, or if an anchor has no
+            single-letter mutant that the network sees.
 
     Example:
         `ensemble.with_beta(auto_beta(ensemble, "information", 12.0, key=jax.random.key(1)).beta)`
@@ -100,6 +101,12 @@ def auto_beta(
         return _by_mutants(energies, rule, wanted)
     if key is None:
         raise ValueError(f'key must be given for the rule "{rule}", which samples, such as jax.random.key(0), got None')
+    growing = [field.name for field in ensemble.fields if field.grows]
+    if growing:
+        raise ValueError(
+            f'rule must be "median" or "acceptance" with fields that grow along a ladder, such as {growing[0]!r}, got '
+            f"{checks.shown(rule)}: at a smaller β of a ladder they have less than their μ"
+        )
     floor = medians(energies, SURVIVAL)[1]
     found = _by_runs(checks.typed_key(key), ensemble.batched(), floor, rule, wanted, shape)
     return _settled(found, floor if rule == AUTO else np.zeros(len(floor)))

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxmaxent import checks
-from jaxmaxent.analysis._run_parts import anchor_of, checked_run
+from jaxmaxent.analysis._run_parts import anchor_of, checked_run, refuse_growing
 from jaxmaxent.analysis._thermodynamics.mbar import Mbar, mbar, standard_error
 from jaxmaxent.analysis._thermodynamics.thermodynamics import of_draws
 from jaxmaxent.results import Run
@@ -77,10 +77,11 @@ def beta_at_energy(run: Run, energy: float, *, anchor: int = 0) -> Resolution:
         anchor: index of the anchor.
 
     Raises:
-        ValueError: if the energy is out of range, and as `thermodynamics` does.
+        ValueError: if the energy is out of range, for fields that grow along the ladder, and as `thermodynamics` does.
     """
     energy = checks.number("energy", energy)
     pooled = mbar(run, anchor)
+    refuse_growing(run, "⟨E⟩ need not fall with β then")
     first, last = pooled.betas[[0, -1]]
     (high, *_), (low, *_) = _cumulants(pooled, first), _cumulants(pooled, last)
     rounding = 1e-9 * (high - low)
@@ -137,9 +138,10 @@ def resolution_curve(run: Run, *, anchor: int = 0) -> ResolutionCurve:
         anchor: index of the anchor.
 
     Raises:
-        ValueError: as `thermodynamics` does.
+        ValueError: for fields that grow along the ladder, and as `thermodynamics` does.
     """
     pooled = mbar(run, anchor)
+    refuse_growing(run, "the slope of ⟨E⟩ is not its variance then")
     along = of_draws(pooled)
     frequencies, errors = run.frequencies[anchor], run.frequency_errors[anchor]
     steepest, steepest_error = _steepest(pooled)

@@ -10,11 +10,11 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jaxmaxent import checks
-from jaxmaxent.ensembles import Ensemble, weighted_distance
+from jaxmaxent.ensembles import Ensemble
 
 ACCEPTANCE, SURVIVAL = 0.1, 0.05
 _CHUNK = 256  # mutants evaluated at once
-# Energies below so many units of rounding of the weighted features count as 0: the network does not see the change.
+# Changes below so many units of rounding of the weighted features count as 0: the network does not see the change.
 _ROUNDING = 16
 _HALVINGS = 100
 
@@ -62,7 +62,9 @@ def mutant_energies(ensemble: Ensemble) -> Float[np.ndarray, "anchors movable ot
     """Return the distances of all single-letter mutants from their anchor, shape [anchors, movable, letters − 1].
 
     Only positions that may move are changed, to the other letters in the alphabet's order. Distances within rounding
-    error of 0 are 0.
+    error of 0 are 0. For a contrast, whose anchor has an energy of its own, they are |E(x) − E(x0)|, the size of the
+    change. If anchors hold different positions, those at positions that an anchor holds are
+    NaN.
 
     Raises:
         ValueError: if `ensemble` is no ensemble, or an energy is not finite.
@@ -77,9 +79,13 @@ def mutant_energies(ensemble: Ensemble) -> Float[np.ndarray, "anchors movable ot
             raise ValueError(
                 f"ensemble must have finite energies, got another for a single-letter mutant of anchor {a}"
             )
-        noise = _ROUNDING * np.finfo(energies.dtype).eps * float(weighted_distance(one.reference, one.weights))
-        found.append(np.where(energies > noise, energies, 0).astype(np.float64))
-    return np.stack(found).reshape(batch.anchors, len(batch.movable), -1)
+        noise = float(one.metric.noise(one.reference, one.weights, _ROUNDING))
+        changes = np.abs(energies - np.asarray(one.anchor_energy()))
+        found.append(np.where(changes > noise, changes, 0).astype(np.float64))
+    energies = np.stack(found).reshape(batch.anchors, len(batch.movable), -1)
+    if batch.held is None:
+        return energies
+    return np.where(np.asarray(batch.held)[:, np.asarray(batch.movable), None], np.nan, energies)
 
 
 def _mutants(ensemble: Ensemble) -> Int[Array, "mutants length"]:
@@ -113,7 +119,7 @@ def medians(energies: np.ndarray, survival: float) -> tuple[np.ndarray, np.ndarr
 def by_acceptance(energies: np.ndarray, target: float) -> tuple[np.ndarray, np.ndarray]:
     """Return the β of every anchor by bisection, NaN if there is none, and the share of its mutants at distance 0."""
     flat = energies.reshape(len(energies), -1)
-    unseen = (flat == 0).mean(1)
+    unseen = np.nanmean(np.where(np.isnan(flat), np.nan, flat == 0), 1)
     found = unseen < target
     least = np.array([row[row > 0].min(initial=np.inf) for row in flat])
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -121,6 +127,6 @@ def by_acceptance(energies: np.ndarray, target: float) -> tuple[np.ndarray, np.n
     low = np.zeros(len(flat))
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        above = np.exp(-middle[:, None] * flat).mean(1) > target
+        above = np.nanmean(np.exp(-middle[:, None] * flat), 1) > target
         low, high = np.where(above, middle, low), np.where(above, high, middle)
     return np.where(found, (low + high) / 2, np.nan), unseen

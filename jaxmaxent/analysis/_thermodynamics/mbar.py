@@ -20,17 +20,20 @@ class Mbar:
     Attributes:
         betas: β of every rung, shape [rungs].
         energies: energies of the draws of all rungs, shape [chains, draws].
+        potentials: E − Σ (μ/β) N over the growing fields, which the rungs differ by; the energies without such fields;
+            shape [chains, draws].
         counts: their counts N_k, shape [chains, draws, fields].
-        mu: μ of every field, shape [fields].
+        mu: μ of every field that all rungs have alike, 0 for growing ones, shape [fields].
         log_z: log Z at every rung, exact at the first, shape [rungs].
         log_z_error: its standard error, shape [rungs].
         log_z_influence: influence of every chain on log Z, shape [chains, rungs].
-        log_density: log of the number of sequences that a draw stands for, each weighted by exp(Σ μ_k N_k); shape
-            [chains, draws].
+        log_density: log of the number of sequences that a draw stands for, each weighted by exp(Σ μ_k N_k) with
+            these μ; shape [chains, draws].
     """
 
     betas: Float[np.ndarray, " rungs"]
     energies: Float[np.ndarray, "chains draws"]
+    potentials: Float[np.ndarray, "chains draws"]
     counts: Float[np.ndarray, "chains draws fields"]
     mu: Float[np.ndarray, " fields"]
     log_z: Float[np.ndarray, " rungs"]
@@ -75,7 +78,7 @@ class Mbar:
         """
 
         def exponents(c: int) -> np.ndarray:
-            return self.log_density[c][:, None] - self.energies[c][:, None] * betas
+            return self.log_density[c][:, None] - self.potentials[c][:, None] * betas
 
         log_z = _log_sum(np.stack([_log_sum(exponents(c), 0) for c in range(self.chains)]), 0)
         mass = np.empty((self.chains, len(betas)))
@@ -94,7 +97,7 @@ class Mbar:
 
     def _of_rungs(self, chain: int) -> Float[np.ndarray, "rungs draws"]:
         """Return the probability that a draw of a chain comes from each rung, given its energy."""
-        return diagnostics.rung_probabilities(self.betas, self.energies[chain], self.log_z)[0]
+        return diagnostics.rung_probabilities(self.betas, self.potentials[chain], self.log_z)[0]
 
 
 def mbar(run: Run, anchor: int = 0) -> Mbar:
@@ -106,7 +109,8 @@ def mbar(run: Run, anchor: int = 0) -> Mbar:
     """
     energies, counts = traces(run, anchor)
     betas, log_z = np.asarray(run.beta[anchor], np.float64), np.asarray(run.log_z[anchor], np.float64)
-    by_draw = np.ascontiguousarray(np.moveaxis(energies, 0, -1))  # [chains, draws, rungs]
+    potentials, mu = potentials_of(run, anchor, energies, counts)
+    by_draw = np.ascontiguousarray(np.moveaxis(potentials, 0, -1))  # [chains, draws, rungs]
     gap = diagnostics.first_gap(diagnostics.shared_draws(betas, by_draw, log_z))
     if gap is not None:
         raise ValueError(
@@ -117,9 +121,10 @@ def mbar(run: Run, anchor: int = 0) -> Mbar:
     log_mixture = np.stack([diagnostics.rung_probabilities(betas, row, log_z)[1] for row in pooled])
     return Mbar(
         betas=betas,
-        energies=pooled,
+        energies=np.moveaxis(energies, 0, -1).reshape(pooled.shape),
+        potentials=pooled,
         counts=np.moveaxis(counts, 0, 2).reshape(*pooled.shape, counts.shape[-1]),
-        mu=np.asarray(run.mu[anchor], np.float64),
+        mu=mu,
         log_z=log_z,
         log_z_error=np.asarray(run.log_z_error[anchor], np.float64),
         log_z_influence=diagnostics.chain_influences(betas, by_draw, log_z),
@@ -146,6 +151,17 @@ def traces(
     if not known.any():
         raise ValueError(f"run must have traced energies, got none for anchor {anchor}")
     return energies[..., known], np.asarray(run.counts[anchor][..., known, :], np.float64)
+
+
+def potentials_of(
+    run: Run, anchor: int, energies: Float[np.ndarray, "*draws"], counts: Float[np.ndarray, "*draws fields"]
+) -> tuple[Float[np.ndarray, "*draws"], Float[np.ndarray, " fields"]]:
+    """Return E − Σ (μ/β) N over the growing fields of one anchor's draws, and the μ's with 0 for these fields."""
+    grows = (np.asarray(run.mu_share[anchor]) != 1).any(0)
+    mu = np.asarray(run.mu[anchor], np.float64)
+    if grows.any():
+        energies = energies - counts @ (np.where(grows, mu, 0) / run.beta[anchor, -1])
+    return energies, np.where(grows, 0, mu)
 
 
 def _log_sum(values: np.ndarray, axis: int) -> np.ndarray:

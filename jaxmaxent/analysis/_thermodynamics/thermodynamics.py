@@ -21,7 +21,7 @@ import numpy as np
 from jaxtyping import ArrayLike, Float
 
 from jaxmaxent import checks
-from jaxmaxent.analysis._thermodynamics.mbar import Mbar, mbar, traces
+from jaxmaxent.analysis._thermodynamics.mbar import Mbar, mbar, potentials_of, traces
 from jaxmaxent.diagnostics import jackknife_error, nan_if_rounding
 from jaxmaxent.results import Run
 
@@ -142,11 +142,11 @@ def of_draws(pooled: Mbar) -> Thermodynamics:
     """Return `thermodynamics` from draws that have their weights already."""
     betas, energies = pooled.betas, pooled.energies
     field_terms = pooled.counts @ pooled.mu
-    values = np.stack([energies, energies**2, field_terms], axis=-1)
+    values = np.stack([energies, energies**2, field_terms, pooled.potentials], axis=-1)
     mean, influence = pooled.averages(betas, values)
     log_z, log_z_influence = pooled.log_z, pooled.log_z_influence
-    entropy = (log_z + betas * mean[:, 0] - mean[:, 2]) / math.log(2)
-    of_entropy = (log_z_influence + betas * influence[..., 0] - influence[..., 2]) / math.log(2)
+    entropy = (log_z + betas * mean[:, 3] - mean[:, 2]) / math.log(2)
+    of_entropy = (log_z_influence + betas * influence[..., 3] - influence[..., 2]) / math.log(2)
     variance = mean[:, 1] - mean[:, 0] ** 2
     of_variance = influence[..., 1] - 2 * mean[:, 0] * influence[..., 0]
     information = entropy[0] - entropy
@@ -168,6 +168,8 @@ def of_draws(pooled: Mbar) -> Thermodynamics:
 def thermodynamic_integration(run: Run, *, anchor: int = 0) -> Integration:
     """Return log Z at every rung from log Z(β) = log Z(0) − ∫ ⟨E⟩ dβ, from each rung's own draws.
 
+    With fields that grow along the ladder it is the integral of ⟨E − Σ (μ/β) N⟩ over these fields.
+
     Between neighbors ⟨E⟩ is the polynomial of degree 5 that has their ⟨E⟩, slopes d⟨E⟩/dβ = −Var E and curvatures
     d²⟨E⟩/dβ² = third cumulant, all estimated from the draws. This is the trapezoidal rule with two corrections.
 
@@ -179,7 +181,7 @@ def thermodynamic_integration(run: Run, *, anchor: int = 0) -> Integration:
         ValueError: if there is no such anchor, or the run has no ladder or no traced draws.
     """
     checks.like("run", run, "beta", "a Run: sample gives one, and Run.load reads one from a file")
-    energies, _ = traces(run, anchor)
+    energies, _ = potentials_of(run, anchor, *traces(run, anchor))
     betas = np.asarray(run.beta[anchor], np.float64)
     mean = energies.mean((1, 2))
     centered = energies - mean[:, None, None]

@@ -189,16 +189,28 @@ def _of_slots(
     target = ladder.betas[-1]
     betas = jnp.concatenate([ladder.betas, target * (1 - ladder.shares), jnp.repeat(target[None], further)])
     mu = ensemble.mu()
-    if not program.has_reference:
+    if not mu_differs(program, ensemble):
         return betas, jnp.broadcast_to(mu, (len(betas), len(mu)))
+    mus = jnp.broadcast_to(mu, (len(betas), len(mu)))
+    if program.has_background:
+        grown = jnp.concatenate([ladder.betas / target, jnp.ones(len(betas) - program.rungs, betas.dtype)])
+        grows = np.array([field.grows for field in ensemble.fields])
+        mus = jnp.where(grows[None], grown[:, None], 1) * mus
+    if not program.has_reference:
+        return betas, mus
     share = jnp.concatenate([jnp.zeros_like(ladder.betas), ladder.shares, jnp.zeros(further, betas.dtype)])[:, None]
-    return betas, jnp.concatenate([(1 - share) * mu[None, :-1], share], axis=1)
+    return betas, jnp.concatenate([(1 - share) * mus[:, :-1], share], axis=1)
+
+
+def mu_differs(program: Program, ensemble: Ensemble) -> bool:
+    """Return whether the μ of some field differs between slots: that of a growing field, or of the reference."""
+    return program.has_reference or (program.has_background and any(field.grows for field in ensemble.fields))
 
 
 def in_slot(setup: Setup, slot: Int[Array, ""]) -> Ensemble:
     """Return the ensemble of a slot."""
     ensemble = setup.ensemble.replace(beta=setup.betas[slot])  # pyright: ignore[reportAttributeAccessIssue]
-    if not setup.program.has_reference:
+    if not mu_differs(setup.program, ensemble):
         return ensemble
     mu = setup.mus[slot]
     return ensemble.replace(fields=tuple(field.replace(mu=mu[k]) for k, field in enumerate(ensemble.fields)))

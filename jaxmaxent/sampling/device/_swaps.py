@@ -1,11 +1,11 @@
 """Parallel tempering (replica exchange): swaps of neighbouring rungs.
 
-The sequences at two neighbouring rungs are swapped with the Metropolis probability min(1, exp((β' − β)(E' − E))). On
-the second leg, where every rung has its own μ, the exponent is less by (μ' − μ)(N' − N). The pairs (0, 1), (2, 3) … and
-(1, 2), (3, 4) … take turns, which carries sequences along the ladder instead of letting them diffuse (Okabe et al.,
-Chem. Phys. Lett. 335, 2001; Syed, Bouchard-Côté, Deligiannidis & Doucet, J. R. Stat. Soc. B 84, 2022). No replica walks
-at β = 0, nor at the reference: an exact draw stands there for two swaps. A sequence that comes to it is forgotten, and
-the draw starts along the ladder in its place.
+The sequences at two neighbouring rungs are swapped with the Metropolis probability min(1, exp((β' − β)(E' − E))). Where
+every rung has its own μ, on the second leg and for growing fields, the exponent is less by (μ' − μ)(N' − N). The pairs
+(0, 1), (2, 3) … and (1, 2), (3, 4) … take turns, which carries sequences along the ladder instead of letting them
+diffuse (Okabe et al., Chem. Phys. Lett. 335, 2001; Syed, Bouchard-Côté, Deligiannidis & Doucet, J. R. Stat. Soc. B 84,
+2022). No replica walks at β = 0, nor at the reference: an exact draw stands there for two swaps. A sequence that comes
+to it is forgotten, and the draw starts along the ladder in its place.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from jaxmaxent.kernels import State
 from jaxmaxent.sampling.device._end_draws import drawn, installed, standing_at_ends
-from jaxmaxent.sampling.device._state import Carry, Setup
+from jaxmaxent.sampling.device._state import Carry, Setup, mu_differs
 
 
 class _End(NamedTuple):
@@ -109,7 +109,7 @@ def _ratios(
         return jnp.concatenate([drawn[:1], states[walking], drawn[1:]])
 
     energies = along(ends.energy, carry.states.energy)
-    if not program.has_reference:  # all rungs have the same fields
+    if not mu_differs(program, setup.ensemble):
         return setup.betas[: program.path], energies, 0.0
     counts, mus = along(ends.counts, carry.states.counts), setup.mus[: program.path]
     return setup.betas[: program.path], energies, -jnp.sum(jnp.diff(mus, axis=0) * jnp.diff(counts, axis=0), axis=1)

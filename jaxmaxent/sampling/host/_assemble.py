@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 
 from jaxmaxent import diagnostics
 from jaxmaxent.diagnostics import TwoLegs, Verdict
@@ -36,6 +36,7 @@ def result(loop: Loop, kept: Kept, verdicts: Sequence[Verdict], compile_seconds:
         anchors=np.asarray(ensemble.anchor, np.uint8),
         beta=np.asarray(loop.betas, float),
         mu=np.stack([np.asarray(f.mu, float) for f in fields], -1) if fields else np.zeros((ensemble.anchors, 0)),
+        mu_share=_mu_share(loop),
         reference=_reference(loop),
         reference_share=np.array(loop.ladder.shares, float),
         outcomes=tuple(one.outcome for one in verdicts),
@@ -117,21 +118,49 @@ def free_energies(loop: Loop, kept: Kept, a: int) -> tuple[Float[np.ndarray, " r
     if not loop.program.has_background:
         unknown = np.full(1, np.nan)
         return unknown, unknown
-    energies = traces_of(loop, kept, a)[..., : loop.program.rungs, 0]
-    return diagnostics.log_z_along(loop.betas[a], energies, _first_log_z(loop, a))
+    potentials = potentials_of(loop, a, traces_of(loop, kept, a)[..., : loop.program.rungs, :])
+    return diagnostics.log_z_along(loop.betas[a], potentials, _first_log_z(loop, a))
 
 
 def two_legs(loop: Loop, kept: Kept, a: int) -> TwoLegs:
     """Return log Z of one anchor by two legs."""
     traces = np.asarray(traces_of(loop, kept, a), np.float64)
-    mu = np.asarray(of_one(loop.ensemble, a).mu(), np.float64)
+    mu = np.where(_grows(loop), 0, np.asarray(of_one(loop.ensemble, a).mu(), np.float64))
     tilts = traces[..., -1] - traces[..., SCALARS:-1] @ mu
-    shares = np.asarray(loop.ladder.shares[a])
-    return diagnostics.log_z_of_legs(loop.betas[a], shares, traces[..., 0], tilts, _first_log_z(loop, a))
+    shares, potentials = np.asarray(loop.ladder.shares[a]), potentials_of(loop, a, traces)
+    return diagnostics.log_z_of_legs(loop.betas[a], shares, potentials, tilts, _first_log_z(loop, a))
+
+
+def potentials_of(
+    loop: Loop, a: int, traces: Float[np.ndarray, "chains draws path scalars"]
+) -> Float[np.ndarray, "chains draws path"]:
+    """Return the potential U = E − Σ (μ/β) N over the growing fields of traced draws, in float64.
+
+    All rungs of the first leg are the ensembles of U at their β, as they are those of E without growing fields. On the
+    second leg β U and the other fields have the share 1 − a.
+    """
+    grows, energies = _grows(loop), np.asarray(traces[..., 0], np.float64)
+    if not grows.any():
+        return energies
+    mu = np.where(grows, np.asarray(of_one(loop.ensemble, a).mu(), np.float64), 0)
+    counts = np.asarray(traces[..., SCALARS : SCALARS + len(grows)], np.float64)
+    return energies - counts @ (mu / loop.betas[a, -1])
+
+
+def _grows(loop: Loop) -> Bool[np.ndarray, " fields"]:
+    return np.array([field.grows for field in loop.ensemble.fields], bool)
+
+
+def _mu_share(loop: Loop) -> Float[np.ndarray, "anchors rungs fields"]:
+    """Return the share of μ that every field has at every rung up to the target."""
+    shape = *loop.betas.shape, len(loop.ensemble.fields)
+    if not loop.program.has_background or not _grows(loop).any():
+        return np.ones(shape)
+    return np.where(_grows(loop), (loop.betas / loop.betas[:, -1:])[..., None], np.ones(shape))
 
 
 def _first_log_z(loop: Loop, a: int) -> float:
-    """Return log Z at β = 0."""
+    """Return log Z at β = 0, where growing fields have no part."""
     one = of_one(loop.ensemble, a)
     with jax.enable_x64(True):  # it is exact, so let it be so
         return float(background.log_partition(one, jnp.asarray(one.mu(), jnp.float64)))

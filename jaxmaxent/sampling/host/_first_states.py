@@ -69,7 +69,8 @@ def _last_of(run: Run, ensemble: Ensemble, shape: tuple[int, ...], program: Prog
     anchors = np.asarray(ensemble.anchor)[:, None, None]
     if last.max() >= len(ensemble.alphabet) or (last != anchors)[..., held].any():
         raise ValueError("start must be a run of this alphabet whose chains keep the positions fixed here")
-    forbidden = ensemble.forbidden()
-    if forbidden is not None and np.asarray(forbidden)[np.arange(ensemble.length), last].any():
-        raise ValueError("start must be a run whose chains have no letter that the fields here forbid")
+    for number, rows in enumerate(last):
+        forbidden = ensemble.take(number).forbidden()
+        if forbidden is not None and np.asarray(forbidden)[np.arange(ensemble.length), rows].any():
+            raise ValueError("start must be a run whose chains have no letter that is forbidden or not held here")
     return jnp.asarray(last, jnp.int32)

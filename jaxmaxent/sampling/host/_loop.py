@@ -214,8 +214,9 @@ class Loop:
             return
         anchor, chain, replica = (int(i) for i in np.argwhere(bad)[0])
         tokens = np.asarray(self.carry.offender[anchor, chain, replica])
+        blamed = "the network or a field" if any(field.grows for field in self.ensemble.fields) else "the network"
         raise NonFiniteEnergyError(
-            f"the network returned a NaN or infinite energy for {int(bad.sum())} proposals before step "
+            f"{blamed} returned a NaN or infinite energy for {int(bad.sum())} proposals before step "
             f"{self.steps}, the first in chain {chain} of anchor {anchor}, for example for the sequence "
             f"{self.ensemble.alphabet.decode(tokens)}; check its parameters"
         )

@@ -125,10 +125,10 @@ def _legs(loop: Loop, kept: Kept, anchor: int) -> tuple[TwoLegs | None, bool, st
 
 def _possible(ensemble: Ensemble, anchor: int) -> Bool[np.ndarray, "length letters"]:
     """Return the possible letters of each position: if it is held, that of the anchor, else all that are allowed."""
-    letters = len(ensemble.alphabet)
-    possible = np.arange(letters)[None] == np.asarray(ensemble.anchor)[anchor][:, None]
+    one, letters = of_one(ensemble, anchor), len(ensemble.alphabet)
+    possible = np.arange(letters)[None] == np.asarray(one.anchor)[:, None]
     possible[np.asarray(ensemble.movable)] = True
-    forbidden = ensemble.forbidden()
+    forbidden = one.forbidden()
     return possible if forbidden is None else possible & ~np.asarray(forbidden)
 
 

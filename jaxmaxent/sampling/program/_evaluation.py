@@ -77,7 +77,7 @@ def chosen(asked: Any, ensemble: Ensemble, rule: Any, options: Options) -> str:
     # Shapes of the first anchor, so that the ways are timed once for any number of anchors.
     one, its_rule = ensemble.take(0), rule.at(0, -1)
     shapes = tuple((leaf.shape, str(leaf.dtype)) for leaf in jax.tree.leaves((one, its_rule)))
-    mark = (ensemble.features, str(jax.tree.structure(rule)), shapes, replicas, jax.default_backend())
+    mark = (ensemble.features, ensemble.metric, str(jax.tree.structure(rule)), shapes, replicas, jax.default_backend())
     if mark not in _FOUND:
         took = {way: _seconds_per_step(way, one, its_rule, replicas) for way in (FULL, INCREMENTAL)}
         _FOUND[mark] = min(took, key=lambda way: took[way])
