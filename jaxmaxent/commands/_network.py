@@ -37,7 +37,7 @@ class Found:
     """
 
     place: str
-    options: dict[str, Any]
+    options: dict[str, Any] = dataclasses.field(default_factory=dict)
     own: Network | None = None
     made: Representation | None = None
     checksum: str | None = None

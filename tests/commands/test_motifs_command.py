@@ -11,6 +11,7 @@ from flax import nnx
 import jaxmaxent as jme
 from jaxmaxent.cli import main
 from jaxmaxent.commands._common import read_for
+from jaxmaxent.commands._network import Found
 from jaxmaxent.commands._options import AnchorOptions
 from jaxmaxent.data import Motif, read_motifs, write_meme
 from jaxmaxent.models import ConvArchitecture, predict
@@ -110,7 +111,7 @@ def network():
 
 
 def read(network, path, **options):
-    return read_for(network, AnchorOptions(model="", sequences=str(path), **options))
+    return read_for(Found("", own=network), AnchorOptions(model="", sequences=str(path), **options))[1]
 
 
 def test_called_keeps_what_the_network_calls_so_and_rightly(network, tmp_path):

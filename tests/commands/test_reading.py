@@ -13,6 +13,7 @@ from jaxmaxent.commands import _interpret as interpret
 from jaxmaxent.commands import _potential as potential
 from jaxmaxent.commands import _train as train
 from jaxmaxent.commands._common import read_for
+from jaxmaxent.commands._network import Found
 from jaxmaxent.commands._options import AnchorOptions
 from jaxmaxent.models import ConvArchitecture, predict, save
 
@@ -89,7 +90,7 @@ def test_headers_are_what_the_command_line_says(what_is_read, fasta, command):
 
 
 def read_file(network, path, **options):
-    return read_for(network, AnchorOptions(model="", sequences=str(path), **options))
+    return read_for(Found("", own=network), AnchorOptions(model="", sequences=str(path), **options))[1]
 
 
 def test_sequences_that_a_filter_takes_keep_their_numbers(network, tmp_path):

@@ -39,7 +39,9 @@ class Head(NamedTuple):
     before: str
 
 
-def penultimate(graph: Graph, output: Value, leaves: Sequence[Any], one_hots: Float[np.ndarray, "n length letters"]):
+def penultimate(
+    graph: Graph, output: Value, leaves: Sequence[Any], one_hots: Float[np.ndarray, "n length letters"]
+) -> Head:
     """Return the head of the last layer with weights: its input is the features.
 
     Args:
@@ -56,6 +58,13 @@ def penultimate(graph: Graph, output: Value, leaves: Sequence[Any], one_hots: Fl
         changing = [value for value in node.inputs if value.depends]
         if node.name not in PRODUCTS or len(changing) != 1:
             continue
+        size, units = (int(np.prod(value.shape)) for value in (changing[0], output))
+        if size * units > _LARGEST:
+            raise ValueError(
+                f"layer must be given, by name or number, since weights from {size:,} features to {units:,} outputs are "
+                f"too many; or let the network return fewer outputs, such as a sum of those of interest; "
+                f"{told(listed(graph))}"
+            )
         found = head_of(graph, changing[0], output, leaves, one_hots, after=node)
         if found.weights is not None:
             return found

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import copy
 import dataclasses
+import importlib
 import logging
 import os
+import re
 import warnings
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -152,14 +154,36 @@ def _exported(torch: Any, module: Any, sequence: np.ndarray, places: Sequence[An
     with warnings.catch_warnings(), _quiet("torch.onnx", "torch.export", "onnxscript", "onnx_ir"):
         warnings.simplefilter("ignore")
         try:
-            # As it stands: optimizing would join layers, whose names then could not be found.
-            program = torch.onnx.export(module, inputs, kwargs=kwargs, dynamo=True, optimize=False, verbose=False)
+            program = _as_onnx(torch, module, inputs, kwargs)
         except Exception as error:
-            line = next(filter(None, map(str.strip, str(error).splitlines())), type(error).__name__)
-            raise ValueError(
-                f"module must be one that torch.onnx exports, but that failed: {checks.shown(line)}"
-            ) from error
+            try:  # operators without a counterpart in ONNX are often those of constants, such as of positions
+                program = _as_onnx(torch, _without_constants(torch, module, inputs, kwargs), inputs, kwargs)
+            except Exception:
+                raise ValueError(
+                    f"module must be one that torch.onnx exports, but that failed: {_reason(error)}"
+                ) from error
     return read(program.model_proto)
+
+
+def _as_onnx(torch: Any, module: Any, inputs: tuple[Any, ...], named: dict[str, Any]) -> Any:
+    # As it stands: optimizing would join layers, whose names then could not be found.
+    return torch.onnx.export(module, inputs, kwargs=named, dynamo=True, optimize=False, verbose=False)
+
+
+def _without_constants(torch: Any, module: Any, inputs: tuple[Any, ...], named: dict[str, Any]) -> Any:
+    """Return the module with everything computed that does not depend on its inputs."""
+    fold = importlib.import_module("torch.fx.experimental.const_fold").split_const_subgraphs
+    folded = fold(torch.export.export(module, inputs, kwargs=named).module())
+    folded.run_folding()
+    return folded
+
+
+def _reason(error: BaseException) -> str:
+    """Return the first line of the innermost error, without colors."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    line = next(filter(None, map(str.strip, str(error).splitlines())), type(error).__name__)
+    return checks.shown(re.sub(r"\x1b\[\d*m", "", line))
 
 
 @contextlib.contextmanager
