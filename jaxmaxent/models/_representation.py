@@ -32,10 +32,7 @@ class Features:
 def representation(network: Network) -> Representation:
     """Return a network of this package in the form that `Ensemble.create` takes.
 
-    Other networks need one line of code. Keep the function and reuse it, because a new lambda is compiled again:
-
-        Representation(lambda params, x: module.apply(params, x[None])[0], variables)   # a Flax linen module
-        Representation(lambda params, x: function(x), None)                             # a plain function
+    Networks of other frameworks come in by `from_nnx`, `from_linen`, `from_keras`, `from_torch` and others.
 
     Args:
         network: the network, in training or evaluation mode. Dropout is always off in the result.
