@@ -17,7 +17,8 @@ import numpy as np
 
 from jaxmaxent import checks
 from jaxmaxent.commands._network import Found, classes
-from jaxmaxent.commands._options import AnchorOptions, Headers, StoppingOptions, Unit, values
+from jaxmaxent.commands._options import AnchorOptions, Headers, StoppingOptions, values
+from jaxmaxent.commands._values import Unit
 from jaxmaxent.console import say as say
 from jaxmaxent.data import LeftOut, Sequences, read_sequences
 from jaxmaxent.ensembles import Ensemble, Representation, composition

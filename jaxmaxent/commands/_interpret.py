@@ -13,8 +13,9 @@ from jaxmaxent.commands._common import ensemble_of, precision_of, read_for, say,
 from jaxmaxent.commands._job import OUTPUT, Job, JobSettings
 from jaxmaxent.commands._kept import check_place
 from jaxmaxent.commands._network import Found
-from jaxmaxent.commands._options import BetaRule, InterpretOptions, SamplingOptions, StoppingOptions, values
+from jaxmaxent.commands._options import InterpretOptions, SamplingOptions, StoppingOptions, values
 from jaxmaxent.commands._summary import held
+from jaxmaxent.commands._values import BetaRule
 from jaxmaxent.commands._write import write
 from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.files import new_folder, owned

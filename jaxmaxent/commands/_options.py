@@ -9,9 +9,10 @@ from __future__ import annotations
 import dataclasses
 import typing
 from collections.abc import Callable
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
-Unit = int | tuple[int, int]
+from jaxmaxent.commands._values import AUTO_BETA, BetaRule, Unit, read_beta, read_unit
+
 Headers = Literal["names", "labels"]
 
 
@@ -36,37 +37,6 @@ class Option:
     group: str | None = None
     parse: Callable[[str], Any] | None = None
     expected: str | None = None
-
-
-def read_unit(text: str) -> Unit:
-    """Return an output unit, "1", or a pair of them, "1,0"."""
-    first, *rest = (int(part) for part in text.split(","))
-    if len(rest) > 1:
-        raise ValueError
-    return (first, rest[0]) if rest else first
-
-
-class BetaRule(NamedTuple):
-    """A rule of `analysis.auto_beta`, and what it wants; None stands for its default."""
-
-    rule: str
-    wanted: float | None = None
-
-    def __str__(self) -> str:
-        return self.rule if self.wanted is None else f"{self.rule}={self.wanted:g}"
-
-
-_AUTO = BetaRule("auto")
-BETA_RULES = (_AUTO.rule, "information", "energy", "median", "acceptance")
-
-
-def read_beta(text: str) -> float | tuple[float, ...] | BetaRule:
-    """Return a number, several such as "40,80", or a rule such as "auto" or "information=12"."""
-    rule, equals, wanted = text.partition("=")
-    if rule not in BETA_RULES:
-        first, *rest = (float(part) for part in text.split(","))
-        return (first, *rest) if rest else first
-    return BetaRule(rule, float(wanted) if equals else None)
 
 
 _BETA = "inverse temperature β ≥ 0; a larger β samples inputs that the network distinguishes less from the sequence"
@@ -258,7 +228,7 @@ class InterpretOptions(SamplingOptions, AnchorOptions, OutputOptions):
             parse=read_beta,
             expected='a number, or several such as 40,80, or "auto", "information", "energy", "median" or "acceptance"',
         ),
-    ] = _AUTO  # fmt: skip
+    ] = AUTO_BETA  # fmt: skip
     out: Annotated[str, Option("folder to write; RUN.checkpoint keeps unfinished work", metavar="RUN")]
 
 

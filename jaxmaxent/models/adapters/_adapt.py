@@ -15,7 +15,7 @@ from jaxtyping import Array, Float
 from jaxmaxent import checks
 from jaxmaxent.ensembles import DNA, PROTEIN, RNA, Alphabet, Representation
 from jaxmaxent.models.adapters import _layout as layouts
-from jaxmaxent.models.adapters._graph import Graph, Value, trace
+from jaxmaxent.models.adapters._graph import GraphValue, NetworkGraph, trace
 from jaxmaxent.models.adapters._head import Head, head_of, penultimate
 from jaxmaxent.models.adapters._layers import Layer, Place, find_layer, listed, place_of, value_at
 
@@ -83,7 +83,7 @@ class Adapted:
         return f"<{self.told}>"
 
 
-def graph_of(call: Callable[..., Any], layout: str, params: dict[str, Any], one_hot: Any) -> Graph:
+def graph_of(call: Callable[..., Any], layout: str, params: dict[str, Any], one_hot: Any) -> NetworkGraph:
     """Return the graph of a network for one sequence of the form `one_hot`."""
 
     def one(params: dict[str, Any], one_hot: Array) -> Any:
@@ -249,7 +249,7 @@ def _in_words(made: Callable[[], Any], kind: str, layout: str, one_hot: np.ndarr
         raise ValueError(_failure({layout: error}, kind, one_hot)) from error
 
 
-def _chosen_output(graph: Graph, output: Any) -> tuple[int, Value]:
+def _chosen_output(graph: NetworkGraph, output: Any) -> tuple[int, GraphValue]:
     """Return the number of the output among the leaves, and the output.
 
     Raises:
@@ -276,8 +276,8 @@ def _check_against_framework(
     network: Network,
     layout: str,
     params: dict[str, Any],
-    graph: Graph,
-    result: Value,
+    graph: NetworkGraph,
+    result: GraphValue,
     chosen: int,
     one_hots: np.ndarray,
 ) -> Float[np.ndarray, "sequences units"]:
@@ -329,7 +329,7 @@ def _check_against_framework(
     return mine
 
 
-def _in_one_line(network: Network, layout: str, graph: Graph, found: Head, outputs: np.ndarray) -> str:
+def _in_one_line(network: Network, layout: str, graph: NetworkGraph, found: Head, outputs: np.ndarray) -> str:
     """Return what was found: layout, features, head and units."""
     node = found.features.node
     scope = "the sequence" if node is None else node.scope or node.name

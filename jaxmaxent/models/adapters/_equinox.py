@@ -15,7 +15,7 @@ from jaxmaxent.models.adapters._layout import BATCHES, ONE_SEQUENCE
 
 
 @dataclasses.dataclass(frozen=True)
-class _Call:
+class _EquinoxCall:
     rest: Same
     flags: tuple[tuple[str, Any], ...]
 
@@ -69,5 +69,5 @@ def from_equinox(
         raise ValueError(f"module must have a method __call__, got {checks.shown(type(module).__name__)}")
     flags = {name: value for name, value in inference_flags(call).items() if name != "inference"}
     layouts = (*ONE_SEQUENCE, *BATCHES)
-    network = Network(_Call(Same(rest), tuple(flags.items())), arrays, layouts, kind="Equinox")
+    network = Network(_EquinoxCall(Same(rest), tuple(flags.items())), arrays, layouts, kind="Equinox")
     return adapt(network, length, layer=layer, output=output, letters=letters, layout=layout, fixed_inputs=fixed_inputs)

@@ -19,7 +19,7 @@ from jaxmaxent.models.adapters._layout import BATCHES, ONE_SEQUENCE
 
 
 @dataclasses.dataclass(frozen=True)
-class _Call:
+class _FunctionCall:
     function: Same
     with_params: bool
 
@@ -74,7 +74,7 @@ def from_function(
     if not callable(function):
         raise ValueError(f"function must be a function of JAX arrays, got {checks.shown(function)}")
     layouts = (*BATCHES, *ONE_SEQUENCE)
-    call = _Call(Same(function), params is not None)
+    call = _FunctionCall(Same(function), params is not None)
     network = Network(call, () if params is None else params, layouts, kind="the function")
     return adapt(network, length, layer=layer, output=output, letters=letters, layout=layout, fixed_inputs=fixed_inputs)
 
@@ -118,7 +118,7 @@ def from_exported(
         exported = _deserialized(exported)
     if layer not in (PENULTIMATE, "output"):
         raise ValueError(f'layer must be "output", since an exported network has no layers, got {checks.shown(layer)}')
-    call = _Call(Same(_batched(exported)), params is not None)
+    call = _FunctionCall(Same(_batched(exported)), params is not None)
     layouts = (*BATCHES, *ONE_SEQUENCE)
     network = Network(call, () if params is None else params, layouts, kind="the exported network")
     return adapt(

@@ -38,7 +38,7 @@ _TRANSFORMED = re.compile(r"^(jit|vmap|jvp|transpose|remat|checkpoint|rematted_c
 
 
 @dataclasses.dataclass(eq=False)
-class Value:
+class GraphValue:
     """A value of the graph.
 
     Attributes:
@@ -79,8 +79,8 @@ class Node:
 
     primitive: Any
     params: dict[str, Any]
-    inputs: list[Value]
-    outputs: list[Value]
+    inputs: list[GraphValue]
+    outputs: list[GraphValue]
     scope: str
     function: str
     number: int = -1
@@ -114,7 +114,7 @@ class Node:
 
 
 @dataclasses.dataclass(eq=False)
-class Graph:
+class NetworkGraph:
     """All operations of a network, in the order in which they run.
 
     Attributes:
@@ -125,8 +125,8 @@ class Graph:
     """
 
     nodes: list[Node]
-    sequence: Value
-    results: list[Value]
+    sequence: GraphValue
+    results: list[GraphValue]
     tree: Any
 
     @property
@@ -134,7 +134,7 @@ class Graph:
         """The operations that depend on the sequence, in order; changes of number type do not count."""
         return [node for node in self.nodes if node.number >= 0]
 
-    def values(self, wanted: Sequence[Value], known: dict[Value, Any], leaves: Sequence[Any]) -> list[Any]:
+    def values(self, wanted: Sequence[GraphValue], known: dict[GraphValue, Any], leaves: Sequence[Any]) -> list[Any]:
         """Return values of the graph, computed from values that are known.
 
         Args:
@@ -150,9 +150,9 @@ class Graph:
             if any(value in needed and value not in known for value in node.outputs):
                 run.append(node)
                 needed.update(node.inputs)
-        made: dict[Value, Any] = dict(known)
+        made: dict[GraphValue, Any] = dict(known)
 
-        def of(value: Value) -> Any:
+        def of(value: GraphValue) -> Any:
             if value in made:
                 return made[value]
             if value.leaf is not None:
@@ -168,30 +168,30 @@ class Graph:
         return [of(value) for value in wanted]
 
 
-def trace(function: Callable[[Any, Array], Any], params: Any, one_hot: Any) -> Graph:
+def trace(function: Callable[[Any, Array], Any], params: Any, one_hot: Any) -> NetworkGraph:
     """Return the graph of `function(params, one_hot)`; arguments may be arrays or their shapes."""
     closed, tree = jax.make_jaxpr(function, return_shape=True)(params, one_hot)
-    return _Tracer().graph(closed, tree)
+    return _NetworkTracer().graph(closed, tree)
 
 
-class _Tracer:
+class _NetworkTracer:
     def __init__(self) -> None:
         self.nodes: list[Node] = []
         self.changing = 0
 
-    def graph(self, closed: Any, tree: Any) -> Graph:
+    def graph(self, closed: Any, tree: Any) -> NetworkGraph:
         *leaves, one_hot = closed.jaxpr.invars
-        known: dict[Any, Value] = {var: Value(var.aval, leaf=i) for i, var in enumerate(leaves)}
+        known: dict[Any, GraphValue] = {var: GraphValue(var.aval, leaf=i) for i, var in enumerate(leaves)}
         for var, constant in zip(closed.jaxpr.constvars, closed.consts, strict=True):
-            known[var] = Value(var.aval, constant=constant)
-        sequence = known[one_hot] = Value(one_hot.aval, depends=True)
+            known[var] = GraphValue(var.aval, constant=constant)
+        sequence = known[one_hot] = GraphValue(one_hot.aval, depends=True)
         results = self.walk(closed.jaxpr, known, "", "")
-        return Graph(self.nodes, sequence, results, tree)
+        return NetworkGraph(self.nodes, sequence, results, tree)
 
-    def walk(self, jaxpr: Any, known: dict[Any, Value], scope: str, function: str) -> list[Value]:
-        def look_up(atom: Any) -> Value:
+    def walk(self, jaxpr: Any, known: dict[Any, GraphValue], scope: str, function: str) -> list[GraphValue]:
+        def look_up(atom: Any) -> GraphValue:
             if isinstance(atom, core.Literal):
-                return Value(atom.aval, constant=atom.val)
+                return GraphValue(atom.aval, constant=atom.val)
             return known[atom]
 
         for eqn in jaxpr.eqns:
@@ -204,17 +204,19 @@ class _Tracer:
                 body, constants = (body.jaxpr, body.consts) if isinstance(body, core.ClosedJaxpr) else (body, [])
                 inner = dict(zip(body.invars, inputs, strict=True))
                 for var, constant in zip(body.constvars, constants, strict=True):
-                    inner[var] = Value(var.aval, constant=constant)
+                    inner[var] = GraphValue(var.aval, constant=constant)
                 outputs = self.walk(body, inner, here, str(eqn.params.get("name", function)))
             known.update(zip(eqn.outvars, outputs, strict=True))
         return [look_up(atom) for atom in jaxpr.outvars]
 
-    def apply(self, eqn: Any, inputs: list[Value], scope: str, function: str) -> list[Value]:
+    def apply(self, eqn: Any, inputs: list[GraphValue], scope: str, function: str) -> list[GraphValue]:
         node = Node(eqn.primitive, dict(eqn.params), inputs, [], scope, function)
         # JAX adds changes of type where the types of numbers differ, so they must not shift the numbers of others.
         if node.depends and node.name not in ("convert_element_type", "copy"):
             node.number, self.changing = self.changing, self.changing + 1
-        node.outputs = [Value(var.aval, depends=node.depends, node=node, output=i) for i, var in enumerate(eqn.outvars)]
+        node.outputs = [
+            GraphValue(var.aval, depends=node.depends, node=node, output=i) for i, var in enumerate(eqn.outvars)
+        ]
         self.nodes.append(node)
         return node.outputs
 

@@ -14,7 +14,7 @@ from jaxmaxent.models.adapters._layout import BATCHES
 
 
 @dataclasses.dataclass(frozen=True)
-class _Call:
+class _HaikuCall:
     apply: Any
     flags: tuple[tuple[str, Any], ...]
 
@@ -68,5 +68,5 @@ def from_haiku(
         raise ValueError(f"state must be {needed} for {type(transformed).__name__}, got {checks.shown(state)}")
     flags = {name: value for name, value in inference_flags(apply).items() if name != "rng"}
     collections = {"params": dict(params)} | ({"state": dict(state)} if state is not None else {})
-    network = Network(_Call(apply, tuple(flags.items())), collections, BATCHES, kind="Haiku")
+    network = Network(_HaikuCall(apply, tuple(flags.items())), collections, BATCHES, kind="Haiku")
     return adapt(network, length, layer=layer, output=output, letters=letters, layout=layout, fixed_inputs=fixed_inputs)

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from jaxmaxent.models.adapters._graph import PRODUCTS, Graph, Node, Value
+from jaxmaxent.models.adapters._graph import PRODUCTS, GraphValue, NetworkGraph, Node
 from jaxmaxent.models.adapters._layers import function_of, listed, told
 
 # Products that are tried as the last layer, from the output backwards.
@@ -34,13 +34,13 @@ class Head(NamedTuple):
             without.
     """
 
-    features: Value
+    features: GraphValue
     weights: Float[np.ndarray, "features units"] | None
     before: str
 
 
 def penultimate(
-    graph: Graph, output: Value, leaves: Sequence[Any], one_hots: Float[np.ndarray, "n length letters"]
+    graph: NetworkGraph, output: GraphValue, leaves: Sequence[Any], one_hots: Float[np.ndarray, "n length letters"]
 ) -> Head:
     """Return the head of the last layer with weights: its input is the features.
 
@@ -61,8 +61,8 @@ def penultimate(
         size, units = (int(np.prod(value.shape)) for value in (changing[0], output))
         if size * units > _LARGEST:
             raise ValueError(
-                f"layer must be given, by name or number, since weights from {size:,} features to {units:,} outputs are "
-                f"too many; or let the network return fewer outputs, such as a sum of those of interest; "
+                f"layer must be given, by name or number, since weights from {size:,} features to {units:,} outputs "
+                f"are too many; or let the network return fewer outputs, such as a sum of those of interest; "
                 f"{told(listed(graph))}"
             )
         found = head_of(graph, changing[0], output, leaves, one_hots, after=node)
@@ -78,9 +78,9 @@ def penultimate(
 
 
 def head_of(
-    graph: Graph,
-    features: Value,
-    output: Value,
+    graph: NetworkGraph,
+    features: GraphValue,
+    output: GraphValue,
     leaves: Sequence[Any],
     one_hots: Float[np.ndarray, "n length letters"],
     *,
@@ -110,7 +110,9 @@ def head_of(
     return Head(features, None, "")
 
 
-def _linear_candidates(graph: Graph, features: Value, output: Value, after: Node | None) -> Iterator[Value]:
+def _linear_candidates(
+    graph: NetworkGraph, features: GraphValue, output: GraphValue, after: Node | None
+) -> Iterator[GraphValue]:
     """Yield the output, then values before it through which alone it depends on the features, of the same size."""
     size = np.prod(output.shape)
     if not _depends_without(graph, output, features):
@@ -125,7 +127,7 @@ def _linear_candidates(graph: Graph, features: Value, output: Value, after: Node
             return
 
 
-def _needed(graph: Graph, wanted: Value, known: Value | None = None) -> list[Node]:
+def _needed(graph: NetworkGraph, wanted: GraphValue, known: GraphValue | None = None) -> list[Node]:
     """Return the operations that depend on the sequence and that a value needs, in order."""
     needed, run = {wanted}, []
     for node in reversed(graph.nodes):
@@ -135,7 +137,7 @@ def _needed(graph: Graph, wanted: Value, known: Value | None = None) -> list[Nod
     return run[::-1]
 
 
-def _depends_without(graph: Graph, value: Value, cut: Value) -> bool:
+def _depends_without(graph: NetworkGraph, value: GraphValue, cut: GraphValue) -> bool:
     """Return True if a value depends on the sequence by other ways than through another value."""
     if value is cut:
         return False
@@ -146,7 +148,7 @@ def _depends_without(graph: Graph, value: Value, cut: Value) -> bool:
     return graph.sequence in needed and graph.sequence is not cut
 
 
-def _values(graph: Graph, wanted: list[Value], leaves: Sequence[Any], one_hots: Any) -> list[Any]:
+def _values(graph: NetworkGraph, wanted: list[GraphValue], leaves: Sequence[Any], one_hots: Any) -> list[Any]:
     @jax.jit
     def run(leaves: Sequence[Any], rows: Any) -> Any:
         return jax.lax.map(lambda row: graph.values(wanted, {graph.sequence: row}, leaves), rows)
@@ -156,7 +158,7 @@ def _values(graph: Graph, wanted: list[Value], leaves: Sequence[Any], one_hots: 
 
 
 def _weights(
-    graph: Graph, features: Value, reached: Value, leaves: Sequence[Any], one_hot: Any
+    graph: NetworkGraph, features: GraphValue, reached: GraphValue, leaves: Sequence[Any], one_hot: Any
 ) -> Float[np.ndarray, "features units"]:
     """Return the derivative of one value with respect to another, which is constant if they are linear."""
 
@@ -184,7 +186,7 @@ def _is_linear(features: np.ndarray, reached: np.ndarray, weights: np.ndarray) -
     return bool(np.isfinite(weights).all() and np.abs(outputs - predicted).max() <= _LINEAR * spread + rounding)
 
 
-def _name_of_rest(graph: Graph, candidate: Value, output: Value) -> str:
+def _name_of_rest(graph: NetworkGraph, candidate: GraphValue, output: GraphValue) -> str:
     """Return the name of the first function after the linear outputs that is more than a change of form."""
     rest = [node for node in _needed(graph, output, candidate) if not node.affine]
     if not rest:

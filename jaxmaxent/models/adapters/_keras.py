@@ -24,7 +24,7 @@ _FILES = (".keras", ".h5", ".hdf5")
 
 
 @dataclasses.dataclass(frozen=True)
-class _Call:
+class _KerasCall:
     model: Same
 
     def __call__(self, params: Any, *inputs: Any, **named: Any) -> Any:
@@ -106,7 +106,7 @@ def from_keras(
     _check_inputs(model, fixed_inputs)
     length = _length_of(model, len(letters)) if length is None else length
     params = ([v.value for v in model.trainable_variables], [_as_array(v.value) for v in model.non_trainable_variables])
-    call = _Call(Same(model))
+    call = _KerasCall(Same(model))
     network = Network(call, params, BATCHES, call.native, kind="Keras")
     return adapt(network, length, layer=layer, output=output, letters=letters, layout=layout, fixed_inputs=fixed_inputs)
 

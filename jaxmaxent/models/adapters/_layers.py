@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from jaxmaxent import checks
-from jaxmaxent.models.adapters._graph import PRODUCTS, SAME_NUMBERS, Graph, Node, Value
+from jaxmaxent.models.adapters._graph import PRODUCTS, SAME_NUMBERS, GraphValue, NetworkGraph, Node
 
 # Names that primitives have in tables of layers.
 _OPERATIONS = {
@@ -54,14 +54,14 @@ class Place(NamedTuple):
     operation: str
 
 
-def place_of(value: Value) -> Place:
+def place_of(value: GraphValue) -> Place:
     """Return the place of a value that depends on the sequence."""
     while value.node is not None and value.node.number < 0:  # a change of type
         value = value.node.inputs[0]
     return Place(-1, 0, "") if value.node is None else Place(value.node.number, value.output, value.node.name)
 
 
-def value_at(graph: Graph, place: Place) -> Value:
+def value_at(graph: NetworkGraph, place: Place) -> GraphValue:
     """Return the value at a place of a graph.
 
     Raises:
@@ -75,7 +75,7 @@ def value_at(graph: Graph, place: Place) -> Value:
     return nodes[place.number].outputs[place.output]
 
 
-def listed(graph: Graph) -> list[tuple[Layer, Node]]:
+def listed(graph: NetworkGraph) -> list[tuple[Layer, Node]]:
     """Return the layers of a graph in order, with the operation whose output each one is.
 
     Operations of one module that has no modules in it are one layer. So are an operation and those that only add or
@@ -84,7 +84,7 @@ def listed(graph: Graph) -> list[tuple[Layer, Node]]:
     nodes = graph.changing
     scopes = {node.scope for node in nodes}
     parents = {scope.rsplit("/", i)[0] for scope in scopes for i in range(1, scope.count("/") + 1)} | {""}
-    users: dict[Value, list[Node]] = {}
+    users: dict[GraphValue, list[Node]] = {}
     for node in nodes:
         for value in node.inputs:
             users.setdefault(value, []).append(node)
@@ -134,7 +134,7 @@ def function_of(node: Node) -> str:
     return node.function or next(filter(None, inner), node.name)
 
 
-def find_layer(graph: Graph, layer: Any) -> Value:
+def find_layer(graph: NetworkGraph, layer: Any) -> GraphValue:
     """Return the value of a layer that is given by its index or its name.
 
     Raises:

@@ -14,7 +14,7 @@ from jaxmaxent.models.adapters._layout import BATCHES
 
 
 @dataclasses.dataclass(frozen=True)
-class _Call:
+class _LinenCall:
     module: Same
     flags: tuple[tuple[str, Any], ...]
 
@@ -62,5 +62,5 @@ def from_linen(
             f'variables must be all collections of module.init, such as {{"params": …}}, got {checks.shown(variables)}'
         )
     flags = tuple(inference_flags(type(module).__call__).items())
-    network = Network(_Call(Same(module), flags), dict(variables), BATCHES, kind="Flax linen")
+    network = Network(_LinenCall(Same(module), flags), dict(variables), BATCHES, kind="Flax linen")
     return adapt(network, length, layer=layer, output=output, letters=letters, layout=layout, fixed_inputs=fixed_inputs)

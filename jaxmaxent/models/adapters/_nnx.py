@@ -18,7 +18,7 @@ from jaxmaxent.models.adapters._layout import BATCHES
 
 
 @dataclasses.dataclass(frozen=True)
-class _Call:
+class _NNXCall:
     structure: nnx.GraphDef
     flags: tuple[tuple[str, Any], ...]
 
@@ -66,7 +66,7 @@ def from_nnx(
     copy.eval()
     structure, state = nnx.split(copy)
     flags = tuple(inference_flags(type(module).__call__).items())
-    network = Network(_Call(structure, flags), state, BATCHES, kind="Flax NNX")
+    network = Network(_NNXCall(structure, flags), state, BATCHES, kind="Flax NNX")
     return adapt(network, length, layer=layer, output=output, letters=letters, layout=layout, fixed_inputs=fixed_inputs)
 
 

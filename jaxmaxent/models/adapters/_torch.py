@@ -89,12 +89,12 @@ def from_torch(
     layout = layout_that_works("PyTorch", groups, layout, run, one_hot)
     keys = _keys_of(run(layout))
     function = _exported(torch, module, layouts.arranged(one_hot, layout), *_further(fixed_inputs, layout))
-    network = Network(_Call(OnnxCall(function), keys), function.params, groups, native, kind="PyTorch")
+    network = Network(_TorchCall(OnnxCall(function), keys), function.params, groups, native, kind="PyTorch")
     return adapt(network, length, layer=layer, output=output, letters=letters, layout=layout, fixed_inputs=fixed_inputs)
 
 
 @dataclasses.dataclass(frozen=True)
-class _Call:
+class _TorchCall:
     """The exported module, with its outputs in the form in which PyTorch returns them."""
 
     function: OnnxCall
