@@ -6,7 +6,7 @@ import importlib
 from typing import Any
 
 # The extra that brings a package, where its name is another.
-_EXTRAS = {"onnxscript": "torch", "h5py": "keras"}
+_EXTRAS = {"onnxscript": "torch", "h5py": "keras", "flatbuffers": "export"}
 
 
 def needed(package: str) -> Any:

@@ -14,6 +14,7 @@ from jax import export
 from jaxmaxent import checks
 from jaxmaxent.ensembles import Representation
 from jaxmaxent.models.adapters._adapt import PENULTIMATE, Network, adapt
+from jaxmaxent.models.adapters._extras import needed
 from jaxmaxent.models.adapters._flags import Same
 from jaxmaxent.models.adapters._layout import BATCHES, ONE_SEQUENCE
 
@@ -108,6 +109,7 @@ def from_exported(
 
     Raises:
         ValueError: for anything that would give other features than the network's own, in one sentence.
+        ImportError: for a file, if the package flatbuffers is not installed.
 
     Example:
         ```python
@@ -127,6 +129,7 @@ def from_exported(
 
 
 def _deserialized(path: Any) -> export.Exported:
+    needed("flatbuffers")
     file = Path(checks.text("exported", os.fspath(path)))
     if not file.is_file():
         raise ValueError(f"exported must be an exported network or a file, but there is no file {file}")

@@ -157,6 +157,7 @@ def test_the_layout_is_found(layout):
 
 @pytest.mark.parametrize("batch", ["any", 1])
 def test_exported_networks_run_alone_and_in_batches(batch, tmp_path):
+    pytest.importorskip("flatbuffers")
     weights = jax.random.normal(jax.random.key(1), (small.LENGTH * 4, 3))
 
     def network(x):
@@ -249,6 +250,7 @@ def keras_model():
     return keras, model
 
 
+@pytest.mark.slow
 @in_keras
 def test_keras_and_its_files(keras_model, tmp_path):
     keras, model = keras_model
@@ -264,6 +266,7 @@ def test_keras_and_its_files(keras_model, tmp_path):
               + (hidden @ found.head).mean(1, keepdims=True))  # fmt: skip
 
 
+@pytest.mark.slow
 @in_keras
 def test_files_of_keras_2_are_rebuilt_layer_by_layer(keras_model, tmp_path):
     keras, _ = keras_model

@@ -313,7 +313,7 @@ def test_every_operation_is_named_after_its_node():
     model.graph.node[0].name = "/layers/first"
     function = read(model)
     jaxpr = jax.make_jaxpr(lambda x: function({}, x))(normal(2))
-    assert [str(equation.source_info.name_stack) for equation in jaxpr.eqns] == ["/layers/first"]
+    assert [str(equation.source_info.name_stack) for equation in jaxpr.eqns] == ["layers/first"]
 
 
 @pytest.mark.parametrize("name", ["convolutional", "resized"])
