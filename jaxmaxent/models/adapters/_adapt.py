@@ -180,6 +180,17 @@ def _checked_inputs(given: Any) -> Any:
     return tuple(jnp.asarray(value) for value in checks.several("fixed_inputs", given, "arrays"))
 
 
+def check_further_inputs(names: Sequence[str], given: Any) -> None:
+    """Raise ValueError unless all inputs of a network but one are given; `names` are those of all."""
+    if isinstance(given, Mapping) and (unknown := [name for name in given if name not in names]):
+        raise ValueError(f"fixed_inputs must be inputs of the model, {list(names)}, got {unknown}")
+    if len(given) != len(names) - 1:
+        raise ValueError(
+            f"fixed_inputs must give all inputs but that of the sequence, {len(names) - 1} of {list(names)}, "
+            f"got {len(given)}"
+        )
+
+
 def _further(inputs: Any, *, batch: bool) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Return further inputs by place and by name, with a batch axis if wanted."""
     inputs = jax.tree.map(lambda array: array[None], inputs) if batch else inputs

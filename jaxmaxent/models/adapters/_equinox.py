@@ -44,11 +44,7 @@ def from_equinox(
         module: the module.
         length: length of the sequences.
         state: its state, if it is called as `module(x, state)`.
-        layer: see `from_function`, as for the arguments that follow.
-        output: which output, if the network returns several.
-        letters: letters in the order of the network's input.
-        layout: layout of its input, such as "CL"; found by trying if None.
-        fixed_inputs: further inputs, the same for all sequences.
+        layer, output, letters, layout, fixed_inputs: see `from_function`.
 
     Raises:
         ValueError: for anything that would give other features than the network's own, in one sentence.

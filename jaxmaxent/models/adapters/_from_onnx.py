@@ -13,7 +13,7 @@ import numpy as np
 
 from jaxmaxent import checks
 from jaxmaxent.ensembles import Representation
-from jaxmaxent.models.adapters._adapt import PENULTIMATE, Network, adapt
+from jaxmaxent.models.adapters._adapt import PENULTIMATE, Network, adapt, check_further_inputs
 from jaxmaxent.models.adapters._extras import needed
 from jaxmaxent.models.adapters._layout import BATCHES
 from jaxmaxent.models.adapters._onnx import OnnxFunction, read
@@ -53,11 +53,8 @@ def from_onnx(
     Args:
         model: an `.onnx` file, its contents, or a model of the package onnx.
         length: length of the sequences; None means the one in the file.
-        layer: see `from_function`, as for the arguments that follow; names are those of the nodes or their modules.
-        output: name of the output, if the network returns several.
-        letters: letters in the order of the network's input.
-        layout: layout of its input, such as "NCL"; found by trying if None.
-        fixed_inputs: further inputs, the same for all sequences.
+        layer, output, letters, layout, fixed_inputs: see `from_function`. Names of layers are those of
+            the nodes or their modules.
 
     Raises:
         ValueError: for anything that would give other features than the network's own, in one sentence; also for an
@@ -74,7 +71,7 @@ def from_onnx(
     function = read(model)
     if length is None:
         length = _length_of(function, len(checks.text("letters", letters)))
-    _check_inputs(function, fixed_inputs)
+    check_further_inputs([name for name, _, _ in function.inputs], fixed_inputs)
     call = OnnxCall(function)
     network = Network(call, function.params, BATCHES, _native(model, call), kind="the ONNX model")
     return adapt(network, length, layer=layer, output=output, letters=letters, layout=layout, fixed_inputs=fixed_inputs)
@@ -87,17 +84,6 @@ def _length_of(function: OnnxFunction, letters: int) -> int:
     if len(sizes) != 1 or sizes[0] is None:
         raise ValueError(f"length must be given for an ONNX model with an input of shape {list(shape)}")
     return sizes[0]
-
-
-def _check_inputs(function: OnnxFunction, given: Any) -> None:
-    """Raise ValueError unless all inputs of a model but one are given."""
-    names = [name for name, _, _ in function.inputs]
-    if isinstance(given, Mapping) and (unknown := [name for name in given if name not in names]):
-        raise ValueError(f"fixed_inputs must be inputs of the model, {names}, got {unknown}")
-    if len(given) != len(names) - 1:
-        raise ValueError(
-            f"fixed_inputs must give all inputs but that of the sequence, {len(names) - 1} of {names}, got {len(given)}"
-        )
 
 
 def _native(model: Any, call: OnnxCall) -> Callable[..., Any]:

@@ -102,10 +102,7 @@ def from_exported(
         length: length of the sequences.
         params: parameters, if they are its first argument.
         layer: "penultimate" or "output"; both take the outputs.
-        output: see `from_function`, as for the arguments that follow.
-        letters: letters in the order of the network's input.
-        layout: layout of its input, such as "NLC"; found by trying if None.
-        fixed_inputs: further inputs, the same for all sequences.
+        output, letters, layout, fixed_inputs: see `from_function`.
 
     Raises:
         ValueError: for anything that would give other features than the network's own, in one sentence.

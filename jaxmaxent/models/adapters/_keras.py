@@ -15,7 +15,7 @@ import numpy as np
 
 from jaxmaxent import checks
 from jaxmaxent.ensembles import Representation
-from jaxmaxent.models.adapters._adapt import PENULTIMATE, Network, adapt
+from jaxmaxent.models.adapters._adapt import PENULTIMATE, Network, adapt, check_further_inputs
 from jaxmaxent.models.adapters._extras import needed
 from jaxmaxent.models.adapters._flags import Same
 from jaxmaxent.models.adapters._layout import BATCHES
@@ -74,11 +74,8 @@ def from_keras(
     Args:
         model: a model, a `.keras` file or an `.h5` file, of Keras 2 as well.
         length: length of the sequences; None means the one the model was built for.
-        layer: see `from_function`, as for the arguments that follow; names are those of `model.summary()`.
-        output: name or index of the output, if the network returns several.
-        letters: letters in the order of the network's input.
-        layout: layout of its input, such as "NLC"; found by trying if None.
-        fixed_inputs: further inputs, the same for all sequences.
+        layer, output, letters, layout, fixed_inputs: see `from_function`. Names of layers are those of
+            `model.summary()`.
 
     Raises:
         ValueError: for anything that would give other features than the network's own, in one sentence.
@@ -103,23 +100,12 @@ def from_keras(
         raise ValueError(f"model must be a Keras model or a file of one, got {checks.shown(type(model).__name__)}")
     if not model.built:
         raise ValueError("model must be built, so call it once on an input or give it an Input layer")
-    _check_inputs(model, fixed_inputs)
+    check_further_inputs(_input_names(model), fixed_inputs)
     length = _length_of(model, len(letters)) if length is None else length
     params = ([v.value for v in model.trainable_variables], [_as_array(v.value) for v in model.non_trainable_variables])
     call = _KerasCall(Same(model))
     network = Network(call, params, BATCHES, call.native, kind="Keras")
     return adapt(network, length, layer=layer, output=output, letters=letters, layout=layout, fixed_inputs=fixed_inputs)
-
-
-def _check_inputs(model: Any, given: Any) -> None:
-    """Raise ValueError unless all inputs of a model but one are given."""
-    names = _input_names(model)
-    if isinstance(given, Mapping) and (unknown := [name for name in given if name not in names]):
-        raise ValueError(f"fixed_inputs must be inputs of the model, {names}, got {unknown}")
-    if len(given) != len(names) - 1:
-        raise ValueError(
-            f"fixed_inputs must give all inputs but that of the sequence, {len(names) - 1} of {names}, got {len(given)}"
-        )
 
 
 def _as_array(value: Any) -> Any:

@@ -45,11 +45,7 @@ def from_nnx(
     Args:
         module: the module, in any mode.
         length: length of the sequences.
-        layer: see `from_function`, as for the arguments that follow.
-        output: which output, if the network returns several.
-        letters: letters in the order of the network's input.
-        layout: layout of its input, such as "NLC"; found by trying if None.
-        fixed_inputs: further inputs, the same for all sequences.
+        layer, output, letters, layout, fixed_inputs: see `from_function`.
 
     Raises:
         ValueError: for anything that would give other features than the network's own, in one sentence.

@@ -52,11 +52,8 @@ def from_torch(
         module: the module, in any mode and on any device, or a file of `torch.export.save` (`.pt2`) without pickled
             objects.
         length: length of the sequences.
-        layer: see `from_function`, as for the arguments that follow; names are those of `module.named_modules()`.
-        output: index or key of the output, if the network returns several.
-        letters: letters in the order of the network's input.
-        layout: layout of its input, such as "NCL"; found by trying if None.
-        fixed_inputs: further inputs, the same for all sequences.
+        layer, output, letters, layout, fixed_inputs: see `from_function`. Names of layers are those of
+            `module.named_modules()`.
 
     Raises:
         ValueError: for anything that would give other features than the network's own, in one sentence.
