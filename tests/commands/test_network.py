@@ -4,6 +4,7 @@ import importlib
 import json
 import signal
 
+import jax
 import numpy as np
 import pytest
 
@@ -150,3 +151,20 @@ def test_an_onnx_file_is_interpreted_by_its_layers(place, capsys):
     assert "layer must be the name or number of a layer, got 'lost'" in refused(
         capsys, "network.onnx", "--layout", "NLC", "--layer", "lost", "--force"
     )
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_a_keras_file_is_interpreted(place, capsys, monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    keras = pytest.importorskip("keras")
+    layers = keras.layers
+    hidden = [layers.Conv1D(5, 3, activation="relu"), layers.BatchNormalization(), layers.Flatten()]
+    model = keras.Sequential([layers.Input((LENGTH, 4)), *hidden, layers.Dense(2, activation="softmax")])
+    model.save(place / "network.keras")
+    with jax.numpy_rank_promotion("allow"):
+        assert interpret("network.keras", "--unit", "1,0") in (0, 3)
+    assert "network.keras: Keras, layout NLC, 30 features after flatten, linear to 2 units" in capsys.readouterr().out
+    model.add(layers.Lambda(lambda x: x))
+    model.save(place / "code.keras")
+    assert "safe mode" in refused(capsys, "code.keras", "--force")
