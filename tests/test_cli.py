@@ -184,6 +184,7 @@ def test_interpret_writes_the_motifs_it_finds(done):
         np.testing.assert_allclose(motif.probabilities, found[start:stop], atol=1e-8)
 
 
+@pytest.mark.slow
 def test_interpret_without_motifs_is_no_error(work, tmp_path, capsys):
     """At β = 0 no position tells anything, as long as the run is long enough."""
     settings = ["--beta", 0, "--rungs", 1, "--chains", 32, "--rhat", 1.1, "--max-steps", 4000, "--limit", 1, "--quiet"]
@@ -646,7 +647,6 @@ def test_a_place_that_cannot_be_written_is_named(work, tmp_path, capsys, name):
     [
         [],
         ["explain"],
-        ["interpret", "model", "s.fa", "--out", "out"],
         ["interpret", "model", "s.fa", "--beta", "5"],
         ["interpret", "model", "s.fa", "--out", "out", "--beta", "high"],
         ["interpret", "model", "s.fa", "--out", "out", "--beta", "auto,40"],

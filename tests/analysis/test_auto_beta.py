@@ -97,6 +97,7 @@ def test_a_value_beyond_the_first_short_run_takes_a_second(monkeypatch):
     assert "11 bits were wanted, and not reached at any β that was tried" in capped.reasons[0]
 
 
+@pytest.mark.slow
 def test_by_default_beta_is_no_smaller_than_by_the_median():
     ensemble = copies(1)
     floor = beta_by_median(ensemble)

@@ -79,6 +79,7 @@ def test_a_program_is_run_and_says_so(place, capsys):
     assert run.names == ("s0", "s1", "s2")
 
 
+@pytest.mark.slow
 def test_called_takes_the_class_that_the_outputs_name(place, capsys):
     assert interpret("program.py:network", "--called", "1") in (0, 3)
     one_hot = np.eye(4)[[["ACGT".index(letter) for letter in s] for s in SEQUENCES]].reshape(3, -1)

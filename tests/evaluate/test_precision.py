@@ -49,6 +49,7 @@ def test_rounding_of_16_bit_outputs_is_what_is_expected_of_it():
     assert real / 1.5 < said < real * 1.5
 
 
+@pytest.mark.slow
 def test_a_run_with_noisy_energies_is_not_called_converged():
     settings = {"ladder": 3, "chains": 16, "steps": 4000, "progress": False}
     noisy = jme.sample(jax.random.key(0), batch(half_precision, beta=200.0), **settings)

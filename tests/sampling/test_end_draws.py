@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 import jaxmaxent as jme
 from jaxmaxent.kernels import State
@@ -11,6 +12,7 @@ from jaxmaxent.sampling.device import _end_draws as end_draws
 from problems import Problem
 
 
+@pytest.mark.slow
 def test_a_draw_that_is_taken_in_stands_at_the_lowest_rung():
     """Check that draws at β = 0 come into the chains; without them all rungs would still be right."""
     problem = Problem(length=6)
@@ -34,6 +36,7 @@ def test_a_draw_that_is_taken_in_stands_at_the_lowest_rung():
         assert (drawn[2::2] != drawn[:-2:2]).any(-1).any(-1).all()
 
 
+@pytest.mark.slow
 def test_draws_do_not_depend_on_how_many_are_made_together(monkeypatch, x64):
     ensemble = Problem(length=6).ensemble()
     settings = {

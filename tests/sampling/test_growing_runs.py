@@ -83,6 +83,7 @@ def test_the_default_rules_and_one_beta_agree_with_enumeration(settings):
     assert (np.abs(run.field_mean[0, 0] - means) < 5 * run.field_error[0, 0]).all()
 
 
+@pytest.mark.slow
 def test_growing_fields_go_with_forbidden_letters():
     """With a motif that a forbidden letter makes impossible, on both legs."""
     table = np.zeros((4, 4))

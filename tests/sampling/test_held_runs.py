@@ -68,6 +68,7 @@ def test_rules_leave_each_anchor_invariant(rule, x64):
     check_rule(rule, ensemble.take(1))
 
 
+@pytest.mark.slow
 def test_segments_keep_held_letters_instead_of_being_refused():
     one = PROBLEM.ensemble(anchor=ANCHORS, fixed=HELD).take(1)
     kernel = build_kernel(Segment(4), one, evaluator_for(Segment(4), one))

@@ -131,6 +131,7 @@ def test_bad_ladders_are_named(given, message):
         jme.sample(jax.random.key(0), Problem().ensemble(), ladder=given, progress=False)
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_with_its_ladder():
     problem = Problem(length=4, mus=(0.3,))
     settings = {"chains": 4, "steps": 200, "anchor_chains": 0, "progress": False}

@@ -136,7 +136,7 @@ def test_memory_that_runs_out_all_the_same_is_told_in_a_sentence(place, capsys, 
     def out_of_memory(*_, **__):
         raise error
 
-    monkeypatch.setattr("jaxmaxent.commands._interpret.load", out_of_memory)
+    monkeypatch.setattr("jaxmaxent.commands._network.load", out_of_memory)
     said = refusal(arguments("interpret", place, ""), capsys)
     assert said.startswith("jaxmaxent: there is not enough memory")
     assert said.endswith("; take fewer chains, rungs or sequences")
@@ -146,7 +146,7 @@ def test_other_errors_of_the_device_are_not_taken_for_bad_input(place, monkeypat
     def broken(*_, **__):
         raise jax.errors.JaxRuntimeError("INTERNAL: broken")
 
-    monkeypatch.setattr("jaxmaxent.commands._interpret.load", broken)
+    monkeypatch.setattr("jaxmaxent.commands._network.load", broken)
     with pytest.raises(jax.errors.JaxRuntimeError, match="INTERNAL"):
         main([str(argument) for argument in arguments("interpret", place, "")])
 

@@ -22,6 +22,7 @@ def single_precision_features(weights, one_hot):
     return jnp.tanh(jnp.einsum("lk,lkf->f", one_hot.astype(jnp.float32), weights))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("evaluation", ["full", "incremental"])
 def test_a_single_precision_network_is_sampled_where_jax_is_in_double(evaluation, x64):
     weights = np.random.default_rng(0).normal(size=(4, 4, 3)).astype(np.float32)

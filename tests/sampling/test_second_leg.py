@@ -73,6 +73,7 @@ def test_reported_swap_acceptance_of_the_second_leg_is_the_exact_one():
             assert found == pytest.approx(p[k] @ np.minimum(1, np.exp(gain)) @ p[k + 1], abs=0.01)
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_with_its_reference():
     problem = Problem(length=4, mus=(0.4,))
     settings = {"ladder": 3, "reference_rungs": 2, "chains": 4, "target_replicas": 2, "steps": 100, "progress": False}
@@ -84,7 +85,13 @@ def test_a_run_goes_on_with_its_reference():
         jme.sample(jax.random.key(0), problem.ensemble(), start=first, reference_rungs=3, chains=4, progress=False)
 
 
-@pytest.mark.parametrize("settings", [{"anchor_chains": 0}, {"ladder": None}, {"ladder": [0.0, 2.0]}])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"ladder": [0.0, 2.0]},
+        *(pytest.param(s, marks=pytest.mark.slow) for s in ({"anchor_chains": 0}, {"ladder": None})),
+    ],
+)
 def test_a_reference_needs_chains_that_teach_it_and_a_ladder_to_place(settings):
     ensemble = Problem(length=4).ensemble()
     with pytest.raises(ValueError, match="reference_rungs must be 0 without anchor-start chains.*, got 2"):

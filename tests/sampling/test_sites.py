@@ -81,6 +81,7 @@ def test_held_positions_stay_in_shifted_copies():
     assert not movable_sites(one.batched()).shift
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("settings", "moves_from"), [({}, "settling"), ({"burn_in": 0}, "sampling")])
 def test_rules_wait_until_everything_is_learned(monkeypatch, settings, moves_from):
     seen, block = [], _loop.blocks.block

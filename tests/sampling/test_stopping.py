@@ -98,6 +98,7 @@ def test_chains_that_stay_where_they_are_have_not_converged():
     assert np.isnan(together.frequency_errors).all()
 
 
+@pytest.mark.slow
 def test_held_positions_ask_for_nothing():
     problem = Problem(length=4, fixed=(1,), beta=1.0)
     run = jme.sample(jax.random.key(0), problem.ensemble(), until=jme.Precision(ess=200), **QUICK)
@@ -106,6 +107,7 @@ def test_held_positions_ask_for_nothing():
     assert (run.frequency_errors[0, :, 1] == 0).all()
 
 
+@pytest.mark.slow
 def test_several_anchors_end_together_and_are_judged_one_by_one():
     ensemble = PROBLEM.ensemble(anchor=PROBLEM.states[[5, 40]], beta=[1.0, 3.0])
     run = jme.sample(jax.random.key(0), ensemble, until=jme.Precision(ess=500), **QUICK)

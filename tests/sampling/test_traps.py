@@ -61,7 +61,7 @@ def test_a_basin_that_only_the_anchor_leads_to_is_found_and_weighed(trapped):
     assert "from the reference" in run.outcomes[0]
 
 
-@pytest.mark.parametrize("chains", [1, pytest.param(2, marks=pytest.mark.slow), 8])
+@pytest.mark.parametrize("chains", [1, *(pytest.param(c, marks=pytest.mark.slow) for c in (2, 8))])
 def test_a_basin_that_holds_the_weight_is_not_dismissed_without_a_second_leg(chains):
     """Check a trap in which 0.90 of the weight is where only the anchor-start chains are."""
     run = judged(TRAPS[0], 0, chains=chains, reference_rungs=0, until=jme.Precision(steps=2000))
