@@ -12,6 +12,8 @@ from jaxmaxent.kernels._metropolis import _change
 from problems import changes_of_letter
 
 LENGTH = 17
+# So many that an edit of one letter makes or breaks a CANNTG in some of them.
+ROWS = 600
 FIELDS = [
     jme.motif_count("CANNTG"),
     jme.motif_count(np.random.default_rng(0).normal(size=(9, 4)), name="sum"),
@@ -30,8 +32,8 @@ def test_an_edit_changes_counts_by_their_difference(parts, width, x64):
     ensemble = jme.Ensemble.create(lambda x: x.sum(0), "ACGTACGTACGTACGTA", beta=1.0, fields=FIELDS)
     kernel = Metropolis(ensemble, FullEvaluator(ensemble), Site())
     rng = np.random.default_rng(parts + width)
-    tokens, edits = rng.integers(0, 4, (60, LENGTH)), rng.integers(0, 4, (60, parts, width))
-    starts = np.stack([rng.permutation(LENGTH // width)[:parts] * width for _ in range(60)])
+    tokens, edits = rng.integers(0, 4, (ROWS, LENGTH)), rng.integers(0, 4, (ROWS, parts, width))
+    starts = np.stack([rng.permutation(LENGTH // width)[:parts] * width for _ in range(ROWS)])
     edited = tokens.copy()
     for row, letters, some in zip(edited, edits, starts, strict=True):
         for part, start in zip(letters, some, strict=True):

@@ -73,14 +73,14 @@ def test_a_basin_that_holds_the_weight_is_not_dismissed_without_a_second_leg(cha
 @pytest.mark.slow
 @pytest.mark.parametrize("chains", [1, 8])
 def test_no_seed_calls_the_trap_converged_without_a_second_leg(chains):
-    for seed in range(3):
+    for seed in range(1, 2 if chains == 8 else 4):  # seed 0 is that of the test above
         run = judged(TRAPS[0], seed, chains=chains, reference_rungs=0, until=jme.Precision(steps=5000))
         assert not run.converged[0], (seed, run.outcomes[0])
 
 
 @pytest.mark.slow
 def test_no_trap_is_called_converged_over_wrong_numbers_with_several_anchor_start_chains():
-    for trapped in TRAPS[2:4]:
+    for trapped in TRAPS[2:3]:
         judged(trapped, 0, anchor_chains=4, until=jme.Precision(steps=5000))
 
 
