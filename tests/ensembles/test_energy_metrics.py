@@ -264,7 +264,7 @@ def test_another_distance_is_shown_and_part_of_the_program():
     assert (
         made(Power(2), {"unit": 0}).metric == made(Power(2), {"unit": 0}).metric != made(Power(3), {"unit": 0}).metric
     )
-    assert "test_metrics.Power" in made(Power(2), {"unit": 0}).metric.name
+    assert "test_energy_metrics.Power" in made(Power(2), {"unit": 0}).metric.name
     assert "cityblock" in made(functools.partial(cityblock), {"unit": 0}).metric.name
 
 
