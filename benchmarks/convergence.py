@@ -122,7 +122,7 @@ def print_overhead(ensemble: jme.Ensemble, rounds: int = 9) -> None:
     for way, evaluator, steps in (("incremental", IncrementalEvaluator, 8000), ("full", FullEvaluator, 1500)):
         settings: dict[str, Any] = {"steps": steps, "burn_in": 0, "rule": Site(), "evaluation": way, "progress": False}
         run = jme.sample(jax.random.key(0), ensemble, **settings)  # compiles
-        replicas = (run.chains + 1) * (run.last.shape[1] - 1)  # with the anchor-start chains, without the rung at β = 0
+        replicas = (run.chains + 1) * (run.last.shape[1] - 2)  # with the anchor-start chains, without the two ends
         walk = _kernel_alone(evaluator, ensemble, replicas, steps)
         walk()
         alone, whole = [], []

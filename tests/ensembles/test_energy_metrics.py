@@ -94,7 +94,7 @@ def test_energies_are_the_definition(distance, more, x64):
     # Two minus twice a cosine loses half of the digits near the anchor, in NumPy.
     np.testing.assert_allclose(found, right, rtol=1e-10, atol=1e-7 if distance == "cosine" else 1e-13)
     anchor = int(exact.index_of(PROBLEM.anchor, 4))
-    assert found[anchor] == 0
+    assert found[anchor] == pytest.approx(0, abs=1e-12)  # another program may round otherwise
     assert (np.delete(found, anchor) > 0).all()
 
 

@@ -126,10 +126,10 @@ def from_exported(
 
 
 def _deserialized(path: Any) -> export.Exported:
-    needed("flatbuffers")
     file = Path(checks.text("exported", os.fspath(path)))
     if not file.is_file():
         raise ValueError(f"exported must be an exported network or a file, but there is no file {file}")
+    needed("flatbuffers")
     try:
         return export.deserialize(bytearray(file.read_bytes()))
     except Exception as error:

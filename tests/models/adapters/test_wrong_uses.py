@@ -101,6 +101,7 @@ def test_a_network_that_draws_random_numbers_is_refused():
 
 
 def test_a_foreign_file_is_refused(tmp_path):
+    pytest.importorskip("flatbuffers")
     file = tmp_path / "network.jax"
     file.write_text("not a network")
     with pytest.raises(ValueError, match="must be a file of jax.export"):
