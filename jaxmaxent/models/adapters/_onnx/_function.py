@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array
 
 from jaxmaxent import checks
-from jaxmaxent.models.adapters._onnx._graph import Library, OnnxGraph, to_jax
+from jaxmaxent.models.adapters._onnx._graph import Functions, OnnxGraph, to_jax
 from jaxmaxent.models.adapters._onnx._run import run_graph
 
 Port = tuple[str, np.dtype, tuple[int | None, ...] | None]
@@ -33,7 +33,7 @@ class OnnxFunction:
             decide a shape.
         shaping: the names of values that decide shapes. An input among them must be given as a NumPy array.
         graph: the nodes.
-        library: the functions that the model defines.
+        functions: the functions that the model defines.
     """
 
     inputs: tuple[Port, ...]
@@ -42,7 +42,7 @@ class OnnxFunction:
     params: dict[str, np.ndarray]
     shaping: frozenset[str]
     graph: OnnxGraph
-    library: Library
+    functions: Functions
 
     def __call__(self, params: dict[str, Any], *inputs: Any) -> tuple[Array, ...]:
         """Return the outputs of the model.
@@ -69,7 +69,7 @@ class OnnxFunction:
                 raise ValueError(f"the input {name!r} must have {len(shape)} axes, got the shape {tuple(value.shape)}")
             held = name in self.shaping and isinstance(value, np.ndarray | np.generic)
             known[name] = np.asarray(value) if held else to_jax(value)
-        results = tuple(map(to_jax, run_graph(self.graph, known, self.library)))
+        results = tuple(map(to_jax, run_graph(self.graph, known, self.functions)))
         self._check_batch(inputs, results)
         return results
 

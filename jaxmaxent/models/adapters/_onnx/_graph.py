@@ -70,7 +70,7 @@ class OnnxGraph:
 
 
 # Functions that a model defines itself, by domain, name and overload.
-Library = dict[tuple[str, str, str], OnnxGraph]
+Functions = dict[tuple[str, str, str], OnnxGraph]
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ import numpy as np
 from jaxmaxent import checks
 from jaxmaxent.models.adapters._onnx._body import fixed_body, has_body, refuse
 from jaxmaxent.models.adapters._onnx._function import OnnxFunction, Port
-from jaxmaxent.models.adapters._onnx._graph import TYPES, Library, OnnxGraph, OnnxNode, Reference
+from jaxmaxent.models.adapters._onnx._graph import TYPES, Functions, OnnxGraph, OnnxNode, Reference
 from jaxmaxent.models.adapters._onnx._shaping import shaping
 from jaxmaxent.models.adapters._onnx._table import OPERATORS
 
@@ -40,20 +40,20 @@ def read(model: str | os.PathLike[str] | bytes | ModelProto) -> OnnxFunction:
     """
     proto = _load(model)
     versions = {entry.domain: entry.version for entry in proto.opset_import}
-    library = {}
+    functions = {}
     for function in proto.functions:
         own = {**versions, **{entry.domain: entry.version for entry in function.opset_import}}
-        library[_domain(function.domain), function.name, function.overload] = _function(function, own, "")
+        functions[_domain(function.domain), function.name, function.overload] = _function(function, own, "")
     graph = _graph(proto.graph, versions, "")
-    for inner in (graph, *library.values()):
-        _check_operators(inner, library)
+    for inner in (graph, *functions.values()):
+        _check_operators(inner, functions)
     for info in proto.graph.output:
         if info.type.WhichOneof("value") not in (None, "tensor_type"):
             raise ValueError(
                 f"the output {info.name!r} of the ONNX model must be an array; export it with such outputs"
             )
     inputs = tuple(_port(info) for info in proto.graph.input if info.name not in graph.constants)
-    decides = shaping(graph, library)
+    decides = shaping(graph, functions)
     graph = _constants_first(graph)
     params = {
         name: value
@@ -68,7 +68,7 @@ def read(model: str | os.PathLike[str] | bytes | ModelProto) -> OnnxFunction:
         params=params,
         shaping=decides,
         graph=OnnxGraph(tuple(name for name, _, _ in inputs), graph.outputs, graph.nodes, held),
-        library=library,
+        functions=functions,
     )
 
 
@@ -202,19 +202,19 @@ def _array(tensor: Any) -> np.ndarray:
     return np.asarray(numpy_helper.to_array(tensor)).astype(TYPES[tensor.data_type], copy=False)
 
 
-def _check_operators(graph: OnnxGraph, library: Library) -> None:
+def _check_operators(graph: OnnxGraph, functions: Functions) -> None:
     """Check that every node can be computed, also those in the graphs of attributes."""
     for node in graph.nodes:
-        own = (node.domain, node.operator, node.overload) in library
+        own = (node.domain, node.operator, node.overload) in functions
         if not own and (node.domain or node.operator not in OPERATORS):
             if not has_body(node):
                 raise refuse(node)
             inner = fixed_body(node)
             if inner is not None:
-                _check_operators(inner, library)
+                _check_operators(inner, functions)
         for value in node.attributes.values():
             if isinstance(value, OnnxGraph):
-                _check_operators(value, library)
+                _check_operators(value, functions)
 
 
 def _constants_first(graph: OnnxGraph) -> OnnxGraph:

@@ -11,14 +11,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxmaxent.models.adapters._onnx._body import body_of
-from jaxmaxent.models.adapters._onnx._graph import Call, Library, OnnxGraph, OnnxNode, Reference
+from jaxmaxent.models.adapters._onnx._graph import Call, Functions, OnnxGraph, OnnxNode, Reference
 from jaxmaxent.models.adapters._onnx._table import EITHER, ON_LISTS, OPERATORS
 
 
 def run_graph(
     graph: OnnxGraph,
     known: dict[str, Any],
-    library: Library,
+    functions: Functions,
     attributes: dict[str, Any] | None = None,
     wanted: tuple[str, ...] | None = None,
 ) -> tuple[Any, ...]:
@@ -27,7 +27,7 @@ def run_graph(
     Args:
         graph: its nodes.
         known: the values by name that are there before the first node: inputs, weights, those of a graph around it.
-        library: the functions that the model defines.
+        functions: the functions that the model defines.
         attributes: of a function, the attributes of the node that calls it.
         wanted: the names that a node gives to the outputs of a function; one without a name may be missing.
 
@@ -37,7 +37,7 @@ def run_graph(
     values = {**known, **graph.constants}
     for node in graph.nodes:
         inputs = [values[name] if name else None for name in node.inputs]
-        results = _apply(_resolved(node, attributes or {}), inputs, values, library, attributes)
+        results = _apply(_resolved(node, attributes or {}), inputs, values, functions, attributes)
         values.update((name, result) for name, result in zip(node.outputs, results, strict=False) if name)
     names = graph.outputs if wanted is None else wanted
     return tuple(values[inner] if name else None for inner, name in zip(graph.outputs, names, strict=False))
@@ -54,17 +54,19 @@ def _resolved(node: OnnxNode, outer: dict[str, Any]) -> OnnxNode:
     return replace(node, attributes={name: value for name, value in found.items() if value is not None})
 
 
-def _apply(node: OnnxNode, inputs: list[Any], values: dict[str, Any], library: Library, outer: Any) -> tuple[Any, ...]:
-    inner = library.get((node.domain, node.operator, node.overload))
+def _apply(
+    node: OnnxNode, inputs: list[Any], values: dict[str, Any], functions: Functions, outer: Any
+) -> tuple[Any, ...]:
+    inner = functions.get((node.domain, node.operator, node.overload))
     if inner is None and (node.domain or node.operator not in OPERATORS):
         inner = body_of(node, inputs)
     if inner is not None:
         given = dict(zip(inner.inputs, [*inputs, *[None] * (len(inner.inputs) - len(inputs))], strict=True))
         with jax.named_scope(node.scope) if node.scope else contextlib.nullcontext():
-            return run_graph(inner, given, library, {**inner.defaults, **node.attributes}, node.outputs)
+            return run_graph(inner, given, functions, {**inner.defaults, **node.attributes}, node.outputs)
 
     def run(graph: OnnxGraph, arguments: list[Any]) -> tuple[Any, ...]:
-        return run_graph(graph, {**values, **dict(zip(graph.inputs, arguments, strict=True))}, library, outer)
+        return run_graph(graph, {**values, **dict(zip(graph.inputs, arguments, strict=True))}, functions, outer)
 
     call = Call(node, node.attributes, jnp, run)
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jaxmaxent.models.adapters._onnx._graph import Library, OnnxGraph, OnnxNode
+from jaxmaxent.models.adapters._onnx._graph import Functions, OnnxGraph, OnnxNode
 
 # The inputs of an operator, by number, that decide the shape of its result or the code that computes it.
 _DECIDING: dict[str, tuple[int, ...]] = {
@@ -41,31 +41,31 @@ _DECIDING: dict[str, tuple[int, ...]] = {
 _OF_SHAPES = ("Shape", "Size")
 
 
-def shaping(graph: OnnxGraph, library: Library) -> frozenset[str]:
+def shaping(graph: OnnxGraph, functions: Functions) -> frozenset[str]:
     """Return the names of values that decide shapes in a graph, directly or through other nodes."""
     found = set[str]()
-    _collect(graph, library, found)
+    _collect(graph, functions, found)
     return frozenset(found)
 
 
-def _collect(graph: OnnxGraph, library: Library, found: set[str]) -> None:
+def _collect(graph: OnnxGraph, functions: Functions, found: set[str]) -> None:
     for node in reversed(graph.nodes):
         for value in node.attributes.values():
             if isinstance(value, OnnxGraph):
                 # The first output of a loop's graph is whether it goes on.
                 own = value.outputs[1:] if node.operator == "Loop" else value.outputs
                 found.update(inner for outer, inner in zip(node.outputs, own, strict=False) if outer in found)
-                _collect(value, library, found)
+                _collect(value, functions, found)
         if found.intersection(node.outputs) and node.operator not in _OF_SHAPES:
             found.update(node.inputs)
-        found.update(node.inputs[i] for i in _deciding(node, library) if i < len(node.inputs))
+        found.update(node.inputs[i] for i in _deciding(node, functions) if i < len(node.inputs))
     found.discard("")
 
 
-def _deciding(node: OnnxNode, library: Library) -> tuple[int, ...]:
-    inner = library.get((node.domain, node.operator, node.overload))
+def _deciding(node: OnnxNode, functions: Functions) -> tuple[int, ...]:
+    inner = functions.get((node.domain, node.operator, node.overload))
     if inner is not None:
-        names = shaping(inner, library)
+        names = shaping(inner, functions)
         return tuple(i for i, name in enumerate(inner.inputs) if name in names)
     if node.domain:
         return ()
