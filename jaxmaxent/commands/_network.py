@@ -128,7 +128,10 @@ def classes(network: Found, made: Representation, tokens: Int[np.ndarray, "n len
     from jaxmaxent.models.adapters import Adapted
 
     if not isinstance(made.features, Adapted):
-        raise ValueError("called needs a network whose outputs are known, which a Representation of a program is not")
+        raise ValueError(
+            "called needs a network whose outputs are known, which a Representation of a program is "
+            "not; make it by a function of jaxmaxent.models, such as from_function, or leave out --called"
+        )
     outputs, alphabet = made.features.outputs, network.alphabet
     run = jax.jit(
         lambda params, rows: jax.lax.map(lambda row: outputs(params, alphabet.one_hot(row)), rows, batch_size=_TOGETHER)
@@ -137,7 +140,10 @@ def classes(network: Found, made: Representation, tokens: Int[np.ndarray, "n len
     if scores.shape[1] > 1:
         return scores
     if scores.min() < 0 or scores.max() > 1:
-        raise ValueError("called needs classes, but the network has one output, which is no probability")
+        raise ValueError(
+            "called needs classes, but the network has one output, which is no probability; leave out "
+            "--called, or add a sigmoid to the network"
+        )
     return np.concatenate([1 - scores, scores], axis=1)
 
 

@@ -18,6 +18,7 @@ from jaxmaxent.models.adapters import _layout as layouts
 from jaxmaxent.models.adapters._graph import GraphValue, NetworkGraph, trace
 from jaxmaxent.models.adapters._head import Head, head_of, penultimate
 from jaxmaxent.models.adapters._layers import Layer, Place, find_layer, listed, place_of, value_at
+from jaxmaxent.models.adapters._layout import in_words, layout_that_works
 
 PENULTIMATE, OUTPUT = "penultimate", "output"
 # Random sequences on which a network is tried.
@@ -68,16 +69,25 @@ class Adapted:
     told: str = dataclasses.field(default="", compare=False)
 
     def __call__(self, params: dict[str, Any], one_hot: Float[Array, "length letters"]) -> Float[Array, " features"]:
-        """Return Φ of one sequence."""
-        graph = graph_of(self.call, self.layout, params, one_hot)
+        """Return Φ of one sequence; ValueError for a sequence of another length."""
+        graph = self._graph(params, one_hot)
         (features,) = graph.values([value_at(graph, self.place)], {graph.sequence: one_hot}, jax.tree.leaves(params))
         return features.reshape(-1)
 
     def outputs(self, params: dict[str, Any], one_hot: Float[Array, "length letters"]) -> Float[Array, " units"]:
         """Return the chosen output of the network for one sequence."""
-        graph = graph_of(self.call, self.layout, params, one_hot)
+        graph = self._graph(params, one_hot)
         (made,) = graph.values([graph.results[self.output]], {graph.sequence: one_hot}, jax.tree.leaves(params))
         return made.reshape(-1)
+
+    def _graph(self, params: dict[str, Any], one_hot: Any) -> NetworkGraph:
+        # At another length the operations may be others, so that the features would be those of another layer.
+        if one_hot.shape != (self.length, self.letters):
+            raise ValueError(
+                f"the network was adapted for sequences of shape [{self.length}, {self.letters}], got "
+                f"{list(one_hot.shape)}; adapt it again with that length and those letters"
+            )
+        return graph_of(self.call, self.layout, params, one_hot)
 
     def __repr__(self) -> str:
         return f"<{self.told}>"
@@ -113,7 +123,7 @@ def adapt(
     layout = layout_that_works(
         kind, network.layouts, layout, lambda one: graph_of(network.call, one, params, first), first
     )
-    graph = _in_words(lambda: graph_of(network.call, layout, params, first), kind, layout, first)
+    graph = in_words(lambda: graph_of(network.call, layout, params, first), kind, layout, first)
     chosen, result = _chosen_output(graph, output)
     outputs = _check_against_framework(network, layout, params, graph, result, chosen, one_hots)
     leaves = jax.tree.leaves(params)
@@ -123,18 +133,17 @@ def adapt(
         found = Head(result, None, "")
     else:
         found = head_of(graph, find_layer(graph, layer), result, leaves, one_hots)
-    told = _in_one_line(network, layout, graph, found, outputs)
-    features = Adapted(network.call, layout, chosen, place_of(found.features), length, len(alphabet), told)
+    told = _in_one_line(network, layout, found, outputs)
+    features = Adapted(network.call, layout, chosen, place_of(graph, found.features), length, len(alphabet), told)
     head = None if found.weights is None else jnp.asarray(found.weights, jnp.result_type(float))
     return Representation(features, params, head, alphabet)
 
 
-def layers(representation: Representation, length: int | None = None) -> list[Layer]:
+def layers(representation: Representation) -> list[Layer]:
     """Return the layers of a network, for the argument `layer` of `from_*`.
 
     Args:
         representation: what a `from_*` returned, with any layer.
-        length: length of the sequences; None means the one given to `from_*`.
 
     Raises:
         ValueError: for another representation.
@@ -147,9 +156,10 @@ def layers(representation: Representation, length: int | None = None) -> list[La
     """
     features = representation.features if isinstance(representation, Representation) else representation
     if not isinstance(features, Adapted):
-        raise ValueError(f"representation must be one that a from_* function made, got {type(features).__name__}")
-    length = features.length if length is None else checks.integer("length", length, at_least=1)
-    shape = jax.ShapeDtypeStruct((length, features.letters), jnp.result_type(float))
+        raise ValueError(
+            f"representation must be one that a from_* function made, got {checks.shown(type(features).__name__)}"
+        )
+    shape = jax.ShapeDtypeStruct((features.length, features.letters), jnp.result_type(float))
     graph = graph_of(features.call, features.layout, representation.params, shape)
     return [layer for layer, _ in listed(graph)]
 
@@ -197,69 +207,6 @@ def _further(inputs: Any, *, batch: bool) -> tuple[tuple[Any, ...], dict[str, An
     return ((), inputs) if isinstance(inputs, dict) else (inputs, {})
 
 
-def layout_that_works(
-    kind: str, groups: Sequence[Sequence[str]], layout: Any, run: Callable[[str], Any], one_hot: np.ndarray
-) -> str:
-    """Return the layout that was given, or the only one that a network takes.
-
-    Args:
-        kind: name of the framework.
-        groups: groups of layouts to try, in order.
-        layout: the layout that was given, or None.
-        run: runs the network on one sequence in a layout, or fails.
-        one_hot: that sequence, for the message.
-
-    Raises:
-        ValueError: if the network takes none or several, or not the one given.
-    """
-    given = None if layout is None else layouts.checked_layout(layout)
-    failures: dict[str, Exception] = {}
-
-    def works(one: str) -> bool:
-        try:
-            run(one)
-        except Exception as error:
-            failures[one] = error
-            return False
-        return True
-
-    if given is not None and works(given):
-        return given
-    # Many networks take one more axis as a part of the batch, so layouts without it come first.
-    tried = ([one for one in group if one != given and works(one)] for group in groups)
-    others = next((group for group in tried if group), [])
-    shape = f"sequences of shape [{one_hot.shape[0]}, {one_hot.shape[1]}]"
-    if given is not None and others:
-        raise ValueError(
-            f"layout must be one that the network takes for {shape}, such as {others[0]!r}, got {layout!r}"
-        )
-    if len(others) > 1:
-        raise ValueError(f"layout must be given, since the network takes {' and '.join(map(repr, others))} for {shape}")
-    if not others:
-        raise ValueError(_failure({one: failures[one] for one in [given] if one} or failures, kind, one_hot))
-    return others[0]
-
-
-def _failure(failures: Mapping[str, Exception], kind: str, one_hot: np.ndarray) -> str:
-    """Return a sentence that says how a network failed in the first two layouts."""
-    told = []
-    for layout, error in list(failures.items())[:2]:
-        line = next(filter(None, map(str.strip, f"{type(error).__name__}: {error}".splitlines())))
-        shape = list(layouts.arranged(one_hot, layout).shape)
-        told.append(f"in {layout!r}, an input of shape {shape}, with {checks.shown(line.rstrip('.'))[1:-1]}")
-    return (
-        f"the network must take one one-hot sequence, but {kind} failed {'; '.join(told)}; length, letters, layout and "
-        "fixed_inputs say what it takes"
-    )
-
-
-def _in_words(made: Callable[[], Any], kind: str, layout: str, one_hot: np.ndarray) -> Any:
-    try:
-        return made()
-    except Exception as error:
-        raise ValueError(_failure({layout: error}, kind, one_hot)) from error
-
-
 def _chosen_output(graph: NetworkGraph, output: Any) -> tuple[int, GraphValue]:
     """Return the number of the output among the leaves, and the output.
 
@@ -279,7 +226,9 @@ def _chosen_output(graph: NetworkGraph, output: Any) -> tuple[int, GraphValue]:
             raise ValueError(f"output must be one of {described}, got {checks.shown(output)}")
         (chosen,) = matching
     if not graph.results[chosen].depends:
-        raise ValueError(f"output must depend on the sequence, but {names[chosen] or 'the output'} is constant")
+        raise ValueError(
+            f"output must depend on the sequence, but {names[chosen] or 'the output'} is constant; choose another"
+        )
     return chosen, graph.results[chosen]
 
 
@@ -317,10 +266,13 @@ def _check_against_framework(
 
     with jax.default_matmul_precision("highest"):
         mine = np.stack([np.asarray(run(leaves, row), float) for row in one_hots])
-        together = _in_words(lambda: theirs(one_hots), network.kind, layout, one_hots[0])
+        together = in_words(lambda: theirs(one_hots), network.kind, layout, one_hots[0])
         pair, again = theirs(one_hots[:2]), theirs(one_hots[:2])
     if not np.isfinite(mine).all() or not np.isfinite(together).all():
-        raise ValueError("the network must return finite numbers, but returns NaN or infinity for random sequences")
+        raise ValueError(
+            "the network must return finite numbers, but returns NaN or infinity for random sequences; "
+            "check its parameters"
+        )
     scale = max(float(np.abs(together).max()), 1e-30)
     if (off := np.abs(again - pair).max() / scale) > _AGREES:
         raise ValueError(
@@ -336,11 +288,12 @@ def _check_against_framework(
         raise ValueError(
             f"the adapted network must agree with {network.kind}, but its outputs differ"
             + (f" by {off:.1g} of the largest" if mine.shape == together.shape else " in shape")
+            + "; write it as a function of JAX arrays and use from_function"
         )
     return mine
 
 
-def _in_one_line(network: Network, layout: str, graph: NetworkGraph, found: Head, outputs: np.ndarray) -> str:
+def _in_one_line(network: Network, layout: str, found: Head, outputs: np.ndarray) -> str:
     """Return what was found: layout, features, head and units."""
     node = found.features.node
     scope = "the sequence" if node is None else node.scope or node.name

@@ -46,19 +46,24 @@ class Place(NamedTuple):
     Attributes:
         number: number of the operation among those that depend on the sequence; -1 for the sequence itself.
         output: which of its outputs.
-        operation: name of its primitive, to see that the graph is still the same.
+        operation: name of its primitive.
+        operations: how many operations depend on the sequence; with the name, to see that the graph is still the same.
     """
 
     number: int
     output: int
     operation: str
+    operations: int
 
 
-def place_of(value: GraphValue) -> Place:
+def place_of(graph: NetworkGraph, value: GraphValue) -> Place:
     """Return the place of a value that depends on the sequence."""
+    operations = len(graph.changing)
     while value.node is not None and value.node.number < 0:  # a change of type
         value = value.node.inputs[0]
-    return Place(-1, 0, "") if value.node is None else Place(value.node.number, value.output, value.node.name)
+    if value.node is None:
+        return Place(-1, 0, "", operations)
+    return Place(value.node.number, value.output, value.node.name, operations)
 
 
 def value_at(graph: NetworkGraph, place: Place) -> GraphValue:
@@ -67,12 +72,14 @@ def value_at(graph: NetworkGraph, place: Place) -> GraphValue:
     Raises:
         ValueError: if the graph has another operation there.
     """
-    if place.number < 0:
-        return graph.sequence
     nodes = graph.changing
-    if place.number >= len(nodes) or nodes[place.number].name != place.operation:
-        raise ValueError("the network must run the same operations as when it was adapted, but runs others")
-    return nodes[place.number].outputs[place.output]
+    same = len(nodes) == place.operations and (place.number < 0 or nodes[place.number].name == place.operation)
+    if not same:
+        raise ValueError(
+            "the network must run the same operations as when it was adapted, but runs others; adapt it again where it "
+            "is used, with the same settings of JAX"
+        )
+    return graph.sequence if place.number < 0 else nodes[place.number].outputs[place.output]
 
 
 def listed(graph: NetworkGraph) -> list[tuple[Layer, Node]]:

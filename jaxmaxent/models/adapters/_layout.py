@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax.numpy as jnp
@@ -55,3 +56,67 @@ def arranged(one_hot: Any, layout: str) -> Any:
         if letter == "1":
             one_hot = xp.expand_dims(one_hot, axis)
     return one_hot
+
+
+def layout_that_works(
+    kind: str, groups: Sequence[Sequence[str]], layout: Any, run: Callable[[str], Any], one_hot: np.ndarray
+) -> str:
+    """Return the layout that was given, or the only one that a network takes.
+
+    Args:
+        kind: name of the framework.
+        groups: groups of layouts to try, in order.
+        layout: the layout that was given, or None.
+        run: runs the network on one sequence in a layout, or fails.
+        one_hot: that sequence, for the message.
+
+    Raises:
+        ValueError: if the network takes none or several, or not the one given.
+    """
+    given = None if layout is None else checked_layout(layout)
+    failures: dict[str, Exception] = {}
+
+    def works(one: str) -> bool:
+        try:
+            run(one)
+        except Exception as error:
+            failures[one] = error
+            return False
+        return True
+
+    if given is not None and works(given):
+        return given
+    # Many networks take one more axis as a part of the batch, so layouts without it come first.
+    tried = ([one for one in group if one != given and works(one)] for group in groups)
+    others = next((group for group in tried if group), [])
+    shape = f"sequences of shape [{one_hot.shape[0]}, {one_hot.shape[1]}]"
+    if given is not None and others:
+        raise ValueError(
+            f"layout must be one that the network takes for {shape}, such as {others[0]!r}, got {layout!r}"
+        )
+    if len(others) > 1:
+        raise ValueError(f"layout must be given, since the network takes {' and '.join(map(repr, others))} for {shape}")
+    if not others:
+        raise ValueError(_failure({one: failures[one] for one in [given] if one} or failures, kind, one_hot))
+    return others[0]
+
+
+def _failure(failures: Mapping[str, Exception], kind: str, one_hot: np.ndarray) -> str:
+    """Return a sentence that says how a network failed in the first two layouts."""
+    told = []
+    for layout, error in list(failures.items())[:2]:
+        line = next(filter(None, map(str.strip, f"{type(error).__name__}: {error}".splitlines())))
+        shape = list(arranged(one_hot, layout).shape)
+        told.append(f"in {layout!r}, an input of shape {shape}, with {checks.shown(line.rstrip('.'))[1:-1]}")
+    return (
+        f"the network must take one one-hot sequence, but {kind} failed {'; '.join(told)}; length, letters, layout and "
+        "fixed_inputs say what it takes"
+    )
+
+
+def in_words(made: Callable[[], Any], kind: str, layout: str, one_hot: np.ndarray) -> Any:
+    """Return what a function makes; if it fails, ValueError says how a network failed in a layout."""
+    try:
+        return made()
+    except Exception as error:
+        raise ValueError(_failure({layout: error}, kind, one_hot)) from error

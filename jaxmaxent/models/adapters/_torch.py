@@ -25,11 +25,11 @@ from jaxmaxent.models.adapters._adapt import (
     Network,
     adapt,
     alphabet_of,
-    layout_that_works,
     random_one_hots,
 )
 from jaxmaxent.models.adapters._extras import needed
 from jaxmaxent.models.adapters._from_onnx import OnnxCall
+from jaxmaxent.models.adapters._layout import layout_that_works
 from jaxmaxent.models.adapters._onnx import read
 
 
