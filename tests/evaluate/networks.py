@@ -1,6 +1,7 @@
 """Small networks that together use every rule, each a pure function of its weights and one one-hot sequence."""
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -254,6 +255,275 @@ def of_weights(w, x):
     return jnp.tanh(h).reshape(-1) @ w["dense"]
 
 
+def softmax_pool(x, width=2, seed=0):
+    """Pooling by learned weights that sum to 1 over each piece of a reshape."""
+    pieces = x.reshape(-1, width, x.shape[-1])
+    weights = jax.nn.softmax(dense(pieces, x.shape[-1], seed=seed), axis=1)
+    return jnp.sum(pieces * weights, axis=1)
+
+
+def tower(w, x):
+    """Convolutions, each with a residual pointwise layer and softmax pooling by reshape."""
+    h = conv(x, 15, 16, padding="SAME")
+    for seed in range(5):
+        h = h + conv(jax.nn.gelu(norm(h, seed)), 1, 16, seed=seed)
+        h = softmax_pool(h, seed=seed)
+        h = conv(jax.nn.gelu(norm(h, seed)), 5, 16, padding="SAME", seed=10 + seed)
+    return flat(h)
+
+
+def heads(x, units, number, seed=0):
+    """Attention with several heads, and its residual."""
+    q, k, v = (dense(x, units, seed=seed + i).reshape(x.shape[0], number, -1) for i in range(3))
+    scores = jax.nn.softmax(jnp.einsum("lhd,mhd->hlm", q, k) / np.sqrt(q.shape[-1]), axis=-1)
+    return x + dense(jnp.einsum("hlm,mhd->lhd", scores, v).reshape(x.shape[0], -1), x.shape[-1], seed=seed + 3)
+
+
+def transformer(w, x):
+    """The tower with attention behind it."""
+    h = conv(x, 15, 16, padding="SAME")
+    for seed in range(3):
+        h = softmax_pool(h, seed=seed)
+        h = conv(jax.nn.gelu(norm(h, seed)), 5, 16, padding="SAME", seed=10 + seed)
+    return heads(h, 16, 2).mean(0)
+
+
+def patches(w, x, size=4):
+    """Patch embedding: the letters of a piece become the channels of one position."""
+    h = jax.nn.gelu(dense(x.reshape(x.shape[0] // size, -1), 16))
+    return flat(jnp.tanh(conv(h, 3, 8)))
+
+
+def kmers(w, x, k=5):
+    """Shifted copies side by side, as k-mers."""
+    stacked = jnp.stack([x[i : len(x) - k + 1 + i] for i in range(k)], axis=1)
+    h = jnp.tanh(dense(stacked.reshape(len(stacked), -1), 8))
+    return flat(jnp.tanh(conv(h, 3, 4)))
+
+
+def kmers_looked_up(w, x, k=5):
+    at = jnp.arange(len(x) - k + 1)[:, None] + jnp.arange(k)
+    return flat(jnp.tanh(conv(jnp.tanh(jnp.einsum("lkc,kcf->lf", x[at], weight(k, LETTERS, 8))), 3, 4)))
+
+
+def kmers_sliced(w, x, k=5):
+    rows = jax.vmap(lambda i: lax.dynamic_slice(x, (i, 0), (k, LETTERS)))(jnp.arange(len(x) - k + 1))
+    return flat(jnp.tanh(dense(rows.reshape(len(rows), -1), 8)))
+
+
+def of_batch(x, seed=0):
+    """A small network of a batch of sequences [batch, length, channels]."""
+    kernels = weight(7, LETTERS, 8, seed=seed), weight(5, 8, 8, seed=seed)
+    for kernel in kernels:
+        x = jnp.tanh(
+            lax.conv_general_dilated(
+                x.astype(kernel.dtype), kernel, (1,), "SAME", dimension_numbers=("NWC", "WIO", "NWC")
+            )
+        )
+    return x
+
+
+def strands_stacked(w, x):
+    """Both strands as a batch."""
+    h = of_batch(jnp.stack([x, x[::-1, ::-1]]))
+    return flat(h[0] + h[1, ::-1])
+
+
+def strands_unstacked(w, x):
+    first, second = jnp.unstack(of_batch(jnp.stack([x, x[::-1, ::-1]])))
+    return flat(first + second[::-1])
+
+
+def strands_mapped(w, x):
+    h = lax.map(lambda one: of_batch(one[None])[0], jnp.stack([x, x[::-1, ::-1]]))
+    return flat(jnp.max(h * jnp.array([1.0, 0.5])[:, None, None], axis=0))
+
+
+def strands_vmapped(w, x):
+    return flat(jax.vmap(lambda one: jnp.tanh(conv(one, 5, 4)))(jnp.stack([x, x[::-1, ::-1]])).mean(0))
+
+
+def tiled(w, x):
+    """The sequence twice, one behind the other."""
+    return flat(jnp.tanh(conv(jnp.tile(x, (2, 1)), 4, 3)))
+
+
+def ring(w, x):
+    """A circular sequence, by roll and by wrapped padding."""
+    h = jnp.tanh(conv(jnp.pad(x, ((2, 2), (0, 0)), mode="wrap"), 5, 4))
+    return flat(h * 0.5 + jnp.roll(h, 3, axis=0))
+
+
+def padded(w, x, mode="edge"):
+    h = jnp.tanh(conv(jnp.pad(x, ((2, 2), (0, 0)), mode=mode), 5, 4))
+    return flat(jnp.tanh(conv(jnp.pad(h, ((1, 1), (0, 0)), mode=mode), 3, 4)))
+
+
+def u_net(w, x, up="repeat"):
+    """Two levels down and up again, joined with what was on the way down."""
+    first = jax.nn.relu(conv(x, 5, 8, padding="SAME"))
+    second = jax.nn.relu(conv(pool(first, "max", 2, 2), 5, 8, padding="SAME", seed=1))
+    third = jax.nn.relu(conv(pool(second, "max", 2, 2), 5, 8, padding="SAME", seed=2))
+
+    def doubled(h):
+        if up == "repeat":
+            return jnp.repeat(h, 2, axis=0)
+        if up == "take":
+            return jnp.take(h, jnp.arange(2 * len(h)) // 2, axis=0)
+        return jax.image.resize(h, (2 * len(h), h.shape[1]), up)
+
+    second = jax.nn.relu(conv(jnp.concatenate([doubled(third), second], axis=1), 3, 8, padding="SAME", seed=3))
+    first = jax.nn.relu(conv(jnp.concatenate([doubled(second), first], axis=1), 3, 8, padding="SAME", seed=4))
+    return flat(first)
+
+
+def edited_inside(w, x):
+    """Slices and writes at fixed places."""
+    h = jnp.tanh(conv(x, 3, 4))
+    h = h.at[3:5].set(0.5).at[jnp.array([7, 2])].add(1.0).at[6:8].add(2.0)
+    h = lax.dynamic_update_slice(h, h[:3] * 2, (9, 0))
+    return flat(jnp.tanh(conv(lax.dynamic_slice(h, (2, 0), (len(h) - 4, 4)), 3, 3)))
+
+
+def segments(w, x):
+    """Sums over pieces of different lengths."""
+    h = jnp.tanh(conv(x, 3, 4, padding="SAME"))
+    pieces = np.sort(np.random.default_rng(0).integers(0, len(x) // 4, len(x)))
+    return flat(jnp.tanh(jax.ops.segment_sum(h, jnp.asarray(pieces), num_segments=len(x) // 4)))
+
+
+def one_position(w, x):
+    """The middle of the sequence alone, and its ends."""
+    h = jnp.tanh(conv(x, 5, 6, padding="SAME"))
+    return jnp.concatenate([h[len(x) // 2], h[0] + h[-1], jnp.concatenate([h[0:1], h[: len(x) - 1]]).sum(0)])
+
+
+def scan_shared(w, x):
+    """The same convolution again and again, as a loop."""
+    h = conv(x, 5, 8, padding="SAME")
+    return flat(lax.fori_loop(0, 3, lambda i, h: h + jnp.tanh(conv(h, 3, 8, padding="SAME")), h))
+
+
+def scan_layers(w, x):
+    """Layers with weights of their own, as a scan over the weights, with what each layer gives beside it."""
+    kernels = weight(3, 3, 6, 6)
+
+    def layer(h, kernel):
+        out = lax.conv_general_dilated(
+            h[None].astype(kernel.dtype), kernel, (1,), "SAME", dimension_numbers=("NWC", "WIO", "NWC")
+        )[0]
+        return jnp.tanh(out), out.sum(0)
+
+    h, sums = lax.scan(layer, conv(x, 5, 6, padding="SAME"), kernels, reverse=True)
+    return flat(h) + sums.sum()
+
+
+def while_layers(w, x):
+    h = conv(x, 5, 6, padding="SAME")
+    turns = lambda c: c[0] < 2  # noqa: E731
+    return flat(lax.while_loop(turns, lambda c: (c[0] + 1, jnp.tanh(conv(c[1], 3, 6, padding="SAME"))), (0, h))[1])
+
+
+def chosen(w, x):
+    """A branch that is known, and a function with a rule of its own for batches."""
+    own = jax.custom_batching.custom_vmap(jnp.tanh)
+    own.def_vmap(lambda size, batched, h: (jnp.tanh(h), batched[0]))
+    h = lax.cond(len(x) > 3, lambda h: own(conv(h, 5, 4)), lambda h: conv(h, 5, 4), x)
+    return flat(h)
+
+
+def by_position(w, x):
+    """A function of each position, mapped over the sequence by a loop."""
+    return flat(lax.map(lambda row: jnp.tanh(row @ weight(4, 3)), jnp.tanh(conv(x, 5, 4))))
+
+
+def best_hits(w, x):
+    """The largest values along the sequence, with their places."""
+    values, at = lax.top_k(jnp.tanh(conv(x, 5, 4)).T, 3)
+    return flat(values) + 0.1 * (at % 7).sum()
+
+
+def sorted_channels(w, x):
+    h = jnp.tanh(conv(x, 3, 5))
+    return flat(jnp.sort(h, axis=1)) + flat(lax.top_k(h, 2)[0])
+
+
+def max_of_all(w, x):
+    """The largest value of all positions and channels, by pooling and by reduction."""
+    h = jnp.tanh(conv(x, 5, 4))
+    return jnp.concatenate([pool(h, "max", h.shape[0], 1)[0], jnp.max(h)[None], -jnp.min(h, axis=0)])
+
+
+def logsumexp_pool(w, x):
+    """A pooling that is no maximum, minimum or sum."""
+    h = jnp.exp(conv(x, 3, 4))
+    h = lax.reduce_window(h, jnp.ones((), h.dtype), lambda a, b: a * b, (3, 1), (2, 1), "SAME")
+    return flat(jnp.log(h))
+
+
+def excited(h, units, seed=0):
+    """Squeeze and excite: channels are scaled by what their means over the sequence say."""
+    return h * jax.nn.sigmoid(dense(jax.nn.relu(dense(h.mean(0), units, seed=seed)), h.shape[-1], seed=seed))
+
+
+def squeeze_excite(w, x):
+    """An inverted bottleneck with squeeze and excite, and a mean over the sequence."""
+    h = jax.nn.silu(norm(conv(x, 15, 16, padding="SAME")))
+    wide = jax.nn.silu(norm(conv(h, 1, 32), 3))
+    wide = jax.nn.silu(norm(conv(wide, 7, 32, padding="SAME", groups=32), 5))
+    return dense((h + conv(excited(wide, 4), 1, 16)).mean(0), 3)
+
+
+def excited_mean(w, x):
+    return dense(excited(jax.nn.relu(conv(x, 9, 12)), 4).mean(0), 3)
+
+
+def group_norm(w, x):
+    """Normalization of groups of channels over the sequence."""
+    h = conv(x, 7, 8)
+    grouped = h.reshape(len(h), 2, 4)
+    mean, variance = grouped.mean((0, 2), keepdims=True), grouped.var((0, 2), keepdims=True)
+    h = ((grouped - mean) * lax.rsqrt(variance + 1e-3)).reshape(h.shape)
+    return dense(jnp.concatenate([jax.nn.relu(h).mean(0), h.mean(0), jnp.square(h).mean(0)]), 3)
+
+
+def layer_norm_of_all(w, x):
+    h = conv(x, 7, 8)
+    h = (h - h.mean()) / jnp.sqrt(jnp.square(h).mean() - h.mean() ** 2 + 1e-3) * weight(1, 8) + weight(1, 8, seed=1)
+    return dense(h.sum(0), 3)
+
+
+def mixer(w, x):
+    """Layers along the channels and along the sequence in turn."""
+    h = dense(patches_of(x), 8)
+    h = h + jnp.tanh(dense(h.T, h.shape[0]).T)
+    return flat(h + jnp.tanh(dense(h, 8, seed=1)))
+
+
+def patches_of(x, size=4):
+    return x.reshape(x.shape[0] // size, -1)
+
+
+def chunks(w, x):
+    """Attention within pieces of the sequence."""
+    h = dense(x, 8).reshape(len(x) // 8, 8, 8)
+    scores = jax.nn.softmax(jnp.einsum("nld,nmd->nlm", h, h), axis=-1)
+    return flat(jnp.einsum("nlm,nmd->nld", scores, h).reshape(len(x), 8))
+
+
+def flat_and_cut(w, x):
+    """Flattened and cut again, across strands."""
+    h = jnp.tanh(of_batch(jnp.stack([x, x[::-1]])))
+    return flat(jnp.tanh(conv(h.reshape(-1, 8), 3, 4)))
+
+
+def recurrent_behind(w, x):
+    """A recurrent layer behind convolutions and pooling."""
+    h = pool(jax.nn.relu(conv(jax.nn.relu(conv(x, 9, 16, padding="SAME")), 7, 16, padding="SAME")), "max", 4, 4)
+    kernel = weight(16, 16)
+    return lax.scan(lambda carry, row: (jnp.tanh(carry @ kernel + row), None), jnp.zeros(16, h.dtype), h)[0]
+
+
 def conv_case(length=24, **how):
     return Case(lambda w, x: flat(jnp.tanh(conv(jnp.tanh(conv(x, 3, 4)), 4, 3, **how))), length, tight=True)
 
@@ -309,4 +579,42 @@ CASES = {
     "running sequence": Case(running_sequence, stops=("cumsum",)),
     "all flat": Case(all_flat),
     "dense only": Case(lambda w, x: flat(x)),
+    "tower": Case(tower, 64),
+    "transformer": Case(transformer, 32),
+    "patches": Case(patches),
+    "k-mers": Case(kmers),
+    "k-mers looked up": Case(kmers_looked_up),
+    "k-mers sliced": Case(kmers_sliced),
+    "strands stacked": Case(strands_stacked),
+    "strands unstacked": Case(strands_unstacked),
+    "strands mapped": Case(strands_mapped),
+    "strands vmapped": Case(strands_vmapped),
+    "tiled": Case(tiled),
+    "ring": Case(ring),
+    "edge padding": Case(padded),
+    "reflect padding": Case(functools.partial(padded, mode="reflect")),
+    "u-net": Case(u_net),
+    "u-net take": Case(functools.partial(u_net, up="take")),
+    "u-net nearest": Case(functools.partial(u_net, up="nearest")),
+    "u-net linear": Case(functools.partial(u_net, up="linear")),
+    "edited inside": Case(edited_inside),
+    "segments": Case(segments),
+    "one position": Case(one_position),
+    "scan shared": Case(scan_shared),
+    "scan layers": Case(scan_layers),
+    "while layers": Case(while_layers),
+    "chosen": Case(chosen),
+    "by position": Case(by_position),
+    "best hits": Case(best_hits, 60),
+    "sorted channels": Case(sorted_channels),
+    "max of all": Case(max_of_all, 40),
+    "product pool": Case(logsumexp_pool),
+    "squeeze excite": Case(squeeze_excite),
+    "excited mean": Case(excited_mean),
+    "group norm": Case(group_norm),
+    "layer norm of all": Case(layer_norm_of_all),
+    "mixer": Case(mixer),
+    "chunks": Case(chunks),
+    "flat and cut": Case(flat_and_cut),
+    "recurrent behind": Case(recurrent_behind),
 }

@@ -102,7 +102,14 @@ class Explanation:
 def explain(graph: Graph, plan: Plan, cached: list[Value]) -> Explanation:
     """Return the costs of a proposal under a plan."""
     kept = {value.number for value in cached}
-    rows = [_row(value, plan, value.number in kept) for value in graph.live() if value.depends and value.equation]
+    rows, counted = [], set()
+    for value in graph.live():
+        if value.depends and value.equation:
+            row = _row(value, plan, value.number in kept)
+            if id(value.equation) in counted:  # the work of an operation with several results is done once
+                row = dataclasses.replace(row, full_flops=0, flops=0)
+            counted.add(id(value.equation))
+            rows.append(row)
     return Explanation(tuple(rows), plan.parts, plan.width)
 
 
@@ -111,7 +118,7 @@ def _row(value: Value, plan: Plan, kept: bool) -> Row:
     size = int(np.prod(value.shape)) * np.dtype(value.dtype).itemsize
     row = Row(name, value.shape, 0, (), "full", full, full, 0, size if kept else 0, value.reason)
     source = value.change.source if value.change else None
-    if source is not None and not plan.whole(source):
+    if source is not None and plan.known_before(source):
         share = sum(where.size for where in plan.ranges(source)) / source.window.length
         return dataclasses.replace(row, how="update", flops=int(full * share), bytes=2 * row.cached)
     if value.opened is None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from jaxmaxent.evaluate.incremental._costs import flops_of
-from jaxmaxent.evaluate.incremental._ranges import Range, Reach, merged
+from jaxmaxent.evaluate.incremental._ranges import Range, Reach, joined, merged
 from jaxmaxent.evaluate.incremental._values import Graph, Value
 
 # An update also reads and writes memory. It is used only if its FLOPs are less than this share of the full ones.
@@ -23,33 +25,53 @@ class Plan:
         self.width: int = width
         self._reaches: dict[int, list[Reach]] = {}
         self._whole: set[int] = set()
+        self._unknown: set[int] = set()
         site = np.arange(length - width + 1)
         self._take(graph.sequence, [Reach(part, site, site + width - 1) for part in range(parts)])
         for value in graph.values:
             if value.opened is not None and value is not graph.sequence:
-                reaches = [spread(r) for source, spread in value.window.spread for r in self._reaches[source.number]]
-                # If an input is computed in full, its old value is not known, so this value cannot be updated.
-                self._take(value, reaches, any(self.whole(source) for source, _ in value.window.spread))
+                self._take(value, list(self._spread(value)))
 
-    def _take(self, value: Value, reaches: list[Reach], whole: bool = False) -> None:
-        length = value.window.length
+    def _spread(self, value: Value) -> Iterator[Reach]:
+        for source, spread in value.window.spread:
+            for reach in self._reaches[source.number]:
+                found = spread(reach)
+                yield from found if isinstance(found, list) else [found]
+
+    def _take(self, value: Value, reaches: list[Reach]) -> None:
+        length, sources = value.window.length, [source for source, _ in value.window.spread]
         kept = merged(reaches, length)
         wide = sum(reach.size for reach in kept) >= length
-        if whole or wide:
-            nowhere = np.zeros_like(reaches[0].lo)
-            kept = [Reach(0, nowhere, nowhere + length - 1)]
+        if wide:
+            kept = [joined(kept, length)]
         self._reaches[value.number] = kept
-        if whole or (wide and not self._worth_updating(value)):
+        if any(source.number in self._unknown for source in sources):
+            self._unknown.add(value.number)
+        if wide and not self._worth_updating(value) and self._worth_computing(value, sources):
             self._whole.add(value.number)
+            self._unknown.add(value.number)
+
+    def _worth_computing(self, value: Value, sources: list[Value]) -> bool:
+        """Return True if a value that changes everywhere is computed in full, and is not taken from windows.
+
+        Moving elements costs nothing. The one position that a slice keeps is taken from the window of its source.
+        """
+        return flops_of(value) > 0 or (bool(sources) and all(self.whole(source) for source in sources))
 
     def _worth_updating(self, value: Value) -> bool:
         """Return True if an update costs less than full computation, although the value changes everywhere."""
         flops = value.window.flops
+        if value.number in self._unknown:
+            return False
         return flops is not None and flops(self) < _WORTH * flops_of(value)
 
     def whole(self, value: Value) -> bool:
-        """Return True if a windowed value is computed in full, because its windows together are as large as it is."""
+        """Return True if a windowed value is computed in full, because an edit changes all of it."""
         return value.number in self._whole
+
+    def known_before(self, value: Value) -> bool:
+        """Return True if a windowed value before the edit is cached, or cheap to compute from cached values."""
+        return value.number not in self._unknown
 
     def ranges(self, value: Value) -> list[Range]:
         """Return the windows of a windowed value."""
@@ -66,7 +88,7 @@ def cached(graph: Graph, plan: Plan) -> list[Value]:
     """Return the values to cache: values whose windows are narrower than the whole value, and sums over such values."""
     live = [value for value in graph.live() if value.depends]
     windows = [value for value in live if value.opened and not plan.whole(value) and _worth_reading(value, plan)]
-    sums = [value for value in live if value.change and not plan.whole(value.change.source)]
+    sums = [value for value in live if value.change and plan.known_before(value.change.source)]
     passed = _passed_on(live, plan, {value.number for value in windows}, graph.result)
     return [value for value in windows if value.number not in passed] + sums
 

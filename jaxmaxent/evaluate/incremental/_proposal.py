@@ -172,11 +172,14 @@ class Proposal:
             return self.clean(value)
         if value is self.graph.sequence:
             return self.once("one hot", lambda: value.window.compute(self.new, self.plan.everywhere(value)))
-        source = value.change.source if value.change else value
-        if value.number not in self.remembered or self.plan.whole(source):
+        if value.number not in self.remembered:
             return self._result(value, self.full)
         if value.change is not None:
+            if not self.plan.known_before(value.change.source):
+                return self._result(value, self.full)
             return self.once(("sum", value.number), lambda: self._updated(value))
+        if self.plan.whole(value):
+            return self._result(value, self.full)
         return self.once(("full", value.number), lambda: self._merged(value))
 
     def _result(self, value: Value, of: Callable[[Value], Any]) -> Any:

@@ -88,6 +88,16 @@ def merged(reaches: list[Reach], length: int) -> list[Reach]:
     return kept if len(kept) == len(reaches) or len(kept) < 2 else merged(kept, length)
 
 
+def joined(reaches: list[Reach], length: int) -> Reach:
+    """Return one reach that covers all of several: of one part their hull, of several parts the whole axis."""
+    one, *others = reaches
+    for other in others:
+        if other.part != one.part:
+            return Reach(0, np.zeros_like(one.lo), np.full_like(one.hi, length - 1))
+        one = one.hull(other)
+    return one
+
+
 class Slide(NamedTuple):
     """The way an operation reads its input along the sequence axis; for convolutions, pooling, padding and slices.
 
@@ -113,3 +123,48 @@ class Slide(NamedTuple):
     def needs(self, wanted: Range) -> Range:
         """Return the positions of the padded input that a range of outputs reads."""
         return wanted.moved(wanted.start * self.stride, (wanted.size - 1) * self.stride + self.width)
+
+
+# A reach of an input of a look-up becomes at most this many reaches of its output.
+_RUNS = 4
+# The largest number of pairs of a site and a position that are compared to find these runs.
+_PAIRS = 2**26
+
+
+class Reads(NamedTuple):
+    """The way an operation reads its input along the sequence axis by a fixed table; for look-ups and banded products.
+
+    Output o reads positions `first[o]` to `last[o]` of the input, or none if `last[o]` < `first[o]`.
+    """
+
+    first: Int[np.ndarray, " outputs"]
+    last: Int[np.ndarray, " outputs"]
+
+    def spread(self, reach: Reach) -> list[Reach]:
+        """Return the runs of outputs that depend on a reach of the input."""
+        if len(self.first) * len(reach.lo) > _PAIRS:
+            return [Reach(reach.part, np.zeros_like(reach.lo), np.full_like(reach.hi, len(self.first) - 1))]
+        hit = (self.first <= reach.hi[:, None]) & (self.last >= reach.lo[:, None]) & (self.first <= self.last)
+        hit &= (reach.hi >= reach.lo)[:, None]
+        edges = np.diff(np.pad(hit, ((0, 0), (1, 1))).astype(np.int8), axis=1)
+        runs = int((edges == 1).sum(1).max(initial=0))
+        if runs == 0:
+            return []
+        if runs > _RUNS:
+            lo, last = hit.argmax(1), hit.shape[1] - 1 - hit[:, ::-1].argmax(1)
+            return [Reach(reach.part, np.where(hit.any(1), lo, 0), np.where(hit.any(1), last, -1))]
+        lo, hi = (np.full((len(hit), runs), fill) for fill in (0, -1))
+        sites, begins = np.nonzero(edges == 1)
+        ends = np.nonzero(edges == -1)[1] - 1
+        number = np.arange(len(sites)) - np.searchsorted(sites, sites)  # the run's number at its site
+        lo[sites, number], hi[sites, number] = begins, ends
+        return [Reach(reach.part, lo[:, i], hi[:, i]) for i in range(runs)]
+
+    def needs(self, wanted: Range, before: int) -> Range:
+        """Return the positions of the input, of length `before`, that a range of outputs reads."""
+        at = wanted.start[:, None] + np.arange(wanted.size)
+        none = self.last[at] < self.first[at]
+        lo = np.where(none, before, self.first[at]).min(1)
+        hi = np.where(none, -1, self.last[at]).max(1)
+        size = max(int((hi - lo).max()) + 1, 1)
+        return wanted.moved(np.clip(lo, 0, before - size), size)

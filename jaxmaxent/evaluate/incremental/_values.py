@@ -27,6 +27,7 @@ class Equation:
         primitive: the primitive.
         params: its static parameters.
         inputs: its input values.
+        scope: the names of the modules around it, such as "Net/conv_1"; empty without.
         outputs: its output values.
     """
 
@@ -34,6 +35,7 @@ class Equation:
     primitive: Any
     params: dict[str, Any]
     inputs: list[Value]
+    scope: str = ""
     outputs: list[Value] = dataclasses.field(default_factory=list)
 
     def bind(self, *arrays: Any, **changed: Any) -> Any:
@@ -58,10 +60,12 @@ class Value:
         output: its number among the outputs of the equation.
         constant: the number itself, if it is a literal.
         leaf: its index among the parameters and constants, if it is one of these.
+        number_known: the array itself, if it is a constant of the function or was worked out from such constants.
         depends: True if it depends on the sequence.
         opened: its window, if it is windowed.
         change: its change, if it is updated.
-        reason: why it is neither windowed nor updated although an input is windowed; empty otherwise.
+        terms: if it is neither, the windowed values that it is a sum of, if there are any.
+        reason: why it is neither windowed nor updated although an input is; empty otherwise.
     """
 
     number: int
@@ -71,9 +75,11 @@ class Value:
     output: int = 0
     constant: Any = None
     leaf: int | None = None
+    number_known: Any = None
     depends: bool = False
     opened: Window | None = None
     change: Change | None = None
+    terms: Terms | None = None
     reason: str = ""
 
     @property
@@ -96,7 +102,7 @@ class Window:
     Attributes:
         axis: the sequence axis, in `shape`.
         shape: the shape of the value; if it was flattened, with the flattened axis as (before, sequence, behind).
-        spread: for each input that changes, the function from a reach in it to the reach in this value.
+        spread: for each input that changes, the function from a reach in it to the reach in this value, or to several.
         compute: `compute(read, range)` returns the value in a range, from its inputs as `read` gives them (see
             `Reader`), in the shape `shape` with the range's size along `axis`.
         update: `update(proposal, range)` returns the value in a range after an edit, from the old value and the changes
@@ -108,7 +114,7 @@ class Window:
 
     axis: int
     shape: tuple[int, ...]
-    spread: list[tuple[Value, Callable[[Reach], Reach]]]
+    spread: list[tuple[Value, Callable[[Reach], Reach | list[Reach]]]]
     compute: Callable[[Any, Range], Array]
     update: Callable[[Any, Range], Array | None] | None = None
     updates: Callable[[Any], bool] | None = None
@@ -136,6 +142,23 @@ class Change:
 
     source: Value
     terms: Callable[[Any, Array, Range], Array]
+
+
+@dataclasses.dataclass(eq=False)
+class Terms:
+    """A sum of windowed values times factors that are the same at every position.
+
+    Normalization along the sequence makes such values: only their sums over the sequence can be updated.
+
+    Attributes:
+        axis: the sequence axis.
+        parts: pairs of a factor, of size 1 along `axis` (None for 1), and a windowed value that is not flattened.
+        rest: what is added to them, of size 1 along `axis`; None for 0.
+    """
+
+    axis: int
+    parts: list[tuple[Value | None, Value]]
+    rest: Value | None = None
 
 
 @dataclasses.dataclass(eq=False)

@@ -4,4 +4,6 @@ A rule is a function of an `Equation`. At least one input of it changes, and eve
 rule returns a `Window`, a `Change`, or in a few words why there is neither; for several outputs, a list of these.
 """
 
+from jaxmaxent.evaluate.incremental.rules._table import FLATTENED_TOO as FLATTENED_TOO
+from jaxmaxent.evaluate.incremental.rules._table import REWRITES as REWRITES
 from jaxmaxent.evaluate.incremental.rules._table import RULES as RULES

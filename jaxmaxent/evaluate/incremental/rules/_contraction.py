@@ -1,4 +1,4 @@
-"""Matrix products and reductions: along other axes the window stays; along the sequence axis a sum is updated."""
+"""Matrix products, reductions and sorts: along other axes the window stays; along the sequence axis a sum is updated."""
 
 from __future__ import annotations
 
@@ -35,18 +35,27 @@ def reduce(equation: Equation) -> Window | Change | str:
     return Window(axis, output.shape, [(source, same)], lambda read, wanted: equation.bind(read.window(source, wanted)))
 
 
-def cumulative(equation: Equation) -> Window | str:
-    """Return the window of a cumulative sum, product or maximum along another axis."""
-    source = equation.inputs[0]
-    axes = equation.params.get("axis", equation.params.get("dimension"))
-    if axes == source.window.axis or not plain(source):
+def along(equation: Equation) -> Window | list[Window] | str:
+    """Return the windows of an operation that runs along another axis: a cumulative sum, a sort, the largest values."""
+    params, values = equation.params, equation.changing
+    axis = params.get("axis", params.get("dimension", len(values[0].shape) - 1))
+    if any(value.window.axis == axis for value in values):
         return f"{equation.name} runs along the sequence"
-    return Window(
-        source.window.axis,
-        source.shape,
-        [(source, same)],
-        lambda read, wanted: equation.bind(read.window(source, wanted)),
-    )
+    if len({(value.window.axis, value.window.length) for value in values}) > 1:
+        return "combines values whose sequence axes lie differently"
+    at, several = values[0].window.axis, equation.primitive.multiple_results
+
+    def window(number: int) -> Window:
+        def compute(read: Any, wanted: Range) -> Array:
+            made = read.proposal.once(
+                ("along", id(equation), wanted.key, read is read.proposal.new),
+                lambda: equation.bind(*[read.window(value, wanted, like=values[0].window) for value in equation.inputs]),
+            )
+            return made[number] if several else made
+
+        return Window(at, equation.outputs[number].shape, [(value, same) for value in values], compute)
+
+    return [window(i) for i in range(len(equation.outputs))] if several else window(0)
 
 
 def dot_general(equation: Equation) -> Window | Change | str:

@@ -15,7 +15,7 @@ from jaxtyping import Array
 
 from jaxmaxent.evaluate._slices import shifted
 from jaxmaxent.evaluate.incremental._ranges import Range, Slide
-from jaxmaxent.evaluate.incremental._values import Equation, Value, Window, plain
+from jaxmaxent.evaluate.incremental._values import Equation, Value, Window
 
 # The number of multiplications in the time of writing and reading a number twice, at 20 FLOPs per byte.
 _WRITTEN = 120
@@ -33,7 +33,7 @@ def conv_general_dilated(equation: Equation) -> Window | str:
         return "has a kernel that depends on the sequence"
     if params["batch_group_count"] != 1:
         return "convolves groups of a batch"
-    if not plain(source) or source.window.axis not in dims.lhs_spec[2:]:
+    if source.window.axis not in dims.lhs_spec[2:]:
         return "convolves along another axis than the sequence"
     i = dims.lhs_spec[2:].index(source.window.axis)
     dilation = params["rhs_dilation"][i]
@@ -93,6 +93,8 @@ class _Update:
         reached one, and reads it again. With few inputs that takes longer than a new convolution. With strides the
         update by taps is not used.
         """
+        if not plan.known_before(self.source):
+            return False
         own = plan.ranges(self.source)
         if all(self.banded(where.size, reached) for where in own):
             return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import jax.numpy as jnp
@@ -11,21 +12,18 @@ from jax import lax
 from jaxtyping import Array
 
 from jaxmaxent.evaluate.incremental._ranges import Range, Reach, Slide
-from jaxmaxent.evaluate.incremental._values import Equation, Value, Window, plain
+from jaxmaxent.evaluate.incremental._values import Equation, Value, Window
 from jaxmaxent.evaluate.incremental.rules._elementwise import same
 
-FLATTENED = "moves the axes of a flattened value"
-
-
 def reshape(equation: Equation) -> Window | str:
-    """Return the window of reshape, squeeze or expand_dims, which keep the sequence axis or flatten it with others."""
+    """Return the window of reshape, squeeze or expand_dims, which keep the sequence axis, flatten it or cut it."""
     (source, *_), output = equation.inputs, equation.outputs[0]
     if equation.params.get("dimensions") is not None and equation.name == "reshape":
         return "reshapes in an order of its own"
     held = source.window
     found = _place(held.shape, held.axis, output.shape)
     if found is None:
-        return "cuts the sequence axis into pieces"
+        return _cut(source, output.shape)
     shape, axis = found
     window = Window(
         axis,
@@ -34,6 +32,30 @@ def reshape(equation: Equation) -> Window | str:
         lambda read, wanted: read.window(source, wanted).reshape(window.sized(wanted.size)),
     )
     return window
+
+
+def _cut(source: Value, new: tuple[int, ...]) -> Window | str:
+    """Return the window of a reshape that cuts the sequence axis into pieces of equal size: the axis of the pieces."""
+    old, axis, length = source.window.shape, source.window.axis, source.window.length
+    before, behind = math.prod(old[:axis]), math.prod(old[axis + 1 :])
+    for i in reversed(range(len(new))):
+        outer, inner = math.prod(new[:i]), math.prod(new[i + 1 :])
+        pieces, ahead = length * behind // inner if inner else 0, before // outer if outer else 0
+        if pieces <= 1 or inner % behind or pieces * inner != length * behind or ahead * outer != before:
+            continue
+        if new[i] != ahead * pieces:
+            continue
+        size = inner // behind
+        shape, at = (new, i) if ahead == 1 else ((*new[:i], ahead, pieces, 1, *new[i + 1 :]), i + 1)
+        window = Window(at, shape, [(source, Slide(length, pieces, width=size, stride=size).spread)], lambda *_: None)
+
+        def compute(read: Any, wanted: Range, window: Window = window, size: int = size) -> Array:
+            where = wanted.moved(wanted.start * size, wanted.size * size)
+            return read.window(source, where).reshape(window.sized(wanted.size))
+
+        window.compute = compute
+        return window
+    return "cuts the sequence axis into pieces that are not those of an axis"
 
 
 def _place(old: tuple[int, ...], axis: int, new: tuple[int, ...]) -> tuple[tuple[int, ...], int] | None:
@@ -59,8 +81,6 @@ def _place(old: tuple[int, ...], axis: int, new: tuple[int, ...]) -> tuple[tuple
 def transpose(equation: Equation) -> Window | str:
     """Return the window of a transpose: it stays on the sequence axis, which moves."""
     source = equation.inputs[0]
-    if not plain(source):
-        return FLATTENED
     axis = equation.params["permutation"].index(source.window.axis)
     return Window(
         axis,
@@ -73,8 +93,6 @@ def transpose(equation: Equation) -> Window | str:
 def broadcast_in_dim(equation: Equation) -> Window | str:
     """Return the window of a broadcast, with new axes around it."""
     source, output = equation.inputs[0], equation.outputs[0]
-    if not plain(source):
-        return FLATTENED
     axis = equation.params["broadcast_dimensions"][source.window.axis]
     if output.shape[axis] != source.window.length:
         return "repeats a sequence axis of one position"
@@ -90,8 +108,6 @@ def broadcast_in_dim(equation: Equation) -> Window | str:
 def rev(equation: Equation) -> Window | str:
     """Return the window of a reversal: it is mirrored along the sequence axis."""
     source = equation.inputs[0]
-    if not plain(source):
-        return FLATTENED
     held = source.window
     length, mirrored = held.length, held.axis in equation.params["dimensions"]
 
@@ -127,8 +143,6 @@ def split(equation: Equation) -> list[Window | str]:
 
 
 def _sliced(equation: Equation, source: Value, output: int, starts: Any, limits: Any, strides: Any) -> Window | str:
-    if not plain(source):
-        return FLATTENED
     axis, shape = source.window.axis, equation.outputs[output].shape
     slide = Slide(source.window.length, shape[axis], stride=strides[axis], low=-starts[axis])
     if shape[axis] == 0:
@@ -149,8 +163,6 @@ def pad(equation: Equation) -> Window | str:
     source, value = equation.inputs
     if value.depends:
         return "pads by a number that depends on the sequence"
-    if not plain(source):
-        return FLATTENED
     axis, shape, config = source.window.axis, equation.outputs[0].shape, equation.params["padding_config"]
     low, _, gap = config[axis]
     slide = Slide(source.window.length, shape[axis], low=low, base=gap + 1)
@@ -168,7 +180,7 @@ def concatenate(equation: Equation) -> Window | str:
     """Return the window of operands joined along the sequence axis, or side by side along another axis."""
     along, changing = equation.params["dimension"], equation.changing
     axis = changing[0].window.axis
-    if any(not plain(value) or value.window.axis != axis for value in changing):
+    if any(value.window.axis != axis for value in changing):
         return "joins values whose sequence axes lie differently"
     shape = equation.outputs[0].shape
     if along != axis:
@@ -191,6 +203,8 @@ def concatenate(equation: Equation) -> Window | str:
     def compute(read: Any, wanted: Range) -> Array:
         whole, at = None, read.positions(wanted)
         for value, begin in zip(equation.inputs, begins, strict=True):
+            if not _met(wanted, begin, value.shape[axis]):
+                continue
             piece = read.padded(value, wanted.start - begin, wanted, 1, 0, like=_of_shape(value, axis))
             inside = (at >= begin) & (at < begin + value.shape[axis])
             inside = inside.reshape([-1 if i == axis else 1 for i in range(piece.ndim)])
@@ -200,5 +214,34 @@ def concatenate(equation: Equation) -> Window | str:
     return Window(axis, shape, spread, compute)
 
 
+def _met(wanted: Range, begin: int, size: int) -> bool:
+    """Return True if a range meets the `size` positions from `begin` on, at some site."""
+    return bool(((wanted.start < begin + size) & (wanted.start + wanted.size > begin)).any())
+
+
 def _of_shape(value: Value, axis: int) -> Window:
     return value.opened or Window(axis, value.shape, [], lambda read, wanted: read.window(value, wanted))
+
+
+def stack(equation: Equation) -> Callable[..., Any]:
+    """Return a stack made of operands with a new axis, which are joined along it."""
+    axis = equation.params["axis"]
+    return lambda *arrays: lax.concatenate([lax.expand_dims(array, (axis,)) for array in arrays], axis)
+
+
+def unstack(equation: Equation) -> Callable[..., Any]:
+    """Return an unstack made of slices."""
+    axis = equation.params["axis"]
+    number = equation.inputs[0].shape[axis]
+    return lambda array: [lax.index_in_dim(array, i, axis, keepdims=False) for i in range(number)]
+
+
+def tile(equation: Equation) -> Callable[..., Any]:
+    """Return a tile made of copies that are joined, along one axis after the other."""
+
+    def tiled(array: Array) -> Array:
+        for axis, number in enumerate(equation.params["reps"]):
+            array = lax.concatenate([array] * number, axis) if number > 1 else array
+        return array
+
+    return tiled
