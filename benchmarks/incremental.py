@@ -2,12 +2,14 @@
 
     python benchmarks/incremental.py [--networks ctcf basset …] [--chains 128] [--seconds 10] [--explain] [--mutants]
     python benchmarks/incremental.py --networks ctcf --torch
+    python benchmarks/incremental.py --modern [--networks enformer …] [--chains 32] [--seconds 2]
 
 Both ways run alternately in one process, on the same chains, positions, letters and acceptances. The median of several
 rounds is printed, with the largest difference of their energies, compile times, the size of the cache, and FLOPs and
 bytes of a proposal. FLOPs and bytes are also given as shares of the rates that this machine reaches when it only
 multiplies matrices or only copies memory. With --mutants, in-silico mutagenesis of 100 sequences is compared with
-running the batch of all mutants. With --torch, the published sampler runs in eager PyTorch (it needs torch, which no
+running the batch of all mutants. With --modern, the networks of `modern_networks.py` are compared, one a line, with the
+way that `evaluation="auto"` chooses. With --torch, the published sampler runs in eager PyTorch (it needs torch, which no
 extra installs).
 """
 
@@ -20,11 +22,15 @@ import jax.numpy as jnp
 import networks
 import numpy as np
 from measure import Way, ceilings, seconds
+from modern_networks import MODERN, made
 from rivals_worker import Problem, Torch
 
 import jaxmaxent as jme
 from jaxmaxent.evaluate import FullEvaluator
 from jaxmaxent.evaluate.incremental import IncrementalEvaluator, mutants
+from jaxmaxent.kernels import Site
+from jaxmaxent.sampling import Options
+from jaxmaxent.sampling.program._evaluation import chosen
 
 ROUNDS = 3
 COMPILATIONS = 5
@@ -32,7 +38,8 @@ COMPILATIONS = 5
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--networks", nargs="+", choices=list(networks.NETWORKS), default=list(networks.NETWORKS))
+    parser.add_argument("--networks", nargs="+", choices=[*networks.NETWORKS, *MODERN])
+    parser.add_argument("--modern", action="store_true", help="compare small networks with modern layers, one a line")
     parser.add_argument("--chains", type=int, default=128)
     parser.add_argument("--beta", type=float, default=1.0)
     parser.add_argument("--seconds", type=float, default=10.0, help="seconds for each way, about (default %(default)s)")
@@ -43,7 +50,10 @@ def main() -> None:
     options = parser.parse_args()
     flops, bandwidth = ceilings()
     print(f"this machine: {flops / 1e9:,.0f} GFLOP/s in float32 matrix products, {bandwidth / 1e9:,.1f} GB/s copied")
-    for name in options.networks:
+    if options.modern:
+        print_modern(options)
+        return
+    for name in options.networks or networks.NETWORKS:
         network = networks.NETWORKS[name]()
         print_proposals(name, network, options, flops, bandwidth)
         if options.mutants:
@@ -102,6 +112,32 @@ def print_proposals(name: str, network: networks.Network, options: Any, flops: f
         f"{100 * explanation.bytes / fast / bandwidth:.0f} % of the copy's ceiling",
         flush=True,
     )
+
+
+def print_modern(options: Any) -> None:
+    """Print a line per network: FLOPs, speed and compile time of both ways, and the way that is chosen."""
+    print(f"{'network':16s}{'FLOPs':>8s}{'speed':>8s}{'full/s':>10s}{'incr./s':>10s}{'compiling':>11s}  auto")
+    for name in options.networks or MODERN:
+        ensemble = ensemble_of(made(MODERN[name]), options.beta)
+        explanation = IncrementalEvaluator(ensemble).network.explain()
+        jax.clear_caches()
+        full, quick = (Way(ensemble, evaluator, options.chains) for evaluator in (FullEvaluator, IncrementalEvaluator))
+        for way in (full, quick):
+            steps = max(2, int(options.seconds / ROUNDS / way.run(2)))
+            way.times.clear()
+            for _ in range(ROUNDS):
+                way.run(steps)
+        slow, fast = (min(way.times) / options.chains for way in (full, quick))
+        again = jax.jit(jax.vmap(ensemble.energy))(quick.states.tokens)
+        apart = float(jnp.abs(again - quick.states.energy).max() / jnp.abs(again).max())
+        batch = ensemble.batched()
+        settings = Options.of(batch, ladder=3, chains=max(options.chains // 4, 2), target_replicas=1, steps=100)
+        way = chosen("auto", batch, Site().prepare(batch, 3), settings)
+        print(
+            f"{name:16s}{explanation.full_flops / explanation.flops:8.1f}{slow / fast:8.1f}{1 / slow:10,.0f}"
+            f"{1 / fast:10,.0f}{quick.compile_seconds / full.compile_seconds:11.1f}  {way}  ({apart:.0e})",
+            flush=True,
+        )
 
 
 def print_mutants(network: networks.Network, sequences: int) -> None:

@@ -8,7 +8,21 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from evaluate.networks import CASES, LETTERS, Case, conv, dense, dilated, flat, norm, of_weights, pool, weight
+from evaluate.networks import (
+    CASES,
+    LETTERS,
+    LONG,
+    SAVINGS,
+    Case,
+    conv,
+    dense,
+    dilated,
+    flat,
+    norm,
+    of_weights,
+    pool,
+    weight,
+)
 
 import jaxmaxent as jme
 from jaxmaxent.evaluate import Edit, FullEvaluator
@@ -119,12 +133,25 @@ def check_windows(network, value, changed, tight):
         assert where.size == np.where(changed.any(1), last - first + 1, 1).max()
 
 
-@pytest.mark.parametrize("name", CASES)
+SLOW = [pytest.param(name, marks=[pytest.mark.slow] * case.slow) for name, case in CASES.items()]
+
+
+@pytest.mark.parametrize("name", SLOW)
 def test_edits_of_a_letter_give_what_full_evaluation_gives(name, x64):
-    case = CASES[name]
-    network = check(case)
-    assert tuple(row.operation for row in network.explain().stops) == case.stops
+    network = check(CASES[name])
     assert network.explain().cache_bytes > 0
+
+
+def test_no_edit_saves_less_than_it_did_and_what_ends_windows_is_named():
+    found = {}
+    for name, (least, stops) in SAVINGS.items():
+        length = 24 if name == "stacked" else LONG  # its weights have one length
+        explanation = incremental(CASES[name].features, None, length).explain()
+        saved = explanation.full_flops / explanation.flops
+        if saved < least or tuple(sorted({row.operation for row in explanation.stops})) != stops:
+            found[name] = (saved, explanation.stops)
+    assert not found
+    assert list(SAVINGS) == list(CASES)
 
 
 @pytest.mark.parametrize(

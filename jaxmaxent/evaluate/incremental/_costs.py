@@ -19,8 +19,8 @@ MOVES = frozenset(_MOVES.split())
 def flops_of(value: Value) -> int:
     """Return the FLOPs of one operation on whole values.
 
-    A multiplication with its addition counts 2, moving elements counts 0, and other operations count 1 per element. Each
-    of several results has the FLOPs of the whole operation.
+    A multiplication with its addition counts 2, moving elements counts 0, and other operations count 1 per element.
+    Each of several results has the FLOPs of the whole operation.
     """
     equation = value.equation
     if equation is None:
@@ -33,13 +33,11 @@ def flops_of_jaxpr(jaxpr: core.Jaxpr) -> int:
 
     A loop whose number of turns is not known counts one turn; a conditional counts its costliest branch.
     """
-    return sum(
-        _flops(
-            eqn.primitive.name, eqn.params, [atom.aval.shape for atom in eqn.invars], eqn.outvars[0].aval.shape
-        )
-        for eqn in jaxpr.eqns
-        if eqn.outvars
-    )
+    total = 0
+    for eqn in jaxpr.eqns:
+        inputs, outputs = ([_shape(atom) for atom in atoms] for atoms in (eqn.invars, eqn.outvars))
+        total += _flops(eqn.primitive.name, eqn.params, inputs, outputs[0]) if outputs else 0
+    return total
 
 
 def _flops(name: str, params: dict[str, Any], inputs: list[tuple[int, ...]], output: tuple[int, ...]) -> int:
@@ -60,6 +58,10 @@ def _flops(name: str, params: dict[str, Any], inputs: list[tuple[int, ...]], out
     if name.startswith(("reduce", "arg", "cum", "scatter-")):
         return sum(int(np.prod(shape)) for shape in inputs)
     return 0 if name in MOVES else outputs
+
+
+def _shape(atom: Any) -> tuple[int, ...]:
+    return tuple(atom.aval.shape)
 
 
 def _bodies(params: dict[str, Any]) -> list[core.Jaxpr]:

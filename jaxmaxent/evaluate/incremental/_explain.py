@@ -10,6 +10,10 @@ from jaxmaxent.evaluate.incremental._costs import flops_of
 from jaxmaxent.evaluate.incremental._plan import Plan
 from jaxmaxent.evaluate.incremental._values import Graph, Value
 
+FILLED = "changes everywhere, because its windows together are as long as its sequence axis"
+# Operations that end a window by filling it are named if they take at least this share of all FLOPs.
+_NAMED = 0.01
+
 
 @dataclasses.dataclass(frozen=True)
 class Row:
@@ -17,6 +21,7 @@ class Row:
 
     Attributes:
         operation: the name of the JAX primitive.
+        scope: the names of the modules around it, such as "Net/conv_1"; empty without.
         shape: the shape of its result.
         length: the length of the sequence axis; 0 if the result has none.
         windows: the size of each window along that axis; empty if the result is an updated sum or is computed in full.
@@ -25,10 +30,11 @@ class Row:
         flops: FLOPs of a proposal.
         bytes: bytes of one chain's cache that an accepted proposal reads and writes.
         cached: bytes of the result in the cache of each chain; 0 if it is not cached.
-        reason: why the result has no window although its inputs have; empty otherwise.
+        reason: why the result has no window although an input has; empty otherwise.
     """
 
     operation: str
+    scope: str
     shape: tuple[int, ...]
     length: int
     windows: tuple[int, ...]
@@ -76,7 +82,7 @@ class Explanation:
 
     @property
     def stops(self) -> tuple[Row, ...]:
-        """The operations at which a window ends."""
+        """The operations at which a window ends: what follows from them is computed in full."""
         return tuple(row for row in self.rows if row.reason)
 
     def __str__(self) -> str:
@@ -95,8 +101,19 @@ class Explanation:
             f"({share:.1f} times fewer), {self.bytes:,} bytes of cache read or written, {self.cache_bytes:,} bytes "
             f"of cache for each chain"
         )
-        lines += [f"no window goes on from {row.operation} {list(row.shape)}: it {row.reason}" for row in self.stops]
-        return "\n".join(lines)
+        return "\n".join([*lines, *self._stops()])
+
+    def _stops(self) -> list[str]:
+        """Return a sentence for each reason and module that ends windows."""
+        found: dict[tuple[str, str, str], list[Row]] = {}
+        for row in self.stops:
+            found.setdefault((row.operation, row.scope, row.reason), []).append(row)
+        sentences = []
+        for (operation, scope, reason), rows in found.items():
+            place = f" in {scope}" if scope else ""
+            times = f" ({len(rows)} times)" if len(rows) > 1 else ""
+            sentences.append(f"no window goes on from {operation} {list(rows[0].shape)}{place}{times}: it {reason}")
+        return sentences
 
 
 def explain(graph: Graph, plan: Plan, cached: list[Value]) -> Explanation:
@@ -110,13 +127,20 @@ def explain(graph: Graph, plan: Plan, cached: list[Value]) -> Explanation:
                 row = dataclasses.replace(row, full_flops=0, flops=0)
             counted.add(id(value.equation))
             rows.append(row)
+    least = _NAMED * sum(row.full_flops for row in rows)
+    rows = [row if row.reason != FILLED or row.full_flops > least else _without_reason(row) for row in rows]
     return Explanation(tuple(rows), plan.parts, plan.width)
+
+
+def _without_reason(row: Row) -> Row:
+    return dataclasses.replace(row, reason="")
 
 
 def _row(value: Value, plan: Plan, kept: bool) -> Row:
     full, name = flops_of(value), value.equation.name if value.equation else ""
     size = int(np.prod(value.shape)) * np.dtype(value.dtype).itemsize
-    row = Row(name, value.shape, 0, (), "full", full, full, 0, size if kept else 0, value.reason)
+    scope = value.equation.scope if value.equation else ""
+    row = Row(name, scope, value.shape, 0, (), "full", full, full, 0, size if kept else 0, value.reason)
     source = value.change.source if value.change else None
     if source is not None and plan.known_before(source):
         share = sum(where.size for where in plan.ranges(source)) / source.window.length
@@ -126,7 +150,8 @@ def _row(value: Value, plan: Plan, kept: bool) -> Row:
     length, sizes = value.window.length, tuple(where.size for where in plan.ranges(value))
     row = dataclasses.replace(row, length=length, windows=sizes, how="full" if plan.whole(value) else "window")
     if plan.whole(value):
-        return row
+        filled = not any(plan.whole(source) for source, _ in value.window.spread)
+        return dataclasses.replace(row, reason=FILLED if filled else "")
     share = sum(sizes) / length
     flops = value.window.flops(plan) if value.window.flops else int(full * share)
     return dataclasses.replace(row, flops=flops, bytes=int(2 * row.cached * share))

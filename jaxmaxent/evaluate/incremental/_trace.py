@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer as Tracing
 from jax.extend import core
 from jaxtyping import Array
 
@@ -53,7 +54,7 @@ class Tracer:
             raise ValueError(f"features must return one array [features], got {len(closed.jaxpr.outvars)} arrays")
         leaves = {var: self.value(var.aval, leaf=i) for i, var in enumerate([*params, *closed.jaxpr.constvars])}
         for var, const in zip(closed.jaxpr.constvars, closed.consts, strict=True):
-            leaves[var].number_known = None if isinstance(const, jax.core.Tracer) else const
+            leaves[var].number_known = None if isinstance(const, Tracing) else const
         sequence = self.value(one_hot.aval, depends=True)
         sequence.opened = sequence_window(one_hot.aval.shape)
         (result,) = self.walk(closed.jaxpr, {**leaves, one_hot: sequence})

@@ -8,7 +8,7 @@ other values are *full*: they are computed anew.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -95,6 +95,10 @@ class Value:
         return jax.numpy.issubdtype(kind, np.integer) or kind in (np.dtype(np.float32), np.dtype(np.float64))
 
 
+# An input of an operation, and the function from a reach in it to the reach, or the reaches, in the result.
+Spread = tuple[Value, Callable[[Reach], Reach | list[Reach]]]
+
+
 @dataclasses.dataclass(eq=False)
 class Window:
     """A description of how a value changes in windows; a rule returns it.
@@ -114,7 +118,7 @@ class Window:
 
     axis: int
     shape: tuple[int, ...]
-    spread: list[tuple[Value, Callable[[Reach], Reach | list[Reach]]]]
+    spread: Sequence[Spread]
     compute: Callable[[Any, Range], Array]
     update: Callable[[Any, Range], Array | None] | None = None
     updates: Callable[[Any], bool] | None = None

@@ -70,9 +70,13 @@ def chosen(asked: Any, ensemble: Ensemble, rule: Any, options: Options) -> str:
                 f'left: take fewer, or evaluation="full"'
             )
         return INCREMENTAL
-    if not fits or cost.full_flops < _SMALL or cost.flops > _WORTH * cost.full_flops:
+    if not fits:
         return FULL
-    if jax.default_backend() == "cpu" and cost.flops < _PLAIN * cost.full_flops:
+    # The FLOPs of a loop without a known number of turns are not known, so such a network is timed.
+    known = all(row.operation != "while" for row in cost.rows)
+    if known and (cost.full_flops < _SMALL or cost.flops > _WORTH * cost.full_flops):
+        return FULL
+    if known and jax.default_backend() == "cpu" and cost.flops < _PLAIN * cost.full_flops:
         return INCREMENTAL
     # Shapes of the first anchor, so that the ways are timed once for any number of anchors.
     one, its_rule = ensemble.take(0), rule.at(0, -1)
@@ -94,10 +98,13 @@ def _traced(ensemble: Ensemble) -> core.Jaxpr:
 def _most_flops(jaxpr: core.Jaxpr) -> int:
     """Return an upper bound of the FLOPs of a forward pass, by the sizes of its arrays alone.
 
-    It identifies a small network before the windows of its operations are worked out.
+    It identifies a small network before the windows of its operations are worked out. A loop without a known number of
+    turns may be long, so its network is not small.
     """
     total = 0
     for equation in jaxpr.eqns:
+        if equation.primitive.name == "while":
+            return _SMALL
         values: list[Any] = [*equation.invars, *equation.outvars]
         sizes = [math.prod(value.aval.shape) for value in values]
         if equation.primitive.name in ("dot_general", "conv_general_dilated"):
@@ -105,7 +112,8 @@ def _most_flops(jaxpr: core.Jaxpr) -> int:
         else:
             total += sum(sizes) * math.prod(equation.params.get("window_dimensions", ()))
         inner = (getattr(parameter, "jaxpr", parameter) for parameter in equation.params.values())
-        total += sum(_most_flops(one) for one in inner if isinstance(one, core.Jaxpr))
+        turns = equation.params["length"] if equation.primitive.name == "scan" else 1
+        total += turns * sum(_most_flops(one) for one in inner if isinstance(one, core.Jaxpr))
     return total
 
 

@@ -1,4 +1,4 @@
-"""Matrix products, reductions and sorts: along other axes the window stays; along the sequence axis a sum is updated."""
+"""Products, reductions and sorts: along other axes the window stays; along the sequence axis a sum is updated."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from jaxtyping import Array
 
 from jaxmaxent.evaluate.incremental._ranges import Range
 from jaxmaxent.evaluate.incremental._values import Change, Equation, Window, expanded, plain
+from jaxmaxent.evaluate.incremental.rules._banded import banded
 from jaxmaxent.evaluate.incremental.rules._elementwise import same
 
 GROWS = "adds up numbers of 16 bits, whose rounding would grow with every edit"
@@ -49,7 +50,9 @@ def along(equation: Equation) -> Window | list[Window] | str:
         def compute(read: Any, wanted: Range) -> Array:
             made = read.proposal.once(
                 ("along", id(equation), wanted.key, read is read.proposal.new),
-                lambda: equation.bind(*[read.window(value, wanted, like=values[0].window) for value in equation.inputs]),
+                lambda: equation.bind(
+                    *[read.window(value, wanted, like=values[0].window) for value in equation.inputs]
+                ),
             )
             return made[number] if several else made
 
@@ -68,6 +71,9 @@ def dot_general(equation: Equation) -> Window | Change | str:
     source = equation.inputs[side]
     logical = next(i for i in range(len(source.shape)) if source.window.axis in expanded(source, i))
     if logical in contracted[side]:
+        window = banded(equation, side)
+        if window is not None:
+            return window
         return _Rows(equation, side).change() if source.exact and equation.outputs[0].exact else GROWS
     if not plain(source):
         return "multiplies a flattened value along another axis"

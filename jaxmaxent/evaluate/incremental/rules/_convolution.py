@@ -16,6 +16,7 @@ from jaxtyping import Array
 from jaxmaxent.evaluate._slices import shifted
 from jaxmaxent.evaluate.incremental._ranges import Range, Slide
 from jaxmaxent.evaluate.incremental._values import Equation, Value, Window
+from jaxmaxent.evaluate.incremental.rules._elementwise import same
 
 # The number of multiplications in the time of writing and reading a number twice, at 20 FLOPs per byte.
 _WRITTEN = 120
@@ -33,6 +34,14 @@ def conv_general_dilated(equation: Equation) -> Window | str:
         return "has a kernel that depends on the sequence"
     if params["batch_group_count"] != 1:
         return "convolves groups of a batch"
+    if source.window.axis == dims.lhs_spec[0]:
+        return Window(
+            dims.out_spec[0],
+            output.shape,
+            [(source, same)],
+            lambda read, wanted: equation.bind(*[read.window(value, wanted) for value in equation.inputs]),
+            cached=True,
+        )
     if source.window.axis not in dims.lhs_spec[2:]:
         return "convolves along another axis than the sequence"
     i = dims.lhs_spec[2:].index(source.window.axis)

@@ -19,7 +19,7 @@ _OUTER = 4
 
 
 def unflattened(value: Value) -> Window | str:
-    """Return the window of a flattened value (before, sequence, behind) along its own axis before · sequence · behind."""
+    """Return the window of a flattened value along its own axis, which is (before, sequence, behind) in its window."""
     held = value.window
     axis, length = held.axis, held.length
     outer, inner = held.shape[axis - 1], held.shape[axis + 1]

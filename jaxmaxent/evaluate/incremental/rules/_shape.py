@@ -15,6 +15,7 @@ from jaxmaxent.evaluate.incremental._ranges import Range, Reach, Slide
 from jaxmaxent.evaluate.incremental._values import Equation, Value, Window
 from jaxmaxent.evaluate.incremental.rules._elementwise import same
 
+
 def reshape(equation: Equation) -> Window | str:
     """Return the window of reshape, squeeze or expand_dims, which keep the sequence axis, flatten it or cut it."""
     (source, *_), output = equation.inputs, equation.outputs[0]
@@ -47,15 +48,18 @@ def _cut(source: Value, new: tuple[int, ...]) -> Window | str:
             continue
         size = inner // behind
         shape, at = (new, i) if ahead == 1 else ((*new[:i], ahead, pieces, 1, *new[i + 1 :]), i + 1)
-        window = Window(at, shape, [(source, Slide(length, pieces, width=size, stride=size).spread)], lambda *_: None)
-
-        def compute(read: Any, wanted: Range, window: Window = window, size: int = size) -> Array:
-            where = wanted.moved(wanted.start * size, wanted.size * size)
-            return read.window(source, where).reshape(window.sized(wanted.size))
-
-        window.compute = compute
-        return window
+        return _pieces(source, shape, at, size)
     return "cuts the sequence axis into pieces that are not those of an axis"
+
+
+def _pieces(source: Value, shape: tuple[int, ...], axis: int, size: int) -> Window:
+    def compute(read: Any, wanted: Range) -> Array:
+        where = wanted.moved(wanted.start * size, wanted.size * size)
+        return read.window(source, where).reshape(window.sized(wanted.size))
+
+    slide = Slide(source.window.length, shape[axis], width=size, stride=size)
+    window = Window(axis, shape, [(source, slide.spread)], compute)
+    return window
 
 
 def _place(old: tuple[int, ...], axis: int, new: tuple[int, ...]) -> tuple[tuple[int, ...], int] | None:

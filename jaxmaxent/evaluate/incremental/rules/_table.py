@@ -13,6 +13,7 @@ from jaxmaxent.evaluate.incremental.rules import _extremes as extremes
 from jaxmaxent.evaluate.incremental.rules import _lookup as lookup
 from jaxmaxent.evaluate.incremental.rules import _pooling as pooling
 from jaxmaxent.evaluate.incremental.rules import _shape as shape
+from jaxmaxent.evaluate.incremental.rules import _writing as writing
 
 _ALONG = ("cumsum", "cumprod", "cummax", "cummin", "cumlogsumexp", "sort", "top_k")
 _REDUCTIONS = ("sum", "max", "min", "prod", "and", "or", "xor")
@@ -40,13 +41,21 @@ RULES: dict[str, Callable[[Equation], Any]] = {
     "argmin": contraction.reduce,
     **dict.fromkeys(_ALONG, contraction.along),
     "gather": lookup.gather,
-    "scatter": lookup.scatter,
-    "scatter-add": lookup.scatter,
+    "scatter": writing.scatter,
+    "scatter-add": writing.scatter,
 }
 
 # Rules that also take flattened values. For all others such values are read as values with one sequence axis first.
-FLATTENED_TOO = frozenset((*elementwise.NAMES, "reshape", "squeeze", "expand_dims", "dot_general", *(
-    f"reduce_{kind}" for kind in _REDUCTIONS)))
+FLATTENED_TOO = frozenset(
+    (
+        *elementwise.NAMES,
+        "reshape",
+        "squeeze",
+        "expand_dims",
+        "dot_general",
+        *(f"reduce_{kind}" for kind in _REDUCTIONS),
+    )
+)
 
 # Operations that are replaced by others with the same result: `rewrite(equation)` returns a function of the inputs, or
 # None to leave the operation as it is.
@@ -55,9 +64,9 @@ REWRITES: dict[str, Callable[[Equation], Callable[..., Any] | None]] = {
     "unstack": shape.unstack,
     "tile": shape.tile,
     "dynamic_slice": lookup.dynamic_slice,
-    "dynamic_update_slice": lookup.dynamic_update_slice,
-    "scatter": lookup.scattered_slice,
-    "scatter-add": lookup.scattered_slice,
+    "dynamic_update_slice": writing.dynamic_update_slice,
+    "scatter": writing.scattered_slice,
+    "scatter-add": writing.scattered_slice,
     "reduce_max": extremes.reduce,
     "reduce_min": extremes.reduce,
     "reduce_window_max": extremes.reduce_window,
