@@ -12,7 +12,7 @@ The rungs of a chain swap sequences and so are not independent, and neither are 
 independent. The standard error is therefore the spread of the influence of each chain on the estimate. The influence is
 the derivative with respect to the chain's weight (the infinitesimal jackknife; Efron, "The jackknife, the bootstrap and
 other resampling plans", 1982). The error needs no model of the autocorrelation and has chains − 1 degrees of freedom.
-For a single chain it comes from batch means of the influences of its draws.
+With fewer than six chains it is no smaller than the error from batch means of the influences of their draws.
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ _BLOCK = 2**14
 _FEWEST_SHARED = 1.0
 # An error this small relative to its value is rounding: draws that never differ do not determine an error.
 _ROUNDING = 1e-12
+# The spread of fewer chains is too noisy to be the error by itself.
+_ENOUGH_CHAINS = 6
 
 
 class LogZ(NamedTuple):
@@ -240,16 +242,21 @@ def influences(
 
 
 def standard_error(influences: Float[np.ndarray, "chains draws rungs"]) -> Float[np.ndarray, " rungs"]:
-    """Return the error from the spread of chains, or from batch means of a single one; NaN for fewer than 16 draws."""
+    """Return the error from the spread of chains; of a few chains the larger of that and of batch means.
+
+    Two chains agree by chance so often that their spread alone would say nothing. The error is NaN for a single chain
+    of fewer than 16 draws.
+    """
     chains, draws, rungs = influences.shape
-    if chains > 1:
-        return jackknife_error(influences.mean(1))
     batches = 2 * GROUPS if draws >= 4 * GROUPS else GROUPS
     size = draws // batches
+    if chains >= _ENOUGH_CHAINS or (chains > 1 and not size):
+        return jackknife_error(influences.mean(1))
     if not size:
         return np.concatenate([[0], np.full(rungs - 1, np.nan)])
-    rows = influences[0, draws - batches * size :].reshape(batches, size, 1, rungs).mean(1)
-    return np.concatenate([[0], batch_means_mcse(rows).error[1:]])
+    rows = influences[:, draws - batches * size :].reshape(chains, batches, size, rungs).mean(2)
+    error = np.concatenate([[0], batch_means_mcse(np.swapaxes(rows, 0, 1)).error[1:]])
+    return error if chains == 1 else np.fmax(error, jackknife_error(influences.mean(1)))
 
 
 def _bennett(betas: np.ndarray, energies: np.ndarray) -> Float[np.ndarray, " rungs"]:

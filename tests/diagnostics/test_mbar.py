@@ -102,7 +102,14 @@ def test_log_z_is_that_of_pymbar(pymbar, chains, draws):
     np.testing.assert_allclose(found.value, 100 - theirs.f_k, rtol=0, atol=1e-9)
 
 
-@pytest.mark.parametrize("chains", [2, 3, 8])
+def test_two_chains_that_agree_by_chance_do_not_make_the_error_small():
+    found = scores(np.random.default_rng(5), 2, 128)
+    # Of Student's t of 1 degree of freedom 13 % would be beyond 5.
+    assert (np.mean(np.abs(found) > 5, axis=0) <= 0.02).all()
+    assert (np.mean(np.square(found), 0) < 2).all()
+
+
+@pytest.mark.parametrize("chains", [6, 8])
 def test_the_error_is_the_spread_of_the_chains_with_one_degree_of_freedom_less(chains):
     energies, log_z = drawn(np.random.default_rng(6), chains, 60)
     found = log_z_along(BETAS, energies, log_z[0])
