@@ -27,8 +27,8 @@ jaxtyping.install_import_hook([f"jaxmaxent.{room}" for room in ROOMS], "annotati
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
-# Tracing makes many objects, and nearly all of them stay: looking for garbage as often as Python does by itself takes an
-# eighth of the time of the tests.
+# Tracing makes many objects, and nearly all of them stay. To look for garbage as often as Python does by itself takes
+# an eighth of the time of the tests.
 gc.set_threshold(20_000, 20, 10)
 
 

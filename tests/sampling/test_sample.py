@@ -38,7 +38,11 @@ def test_a_single_precision_network_is_sampled_where_jax_is_in_double(evaluation
     assert (np.abs(run.frequencies[0, -1] - expected) < 5 * run.frequency_errors[0, -1]).all()
 
 
-@pytest.mark.parametrize("name", PROBLEMS)
+# The other problems each compile a program of their own.
+QUICK = ("dna-fields", "dna-fixed", "binary")
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=() if n in QUICK else pytest.mark.slow) for n in PROBLEMS])
 def test_sampler_agrees_with_enumeration_within_its_own_errors(name):
     problem = PROBLEMS[name]
     p = problem.distribution()
