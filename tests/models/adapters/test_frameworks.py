@@ -22,9 +22,11 @@ def features_of(representation):
     return np.stack([run(representation.params, jnp.asarray(row)) for row in ROWS])
 
 
-def applied(module, variables, **settings):
-    """The outputs of a module of Linen, computed by one program."""
-    return jax.jit(functools.partial(module.apply, train=False, **settings))(variables, ROWS)
+@functools.cache
+def of_linen():
+    """The outputs of the module of Linen and those of its layers, computed once, by one program."""
+    module, variables = small.linen()
+    return jax.jit(functools.partial(module.apply, train=False, capture_intermediates=True))(variables, ROWS)
 
 
 def check(representation, *, hidden, logits):
@@ -45,7 +47,7 @@ def check(representation, *, hidden, logits):
 def test_linen_gives_the_layer_before_the_classes_and_ignores_dropout():
     module, variables = small.linen()
     found = models.from_linen(module, variables, small.LENGTH, output="classes")
-    outputs, seen = applied(module, variables, capture_intermediates=True)
+    outputs, seen = of_linen()
     inner = seen["intermediates"]
     check(found, hidden=np.maximum(inner["hidden"]["__call__"][0], 0), logits=inner["classes"]["__call__"][0])
     assert outputs["classes"].shape == (4, small.UNITS)
@@ -56,7 +58,7 @@ def test_linen_takes_layers_by_name_and_number():
     by_name = models.from_linen(module, variables, small.LENGTH, output="classes", layer="hidden")
     numbers = [one.index for one in models.layers(by_name) if one.name.endswith("hidden")]
     by_number = models.from_linen(module, variables, small.LENGTH, output="classes", layer=numbers[0])
-    _, seen = applied(module, variables, capture_intermediates=True)
+    _, seen = of_linen()
     hidden = seen["intermediates"]["hidden"]["__call__"][0]
     for found in (by_name, by_number):
         np.testing.assert_allclose(features_of(found), hidden, atol=1e-5)
@@ -66,7 +68,7 @@ def test_linen_takes_layers_by_name_and_number():
 def test_the_layer_output_is_the_output():
     module, variables = small.linen()
     found = models.from_linen(module, variables, small.LENGTH, output="number", layer="output")
-    np.testing.assert_allclose(features_of(found), applied(module, variables)["number"], rtol=1e-5)
+    np.testing.assert_allclose(features_of(found), of_linen()[0]["number"], rtol=1e-5)
 
 
 def test_equal_linen_modules_share_one_program():
