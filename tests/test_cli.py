@@ -197,6 +197,7 @@ def test_interpret_without_motifs_is_no_error(work, tmp_path, capsys):
     assert not motifs.exists() or "MOTIF" not in motifs.read_text()
 
 
+@pytest.mark.slow
 def test_a_ladder_of_zeros_has_its_numbers_and_no_picture_of_the_ladder(work, tmp_path, capsys):
     settings = ["--beta", 0, *TINY, "--pictures", 1]
     assert call("interpret", work.model, work.fasta, "--out", tmp_path / "out", *settings) == 3
