@@ -197,6 +197,7 @@ def test_interpret_without_motifs_is_no_error(work, tmp_path, capsys):
     assert not motifs.exists() or "MOTIF" not in motifs.read_text()
 
 
+@pytest.mark.slow
 def test_a_ladder_of_zeros_has_its_numbers_and_no_picture_of_the_ladder(work, tmp_path, capsys):
     settings = ["--beta", 0, *TINY, "--pictures", 1]
     assert call("interpret", work.model, work.fasta, "--out", tmp_path / "out", *settings) == 3
@@ -855,7 +856,9 @@ def after_blocks(monkeypatch, count, act):
     monkeypatch.setattr(Progress, "advance", advanced)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)]
+)
 def test_a_signal_is_heard_and_the_command_to_go_on_works(work, out, kept, done, monkeypatch, capsys, number, code):
     after_blocks(monkeypatch, 3, lambda: signal.raise_signal(number))
     assert call(*commands(work)["interpret"], "--beta", BETA, "--out", out) == code
@@ -1007,6 +1010,7 @@ def test_files_of_others_beside_a_job_stay(work, out, kept, monkeypatch, capsys)
     refused(capsys, commands(work)["interpret"], out.with_name("out"), [kept])
 
 
+@pytest.mark.slow
 def test_results_go_where_a_link_leads(work, tmp_path, done, monkeypatch):
     for name in ("empty", "fresh"):
         (tmp_path / "link").symlink_to(tmp_path / name)
@@ -1108,7 +1112,7 @@ LISTS = {
 }
 
 
-@pytest.mark.parametrize("hidden", [False, True])
+@pytest.mark.parametrize("hidden", [False, pytest.param(True, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("case", LISTS)
 def test_a_damaged_list_of_files_is_told_in_a_line_and_nothing_is_left(
     broken_off, out, kept, monkeypatch, capsys, case, hidden
@@ -1148,6 +1152,7 @@ def test_output_that_has_a_damaged_list_is_not_taken_for_that_of_a_job(work, don
         shutil.copy(done / ".jaxmaxent.json", out)
 
 
+@pytest.mark.slow
 def test_a_group_killed_before_its_first_save_begins_anew(broken_off, out, kept):
     shutil.copytree(broken_off, kept)
     for state in kept.glob("group-000000/*-step-*"):

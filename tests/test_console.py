@@ -252,7 +252,8 @@ pathlib.Path("codes").write_text(repr(codes))
 """
 
 
-@pytest.mark.parametrize("reader", [True, pytest.param(False, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("reader", [True, False])
 def test_interpret_and_resume_end_whatever_their_output_can_hold(tmp_path, reader):
     writer = nowhere()
     stdout = subprocess.PIPE if reader else writer

@@ -52,5 +52,6 @@ def bytes_of_code(disabled):
     return int(done.stdout)
 
 
+@pytest.mark.slow
 def test_the_setting_changes_the_machine_code():
     assert bytes_of_code(disabled="0") != bytes_of_code(disabled="1")

@@ -128,6 +128,7 @@ def test_a_job_finds_its_program_again_and_refuses_another(place, capsys, monkey
     np.testing.assert_array_equal(Run.load("run/run.npz").frequencies, Run.load("whole/run.npz").frequencies)
 
 
+@pytest.mark.slow
 def test_an_onnx_file_is_interpreted_by_its_layers(place, capsys):
     onnx = pytest.importorskip("onnx")
     make, kind = onnx.helper, onnx.TensorProto.FLOAT

@@ -136,17 +136,23 @@ def test_cosine_of_nothing_is_that_of_a_right_angle():
         jme.Ensemble.create(lambda x: x[0, :2], ["ACG", "GCG"], beta=1.0, distance="cosine")
 
 
+@jax.jit
+def slopes(ensemble, features, step):
+    """Gradients at the anchor, by its features and its letters, and elsewhere; and the slope there by differences."""
+    of_features = jax.grad(ensemble.distance)
+    _, cache = GradientEvaluator(ensemble).init(ensemble.anchor)
+    change = ensemble.distance(features + 1e-6 * step) - ensemble.distance(features - 1e-6 * step)
+    return of_features(ensemble.reference), cache.gradient, of_features(features), change / 2e-6
+
+
 @pytest.mark.parametrize(("distance", "more"), [*CASES, (root_of_square, {"weights": PROBLEM.w})], ids=named)
 def test_gradient_is_0_at_the_anchor_and_that_of_differences_elsewhere(distance, more, x64):
-    ensemble = made(distance, more)
-    of_features = jax.grad(ensemble.distance)
-    np.testing.assert_array_equal(of_features(ensemble.reference), 0)
-    _, cache = GradientEvaluator(ensemble).init(ensemble.anchor)
-    np.testing.assert_array_equal(cache.gradient, 0)
     rng = np.random.default_rng(0)
-    features, step = jnp.asarray(rng.normal(size=5)), jnp.asarray(rng.normal(size=5))
-    change = (ensemble.distance(features + 1e-6 * step) - ensemble.distance(features - 1e-6 * step)) / 2e-6
-    assert float(of_features(features) @ step) == pytest.approx(float(change), rel=1e-6)
+    features, step = rng.normal(size=5), rng.normal(size=5)
+    at_anchor, by_letters, elsewhere, change = slopes(made(distance, more), features, step)
+    np.testing.assert_array_equal(at_anchor, 0)
+    np.testing.assert_array_equal(by_letters, 0)
+    assert np.asarray(elsewhere) @ step == pytest.approx(float(change), rel=1e-6)
 
 
 @pytest.mark.parametrize(("distance", "more"), [c for c in CASES if not isinstance(c[0], Power)], ids=named)
@@ -159,15 +165,20 @@ def test_energy_grows_linearly_at_the_anchor(distance, more, x64):
     assert slopes[0] > 0.01
 
 
+@jax.jit
+def with_gradient(ensemble, tokens):
+    return GradientEvaluator(ensemble).init(tokens)
+
+
 @pytest.mark.parametrize(("distance", "more"), [*KINDS, (root_of_square, {"weights": PROBLEM.w})], ids=named)
 def test_gradient_is_0_within_rounding_of_the_anchor(distance, more):
     ensemble = made(distance, more)
     moved = ensemble.replace(reference=jnp.nextafter(ensemble.reference, jnp.full(5, jnp.inf)))
-    energy, cache = jax.jit(lambda e, t: GradientEvaluator(e).init(t))(moved, ensemble.anchor)
+    energy, cache = with_gradient(moved, ensemble.anchor)
     assert 0 < energy <= moved.metric.noise(moved.reference, moved.weights)
     assert not cache.gradient.any()
     far = jnp.asarray(PROBLEM.states[0])
-    energy, cache = jax.jit(lambda e, t: GradientEvaluator(e).init(t))(moved, far)
+    energy, cache = with_gradient(moved, far)
     assert energy > moved.metric.noise(moved.reference, moved.weights)
     assert cache.gradient.any()
 

@@ -219,10 +219,24 @@ def fits(name, problem):
     return complements or not any(RULES[part].needs_complements for part in parts_of(name))
 
 
+# The problems that each evaluator meets among the quick tests, with all kinds of fields, alphabets and positions among
+# them; it meets the others among the slow ones, since each takes seconds to compile.
+QUICK = {
+    "full": ("dna-fields", "dna-fixed"),
+    "gradient": ("dna-fields", "dna-fixed", "three-letters", "binary", "zero-beta"),
+    "incremental": ("dna-fixed", "binary"),
+}
+
+
+def quick_if(quick, *values):
+    """A case that is slow unless it is one of the quick ones."""
+    return pytest.param(*values, marks=() if quick else pytest.mark.slow)
+
+
 def cases(*names):
     """Each rule or mixture with each evaluator that serves it, on each problem."""
     return [
-        (name, way, problem)
+        quick_if(problem in QUICK[way], name, way, problem)
         for name in names
         for way in EVALUATORS
         if way == "gradient" or not needs_gradient(name)
@@ -251,9 +265,10 @@ def served_by(way, name):
     return [rule for rule in served if fits(rule, name)]
 
 
-def asked(program, name, way, **changes):
-    """Each rule that an evaluator serves, the places of its edits, and what `program` returns for them."""
-    served, ensemble = served_by(way, name), PROBLEMS[name].ensemble(**changes)
+def asked(program, name, way, only=RULES, **changes):
+    """Each rule of `only` that an evaluator serves, the places of its edits, and what `program` returns for them."""
+    served = [rule for rule in served_by(way, name) if rule in only]
+    ensemble = PROBLEMS[name].ensemble(**changes)
     rules = [RULES[rule].rule(PROBLEMS[name], ensemble) for rule in served]
     tables = [proposals_of(rule, name) for rule in served]
     for rule, (places, answer) in zip(served, ask(program, ensemble, EVALUATORS[way], rules, tables), strict=True):
@@ -289,14 +304,21 @@ def test_ratio_of_every_proposal_is_exact(rule, way, name, x64):
         np.testing.assert_allclose(ratio, expected, rtol=0, atol=1e-10)
 
 
-@pytest.mark.parametrize("way", [pytest.param("full", marks=pytest.mark.slow), "gradient"])
-def test_ratios_with_growing_fields_are_exact_and_their_kernels_leave_the_ensemble_invariant(way, x64):
+@pytest.mark.parametrize(
+    ("way", "only"),
+    [
+        ("gradient", ("segment-2", "transposition", "informed")),
+        pytest.param("full", tuple(RULES), marks=pytest.mark.slow),
+        pytest.param("gradient", tuple(RULES), marks=pytest.mark.slow),
+    ],
+)
+def test_ratios_with_growing_fields_are_exact_and_their_kernels_leave_the_ensemble_invariant(way, only, x64):
     """No proposal depends on growing fields, so the tables are those of the problem without."""
     name = "dna-fields"
     problem = GrowingProblem(**vars(PROBLEMS[name]) | {"mus": GrowingProblem.mus})
     log_p = problem.log_weights()
     assert np.ptp(log_p - target(name)[0]) > 3
-    for rule, places, ratios in asked(forced_ratios, name, way, fields=problem.ensemble().fields):
+    for rule, places, ratios in asked(forced_ratios, name, way, only, fields=problem.ensemble().fields):
         found = np.full((len(proposals_of(rule, name)), *[len(log_p)] * 2), -np.inf)
         found[places] = ratios
         for table, ratio in zip(proposals_of(rule, name), found, strict=True):
@@ -304,6 +326,10 @@ def test_ratios_with_growing_fields_are_exact_and_their_kernels_leave_the_ensemb
         proposals = [(table.probability, table.matrix) for table in proposals_of(rule, name)]
         matrix = exact.metropolis_hastings_matrix(log_p, proposals, found)
         exact.assert_detailed_balance(matrix, exact.distribution(log_p))
+
+
+# Edits of a letter, of neighbors, and of two parts: what fields make of them depends on nothing else of a rule.
+EDITS = ("site", "segment-3", "transposition")
 
 
 def test_a_forbidden_letter_is_never_accepted_and_changes_no_other_ratio(x64):
@@ -315,7 +341,7 @@ def test_a_forbidden_letter_is_never_accepted_and_changes_no_other_ratio(x64):
     forbidden = np.isinf(table[np.arange(problem.length), problem.states]).any(1)
     assert 0.4 < forbidden.mean() < 0.7
     fields = [*problem.ensemble().fields, jme.position_prior(table).replace(name="mask")]
-    for rule, places, ratios in asked(forced_ratios, name, "full", fields=fields):
+    for rule, places, ratios in asked(forced_ratios, name, "full", EDITS, fields=fields):
         _, x, y = places
         expected = log_ratios_of(name, "full")[rule][places]
         to_forbidden = forbidden[y]
@@ -332,11 +358,11 @@ def test_a_large_score_of_a_held_letter_changes_no_ratio(x64):
     table = np.zeros((problem.length, problem.letters))
     table[problem.fixed[0], problem.anchor[problem.fixed[0]]] = -1e10
     fields = [*problem.ensemble().fields, jme.position_prior(table)]
-    for rule, places, ratios in asked(forced_ratios, name, "full", fields=fields):
+    for rule, places, ratios in asked(forced_ratios, name, "full", EDITS, fields=fields):
         np.testing.assert_allclose(ratios, log_ratios_of(name, "full")[rule][places], rtol=0, atol=1e-10)
 
 
-@pytest.mark.parametrize("way", EVALUATORS)
+@pytest.mark.parametrize("way", [pytest.param("full", marks=pytest.mark.slow), "gradient", "incremental"])
 def test_moves_accept_as_often_as_their_ratios_say_and_restore_on_reject(way, x64):
     name = "dna-fields"
     states = PROBLEMS[name].states
@@ -365,9 +391,9 @@ def test_transition_matrix_leaves_the_ensemble_invariant(rule, way, name, x64):
         assert exact.spectral_gap(matrix, p) > 1e-3
 
 
-@pytest.mark.parametrize("name", PROBLEMS)
+@pytest.mark.parametrize("name", [quick_if(name in QUICK["gradient"], name) for name in PROBLEMS])
 def test_transposition_leaves_each_composition_to_itself_and_invariant(name, x64):
-    matrix, p = matrix_of("transposition", name, "full"), target(name)[1]
+    matrix, p = matrix_of("transposition", name, "gradient"), target(name)[1]
     compositions = np.sort(PROBLEMS[name].states, axis=1)
     for composition in np.unique(compositions[p > 0], axis=0):
         same = (compositions == composition).all(1)
@@ -376,10 +402,18 @@ def test_transposition_leaves_each_composition_to_itself_and_invariant(name, x64
         exact.assert_stationary(matrix, alone / alone.sum())
 
 
-# Of every alphabet one problem, of four letters the one with a fixed position between movable ones.
+# Of every alphabet one problem, of four letters the one with a fixed position between movable ones. Two letters are
+# quick for the rules that treat them in another way.
 @pytest.mark.parametrize(
     ("rule", "name"),
-    [(rule, name) for rule in RULES for name in ("dna-fixed", "three-letters", "binary") if fits(rule, name)],
+    [
+        quick_if(
+            name == "dna-fixed" or (name == "binary" and rule in ("site", "site-adaptive", "informed")), rule, name
+        )
+        for rule in RULES
+        for name in ("dna-fixed", "three-letters", "binary")
+        if fits(rule, name)
+    ],
 )
 def test_rules_pass_the_checks_for_everyone(rule, name, x64):
     problem = PROBLEMS[name]
@@ -387,7 +421,11 @@ def test_rules_pass_the_checks_for_everyone(rule, name, x64):
     check_rule(RULES[rule].rule(problem, ensemble), ensemble, proposals_of(rule, name))
 
 
-@pytest.mark.parametrize("mixture", MIXTURES)
+# A mixture with and one without a gradient, one of them with rules that learn.
+QUICK_MIXTURES = ("transposition + informed", "site-adaptive + segment-adaptive-2")
+
+
+@pytest.mark.parametrize("mixture", [quick_if(mixture in QUICK_MIXTURES, mixture) for mixture in MIXTURES])
 def test_mixtures_pass_the_checks_for_everyone(mixture, x64):
     problem = PROBLEMS["dna-fields"]
     ensemble = problem.ensemble()
@@ -406,7 +444,8 @@ def steps(ensemble, rule, tokens, keys):
     return jax.vmap(lambda key: kernel.step(key, state))(keys)
 
 
-@pytest.mark.parametrize("rule", [*RULES, *MIXTURES])
+# The matrix of a mixture is that of its rules: two mixtures, of three rules each, are quick.
+@pytest.mark.parametrize("rule", [*RULES, *(quick_if(len(parts_of(mixture)) == 3, mixture) for mixture in MIXTURES)])
 def test_steps_follow_the_matrix(rule, x64):
     problem, x = PROBLEMS["dna-fields"], 45  # four letters; every rule refuses some of its proposals there
     ensemble = problem.ensemble()

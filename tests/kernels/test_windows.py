@@ -44,7 +44,14 @@ PROBLEMS = {
 # --- what is proposed ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", PROBLEMS)
+# The smallest alphabet, held positions inside and around windows, and a single movable position are quick.
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if name in ("binary", "dna-fields", "one-free") else pytest.mark.slow)
+        for name in PROBLEMS
+    ],
+)
 @pytest.mark.parametrize("width", [3])
 @pytest.mark.parametrize("rule", RULES)
 def test_rules_pass_the_checks_for_everyone(rule, width, name, x64):

@@ -80,7 +80,7 @@ def test_reported_swap_acceptance_is_the_exact_one():
     np.testing.assert_allclose(run.swap_acceptance[0], expected, atol=0.006)  # two seeds differ by 0.002
 
 
-@pytest.mark.parametrize("replicas", [1, 8])
+@pytest.mark.parametrize("replicas", [1, pytest.param(8, marks=pytest.mark.slow)])
 def test_rungs_at_beta_0_swap_always_and_carry_sequences_up_and_down(replicas):
     problem = Problem(length=4, beta=0.0)
     settings = {"ladder": 4, "chains": 4, "steps": 800, "burn_in": 0, "thin": 2, "anchor_chains": 0}

@@ -86,7 +86,7 @@ def test_spaces_and_their_exact_numbers_are_those_of_the_oracle(name, x64):
     assert found.log_z[1] == pytest.approx(log_z, abs=1e-12)
 
 
-@pytest.mark.parametrize("name", ["dna-fields", "binary"])
+@pytest.mark.parametrize("name", ["dna-fields", pytest.param("binary", marks=pytest.mark.slow)])
 def test_the_whole_matrix_of_sites_is_that_of_the_oracle(name, x64):
     problem = PROBLEMS[name]
     space = space_of(problem.ensemble(), problem.movable)
@@ -283,7 +283,7 @@ def test_the_default_rule_is_checked_as_burn_in_begins_and_as_it_is_when_draws_c
 
 
 @pytest.mark.parametrize(("rule", "stated"), [(Rotation, rotation), (ReverseComplement, reverse_complement)])
-@pytest.mark.parametrize("width", [2, 3, 48])
+@pytest.mark.parametrize("width", [2, pytest.param(3, marks=pytest.mark.slow), 48])
 def test_the_proposals_of_rules_that_move_a_window_are_those_of_the_oracle(rule, stated, width):
     problem = PROBLEMS["dna-fixed"]
     space = space_of(problem.ensemble(), np.array(problem.movable))

@@ -1,5 +1,7 @@
 """The same small network in several frameworks: convolution, batch norm, dropout, pooling, and two outputs."""
 
+import functools
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -27,10 +29,11 @@ class Linen(nn.Module):
         return {"classes": nn.softmax(nn.Dense(UNITS, name="classes")(x)), "number": nn.sigmoid(nn.Dense(1)(x))}
 
 
+@functools.cache
 def linen() -> tuple[nn.Module, dict]:
     """Return the module and its variables, with running averages of their own."""
     module = Linen()
-    variables = module.init(jax.random.key(0), one_hots(), train=False)
+    variables = jax.jit(module.init, static_argnames="train")(jax.random.key(0), one_hots(), train=False)
     statistics = jax.tree.map(lambda a: a + jnp.linspace(0.1, 0.5, a.size), variables["batch_stats"])
     return module, {**variables, "batch_stats": statistics}
 

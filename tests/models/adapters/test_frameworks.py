@@ -1,5 +1,6 @@
 """Every framework: features, head and outputs are the framework's own, and one ensemble samples them."""
 
+import functools
 import os
 
 import jax
@@ -21,6 +22,13 @@ def features_of(representation):
     return np.stack([run(representation.params, jnp.asarray(row)) for row in ROWS])
 
 
+@functools.cache
+def of_linen():
+    """The outputs of the module of Linen and those of its layers, computed once, by one program."""
+    module, variables = small.linen()
+    return jax.jit(functools.partial(module.apply, train=False, capture_intermediates=True))(variables, ROWS)
+
+
 def check(representation, *, hidden, logits):
     """Check features against the framework's, and that the head leads to the logits up to constants."""
     mine, hidden, logits = features_of(representation), np.asarray(hidden), np.asarray(logits)
@@ -30,16 +38,16 @@ def check(representation, *, hidden, logits):
     np.testing.assert_allclose(difference, 0, atol=1e-4 * np.abs(logits).max())
     anchor = np.argmax(ROWS, -1)[:2]
     ensemble = jme.Ensemble.create(representation, anchor, unit=0, beta=1.0)
-    assert float(ensemble.take(0).energy(ensemble.anchor[0])) < 1e-6
-    other = float(ensemble.take(0).energy(ensemble.anchor[1]))
+    zero, other = jax.jit(jax.vmap(ensemble.take(0).energy))(ensemble.anchor)
+    assert zero < 1e-6
     weighted = np.asarray(representation.head)[:, 0] * (mine[1] - mine[0])
-    assert other == pytest.approx(np.linalg.norm(weighted), rel=1e-4)
+    assert float(other) == pytest.approx(np.linalg.norm(weighted), rel=1e-4)
 
 
 def test_linen_gives_the_layer_before_the_classes_and_ignores_dropout():
     module, variables = small.linen()
     found = models.from_linen(module, variables, small.LENGTH, output="classes")
-    outputs, seen = module.apply(variables, ROWS, train=False, capture_intermediates=True)
+    outputs, seen = of_linen()
     inner = seen["intermediates"]
     check(found, hidden=np.maximum(inner["hidden"]["__call__"][0], 0), logits=inner["classes"]["__call__"][0])
     assert outputs["classes"].shape == (4, small.UNITS)
@@ -50,7 +58,7 @@ def test_linen_takes_layers_by_name_and_number():
     by_name = models.from_linen(module, variables, small.LENGTH, output="classes", layer="hidden")
     numbers = [one.index for one in models.layers(by_name) if one.name.endswith("hidden")]
     by_number = models.from_linen(module, variables, small.LENGTH, output="classes", layer=numbers[0])
-    _, seen = module.apply(variables, ROWS, train=False, capture_intermediates=True)
+    _, seen = of_linen()
     hidden = seen["intermediates"]["hidden"]["__call__"][0]
     for found in (by_name, by_number):
         np.testing.assert_allclose(features_of(found), hidden, atol=1e-5)
@@ -60,7 +68,7 @@ def test_linen_takes_layers_by_name_and_number():
 def test_the_layer_output_is_the_output():
     module, variables = small.linen()
     found = models.from_linen(module, variables, small.LENGTH, output="number", layer="output")
-    np.testing.assert_allclose(features_of(found), module.apply(variables, ROWS, train=False)["number"], rtol=1e-5)
+    np.testing.assert_allclose(features_of(found), of_linen()[0]["number"], rtol=1e-5)
 
 
 def test_equal_linen_modules_share_one_program():
@@ -185,9 +193,9 @@ def test_haiku():
         return {"hidden": x, "classes": hk.Linear(small.UNITS)(x)}
 
     transformed = hk.transform_with_state(forward)
-    params, state = transformed.init(jax.random.key(0), ROWS, True)
+    params, state = jax.jit(transformed.init, static_argnums=2)(jax.random.key(0), ROWS, True)
     found = models.from_haiku(transformed, params, small.LENGTH, state=state, output="classes")
-    outputs, _ = transformed.apply(params, state, None, ROWS, False)
+    outputs, _ = jax.jit(transformed.apply, static_argnums=4)(params, state, None, ROWS, False)
     check(found, hidden=outputs["hidden"], logits=outputs["classes"])
     assert "norm" in [one.name for one in models.layers(found)]
 
@@ -218,12 +226,12 @@ def test_equinox_with_state():
     module, state = eqx.nn.make_with_state(Module)(jax.random.key(0))
     train = jax.vmap(lambda x, state: module.hidden(x, state, jax.random.key(1)), axis_name="batch",
                      in_axes=(0, None), out_axes=(0, None))  # fmt: skip
-    _, state = train(jnp.asarray(small.one_hots(8)).swapaxes(1, 2), state)
+    _, state = jax.jit(train)(jnp.asarray(small.one_hots(8)).swapaxes(1, 2), state)
     found = models.from_equinox(module, small.LENGTH, state=state)
     assert found.features.layout == "CL"
     inference = eqx.nn.inference_mode(module)
-    hidden = np.stack([inference.hidden(row.T, state)[0] for row in jnp.asarray(ROWS)])
-    check(found, hidden=hidden, logits=np.stack([inference.linear(row) for row in jnp.asarray(hidden)]))
+    hidden = jax.jit(jax.vmap(lambda row: inference.hidden(row.T, state)[0]))(ROWS)
+    check(found, hidden=hidden, logits=jax.vmap(inference.linear)(hidden))
 
 
 # Keras asks NumPy for arrays in a way that it will lose.
