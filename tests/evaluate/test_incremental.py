@@ -332,6 +332,45 @@ def test_explanation_names_what_stops_a_window_and_what_is_saved():
     assert convolution.cached == 20 * 4 * 4
 
 
+def test_explanation_counts_what_is_inside_loops_and_conditionals():
+    def features(w, x):
+        h, kernel = conv(x, 3, 4), weight(4, 4)
+        last, _ = jax.lax.scan(lambda c, row: (jnp.tanh(c @ kernel + row), None), jnp.zeros(4, h.dtype), h)
+        last = jax.lax.cond(last.sum() > 0, lambda v: v @ weight(4, 100) @ weight(100, 4), lambda v: v, last)
+        return jax.lax.while_loop(lambda v: v.sum() > 1, lambda v: v @ weight(4, 4), last)
+
+    explanation = incremental(features, None, 24).explain()
+    costs = {row.operation: (row.full_flops, row.flops) for row in explanation.rows}
+    assert costs["scan"] == (22 * (2 * 4 * 4 + 4 + 4),) * 2  # turns × (product, sum, tanh)
+    assert costs["cond"] == (2 * 2 * 4 * 100,) * 2
+    assert costs["while"] == (2 * 4 * 4 + 4 + 1,) * 2  # one turn: the product; the condition: a sum and a comparison
+    assert [(row.operation, row.reason) for row in explanation.stops] == [
+        ("scan", "runs along the sequence, or is long")
+    ]
+
+
+def test_explanation_names_the_module_that_ends_a_window():
+    def features(w, x):
+        h = conv(x, 3, 4)
+        with jax.named_scope("gate"):
+            h = jnp.tanh(h * jax.nn.sigmoid(h.mean(0))[None])
+        return flat(h)
+
+    text = str(incremental(features, None, 24).explain())
+    assert "no window goes on from mul [22, 4] in gate: it takes a value that changes everywhere" in text
+    wide = str(incremental(dilated, None, 24).explain())
+    assert "it changes everywhere, because its windows together are as long as its sequence axis" in wide
+
+
+def test_a_loop_that_would_take_long_to_compile_is_left_as_it_is():
+    def features(w, x):
+        return flat(jax.lax.fori_loop(0, 65, lambda i, h: jnp.tanh(h), x))
+
+    (stop,) = incremental(features, None, 24).explain().stops
+    assert stop.operation == "scan"
+    assert stop.full_flops == 65 * 24 * LETTERS + 65  # tanh, and the number of the turn
+
+
 def test_sixteen_bit_sums_are_not_updated():
     def half(w, x):
         kernel = jnp.asarray(weight(3, LETTERS, 3), jnp.bfloat16)

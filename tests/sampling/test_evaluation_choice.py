@@ -82,6 +82,31 @@ def test_the_faster_way_is_taken_and_timed_once(monkeypatch):
     assert chosen("auto", ensemble=ensemble) == "full"
 
 
+def in_a_loop(kind):
+    """A cheap convolution, and behind it a loop whose work does not depend on how it is evaluated."""
+
+    def features(params, one_hot):
+        h = convolution(params, one_hot)
+        layer = lambda h: jnp.tanh(h @ jnp.full((5, 5), 0.1))  # noqa: E731
+        if kind == "scan":
+            return jax.lax.fori_loop(0, 500, lambda _, h: layer(h), h)
+        return jax.lax.while_loop(lambda h: jnp.abs(h).sum() > 1e-6, layer, h)
+
+    return features
+
+
+@pytest.mark.parametrize(("kind", "timed"), [("scan", 0), ("while", 2)])
+def test_costs_that_a_loop_hides_do_not_mislead(kind, timed, monkeypatch):
+    network = {"kernel": jnp.ones((3, 4, 2)), "dense": jnp.ones((36, 5))}
+    ensemble = jme.Ensemble.create(jme.Representation(in_a_loop(kind), network), "ACGTTGCAACGTTGCAACGT", beta=1.0)
+    ways = []
+    monkeypatch.setattr(evaluation, "_SMALL", 10_000 if kind == "scan" else 0)
+    monkeypatch.setattr(evaluation, "_FOUND", {})
+    monkeypatch.setattr(evaluation, "_seconds_per_step", lambda way, *_: ways.append(way) or 1.0 + (way != "full"))
+    assert chosen("auto", ensemble=ensemble) == "full"
+    assert len(ways) == timed
+
+
 def convolution(params, one_hot):
     layers = ("NWC", "WIO", "NWC")
     filtered = jax.lax.conv_general_dilated(one_hot[None], params["kernel"], (1,), "VALID", dimension_numbers=layers)

@@ -19,6 +19,13 @@ from jaxmaxent.evaluate.incremental._values import Equation, Value
 # A loop of more turns, or of more operations in all turns, is left as it is: it would take long to compile.
 _TURNS, _OPERATIONS = 64, 3000
 
+# Why they are left as they are.
+LOOPS = {
+    "scan": "runs along the sequence, or is long",
+    "while": "has a number of turns that is not known, or is long",
+    "cond": "depends on a number that is known only when the program runs",
+}
+
 
 def entered(tracer: Any, equation: Equation) -> list[Value] | None:
     """Return the results of a loop or a conditional, made of the operations in it; None if it is left as it is."""

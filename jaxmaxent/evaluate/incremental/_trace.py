@@ -156,6 +156,8 @@ class Tracer:
 
     def _of_rule(self, equation: Equation) -> Any:
         rule = RULES.get(equation.name)
+        if rule is None and equation.name in loops.LOOPS:
+            return loops.LOOPS[equation.name]
         return f"has no rule ({equation.name})" if rule is None else rule(equation)
 
     def _view(self, value: Value) -> Value | str:
