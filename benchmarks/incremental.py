@@ -8,9 +8,9 @@ Both ways run alternately in one process, on the same chains, positions, letters
 rounds is printed, with the largest difference of their energies, compile times, the size of the cache, and FLOPs and
 bytes of a proposal. FLOPs and bytes are also given as shares of the rates that this machine reaches when it only
 multiplies matrices or only copies memory. With --mutants, in-silico mutagenesis of 100 sequences is compared with
-running the batch of all mutants. With --modern, the networks of `modern_networks.py` are compared, one a line, with the
-way that `evaluation="auto"` chooses. With --torch, the published sampler runs in eager PyTorch (it needs torch, which no
-extra installs).
+running the batch of all mutants. With --modern, the networks of `modern_networks.py` are compared, one a line, and the
+last column is the way that `evaluation="auto"` chooses. With --torch, the published sampler runs in eager PyTorch (it
+needs torch, which no extra installs).
 """
 
 import argparse

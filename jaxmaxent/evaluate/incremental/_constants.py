@@ -16,7 +16,7 @@ _LARGEST = 2**20
 
 def known(value: Value) -> np.ndarray | None:
     """Return a value that was given as a number, or follows from such numbers; None for all other values."""
-    if value.depends or value.leaf is not None and value.number_known is None or np.prod(value.shape) > _LARGEST:
+    if value.depends or (value.leaf is not None and value.number_known is None) or np.prod(value.shape) > _LARGEST:
         return None
     if value.constant is not None:
         return np.asarray(value.constant)

@@ -12,7 +12,7 @@ from typing import Any
 import jax.numpy as jnp
 from jax import lax
 
-from jaxmaxent.evaluate.incremental._values import Equation, Terms, Value, plain
+from jaxmaxent.evaluate.incremental._values import Equation, SumOverSequence, Value, plain
 
 # A value is followed as a sum of at most this many windowed values; each is cached as a sum of its own.
 _MOST = 4
@@ -59,14 +59,14 @@ def _axis(value: Value) -> int | None:
     return value.window.axis if value.opened is not None and plain(value) else None
 
 
-def _terms(tracer: Any, value: Value, axis: int) -> Terms | None:
+def _terms(tracer: Any, value: Value, axis: int) -> SumOverSequence | None:
     """Return a value as a sum of terms: its own, a windowed value, or one that is the same at every position."""
     if value.terms is not None:
         return value.terms if value.terms.axis == axis else None
     if value.opened is not None:
-        return Terms(axis, [(None, value)]) if _axis(value) == axis and value.exact else None
+        return SumOverSequence(axis, [(None, value)]) if _axis(value) == axis and value.exact else None
     if value.shape == () or value.shape[axis] == 1:
-        return Terms(axis, [], value)
+        return SumOverSequence(axis, [], value)
     equation = value.equation
     if equation is None or equation.name != "broadcast_in_dim":
         return None
@@ -74,31 +74,31 @@ def _terms(tracer: Any, value: Value, axis: int) -> Terms | None:
     if axis in mapped and source.shape[mapped.index(axis)] != 1:
         return None
     narrow = tuple(1 if i == axis else size for i, size in enumerate(value.shape))
-    return Terms(axis, [], tracer.made(lambda array: lax.broadcast_in_dim(array, narrow, mapped), source)[0])
+    return SumOverSequence(axis, [], tracer.made(lambda array: lax.broadcast_in_dim(array, narrow, mapped), source)[0])
 
 
-def _plus(tracer: Any, equation: Equation, one: Terms, other: Terms) -> Terms | None:
+def _plus(tracer: Any, equation: Equation, one: SumOverSequence, other: SumOverSequence) -> SumOverSequence | None:
     parts = [*one.parts, *other.parts]
     if len(parts) > _MOST:
         return None
-    return Terms(one.axis, parts, _joined(tracer, jnp.add, one.rest, other.rest))
+    return SumOverSequence(one.axis, parts, _joined(tracer, jnp.add, one.rest, other.rest))
 
 
-def _minus(tracer: Any, equation: Equation, one: Terms, other: Terms) -> Terms | None:
+def _minus(tracer: Any, equation: Equation, one: SumOverSequence, other: SumOverSequence) -> SumOverSequence | None:
     return _plus(tracer, equation, one, _negative(tracer, equation, other))
 
 
-def _negative(tracer: Any, equation: Equation, one: Terms) -> Terms:
+def _negative(tracer: Any, equation: Equation, one: SumOverSequence) -> SumOverSequence:
     parts = [(tracer.made(jnp.negative, factor)[0] if factor else _minus_one(tracer, value), value)
              for factor, value in one.parts]  # fmt: skip
-    return Terms(one.axis, parts, None if one.rest is None else tracer.made(jnp.negative, one.rest)[0])
+    return SumOverSequence(one.axis, parts, None if one.rest is None else tracer.made(jnp.negative, one.rest)[0])
 
 
 def _minus_one(tracer: Any, value: Value) -> Value:
     return tracer.made(lambda: jnp.full((1,) * len(value.shape), -1, value.dtype))[0]
 
 
-def _times(tracer: Any, equation: Equation, one: Terms, other: Terms) -> Terms | None:
+def _times(tracer: Any, equation: Equation, one: SumOverSequence, other: SumOverSequence) -> SumOverSequence | None:
     if len(one.parts) * len(other.parts) + len(one.parts) + len(other.parts) > _MOST:
         return None
     parts = [
@@ -110,17 +110,17 @@ def _times(tracer: Any, equation: Equation, one: Terms, other: Terms) -> Terms |
         if rest is not None:
             parts += [(_joined(tracer, jnp.multiply, factor, rest), value) for factor, value in terms.parts]
     both = one.rest is not None and other.rest is not None
-    return Terms(one.axis, parts, tracer.made(jnp.multiply, one.rest, other.rest)[0] if both else None)
+    return SumOverSequence(one.axis, parts, tracer.made(jnp.multiply, one.rest, other.rest)[0] if both else None)
 
 
-def _over(tracer: Any, equation: Equation, one: Terms, other: Terms) -> Terms | None:
+def _over(tracer: Any, equation: Equation, one: SumOverSequence, other: SumOverSequence) -> SumOverSequence | None:
     if other.parts or other.rest is None:
         return None
     (inverse,) = tracer.made(lambda array: 1 / array, other.rest)
-    return _times(tracer, equation, one, Terms(one.axis, [], inverse))
+    return _times(tracer, equation, one, SumOverSequence(one.axis, [], inverse))
 
 
-def _power(tracer: Any, equation: Equation, one: Terms) -> Terms | None:
+def _power(tracer: Any, equation: Equation, one: SumOverSequence) -> SumOverSequence | None:
     return _times(tracer, equation, one, one) if equation.params.get("y", 2) == 2 else None
 
 

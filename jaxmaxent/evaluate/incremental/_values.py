@@ -79,7 +79,7 @@ class Value:
     depends: bool = False
     opened: Window | None = None
     change: Change | None = None
-    terms: Terms | None = None
+    terms: SumOverSequence | None = None
     reason: str = ""
 
     @property
@@ -149,7 +149,7 @@ class Change:
 
 
 @dataclasses.dataclass(eq=False)
-class Terms:
+class SumOverSequence:
     """A sum of windowed values times factors that are the same at every position.
 
     Normalization along the sequence makes such values: only their sums over the sequence can be updated.
