@@ -19,6 +19,11 @@ from jaxmaxent.analysis._couplings import Couplings as Couplings
 from jaxmaxent.analysis._couplings import PairFrequencies as PairFrequencies
 from jaxmaxent.analysis._couplings import couplings as couplings
 from jaxmaxent.analysis._couplings import pair_frequencies as pair_frequencies
+from jaxmaxent.analysis._draw_motifs.find import DrawMotif as DrawMotif
+from jaxmaxent.analysis._draw_motifs.find import DrawMotifs as DrawMotifs
+from jaxmaxent.analysis._draw_motifs.find import DrawSite as DrawSite
+from jaxmaxent.analysis._draw_motifs.find import EnrichedKmer as EnrichedKmer
+from jaxmaxent.analysis._draw_motifs.find import draw_motifs as draw_motifs
 from jaxmaxent.analysis._localization import Estimate as Estimate
 from jaxmaxent.analysis._localization import Localization as Localization
 from jaxmaxent.analysis._localization import localization as localization
