@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int, Integer
+from jaxtyping import Bool, Float, Int, Integer
 
 from jaxmaxent import checks
 from jaxmaxent.ensembles import DNA, Alphabet
@@ -49,7 +49,8 @@ def scan(
     """Return every place of every draw where a motif scores at least its threshold.
 
     A place is one window of a draw. If both strands reach the threshold there, the better one counts, and the forward
-    one where they are equal, so that a palindrome counts once. Windows that overlap each other all count.
+    one where they are equal, so that a palindrome counts once. Of windows that start less than half a width apart, only
+    the best counts, and the first of equal ones: a site that is nearly a palindrome would count twice, one shifted.
 
     Args:
         tokens: draws of each chain, as letters' indices.
@@ -89,6 +90,16 @@ def window_scores(
     return total
 
 
+def local_best(scores: Float[np.ndarray, "draws windows"], width: int) -> Bool[np.ndarray, "draws windows"]:
+    """Return True where no window that starts less than half a width away scores more, or as much and comes first."""
+    best = np.ones(scores.shape, bool)
+    for shift in range(1, min((width + 1) // 2, scores.shape[1])):
+        earlier, later = scores[:, :-shift], scores[:, shift:]
+        best[:, shift:] &= later > earlier
+        best[:, :-shift] &= earlier >= later
+    return best
+
+
 def checked_tokens(name: str, value: object, letters: int) -> Integer[np.ndarray, "chains draws length"]:
     """Return tokens of draws, or raise a ValueError if they are not whole numbers of that shape below `letters`."""
     tokens = np.asarray(value)
@@ -112,7 +123,7 @@ def _places(
         backward = window_scores(draws, matrix[::-1, turned])
         strand[backward > forward] = -1
         forward = np.maximum(forward, backward)
-    draw, start = np.nonzero(forward >= limit)
+    draw, start = np.nonzero((forward >= limit) & local_best(forward, len(matrix)))
     return draw, start, strand[draw, start]
 
 

@@ -294,8 +294,9 @@ class _Search:
             seed = int(np.where(left, self._excess(test), -np.inf).argmax())
             tried[seed] = True
             motif = grow(
-                self._letters, seed, self._kmers, flank=self._settings.flank, threshold=self._settings.threshold
-            )
+                self._letters, seed, self._kmers, flank=self._settings.flank, threshold=self._settings.threshold,
+                excess=self._settings.excess,
+            )  # fmt: skip
             if motif is None or not self._mask(motif):
                 continue
             seeds.append(self._kmer(self._first, seed))
@@ -396,9 +397,7 @@ def _described(
     )
 
 
-def _site(
-    run: Run, draws: Draws, log_odds: np.ndarray, rows: Occurrences, i: int, alphabet: Alphabet
-) -> DrawSite:
+def _site(run: Run, draws: Draws, log_odds: np.ndarray, rows: Occurrences, i: int, alphabet: Alphabet) -> DrawSite:
     anchor, start = draws.anchors[int(rows.chain[i])], int(rows.start[i])
     word, forward = run.anchors[anchor, start : start + len(log_odds)], int(rows.strand[i]) > 0
     read = word if forward else alphabet.reverse_complement(word)

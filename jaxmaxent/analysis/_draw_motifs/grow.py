@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Integer
 
 from jaxmaxent.analysis._draw_motifs.kmers import Strands, free_windows, kmer_counts, tokens_of
-from jaxmaxent.analysis._occurrences import window_scores
+from jaxmaxent.analysis._occurrences import local_best, window_scores
 
 _ROUNDS = 10  # of fitting at most; it ends when the threshold and the windows stay as they are
 _PSEUDOCOUNT = 1.0  # letters in each column, in the proportions of the background
@@ -71,14 +71,17 @@ class Windows(NamedTuple):
     turned: Bool[np.ndarray, "chains draws windows"]
 
 
-def grow(letters: Letters, seed: int, kmers: Strands, *, flank: int, threshold: float) -> Grown | None:
-    """Grow a motif from a k-mer, the index of one of `kmers`; None if nothing is in excess.
+def grow(letters: Letters, seed: int, kmers: Strands, *, flank: int, threshold: float, excess: float) -> Grown | None:
+    """Grow a motif from a k-mer, the index of one of `kmers`; None with fewer than `excess` copies more than at β = 0.
 
     Windows that score at least a threshold are read with `flank` more columns on either side, and counts of letters at
     β = 0 are taken off. Windows below the threshold are not three times as frequent as at β = 0. Columns at the ends
     with no more than `threshold` bits are cut off.
     """
-    matrix = _log_odds(letters, _shares(letters, _seed_counts(letters, seed, kmers)))
+    counts = _seed_counts(letters, seed, kmers)
+    if counts[0].sum() < excess * letters.target.shape[0] * letters.target.shape[1]:
+        return None
+    matrix = _log_odds(letters, _shares(letters, counts))
     best, found, more = -np.inf, None, 0
     for number in range(_ROUNDS):
         fit = _fit(letters, matrix)
@@ -93,7 +96,7 @@ def grow(letters: Letters, seed: int, kmers: Strands, *, flank: int, threshold: 
 
 
 class _Fit(NamedTuple):
-    """Windows at the target and at β = 0, the smallest score of an occurrence, and how far occurrences exceed chance."""
+    """Windows at the target and at β = 0, the smallest score of an occurrence, and how far they exceed chance."""
 
     target: Windows
     background: Windows
@@ -104,8 +107,15 @@ class _Fit(NamedTuple):
 def _fit(letters: Letters, matrix: Float[np.ndarray, "width letters"]) -> _Fit | None:
     target = scores(letters.target, letters.free, matrix, letters.complement)
     background = scores(letters.background, letters.background_free, matrix, letters.complement)
+    target, background = (_not_beaten(windows, len(matrix)) for windows in (target, background))
     found = _limit(target.score, background.score, letters.scale)
     return None if found is None else _Fit(target, background, *found)
+
+
+def _not_beaten(windows: Windows, width: int) -> Windows:
+    """Return the windows without those near a better one, which would be read twice."""
+    best = np.stack([local_best(score, width) for score in windows.score])
+    return windows._replace(score=np.where(best, windows.score, -np.inf))
 
 
 def _trimmed(letters: Letters, matrix: Float[np.ndarray, "width letters"], threshold: float) -> Grown | None:
