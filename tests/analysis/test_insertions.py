@@ -1,5 +1,6 @@
 """Effects of insertions, against enumeration and against functions whose effects are known."""
 
+import functools
 import itertools
 
 import jax
@@ -19,6 +20,7 @@ MATRIX = np.array([[0.1, 0.2, 0.3, 0.4], [0.7, 0.1, 0.1, 0.1]])
 DESIGNS = [[], [Insertion(0, 1)], [Insertion(0, 2, -1), Insertion(1, 0)]]
 
 
+@functools.cache
 def _background():
     log_weights = PROBLEM.log_weights() + PROBLEM.beta * PROBLEM.energies
     return exact.distribution(log_weights, PROBLEM.allowed)
