@@ -62,7 +62,7 @@ def implanted(path: Path) -> list[Motif]:
 def trained(folder: Path, seed: int, options: argparse.Namespace) -> tuple[jme.Ensemble, np.ndarray]:
     """Return the ensemble of the anchors of one network, and the predicted classes of the test sequences' share."""
     tokens, classes, sites, testing = localization.simulated(folder)
-    settings = argparse.Namespace(seed=seed, epochs=4, copies=1, rate=3e-3)
+    settings = argparse.Namespace(seed=seed, epochs=options.epochs, copies=options.copies, rate=3e-3)
     learned = classes[~testing]
     if options.shuffled:
         learned = np.random.default_rng(seed).permutation(learned)
@@ -124,6 +124,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--anchors", type=int, default=5)
+    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--copies", type=int, default=1, help="rolled copies of each sequence, to train on")
     parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--draws", type=int, default=150, help="stored draws of each chain")
     parser.add_argument("--recount", type=int, default=1, help="anchors of each network that are sampled once more")

@@ -129,7 +129,8 @@ def insertion_effects(
     before = values(tokens)
     changes = np.stack([values(words.written(tokens, design)) - before for design in placed] or [np.zeros((0, draws))])
     changes = changes.reshape(len(placed), draws)
-    return InsertionEffects(*_mean(changes), *map(float, _mean(before)), changes)
+    (mean, error), (first, first_error) = _mean(changes), _mean(before)
+    return InsertionEffects(mean, error, float(first), float(first_error), changes)
 
 
 def pair_effects(
@@ -189,8 +190,10 @@ def pair_effects(
         key, ensemble, [first, second], designs, anchor=anchor, of=of, draws=draws, sampled=sampled
     ).changes
     second_alone, both = found[1 : 1 + len(gaps)], found[1 + len(gaps) :]
+    pairs = _mean(both), _mean(found[0]), _mean(second_alone), _mean(both - found[0] - second_alone)
+    (mean, error), (alone_mean, alone_error), (other, other_error), (interaction, interaction_error) = pairs
     return PairEffects(
-        gaps, *_mean(both), *map(float, _mean(found[0])), *_mean(second_alone), *_mean(both - found[0] - second_alone)
+        gaps, mean, error, float(alone_mean), float(alone_error), other, other_error, interaction, interaction_error
     )
 
 

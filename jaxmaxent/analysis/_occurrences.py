@@ -76,7 +76,10 @@ def scan(
         for draw, start, strand in [_places(draws, matrix, limit, turned)]
     ]
     columns = [np.concatenate(parts) for parts in zip(*found, strict=True)] or [np.zeros(0, np.int64)] * 5
-    return Occurrences(*columns, *tokens.shape, tuple(len(matrix) for matrix in scores))
+    motif, chain, draw, start, strand = columns
+    widths = tuple(len(matrix) for matrix in scores)
+    chains, draws, length = tokens.shape
+    return Occurrences(motif, chain, draw, start, strand, chains, draws, length, widths)
 
 
 def window_scores(

@@ -124,7 +124,8 @@ def excess(test: Test) -> Float[np.ndarray, " kmers"]:
 
 def one_kmer(test: Test, q: Float[np.ndarray, " kmers"], kmers: Strands, k: int) -> EnrichedKmer:
     """Return the numbers of the k-mer at an index."""
-    return EnrichedKmer(kmers.text(k), *(float(array[k]) for array in test), float(q[k]))
+    target, background, error, p = (float(array[k]) for array in test)
+    return EnrichedKmer(kmers.text(k), target, background, error, p, float(q[k]))
 
 
 def listed(

@@ -133,10 +133,11 @@ def _trimmed(letters: Letters, matrix: Float[np.ndarray, "width letters"], thres
     left_out = np.stack([_shares(letters, per_chain.sum(0) - one) for one in per_chain])
     number = len(left_out)
     errors = np.sqrt((number - 1) / number * np.square(left_out - left_out.mean(0)).sum(0))
-    arrays = shares, errors, matrix
+    arrays = [shares, errors, matrix]
     if letters.complement is not None and 2 * fit.target.turned[fit.target.score >= fit.limit].mean() > 1:
-        arrays = tuple(array[::-1, letters.complement] for array in arrays)  # as most occurrences read
-    return Grown(*arrays, fit.limit)
+        arrays = [array[::-1, letters.complement] for array in arrays]  # as most occurrences read
+    shares, errors, matrix = arrays
+    return Grown(shares, errors, matrix, fit.limit)
 
 
 def relative_bits(

@@ -10,6 +10,8 @@ from jaxtyping import Bool, Float, Int, Integer
 
 from jaxmaxent.ensembles import Alphabet
 
+# Share of the k-mers, the less frequent ones, whose mean variance counts: the others may be those of sites.
+_USUAL = 0.9
 # Fewer k-mers do not tell how variances differ.
 _ENOUGH_KMERS = 50
 
@@ -142,7 +144,8 @@ def _expected_variance(
     """Return the variance in proportion to the expected copies, and the degrees of freedom that it is worth.
 
     With d degrees of freedom, log(variance / expected) varies by trigamma(d/2); what it varies more is trigamma(d₀/2)
-    of the true variances, which gives d₀.
+    of the true variances, which gives d₀. Logarithms of the variances of rare k-mers, whose counts are 0 and 1, are too
+    small on average. So the factor is at least the mean variance over the mean copies of the less frequent k-mers.
     """
     from scipy.special import digamma, polygamma  # slow to import
 
@@ -152,7 +155,8 @@ def _expected_variance(
     more = logs.var(ddof=1) - polygamma(1, freedom / 2)
     half = _inverse_trigamma(float(more)) if more > 0 else math.inf
     shift = digamma(half) - math.log(half) if math.isfinite(half) else 0.0
-    return expected * math.exp(logs.mean() + shift), 2 * half
+    usual = known & (expected <= np.quantile(expected[known], _USUAL))
+    return expected * max(math.exp(logs.mean() + shift), variance[usual].sum() / expected[usual].sum()), 2 * half
 
 
 def _inverse_trigamma(value: float) -> float:

@@ -15,6 +15,9 @@ from jaxmaxent.analysis._draw_motifs.grow import Grown, Letters, covered, grow, 
 from jaxmaxent.analysis._draw_motifs.kmers import Strands, Test, compare, false_discovery, kmer_counts
 from jaxmaxent.ensembles import Alphabet
 
+# k-mers that give no motif, one after another, before the search ends: what is left is mostly remnants.
+_TRIES = 5
+
 
 class Settings(NamedTuple):
     """The numbers that a search is given; those of `draw_motifs`."""
@@ -63,7 +66,8 @@ class Search:
         """Return the k-mers from which motifs were grown, and the motifs."""
         seeds, grown = [], []
         test, tried = self._test(), np.zeros(len(self._q), bool)
-        while len(grown) < self._settings.most:
+        failed = 0
+        while len(grown) < self._settings.most and failed < _TRIES:
             # What is left has to be significant both in whole draws and beside the motifs found before.
             q = false_discovery(test.p, test.target + test.background > 0)
             left = self._passes(test) & (q <= self._settings.fdr) & ~tried
@@ -76,8 +80,10 @@ class Search:
                 self._letters, seed, self._kmers, flank=settings.flank, threshold=settings.threshold,
                 excess=settings.excess,
             )  # fmt: skip
+            failed += 1
             if motif is None or not self._mask(motif):
                 continue
+            failed = 0
             seeds.append(one_kmer(self._first, self._q, self._kmers, seed))
             grown.append(motif)
             test = self._test()
