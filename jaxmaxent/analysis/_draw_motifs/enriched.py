@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 from jaxmaxent import checks
 from jaxmaxent.analysis._draw_motifs.draws import chosen_anchors, draws_of
 from jaxmaxent.analysis._draw_motifs.found import EnrichedKmer, EnrichedKmers
-from jaxmaxent.analysis._draw_motifs.kmers import Strands, Test, compare, false_discovery, kmer_counts, strands
+from jaxmaxent.analysis._draw_motifs.kmers import KmerTest, Strands, compare, false_discovery, kmer_counts, strands
 from jaxmaxent.analysis._run_parts import checked_run, rung_of
 from jaxmaxent.ensembles import Alphabet, Ensemble, checked_alphabet, with_letters
 from jaxmaxent.results import Run
@@ -111,25 +111,25 @@ def counted_rates(
     return rates[:, 1], rates[:, 0]
 
 
-def enriched(test: Test, q: Float[np.ndarray, " kmers"], fdr: float, least: float) -> Bool[np.ndarray, " kmers"]:
+def enriched(test: KmerTest, q: Float[np.ndarray, " kmers"], fdr: float, least: float) -> Bool[np.ndarray, " kmers"]:
     """Return True for k-mers that are both significant and enriched by so many bits."""
     return (test.target > test.background * 2**least) & (q <= fdr)
 
 
-def excess(test: Test) -> Float[np.ndarray, " kmers"]:
+def excess(test: KmerTest) -> Float[np.ndarray, " kmers"]:
     """Return the excess of copies in units of the errors that independent copies would have."""
     both = test.target + test.background
     return (test.target - test.background) / np.sqrt(np.where(both > 0, both, 1))
 
 
-def one_kmer(test: Test, q: Float[np.ndarray, " kmers"], kmers: Strands, k: int) -> EnrichedKmer:
+def one_kmer(test: KmerTest, q: Float[np.ndarray, " kmers"], kmers: Strands, k: int) -> EnrichedKmer:
     """Return the numbers of the k-mer at an index."""
     target, background, error, p = (float(array[k]) for array in test)
     return EnrichedKmer(kmers.text(k), target, background, error, p, float(q[k]))
 
 
 def listed(
-    test: Test, q: Float[np.ndarray, " kmers"], chosen: Bool[np.ndarray, " kmers"], kmers: Strands
+    test: KmerTest, q: Float[np.ndarray, " kmers"], chosen: Bool[np.ndarray, " kmers"], kmers: Strands
 ) -> tuple[EnrichedKmer, ...]:
     """Return the chosen k-mers, the most significant first."""
     order = np.lexsort((-excess(test), q))

@@ -10,7 +10,7 @@ from jaxmaxent.analysis._draw_motifs.draws import Draws, draws_of
 from jaxmaxent.analysis._draw_motifs.enriched import COUNTED, checked_size, counted_rates, counted_size, letters_of
 from jaxmaxent.analysis._draw_motifs.found import DrawMotif, DrawMotifs, EnrichedKmer
 from jaxmaxent.analysis._draw_motifs.kmers import strands
-from jaxmaxent.analysis._draw_motifs.search import Search, Settings, checked_settings, together
+from jaxmaxent.analysis._draw_motifs.search import DrawSearch, Settings, checked_settings, together
 from jaxmaxent.analysis._motifs.tomtom import NamedMotif, match_motifs
 from jaxmaxent.analysis._occurrences import scan
 from jaxmaxent.analysis._run_parts import checked_run
@@ -77,7 +77,7 @@ def draw_motifs(
     # Counts are of all draws, and of all replicas at the target; stored draws are some of them.
     use = counted_size(run, rung, ensemble) == settings.size
     rates = counted_rates(run, draws.anchors, kmers) if use else None
-    search = Search(draws, letters, kmers, settings, rates, both_strands=both_strands)
+    search = DrawSearch(draws, letters, kmers, settings, rates, both_strands=both_strands)
     seeds, grown = search.run()
     matrices, limits = [one.log_odds for one in grown], [one.threshold for one in grown]
     found, background = (

@@ -95,7 +95,7 @@ def grow(letters: Letters, seed: int, kmers: Strands, *, flank: int, threshold: 
     return None if found is None else _trimmed(letters, found, threshold)
 
 
-class _Fit(NamedTuple):
+class FittedWindows(NamedTuple):
     """Windows at the target and at β = 0, the smallest score of an occurrence, and how far they exceed chance."""
 
     target: Windows
@@ -104,12 +104,12 @@ class _Fit(NamedTuple):
     excess: float
 
 
-def _fit(letters: Letters, matrix: Float[np.ndarray, "width letters"]) -> _Fit | None:
+def _fit(letters: Letters, matrix: Float[np.ndarray, "width letters"]) -> FittedWindows | None:
     target = scores(letters.target, letters.free, matrix, letters.complement)
     background = scores(letters.background, letters.background_free, matrix, letters.complement)
     target, background = (_not_beaten(windows, len(matrix)) for windows in (target, background))
     found = _limit(target.score, background.score, letters.scale)
-    return None if found is None else _Fit(target, background, *found)
+    return None if found is None else FittedWindows(target, background, *found)
 
 
 def _not_beaten(windows: Windows, width: int) -> Windows:
@@ -220,7 +220,7 @@ def _limit(target: np.ndarray, background: np.ndarray, scale: float) -> tuple[fl
     return float(above[last[best]]), float(excess[best])
 
 
-def _excess(letters: Letters, fit: _Fit, width: int, more: int) -> Float[np.ndarray, "chains columns letters"]:
+def _excess(letters: Letters, fit: FittedWindows, width: int, more: int) -> Float[np.ndarray, "chains columns letters"]:
     """Return counts of letters at the target less those at β = 0, with more columns on either side, of each chain."""
     own = _letters_at(letters.target, fit.target, fit.limit, width, more, letters)
     return own - letters.scale * _letters_at(letters.background, fit.background, fit.limit, width, more, letters)

@@ -41,7 +41,7 @@ class Strands(NamedTuple):
         return "".join(self.letters[token] for token in tokens_of(int(self.first[kmer]), self.size, len(self.letters)))
 
 
-class Test(NamedTuple):
+class KmerTest(NamedTuple):
     """The comparison of copies per draw, element by element.
 
     Attributes:
@@ -110,7 +110,7 @@ def free_windows(free: Bool[np.ndarray, "draws length"], size: int) -> Bool[np.n
 
 def compare(
     target: Float[np.ndarray, "anchors chains kmers"], background: Float[np.ndarray, "anchors chains kmers"]
-) -> Test:
+) -> KmerTest:
     """Test which k-mers have more copies per draw at the target than at β = 0.
 
     The differences of the chains of an anchor are independent. Their mean is averaged over anchors, with the error from
@@ -135,7 +135,7 @@ def compare(
     moderated = np.where(known, own * variance + (1 - own) * prior, 1)
     error = np.where(known, np.sqrt(moderated), 0)
     p = np.where(known, t.sf(differences.mean((0, 1)) / np.sqrt(moderated), total), 1.0)
-    return Test(target.mean((0, 1)), background.mean((0, 1)), error, p)
+    return KmerTest(target.mean((0, 1)), background.mean((0, 1)), error, p)
 
 
 def _expected_variance(

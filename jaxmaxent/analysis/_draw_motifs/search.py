@@ -12,7 +12,7 @@ from jaxmaxent.analysis._draw_motifs.draws import Draws
 from jaxmaxent.analysis._draw_motifs.enriched import enriched, excess, listed, one_kmer
 from jaxmaxent.analysis._draw_motifs.found import EnrichedKmer
 from jaxmaxent.analysis._draw_motifs.grow import Grown, Letters, covered, grow, scores
-from jaxmaxent.analysis._draw_motifs.kmers import Strands, Test, compare, false_discovery, kmer_counts
+from jaxmaxent.analysis._draw_motifs.kmers import KmerTest, Strands, compare, false_discovery, kmer_counts
 from jaxmaxent.ensembles import Alphabet
 
 # k-mers that give no motif, one after another, before the search ends: what is left is mostly remnants.
@@ -44,7 +44,7 @@ def checked_settings(size: int, fdr: Any, least: Any, excess: Any, most: Any, fl
     )
 
 
-class Search:
+class DrawSearch:
     """The search for motifs, each masked in the draws before the next is sought.
 
     Attributes:
@@ -89,14 +89,14 @@ class Search:
             test = self._test()
         return seeds, grown
 
-    def _test(self) -> Test:
+    def _test(self) -> KmerTest:
         letters, rates = self._letters, []
         for tokens, free in ((letters.target, letters.free), (letters.background, letters.background_free)):
             counts = self._kmers.fold(kmer_counts(tokens, self._kmers.size, self._base, free)) / tokens.shape[1]
             rates.append(counts.reshape(self._anchors, -1, counts.shape[-1]))
         return compare(*rates)
 
-    def _passes(self, test: Test) -> np.ndarray:
+    def _passes(self, test: KmerTest) -> np.ndarray:
         return enriched(test, self._q, self._settings.fdr, self._settings.least)
 
     def _mask(self, motif: Grown) -> bool:

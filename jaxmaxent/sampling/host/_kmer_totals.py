@@ -17,7 +17,7 @@ from jaxtyping import Int
 _FIRST = 64
 
 
-class Part(NamedTuple):
+class KmerPart(NamedTuple):
     """The counts of a part of a run.
 
     Attributes:
@@ -39,7 +39,7 @@ class KmerTotals:
 
     def __init__(self, burn_in: int | None) -> None:
         self.burn_in = burn_in
-        self.parts: list[Part] = []
+        self.parts: list[KmerPart] = []
 
     def add(self, start: int, counts: Int[np.ndarray, "anchors all_chains ends kmers"], dropped: int) -> None:
         """Take in the counts of a batch that begins after so many draws, of which `dropped` no longer count."""
@@ -47,7 +47,7 @@ class KmerTotals:
             return
         first = max(self.burn_in or 0, _FIRST)
         if not self.parts or (self.burn_in is not None and start >= max(2 * self.parts[-1].start, first)):
-            self.parts.append(Part(start, counts.astype(np.int64)))
+            self.parts.append(KmerPart(start, counts.astype(np.int64)))
         else:
             self.parts[-1] = self.parts[-1]._replace(counts=self.parts[-1].counts + counts)
         self.parts = self._after(dropped)
@@ -57,7 +57,7 @@ class KmerTotals:
         kept = self._after(dropped)
         return np.sum([part.counts for part in kept], axis=0) if kept else None
 
-    def _after(self, dropped: int) -> list[Part]:
+    def _after(self, dropped: int) -> list[KmerPart]:
         """Return the parts that begin after so many draws, at least the last."""
         return [part for part in self.parts if part.start >= dropped or part is self.parts[-1]]
 
@@ -74,4 +74,4 @@ class KmerTotals:
         """Take over what was saved."""
         if "kmer_starts" in arrays:
             rows = zip(arrays["kmer_starts"].tolist(), arrays["kmer_counts"], strict=True)
-            self.parts = [Part(start, counts) for start, counts in rows]
+            self.parts = [KmerPart(start, counts) for start, counts in rows]
