@@ -210,7 +210,7 @@ def test_kmers_never_seen_are_no_tests():
         ({"size": 2}, "size must be a whole number of at least 3, got 2"),
         ({"size": 9}, "size must be a whole number of at most 8, got 9"),
         ({"fdr": 1.0}, "fdr must be a finite number above 0 and below 1, got 1.0"),
-        ({"least": 0}, "least must be a finite number above 0, got 0"),
+        ({"least": 0}, "least must be a finite number above 0 and below 64, got 0"),
         ({"most": 0}, "most must be a whole number of at least 1, got 0"),
         ({"anchor": 1}, "anchor must be a whole number from 0 to 0, got 1"),
         ({"anchor": [0, 0]}, "anchor must be an index, different indices, or None for all"),

@@ -19,6 +19,7 @@ from jaxmaxent.results import Run
 COUNTED = "k-mers that the run counted at β = 0"
 SMALLEST, LARGEST = 3, 8  # letters of a k-mer; 4^8 counts of every chain fit into memory
 _USUAL = 6
+MOST_BITS = 64  # of an enrichment that is asked for: no run has so many draws
 
 
 def enriched_kmers(
@@ -55,7 +56,7 @@ def enriched_kmers(
     letters = letters_of(checked_run(run, "kmer_counts"), alphabet)
     counted = counted_size(run, rung, ensemble)
     size = checked_size(size if size is not None else counted or _USUAL, run, letters)
-    fdr, least = checks.number("fdr", fdr, above=0, below=1), checks.number("least", least, above=0)
+    fdr, least = checks.number("fdr", fdr, above=0, below=1), checks.number("least", least, above=0, below=MOST_BITS)
     kmers = strands(size, letters, both=both_strands)
     if size == counted:
         test, source = compare(*counted_rates(run, chosen_anchors(run, anchor), kmers)), COUNTED

@@ -9,7 +9,7 @@ from jaxtyping import Int
 
 from jaxmaxent import checks
 from jaxmaxent.analysis._draw_motifs.draws import Draws
-from jaxmaxent.analysis._draw_motifs.enriched import enriched, excess, listed, one_kmer
+from jaxmaxent.analysis._draw_motifs.enriched import MOST_BITS, enriched, excess, listed, one_kmer
 from jaxmaxent.analysis._draw_motifs.found import EnrichedKmer
 from jaxmaxent.analysis._draw_motifs.grow import Grown, Letters, covered, grow, scores
 from jaxmaxent.analysis._draw_motifs.kmers import KmerTest, Strands, compare, false_discovery, kmer_counts
@@ -36,7 +36,7 @@ def checked_settings(size: int, fdr: Any, least: Any, excess: Any, most: Any, fl
     return Settings(
         size=size,
         fdr=checks.number("fdr", fdr, above=0, below=1),
-        least=checks.number("least", least, above=0),
+        least=checks.number("least", least, above=0, below=MOST_BITS),
         excess=checks.number("excess", excess, above=0),
         most=checks.integer("most", most, at_least=1),
         flank=checks.integer("flank", flank, at_least=0),
