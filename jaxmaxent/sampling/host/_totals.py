@@ -165,7 +165,8 @@ class Totals:
     @classmethod
     def of_arrays(cls, arrays: dict[str, np.ndarray], burn_in: int | None = None) -> Totals:
         """Return the totals that were saved, of a run with this burn-in."""
-        totals = cls(*(int(arrays[name]) for name in ("size", "target_replicas", "reference_rungs")), burn_in)
+        size, replicas, beyond = (int(arrays[name]) for name in ("size", "target_replicas", "reference_rungs"))
+        totals = cls(size, replicas, beyond, burn_in)
         totals.draws = int(arrays["draws"])
         stacked = {name[8:]: value for name, value in arrays.items() if name.startswith("batches_")}
         count = len(stacked["letters"]) if stacked else 0
