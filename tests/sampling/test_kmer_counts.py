@@ -49,7 +49,7 @@ def test_counting_changes_nothing_else(counted):
 
 def test_all_replicas_count_and_agree_with_enumeration():
     run = jme.sample(
-        jax.random.key(2), PROBLEM.ensemble(), target_replicas=4, steps=2000, kmers=2, **SETTINGS | {"chains": 6}
+        jax.random.key(2), PROBLEM.ensemble(), target_replicas=4, steps=4000, kmers=2, **SETTINGS | {"chains": 6}
     )
     background = PROBLEM.log_weights_at(0.0)
     for end, weights in enumerate((background, PROBLEM.log_weights())):
@@ -59,7 +59,7 @@ def test_all_replicas_count_and_agree_with_enumeration():
         expected = chance @ np.array(states)
         counts = run.kmer_counts[0, end]
         sequences = counts.sum(1) // 3
-        assert (sequences == (400, 1600)[end]).all()
+        assert (sequences == (800, 3200)[end]).all()
         rates = counts / sequences[:, None]
         error = rates.std(0, ddof=1) / np.sqrt(len(rates))
         # A chain's own error is known from six chains only, so it is taken as that of all k-mers where it is smaller.
