@@ -85,7 +85,7 @@ def calls(t):
             lambda key, ensemble, **k: unchecked(jme.sample)(key, ensemble, progress=False, **k),
             {"key": key, **ensemble, "ladder": 3, "rungs_at": (1.0,), "chains": 2, "target_replicas": 2,
              "anchor_chains": 1, "until": None, "steps": 60, "burn_in": 20, "thin": 5, "store_every": 20,
-             "start": "background", "rule": None, "evaluation": "full", "names": None, "mesh": None},
+             "kmers": 2, "start": "background", "rule": None, "evaluation": "full", "names": None, "mesh": None},
         ),
         "resume": (
             lambda checkpoint, ensemble, **k: jme.resume(checkpoint, ensemble, progress=False, **k),
@@ -167,6 +167,25 @@ def calls(t):
             lambda queries, targets, **k: analysis.match_motifs(queries, targets, **k),
             {"queries": t.motifs, "targets": t.motifs, "best": 3, "alphabet": jme.DNA},
         ),
+        "draw_motifs": (
+            analysis.draw_motifs,
+            {**run, **here, "size": 3, "fdr": 0.05, "least": 0.5, "excess": 0.1, "most": 2, "flank": 1,
+             "threshold": 0.1, "known": t.motifs, "ensemble": None, "key": None, "alphabet": None},
+        ),
+        "enriched_kmers": (
+            analysis.enriched_kmers,
+            {**run, **here, "size": 3, "fdr": 0.05, "least": 0.5, "ensemble": None, "key": None, "alphabet": None},
+        ),
+        "insertion_effects": (
+            analysis.insertion_effects,
+            {"key": key, **ensemble, "motifs": ["AC"], "designs": [[analysis.Insertion(0, 1)]], "anchor": 0,
+             "of": "energy", "draws": 4},
+        ),
+        "pair_effects": (
+            analysis.pair_effects,
+            {"key": key, **ensemble, "first": "A", "second": "C", "spacings": [0, 1], "strands": (1, 1), "anchor": 0,
+             "of": "output", "draws": 4},
+        ),
         "couplings": (
             analysis.couplings,
             {"draws": draws, **here, "letters": "ACGT", "window": None, "shuffles": 5, "strongest": 3},
@@ -239,6 +258,10 @@ NAMES = [
     "shift_over_anchors",
     "find_motifs",
     "match_motifs",
+    "draw_motifs",
+    "enriched_kmers",
+    "insertion_effects",
+    "pair_effects",
     "couplings",
     "pair_frequencies",
     "kmer_profile",

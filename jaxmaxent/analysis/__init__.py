@@ -19,6 +19,18 @@ from jaxmaxent.analysis._couplings import Couplings as Couplings
 from jaxmaxent.analysis._couplings import PairFrequencies as PairFrequencies
 from jaxmaxent.analysis._couplings import couplings as couplings
 from jaxmaxent.analysis._couplings import pair_frequencies as pair_frequencies
+from jaxmaxent.analysis._draw_motifs.enriched import enriched_kmers as enriched_kmers
+from jaxmaxent.analysis._draw_motifs.find import draw_motifs as draw_motifs
+from jaxmaxent.analysis._draw_motifs.found import DrawMotif as DrawMotif
+from jaxmaxent.analysis._draw_motifs.found import DrawMotifs as DrawMotifs
+from jaxmaxent.analysis._draw_motifs.found import DrawSite as DrawSite
+from jaxmaxent.analysis._draw_motifs.found import EnrichedKmer as EnrichedKmer
+from jaxmaxent.analysis._draw_motifs.found import EnrichedKmers as EnrichedKmers
+from jaxmaxent.analysis._insertions import Insertion as Insertion
+from jaxmaxent.analysis._insertions import InsertionEffects as InsertionEffects
+from jaxmaxent.analysis._insertions import PairEffects as PairEffects
+from jaxmaxent.analysis._insertions import insertion_effects as insertion_effects
+from jaxmaxent.analysis._insertions import pair_effects as pair_effects
 from jaxmaxent.analysis._localization import Estimate as Estimate
 from jaxmaxent.analysis._localization import Localization as Localization
 from jaxmaxent.analysis._localization import localization as localization
@@ -65,6 +77,9 @@ __all__ = [  # noqa: RUF022 (by question)
     "compare_profiles", "ProfileComparison", "stored_draws",
     # Which motifs do anchors share, and which known motifs are these?
     "find_motifs", "Motifs", "FoundMotif", "MotifMember", "match_motifs", "MotifHit", "NamedMotif",
+    # Which motifs do the draws of one anchor have, wherever they stand, and what does the network make of them?
+    "draw_motifs", "DrawMotifs", "DrawMotif", "DrawSite", "enriched_kmers", "EnrichedKmers", "EnrichedKmer",
+    "insertion_effects", "Insertion", "InsertionEffects", "pair_effects", "PairEffects",
     # Which positions depend on each other?
     "couplings", "Couplings", "CoupledPair", "pair_frequencies", "PairFrequencies",
     # Which k-mers come back at a fixed distance?

@@ -16,13 +16,16 @@ def join(runs: Sequence[Run]) -> Run:
     They may be of different length: `energies` and `counts` of a shorter run end in NaN.
 
     Raises:
-        ValueError: if they differ in the number of stored draws, or of replicas at the target.
+        ValueError: if they differ in the number of stored draws, in the k-mers counted, or in the number of replicas at
+            the target.
     """
     if len({run.target_replicas for run in runs}) > 1:
         given = sorted({run.target_replicas for run in runs})
         raise ValueError(f"runs must have equally many replicas at the target to be joined, got {given}")
     if len({None if run.draws is None else run.draws.shape[2] for run in runs}) > 1:
         raise ValueError("runs must have equally many stored draws to be joined")
+    if len({None if run.kmer_counts is None else run.kmer_counts.shape[1:] for run in runs}) > 1:
+        raise ValueError("runs must have counted the same k-mers, in equally many chains, to be joined")
     seconds = sum(run.seconds for run in runs)
     arrays = {name: [getattr(run, name) for run in runs] for name in runs[0]._arrays()}
     for name in ("energies", "counts"):

@@ -89,6 +89,9 @@ class Run:
         last: tokens of the last sequence, shape [anchor, slot, chain, position]. There is one slot per rung of both
             legs, then one for each further replica at the target. `sample(..., start=run)` goes on from there.
         draws: tokens of the stored draws, shape [anchor, rung, draw, chain, position]. None if no draws were stored.
+        kmer_counts: number of places of draws that have the k-mer, shape [anchor, end, chain, kmer]. The ends are β =
+            0, unless there is no ladder, and the target, where all replicas count. The index of a k-mer has its tokens
+            as digits. None if no k-mers were counted.
         steps: steps of each replica after burn-in, shape [anchor].
         burn_in: steps of each replica during burn-in.
         thin: steps between two draws.
@@ -142,6 +145,7 @@ class Run:
     energy_noise: Float[np.ndarray, " anchor"]
     last: UInt8[np.ndarray, "anchor slot chain position"]
     draws: UInt8[np.ndarray, "anchor rung draw chain position"] | None
+    kmer_counts: Int[np.ndarray, "anchor end chain kmer"] | None
     steps: Int[np.ndarray, " anchor"]
     burn_in: int
     thin: int

@@ -88,6 +88,12 @@ SCHEMA: dict[str, Attribute] = {
     "draws": Attribute(
         "tokens of the stored draws", "anchor rung draw chain position", "token", "None if no draws were stored."
     ),
+    "kmer_counts": Attribute(
+        "number of places of draws that have the k-mer",
+        "anchor end chain kmer",
+        remark="The ends are β = 0, unless there is no ladder, and the target, where all replicas count. "
+        "The index of a k-mer has its tokens as digits. None if no k-mers were counted.",
+    ),
     "steps": Attribute("steps of each replica after burn-in", "anchor", "steps"),
     "burn_in": Attribute("steps of each replica during burn-in", unit="steps"),
     "thin": Attribute("steps between two draws", unit="steps"),

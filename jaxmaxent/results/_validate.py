@@ -20,6 +20,10 @@ _KINDS = {"Float": "f", "Int": "iu", "Bool": "b", "UInt8": "u"}
 _WORDS: dict[str, tuple[type, ...]] = {"str": (str,), "int": (int,), "float": (int, float), "tuple[str, ...]": (list,)}
 
 
+# Attributes that files of earlier runs lack.
+_LATER: dict[str, Any] = {"kmer_counts": None}
+
+
 def checked(types: Mapping[str, str], words: Mapping[str, Any], arrays: Mapping[str, Any]) -> dict[str, Any]:
     """Return the attributes of a run, after checking that they fit together.
 
@@ -32,11 +36,12 @@ def checked(types: Mapping[str, str], words: Mapping[str, Any], arrays: Mapping[
         Wrong: naming the first attribute that is missing, of another type or shape, or out of range.
     """
     found: dict[str, Any] = {}
+    known = {**_LATER, **words}
     for name, kind in types.items():
         if name in VARIABLES:
             if name in arrays:
                 found[name] = _checked_array(name, arrays[name], _KINDS[kind.split("[")[0]])
-            elif kind.endswith("| None") and name in words and words[name] is None:
+            elif kind.endswith("| None") and name in known and known[name] is None:
                 found[name] = None
         elif name in words:
             found[name] = _checked_word(name, words[name], kind)
@@ -99,6 +104,9 @@ def _check_values(found: dict[str, Any]) -> None:
         tokens = found[name]
         if variable.unit == "token" and tokens is not None and tokens.max(initial=0) >= len(letters):
             raise Wrong(f"{name} holds the token {tokens.max()} of {len(letters)} letters")
+    counts = found["kmer_counts"]
+    if counts is not None and counts.shape[-1] not in (len(letters) ** size for size in range(1, 17)):
+        raise Wrong(f"kmer_counts has {counts.shape[-1]} k-mers of {len(letters)} letters")
     beta = found["beta"]
     if not (np.isfinite(beta).all() and (beta >= 0).all() and (np.diff(beta) >= 0).all()):
         raise Wrong("beta does not increase from 0 or more")

@@ -29,7 +29,7 @@ from jaxmaxent.sampling.program._sharding import placed
 _SECONDS_BETWEEN_SAVES = 60.0
 _NUMBERS = ("round", "done", "steps", "seconds")
 # Number of the layout of what is saved: a new one whenever a loop holds other things, so that older ones are refused.
-_LAYOUT = 7
+_LAYOUT = 8
 
 
 class Saver:
@@ -144,7 +144,7 @@ class Saved:
         prepared = prepared._replace(rule=rule, ladder=ladder)
         loop = Loop(prepared, Keys(*keys), placed(program.mesh, carry), bar)
         totals = {name[7:]: value for name, value in self.arrays.items() if name.startswith("totals_")}
-        loop.totals = Totals.of_arrays(totals)
+        loop.totals = Totals.of_arrays(totals, loop.burn_in)
         loop.noise, loop.taught, loop.passed = (self.arrays[name] for name in ("noise", "taught", "passed"))
         loop.stored = [self.arrays["stored"]] if "stored" in self.arrays else []
         for name in _NUMBERS:

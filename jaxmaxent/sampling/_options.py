@@ -12,6 +12,7 @@ import numpy as np
 from jaxmaxent import checks
 from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.results import Run
+from jaxmaxent.sampling._kmers import checked_kmers
 from jaxmaxent.sampling._precision import Precision
 from jaxmaxent.sampling.host._ladder import checked_ladder, checked_rungs_at
 
@@ -61,6 +62,7 @@ class Options:
         names: names of the anchors.
         evaluation: how proposals are evaluated: "full", "incremental", or "auto" until `prepare` decides.
         rungs_at: β's at which a ladder that is to be placed has rungs, besides its ends.
+        kmers: letters of the k-mers that are counted; 0 counts none.
     """
 
     chains: int
@@ -78,6 +80,7 @@ class Options:
     names: tuple[str, ...]
     evaluation: str = AUTO
     rungs_at: tuple[float, ...] = ()
+    kmers: int = 0
 
     @property
     def all_chains(self) -> int:
@@ -158,6 +161,7 @@ class Options:
         names: Sequence[str] | None = None,
         evaluation: str = AUTO,
         rungs_at: Sequence[float] = (),
+        kmers: int | None = None,
     ) -> Options:
         """Check what was given and fill in the rest; arguments are those of `sample`.
 
@@ -184,7 +188,9 @@ class Options:
         store_every = _store_every(store_every, thin, steps)
         # The sequences of an earlier run can be learned from at once.
         rounds = _rounds(burn_in // thin, several=laddered and not goes_on)
-        _check_counts(max(*rounds, steps // thin // FEWEST_BATCHES, 1) * thin, target_replicas)
+        kmers = checked_kmers(kmers, ensemble)
+        each = max(thin, ensemble.length if kmers else 0)  # a sequence may have one k-mer at all places
+        _check_counts(max(*rounds, steps // thin // FEWEST_BATCHES, 1) * each, target_replicas)
         return cls(
             chains=checks.integer("chains", chains, at_least=1),
             anchor_chains=anchor_chains,
@@ -201,6 +207,7 @@ class Options:
             names=_names(names, ensemble.anchors),
             evaluation=evaluation,
             rungs_at=rungs_at,
+            kmers=kmers,
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -51,6 +51,7 @@ def sample(
     burn_in: int | None = None,
     thin: int = THIN,
     store_every: int | None = None,
+    kmers: int | None = None,
     start: str | Run = "background",
     rule: Rule | Mixture | None = None,
     evaluation: str = "auto",
@@ -91,6 +92,9 @@ def sample(
         store_every: keep the sequences each time after so many steps, a multiple of `thin`; None keeps none. A stored
             draw takes rungs × chains × length bytes per anchor. At β = 0 a sequence is drawn for every second swap, and
             counts until the next one is drawn.
+        kmers: count the k-mers of so many letters, up to 8 of DNA, in all draws at β = 0 and at the target, in memory
+            that does not grow with the run, for `analysis.enriched_kmers`. In a run of open length at least half of the
+            draws that count are in these counts.
         start: "background" (exact draws at β = 0), "anchor" (every chain at x0), or a run whose chains go on.
         rule: how replicas move; if None, adaptive sites, in three of ten steps adaptive segments of 6 and in one of 24
             (see `kernels`), or `kernels.Site()` without a ladder.
@@ -120,7 +124,7 @@ def sample(
     options = Options.of(
         batch, ladder=ladder, reference_rungs=reference_rungs, chains=chains, target_replicas=target_replicas,
         anchor_chains=anchor_chains, until=until, steps=steps, burn_in=burn_in, thin=thin, store_every=store_every,
-        start=start, names=names, evaluation=evaluation, rungs_at=rungs_at,
+        start=start, names=names, evaluation=evaluation, rungs_at=rungs_at, kmers=kmers,
     )  # fmt: skip
     prepared = prepare(batch, options, rule=rule, mesh=mesh, start=start)
     key_start, key_steps = _two(key)

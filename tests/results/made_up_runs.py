@@ -18,6 +18,8 @@ SIZES = {
     "draw": 6,
     "beyond": 2,
     "leg": 2,
+    "end": 2,
+    "kmer": 16,
 }
 NAMES, FIELDS = ("a", "β", "c d"), ("GC", "CpG")
 # Bits that a detour over decoded values would lose.
@@ -38,7 +40,7 @@ def made_up(seed=0, *, fields=FIELDS, draws=True, **sizes):
         arrays[name] = rng.normal(size=shape)
         if name in ("anchors", "last", "draws"):
             arrays[name] = rng.integers(0, sizes["letter"], shape, np.uint8)
-        elif name in ("arrivals", "reference_arrivals", "round_trips", "steps"):
+        elif name in ("arrivals", "reference_arrivals", "round_trips", "steps", "kmer_counts"):
             arrays[name] = rng.integers(-(2**62), 2**62, shape)
         elif name == "converged":
             arrays[name] = np.arange(shape[0]) % 2 == 0

@@ -27,7 +27,7 @@ def counters(number, draws, rungs=2, slots=4):
     moments = Moments(np.full((1, 2), draws), values.mean(0), draws * values.var(0))
     letters = np.zeros((1, 2, rungs, 5, 4), int)
     letters[..., 0] = draws
-    return Counters(letters=letters, scalars=moments, **sums), values
+    return Counters(letters=letters, scalars=moments, kmers=np.zeros((1, 2, 0, 0), int), **sums), values
 
 
 def filled(batches, size=2, rest=0):

@@ -67,6 +67,7 @@ class Counters(NamedTuple):
         trips: sequences that came to the target, by the lowest rung that they came from; last, those that came from the
             reference for the first time.
         round_trips: sequences that came back to β = 0 after they had been at the target.
+        kmers: number of places of draws that have each k-mer, at β = 0 and at the target; nothing unless asked for.
     """
 
     letters: Int[Array, "rungs length letters"]
@@ -75,6 +76,7 @@ class Counters(NamedTuple):
     swaps: Float[Array, " pairs"]
     trips: Int[Array, " origins"]
     round_trips: Int[Array, ""]
+    kmers: Int[Array, "ends kmers"]
 
 
 def zero_counters(program: Program, ensemble: Ensemble, dtype: Any) -> Counters:
@@ -86,6 +88,7 @@ def zero_counters(program: Program, ensemble: Ensemble, dtype: Any) -> Counters:
         swaps=jnp.zeros(program.path - 1, dtype),
         trips=jnp.zeros(program.rungs + 1, jnp.int32),
         round_trips=jnp.zeros((), jnp.int32),
+        kmers=jnp.zeros((program.kmer_ends, program.kmer_ends and len(ensemble.alphabet) ** program.kmers), jnp.int32),
     )
 
 
@@ -101,6 +104,7 @@ def add_draw(
         letters=_add_letters(program, counters.letters, tokens),
         scalars=counters.scalars.add(scalars),
         accepted=_add_at_rungs(program, counters.accepted, accepted),
+        kmers=_add_kmers(program, counters, tokens),
     )
 
 
@@ -112,6 +116,23 @@ def _add_letters(
         return counts
     others = count_letters(jnp.zeros_like(counts, shape=(1, *counts.shape[1:])), tokens[program.path :])
     return counts.at[-1].add(others.sum(0, dtype=counts.dtype))
+
+
+def _add_kmers(program: Program, counters: Counters, tokens: Int[Array, "slots length"]) -> Int[Array, "ends kmers"]:
+    """Return the counts of k-mers with one more draw of the slots at β = 0 and at the target."""
+    counts = counters.kmers
+    if not program.kmers:
+        return counts
+    at_target = jnp.concatenate([tokens[program.rungs - 1 : program.rungs], tokens[program.path :]])
+    ends = [tokens[:1], at_target] if program.kmer_ends == 2 else [at_target]
+    base = counters.letters.shape[-1]
+    for row, drawn in enumerate(ends):
+        windows = drawn.shape[1] - program.kmers + 1
+        number = jnp.zeros((len(drawn), windows), jnp.int32)
+        for i in range(program.kmers):
+            number = number * base + drawn[:, i : i + windows]
+        counts = counts.at[row, number.reshape(-1)].add(1)
+    return counts
 
 
 def _add_at_rungs(program: Program, counts: Int[Array, " rungs"], more: Int[Array, " slots"]) -> Int[Array, " rungs"]:

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 
 from jaxmaxent import diagnostics
 from jaxmaxent.diagnostics import TwoLegs, Verdict
@@ -42,6 +42,7 @@ def result(loop: Loop, kept: Kept, verdicts: Sequence[Verdict], compile_seconds:
         outcomes=tuple(one.outcome for one in verdicts),
         last=_last(loop),
         draws=_stored(loop, kept),
+        kmer_counts=_kmer_counts(loop, kept),
         steps=np.full(ensemble.anchors, kept.draws * options.thin),
         burn_in=options.burn_in + kept.dropped * options.thin,
         thin=options.thin,
@@ -195,6 +196,11 @@ def _stored(loop: Loop, kept: Kept) -> UInt8[np.ndarray, "anchors rungs draws ch
     early = kept.dropped // loop.program.store_every
     every = np.concatenate(loop.stored, axis=2)[:, : loop.options.chains, early:]
     return np.ascontiguousarray(every.transpose(0, 3, 2, 1, 4))
+
+
+def _kmer_counts(loop: Loop, kept: Kept) -> Int[np.ndarray, "anchors ends chains kmers"] | None:
+    counts = loop.totals.kmers.counts(kept.dropped)
+    return None if counts is None else np.ascontiguousarray(counts[:, : loop.options.chains].swapaxes(1, 2))
 
 
 def device_name() -> str:

@@ -61,7 +61,7 @@ class Loop:
         self.ensemble, self.options, self.rule, self.program, self.ladder = prepared
         self.keys, self.carry, self.bar = keys, carry, bar
         replicas, beyond = self.options.target_replicas, self.options.reference_rungs
-        self.totals = Totals(first_size(self.options.draws), replicas, beyond)
+        self.totals = Totals(first_size(self.options.draws), replicas, beyond, self.burn_in)
         self.taught = np.zeros(self.ladder.log_q.shape)
         self.passed = np.zeros(self.ensemble.anchors, np.int64)
         self.stored: list[np.ndarray] = []
@@ -78,7 +78,12 @@ class Loop:
 
     def kept(self) -> Kept:
         """Return the draws that enter estimates; in a run of open length, burn-in grows with the run."""
-        return self.totals.kept(None if self.options.until is None else sum(self.options.rounds))
+        return self.totals.kept(self.burn_in)
+
+    @property
+    def burn_in(self) -> int | None:
+        """Draws of the burn-in at first; None if it does not grow, in a run of a given length."""
+        return None if self.options.until is None else sum(self.options.rounds)
 
     @_shared
     def compile(self) -> float:

@@ -19,6 +19,7 @@ from jaxtyping import Float, Int
 from jaxmaxent.diagnostics import GROUPS
 from jaxmaxent.sampling.device._counters import Counters, Moments
 from jaxmaxent.sampling.device._state import TRACE_SLOTS
+from jaxmaxent.sampling.host._kmer_totals import KmerTotals
 
 BATCHES = 48
 # At least this share of all steps is burn-in, if the precision decides how long a run is.
@@ -77,14 +78,16 @@ class Totals:
         batches: the batches.
         rest: draws behind the last batch, too few for one, at the end of a run; None if there are none.
         traces: energies, distances and field counts of single draws, a list [anchors, all_chains, rungs, scalars].
+        kmers: counts of k-mers.
     """
 
-    def __init__(self, size: int, target_replicas: int, reference_rungs: int = 0) -> None:
+    def __init__(self, size: int, target_replicas: int, reference_rungs: int = 0, burn_in: int | None = None) -> None:
         self.size, self.target_replicas, self.reference_rungs = size, target_replicas, reference_rungs
         self.draws = 0
         self.batches: list[Batch] = []
         self.rest: Batch | None = None
         self.traces: list[Float[np.ndarray, "anchors all_chains rungs scalars"]] = []
+        self.kmers = KmerTotals(burn_in)
 
     @property
     def stride(self) -> int:
@@ -99,6 +102,7 @@ class Totals:
         """Take in the counters of a batch; one shorter than the others is the last."""
         draws = int(np.ravel(counters.scalars.count)[0])
         self.draws += draws
+        self.kmers.add(self.draws - draws, np.asarray(counters.kmers), self._dropped(self.kmers.burn_in))
         slots = Moments(draws, counters.scalars.mean, counters.scalars.squares)
         sums = {name: np.asarray(getattr(counters, name), _wide(name)) for name in _SUMS}
         scalars = of_rungs(slots, self.target_replicas, self.reference_rungs)
@@ -117,11 +121,10 @@ class Totals:
             burn_in: draws of the burn-in, to be made longer if they are fewer than a share `BURN_IN_SHARE` of all; None
                 to keep everything. Only whole batches are left out, and at least 16 are kept.
         """
-        lacking = 0.0 if burn_in is None else BURN_IN_SHARE * (burn_in + self.draws) - burn_in
-        first = max(0, min(math.ceil(lacking / self.size), len(self.batches) - GROUPS))
+        dropped = self._dropped(burn_in)
+        first = dropped // self.size
         batches = self.batches[first:]
         whole = [*batches, *([] if self.rest is None else [self.rest])]
-        dropped = first * self.size
         return Kept(
             draws=self.draws - dropped,
             dropped=dropped,
@@ -130,6 +133,11 @@ class Totals:
             means=[np.asarray(batch.scalars.mean) for batch in batches],
             traces=self.traces[dropped // self.stride :],
         )
+
+    def _dropped(self, burn_in: int | None) -> int:
+        """Return the draws at the front that do not count any more."""
+        lacking = 0.0 if burn_in is None else BURN_IN_SHARE * (burn_in + self.draws) - burn_in
+        return self.size * max(0, min(math.ceil(lacking / self.size), len(self.batches) - GROUPS))
 
     def _merge(self) -> None:
         old, self.size = self.stride, 2 * self.size
@@ -151,12 +159,14 @@ class Totals:
             found |= {f"batches_{name}": np.stack([row[name] for row in rows]) for name in rows[0]}
         if self.rest is not None:
             found |= {f"rest_{name}": value for name, value in _flat(self.rest).items()}
+        found |= self.kmers.arrays()
         return found | ({"traces": np.stack(self.traces)} if self.traces else {})
 
     @classmethod
-    def of_arrays(cls, arrays: dict[str, np.ndarray]) -> Totals:
-        """Return the totals that were saved."""
-        totals = cls(*(int(arrays[name]) for name in ("size", "target_replicas", "reference_rungs")))
+    def of_arrays(cls, arrays: dict[str, np.ndarray], burn_in: int | None = None) -> Totals:
+        """Return the totals that were saved, of a run with this burn-in."""
+        size, replicas, beyond = (int(arrays[name]) for name in ("size", "target_replicas", "reference_rungs"))
+        totals = cls(size, replicas, beyond, burn_in)
         totals.draws = int(arrays["draws"])
         stacked = {name[8:]: value for name, value in arrays.items() if name.startswith("batches_")}
         count = len(stacked["letters"]) if stacked else 0
@@ -164,6 +174,7 @@ class Totals:
         rest = {name[5:]: value for name, value in arrays.items() if name.startswith("rest_")}
         totals.rest = _unflat(rest) if rest else None
         totals.traces = list(arrays.get("traces", ()))
+        totals.kmers.restore(arrays)
         return totals
 
 

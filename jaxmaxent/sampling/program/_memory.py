@@ -35,6 +35,8 @@ _TOKEN = _COUNT = _NUMBER = 4  # bytes on the device
 _DOUBLE = 8  # bytes of a number of the host
 # Arrays of a run with an entry for every letter: frequencies, their errors and diagnostics.
 _PER_LETTER = 4
+# Parts of a run whose k-mers are counted by themselves.
+_PARTS = 4
 # Bytes of temporaries of the diagnostics for each of the counts that they read.
 _DIAGNOSED = 2 * _DOUBLE
 # Bytes that a CPU compares for each pair of replicas of a chain, to find the slot of each.
@@ -129,7 +131,8 @@ def _needs(
     # Sequences of replicas, their first ones, the last without a finite energy; draws at ends, counts, traces, draws.
     tokens = _TOKEN * length * (3 * replicas + options.drawn_together * options.ends)
     traced = _NUMBER * scalars * (TRACE_SLOTS * options.path + 2 * options.slots)
-    of_chain = tokens + _COUNT * table + traced + draw * (options.store_every is not None)
+    kmers = (1 + options.has_background) * letters**options.kmers if options.kmers else 0
+    of_chain = tokens + _COUNT * kmers + _COUNT * table + traced + draw * (options.store_every is not None)
     walked = chains * replicas * activation  # of one anchor
     if _on_host():
         walked += chains * replicas**2 * _PAIR
@@ -141,6 +144,7 @@ def _needs(
     totals += (
         options.path * scalars * (2 * batches * _DOUBLE + min(BATCHES * TRACE_SLOTS // 2, options.draws) * _NUMBER)
     )
+    totals += _DOUBLE * _PARTS * kmers
     stored = 0 if options.store_every is None else options.draws * options.thin // options.store_every
     diagnosed = options.chains * table * batches * _DIAGNOSED  # anchor by anchor
     host = anchors * chains * (totals + 2 * stored * draw) + diagnosed + results * _PER_LETTER * _DOUBLE * table

@@ -38,6 +38,7 @@ class Program:
         one_by_one: whether anchors take turns, each for a whole block, instead of going side by side.
         store_every: draws between two stored draws; 0 stores none.
         buffer: stored draws that a block has room for.
+        kmers: letters of the k-mers that are counted; 0 counts none.
         mesh: devices to spread over, or None for one.
         rule: structure of the rule; JAX takes pytrees of two classes for one program if their leaves are alike.
     """
@@ -58,11 +59,17 @@ class Program:
     buffer: int
     mesh: jax.sharding.Mesh | None = None
     rule: str = ""
+    kmers: int = 0
 
     @property
     def path(self) -> int:
         """Rungs of both legs."""
         return self.rungs + self.reference_rungs
+
+    @property
+    def kmer_ends(self) -> int:
+        """Rungs at which k-mers are counted: β = 0, unless there is no ladder, and the target."""
+        return (1 + self.has_background) if self.kmers else 0
 
     @property
     def has_reference(self) -> bool:
@@ -108,4 +115,5 @@ def program_of(ensemble: Ensemble, options: Options, rule: Any, mesh: jax.shardi
         buffer=buffer,
         mesh=mesh_for(mesh, ensemble.anchors, options.all_chains),
         rule=str(jax.tree.structure(rule)),
+        kmers=options.kmers,
     )

@@ -1,0 +1,1 @@
+"""Motifs of the draws themselves, wherever they stand."""
