@@ -19,6 +19,12 @@ from jaxmaxent.analysis._couplings import Couplings as Couplings
 from jaxmaxent.analysis._couplings import PairFrequencies as PairFrequencies
 from jaxmaxent.analysis._couplings import couplings as couplings
 from jaxmaxent.analysis._couplings import pair_frequencies as pair_frequencies
+from jaxmaxent.analysis._grammar.grammar import grammar as grammar
+from jaxmaxent.analysis._grammar.result import Grammar as Grammar
+from jaxmaxent.analysis._grammar.result import Requirement as Requirement
+from jaxmaxent.analysis._grammar.result import Spacing as Spacing
+from jaxmaxent.analysis._grammar.shared import SharedRequirement as SharedRequirement
+from jaxmaxent.analysis._grammar.shared import shared_requirements as shared_requirements
 from jaxmaxent.analysis._localization import Estimate as Estimate
 from jaxmaxent.analysis._localization import Localization as Localization
 from jaxmaxent.analysis._localization import localization as localization
@@ -65,6 +71,8 @@ __all__ = [  # noqa: RUF022 (by question)
     "compare_profiles", "ProfileComparison", "stored_draws",
     # Which motifs do anchors share, and which known motifs are these?
     "find_motifs", "Motifs", "FoundMotif", "MotifMember", "match_motifs", "MotifHit", "NamedMotif",
+    # What does the network ask of motifs: which, how many, and how arranged?
+    "grammar", "Grammar", "Requirement", "Spacing", "shared_requirements", "SharedRequirement",
     # Which positions depend on each other?
     "couplings", "Couplings", "CoupledPair", "pair_frequencies", "PairFrequencies",
     # Which k-mers come back at a fixed distance?
