@@ -49,11 +49,10 @@ def presence(target: Occurrences, control: Occurrences, names: tuple[str, ...], 
     draws = np.full(own.shape[1], float(own.shape[2]))
     share, share_error = _share_by_chance(other >= 1)
     found = compared((own >= 1).sum(2).T, draws, share, share_error, trials)
+    each = (part.tolist() for part in (found.value, found.error, share, found.p))
     rows = [
         Requirement("needs" if value >= chance else "not", (name,), value, error, chance, p)
-        for name, value, error, chance, p in zip(
-            names, *(a.tolist() for a in (*found[:2], share, found.p)), strict=True
-        )
+        for name, value, error, chance, p in zip(names, *each, strict=True)
     ]
     for k, name in enumerate(names):
         rows += _copies(own[k], other[k], name, trials, level)
