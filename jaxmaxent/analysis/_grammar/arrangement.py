@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
+from jaxmaxent.analysis._grammar.found import Sites
 from jaxmaxent.analysis._grammar.presence import Presence
 from jaxmaxent.analysis._grammar.result import Requirement, Spacing
 from jaxmaxent.analysis._grammar.shares import Compared, adjusted, compared, mean_and_error
@@ -31,26 +32,22 @@ class _Classed(NamedTuple):
 
 
 def arranged(
-    target: Occurrences,
-    chance: Occurrences,
-    names: tuple[str, ...],
-    stranded: tuple[bool, ...],
-    found: Presence,
-    level: float,
-    false: float,
+    sites: Sites, names: tuple[str, ...], stranded: tuple[bool, ...], found: Presence, level: float, false: float
 ) -> tuple[list[Requirement], list[Spacing]]:
-    """Return the tests of strand, order and spacing of motifs that are in more draws than by chance."""
-    rows, spacings = [], []
-    wanted = np.flatnonzero(found.more)
-    for k in wanted:
-        rows += _single(target, chance, int(k), names[k], stranded)
+    """Return the tests of strand, order and spacing of motifs that are in more draws than by chance.
+
+    Of each motif the best site of a draw counts, and all sites for the copies of one motif.
+    """
+    rows, spacings, chance = [], [], sites.chance
+    wanted = [int(k) for k in np.flatnonzero(found.more)]
     for place, i in enumerate(wanted):
+        rows += _single(sites.best, chance, i, names[i], stranded)
         for j in wanted[place:]:
             together = (found.copies[i] >= 2 if i == j else (found.copies[i] > 0) & (found.copies[j] > 0)).mean()
-            own = pairs(target, int(i), int(j))
+            own = pairs(sites.target if i == j else sites.best, i, j)
             if together < _OFTEN or own.trials < _FEWEST_TRIALS or len(np.unique(own.chain)) < 2:
                 continue
-            apart, number = pairs_by_chance(chance, int(i), int(j), stranded)
+            apart, number = pairs_by_chance(chance, i, j, stranded)
             both = (names[i], names[j])
             rows += _orders(own, apart, number, both, stranded[i] and stranded[j], stranded[i], i == j)
             row, spacing = _spacing(own, apart, number, both)

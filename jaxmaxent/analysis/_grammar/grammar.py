@@ -6,25 +6,23 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from jaxmaxent import checks
 from jaxmaxent.analysis._grammar.arrangement import arranged
+from jaxmaxent.analysis._grammar.found import Sites, find_sites
 from jaxmaxent.analysis._grammar.insertion import Outputs, changed
 from jaxmaxent.analysis._grammar.logic import logic
 from jaxmaxent.analysis._grammar.presence import Presence, presence
 from jaxmaxent.analysis._grammar.result import Grammar
-from jaxmaxent.analysis._grammar.scores import is_palindrome, log_odds, threshold
-from jaxmaxent.analysis._grammar.sites import copies, without_overlaps
+from jaxmaxent.analysis._grammar.scores import is_palindrome
+from jaxmaxent.analysis._grammar.sites import without_overlaps
 from jaxmaxent.analysis._grammar.words import sentence
 from jaxmaxent.analysis._motifs.tomtom import NamedMotif
-from jaxmaxent.analysis._occurrences import Occurrences, scan
+from jaxmaxent.analysis._occurrences import Occurrences
 from jaxmaxent.analysis._run_parts import anchor_of, checked_run, stored_draws
 from jaxmaxent.ensembles import Alphabet, Ensemble, with_letters
 from jaxmaxent.results import Run
-
-_SEQUENCES = 20_000  # of independent letters
-_BY_CHANCE = 0.1  # sites of a motif expected in a draw of independent letters
 
 
 def grammar(
@@ -34,7 +32,7 @@ def grammar(
     anchor: int = 0,
     rung: int | None = None,
     ensemble: Ensemble | None = None,
-    by_chance: float = _BY_CHANCE,
+    by_chance: float | None = None,
     level: float = 0.8,
     false: float = 0.05,
 ) -> Grammar:
@@ -61,7 +59,8 @@ def grammar(
         rung: index of the rung; None means the target.
         ensemble: the ensemble of the run, for insertions; None leaves them out.
         by_chance: number of sites of each motif that a draw of independent letters has; it sets the score from which on
-            a window counts as a site.
+            a window counts as a site. None tries 0.05, 0.1, 0.2 and 0.4, takes for each motif the one that tells the
+            draws best from the background, and multiplies p by 4.
         level: share of the draws that must have what is called required, above 0.5 and below 1.
         false: largest q of a requirement.
 
@@ -76,29 +75,23 @@ def grammar(
     background = stored_draws(run, anchor=anchor, rung=0)
     if len(draws) < 2:
         raise ValueError(f"run must have two chains or more, got {len(draws)}")
-    by_chance = checks.number("by_chance", by_chance, above=0, below=draws.shape[2])
+    if by_chance is not None:
+        by_chance = checks.number("by_chance", by_chance, above=0, below=draws.shape[2])
     level = checks.number("level", level, above=0.5, below=1)
     false = checks.number("false", false, above=0, below=1)
     alphabet = with_letters(run.letters)
     names, matrices = checked_motifs(motifs, alphabet, draws.shape[2])
-    letters = np.bincount(background.reshape(-1), minlength=len(alphabet)) / background.size
-    scores = [log_odds(matrix, letters) for matrix in matrices]
-    sides = 2 if alphabet.complements else 1
-    limits = [threshold(score, letters, by_chance / (sides * (draws.shape[2] - len(score) + 1))) for score in scores]
-    target, control = (
-        without_overlaps(scan(part, scores, limits, alphabet=alphabet)) for part in (draws, background)
-    )  # fmt: skip
-    chance = scan(_independent(run.frequencies[anchor, 0]), scores, limits, alphabet=alphabet)
+    sites = find_sites(draws, background, run.frequencies[anchor, 0], matrices, alphabet, by_chance)
     stranded = tuple(_has_strand(matrix, alphabet) for matrix in matrices)
-    found = presence(target, control, names, level, false)
+    found = presence(sites.target, sites.control, names, level, false, sites.tries)
     changes: list[Any] = []
     if ensemble is not None:
         one = _own_ensemble(ensemble, run, anchor)
         consensus = [matrix.argmax(1) for matrix in matrices]
         outputs = Outputs(one, background.reshape(-1, background.shape[2])[:256])
         if outputs.useful:
-            changes = changed(outputs, draws, background, target, consensus, copies(target), _pairs(found))
-    return _assembled(target, chance, names, stranded, found, changes, level, false)
+            changes = changed(outputs, draws, background, sites.target, consensus, found.copies, _pairs(found))
+    return _assembled(sites, names, stranded, found, changes, level, false)
 
 
 def from_sites(
@@ -114,12 +107,11 @@ def from_sites(
     target, control = without_overlaps(target), without_overlaps(control)
     found = presence(target, control, names, level, false)
     stranded = (True,) * len(names) if stranded is None else stranded
-    return _assembled(target, control, names, stranded, found, [], level, false)
+    return _assembled(Sites(target, control, target, control, 1), names, stranded, found, [], level, false)
 
 
 def _assembled(
-    target: Occurrences,
-    chance: Occurrences,
+    sites: Sites,
     names: tuple[str, ...],
     stranded: tuple[bool, ...],
     found: Presence,
@@ -128,7 +120,7 @@ def _assembled(
     false: float,
 ) -> Grammar:
     rows = logic(found, changes, names, level, false)
-    arrangement, spacings = arranged(target, chance, names, stranded, found, level, false)
+    arrangement, spacings = arranged(sites, names, stranded, found, level, false)
     tested = tuple(rows + arrangement)
     held = tuple(row for row in tested if row.held)
     more = [name for name, frequent in zip(names, found.more, strict=True) if frequent]
@@ -141,7 +133,7 @@ def _assembled(
         present_error=found.present.error,
         present_control=found.control,
         spacings=tuple(spacings),
-        chains=target.number_of_chains,
+        chains=sites.target.number_of_chains,
     )
 
 
@@ -169,21 +161,6 @@ def checked_motifs(
     if not names:
         raise ValueError("motifs must have one motif or more, got none")
     return tuple(names), matrices
-
-
-def _independent(frequencies: Float[np.ndarray, "length letters"]) -> Int[np.ndarray, "one draws length"]:
-    """Return sequences of independent letters with the frequencies of the background at each position.
-
-    The stored draws of the background are too few for the distribution of places and spacings by chance.
-    """
-    rng = np.random.default_rng(0)
-    above = np.cumsum(frequencies, axis=1)[:, :-1]
-    above /= frequencies.sum(1)[:, None]
-    tokens = np.zeros((1, _SEQUENCES, len(frequencies)), np.uint8)
-    uniform = rng.random(tokens.shape)
-    for bound in above.T:
-        tokens += uniform >= bound
-    return tokens
 
 
 def _has_strand(matrix: np.ndarray, alphabet: Alphabet) -> bool:

@@ -27,7 +27,8 @@ def logic(
         held = row.held
         if row.kind == "needs":
             k = names.index(row.motifs[0])
-            held = bool(found.more[k] and row.value >= level and row.motifs[0] not in replaceable)
+            often = row.value >= level and 1 - row.value <= (1 - row.control) / 2
+            held = bool(found.more[k] and often and row.motifs[0] not in replaceable)
         elif row.kind == "not" and not changes:
             k = names.index(row.motifs[0])
             held = bool(found.fewer[k] and row.value <= row.control / 2)

@@ -42,8 +42,13 @@ class Presence(NamedTuple):
     together: Compared
 
 
-def presence(target: Occurrences, control: Occurrences, names: tuple[str, ...], level: float, false: float) -> Presence:
-    """Return which motifs the draws have more or less often than the background, and in how many copies."""
+def presence(
+    target: Occurrences, control: Occurrences, names: tuple[str, ...], level: float, false: float, tries: int = 1
+) -> Presence:
+    """Return which motifs the draws have more or less often than the background, and in how many copies.
+
+    `tries` is the number of scores of which one was chosen; p is multiplied by it.
+    """
     own, other = copies(target), copies(control)
     trials = float(arrangements(target))
     draws = np.full(own.shape[1], float(own.shape[2]))
@@ -56,7 +61,7 @@ def presence(target: Occurrences, control: Occurrences, names: tuple[str, ...], 
     ]
     for k, name in enumerate(names):
         rows += _copies(own[k], other[k], name, trials, level)
-    rows = adjusted(rows)
+    rows = adjusted([row._replace(p=min(row.p * tries, 1.0)) for row in rows])
     single = rows[: len(names)]
     more = np.array([row.q <= false and row.kind == "needs" for row in single], bool)
     fewer = np.array([row.q <= false and row.kind == "not" for row in single], bool)
