@@ -47,12 +47,17 @@ def sites(rng: np.random.Generator, kind: str) -> list[Site]:
     while True:
         first, second = (int(s) for s in rng.integers(0, LENGTH - WIDTH + 1, 2))
         gap = abs(first - second) - WIDTH
-        if gap < 0 or (kind == "near" and not NEAR[0] <= gap <= NEAR[1]) or (kind == "far" and gap < FAR[0]):
+        if (
+            gap < 0
+            or (kind == "near" and not NEAR[0] <= gap <= NEAR[1])
+            or (kind in ("far", "A before B, far") and gap < FAR[0])
+        ):
             continue
         break
     low, high = sorted((first, second))
     a, b = (0, first, 1), (1, second, 1)
     return {
+        "A before B, far": [(0, low, 1), (1, high, 1)],
         "none": [], "A": [a], "B": [b], "AB": [a, b], "near": [a, b], "far": [a, b], "A forward": [a],
         "A reverse": [(0, first, -1)], "AA": [a, (0, second, 1)], "BB": [(1, first, 1), b],
         "A before B": [(0, low, 1), (1, high, 1)], "B before A": [(1, low, 1), (0, high, 1)],

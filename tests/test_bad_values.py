@@ -167,6 +167,15 @@ def calls(t):
             lambda queries, targets, **k: analysis.match_motifs(queries, targets, **k),
             {"queries": t.motifs, "targets": t.motifs, "best": 3, "alphabet": jme.DNA},
         ),
+        "grammar": (
+            analysis.grammar,
+            {**run, "motifs": [data.Motif("m", "m", np.eye(4)[[0, 2, 1]])], **here, "ensemble": t.ensemble,
+             "by_chance": None, "level": 0.8, "false": 0.05},
+        ),
+        "shared_requirements": (
+            analysis.shared_requirements,
+            {"grammars": [analysis.grammar(t.run, [data.Motif("m", "m", np.eye(4)[[0, 2, 1]])])] * 2},
+        ),
         "couplings": (
             analysis.couplings,
             {"draws": draws, **here, "letters": "ACGT", "window": None, "shuffles": 5, "strongest": 3},
@@ -239,6 +248,8 @@ NAMES = [
     "shift_over_anchors",
     "find_motifs",
     "match_motifs",
+    "grammar",
+    "shared_requirements",
     "couplings",
     "pair_frequencies",
     "kmer_profile",

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from jaxmaxent.analysis._grammar.scores import log_odds, threshold
-from jaxmaxent.analysis._grammar.sites import without_overlaps
+from jaxmaxent.analysis._grammar.sites import chosen_sites, without_overlaps
 from jaxmaxent.analysis._occurrences import Occurrences, scan, window_scores
 from jaxmaxent.ensembles import Alphabet
 
@@ -62,8 +62,8 @@ def find_sites(
     target, control = (without_overlaps(scan(part, scores, limits, alphabet=alphabet)) for part in (draws, background))
     random = _independent(frequencies)
     chance = scan(random, scores, limits, alphabet=alphabet)
-    best = (_best(sites, tokens, scores, turned) for sites, tokens in ((target, draws), (chance, random)))
-    return Sites(target, control, *best, len(rates))
+    best, chance = (_best(sites, tokens, scores, turned) for sites, tokens in ((target, draws), (chance, random)))
+    return Sites(target, control, best, chance, len(rates))
 
 
 def _chosen(ours: np.ndarray, others: np.ndarray, limits: list[float]) -> float:
@@ -96,7 +96,7 @@ def _best(sites: Occurrences, tokens: np.ndarray, scores: list[np.ndarray], turn
     first = np.ones(len(order), bool)
     first[1:] = (keys[:, 1:] != keys[:, :-1]).any(0)
     kept = order[first]
-    return Occurrences(*(column[kept] for column in sites[:5]), *sites[5:])
+    return chosen_sites(sites, kept)
 
 
 def _independent(frequencies: Float[np.ndarray, "length letters"]) -> Int[np.ndarray, "one draws length"]:

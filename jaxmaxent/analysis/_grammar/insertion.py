@@ -160,6 +160,7 @@ def _changed(
     site = np.asarray(consensus[second])
     reverse = alphabet.reverse_complement(site) if alphabet.complements else site
     used = np.ones(len(rows), bool)
+    own = sites.motif == (-1 if first is None else first)
     for k in range(len(rows)):
         mine = (sites.chain == chain[k]) & (sites.draw == draw[k])
         taken = ~movable
@@ -169,12 +170,11 @@ def _changed(
             if motif == first:
                 erased[k, start:stop] = np.where(movable[start:stop], others[k, start:stop], rows[k, start:stop])
                 replaced[k, start:stop] = erased[k, start:stop]
-        for start, strand in zip(
-            sites.start[mine & (sites.motif == first)], sites.strand[mine & (sites.motif == first)], strict=True
-        ):
-            middle = start + (sites.widths[first] - len(site)) // 2  # pyright: ignore[reportArgumentType]
+        for start, strand in zip(sites.start[mine & own], sites.strand[mine & own], strict=True):
+            middle = start + (len(consensus[first or 0]) - len(site)) // 2
             middle = min(max(middle, 0), draws.shape[2] - len(site))
             replaced[k, middle : middle + len(site)] = site if strand > 0 else reverse
+        replaced[k] = np.where(movable, replaced[k], rows[k])
         free = np.flatnonzero(~np.convolve(taken, np.ones(len(site)), "valid").astype(bool))
         used[k] = len(free) > 0
         if used[k]:
@@ -188,4 +188,4 @@ def _changed(
     means = [np.bincount(chain[used], part[used], minlength=number) / np.maximum(weights, 1) for part in parts[:4]]
     if first is None:
         means[1] = means[2] = np.full(number, np.nan)
-    return Changed(first, second, *means, weights)
+    return Changed(first, second, means[0], means[1], means[2], means[3], weights)

@@ -79,7 +79,7 @@ def _joined(rows: list[Requirement]) -> list[Requirement]:
 
 def _by_draws(found: Presence, names: tuple[str, ...], level: float, false: float) -> list[Requirement]:
     """Return pairs of motifs of which draws have one or the other, from the draws alone."""
-    rows, exclusive, wanted = [], [], np.flatnonzero(found.more)
+    rows, exclusive, wanted = [], [], np.flatnonzero(found.more).tolist()
     for place, i in enumerate(wanted):
         for j in wanted[place + 1 :]:
             united = float(found.united[i, j])

@@ -49,7 +49,7 @@ def compared(
     value, error = mean_and_error(sums, weights)
     floor = np.sqrt(np.clip(control * (1 - control), 0, None) / max(trials, 1.0))
     total = np.hypot(np.maximum(error, floor), control_error)
-    degrees = np.count_nonzero(weights) - 1
+    degrees = int(np.count_nonzero(weights)) - 1
     return Compared(value, error, two_sided(value - control, total, degrees))
 
 
@@ -70,7 +70,7 @@ def mean_and_error(
 
 
 def two_sided(
-    difference: Float[np.ndarray, "..."], error: Float[np.ndarray, "..."], degrees: int
+    difference: Float[np.ndarray, "..."] | float, error: Float[np.ndarray, "..."] | float, degrees: int
 ) -> Float[np.ndarray, "..."]:
     """Return the two-sided p of differences with these standard errors; 1 where both are 0, NaN if unknown."""
     from scipy.stats import t  # slow to import

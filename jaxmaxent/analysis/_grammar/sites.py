@@ -38,6 +38,12 @@ class SitePairs(NamedTuple):
     chains: int
 
 
+def chosen_sites(sites: Occurrences, chosen: Int[np.ndarray, " chosen"]) -> Occurrences:
+    """Return some of the sites, by their indices."""
+    names = ("motif", "chain", "draw", "start", "strand")
+    return sites._replace(**{name: getattr(sites, name)[chosen] for name in names})
+
+
 def without_overlaps(sites: Occurrences) -> Occurrences:
     """Return the sites of each motif that do not overlap an earlier site of the same motif in the same draw."""
     order = np.lexsort((sites.start, sites.draw, sites.chain, sites.motif))
@@ -49,7 +55,7 @@ def without_overlaps(sites: Occurrences) -> Occurrences:
             keep[k] = False
         else:
             last, end = key[:3], key[3] + sites.widths[key[0]]
-    return Occurrences(*(column[keep] for column in columns), *sites[5:])
+    return chosen_sites(sites, order[keep])
 
 
 def copies(sites: Occurrences) -> Int[np.ndarray, "motifs chains draws"]:
@@ -90,8 +96,9 @@ def pairs(sites: Occurrences, first: int, second: int) -> SitePairs:
     seen = np.unique(np.stack([chain, starts[0][keep], starts[1][keep], same[keep], downstream[keep]]), axis=1)
     of_draw = draw[left][keep]
     many = np.bincount(of_draw, minlength=1)[of_draw] if len(of_draw) else np.ones(0)
-    parts = (value[keep] for value in (gap, before, same, downstream))
-    return SitePairs(chain, 1 / many, *parts, seen.shape[1], sites.number_of_chains)
+    return SitePairs(
+        chain, 1 / many, gap[keep], before[keep], same[keep], downstream[keep], seen.shape[1], sites.number_of_chains
+    )
 
 
 def placed_by_chance(
