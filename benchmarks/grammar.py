@@ -47,7 +47,7 @@ EXPECTED = {
 }
 FREE = {"same strand", "other strand"}
 KINDS = ("none", "A", "B", "near", "far", "A reverse", "AA")
-SAMPLING: dict[str, Any] = {"burn_in": 1000, "steps": 3000, "store_every": 20, "progress": False}
+SAMPLING: dict[str, Any] = {"burn_in": 1000, "steps": 3000, "store_every": 20, "progress": False, "evaluation": "full"}
 
 
 def satisfied(task: str, mine: list[made.Site]) -> bool:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from jaxmaxent.analysis._grammar.found import Sites
+from jaxmaxent.analysis._grammar.found import FoundSites
 from jaxmaxent.analysis._grammar.presence import Presence
 from jaxmaxent.analysis._grammar.result import Requirement, Spacing
 from jaxmaxent.analysis._grammar.shares import Compared, adjusted, compared, mean_and_error
@@ -32,7 +32,7 @@ class _Classed(NamedTuple):
 
 
 def arranged(
-    sites: Sites, names: tuple[str, ...], stranded: tuple[bool, ...], found: Presence, level: float, false: float
+    sites: FoundSites, names: tuple[str, ...], stranded: tuple[bool, ...], found: Presence, level: float, false: float
 ) -> tuple[list[Requirement], list[Spacing]]:
     """Return the tests of strand, order and spacing of motifs that are in more draws than by chance.
 

@@ -18,7 +18,7 @@ _RATES = (0.05, 0.1, 0.2, 0.4)  # sites by chance per draw, from the strictest s
 _WORTH = 0.05  # gain in the share of draws for which a more lenient score is taken
 
 
-class Sites(NamedTuple):
+class FoundSites(NamedTuple):
     """Sites of motifs, all of them and the best of each draw.
 
     Attributes:
@@ -43,7 +43,7 @@ def find_sites(
     matrices: Sequence[Float[np.ndarray, "width letters"]],
     alphabet: Alphabet,
     by_chance: float | None,
-) -> Sites:
+) -> FoundSites:
     """Return the sites of motifs.
 
     Networks differ in how many wrong letters of a site they accept. Without `by_chance`, a more lenient score is taken
@@ -63,7 +63,7 @@ def find_sites(
     random = _independent(frequencies)
     chance = scan(random, scores, limits, alphabet=alphabet)
     best, chance = (_best(sites, tokens, scores, turned) for sites, tokens in ((target, draws), (chance, random)))
-    return Sites(target, control, best, chance, len(rates))
+    return FoundSites(target, control, best, chance, len(rates))
 
 
 def _chosen(ours: np.ndarray, others: np.ndarray, limits: list[float]) -> float:

@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from jaxmaxent import checks
 from jaxmaxent.analysis._grammar.arrangement import arranged
-from jaxmaxent.analysis._grammar.found import Sites, find_sites
+from jaxmaxent.analysis._grammar.found import FoundSites, find_sites
 from jaxmaxent.analysis._grammar.insertion import Outputs, changed
 from jaxmaxent.analysis._grammar.logic import logic
 from jaxmaxent.analysis._grammar.presence import Presence, presence
@@ -107,11 +107,11 @@ def from_sites(
     target, control = without_overlaps(target), without_overlaps(control)
     found = presence(target, control, names, level, false)
     stranded = (True,) * len(names) if stranded is None else stranded
-    return _assembled(Sites(target, control, target, control, 1), names, stranded, found, [], level, false)
+    return _assembled(FoundSites(target, control, target, control, 1), names, stranded, found, [], level, false)
 
 
 def _assembled(
-    sites: Sites,
+    sites: FoundSites,
     names: tuple[str, ...],
     stranded: tuple[bool, ...],
     found: Presence,
