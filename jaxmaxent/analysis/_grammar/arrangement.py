@@ -18,7 +18,7 @@ _CLASSES = 8  # of spacings, each as frequent as the others by chance
 _TAIL = 0.05  # of the pairs, on either side of the usual spacings
 _OFTEN = 0.2  # least share of draws with both motifs
 _FEWEST_TRIALS = 16
-_NARROW = 0.3  # share of all places
+_WIDEST = {"place": 0.3, "spacing": 0.7}  # share of those by chance in the range
 
 
 class _Classed(NamedTuple):
@@ -60,8 +60,9 @@ def _decided(row: Requirement, level: float, false: float) -> Requirement:
     """Return a row with the decision whether it is held."""
     # Half of the exceptions that chance would give are too many.
     large = row.value >= level and 1 - row.value <= (1 - row.control) / 2
-    # Sites in order prefer one half of the draw; only a narrow range is a place of its own.
-    large &= row.kind != "place" or row.control <= _NARROW
+    # Sites in order prefer one half of the draw, and close sites are a little stronger in many networks. Only a range
+    # that leaves out much of what chance gives is a requirement of its own.
+    large &= row.control <= _WIDEST.get(row.kind, 1.0)
     return row._replace(held=bool(row.q <= false and large))
 
 
