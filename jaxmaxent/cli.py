@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxmaxent import console
+from jaxmaxent.commands._grammar_options import GrammarOptions
 from jaxmaxent.commands._options import (
     DemoOptions,
     InterpretOptions,
@@ -133,6 +134,14 @@ def _motifs(options: MotifsOptions) -> int:
     return 0 if found.motifs else EXIT_NOT_REACHED
 
 
+def _grammar(options: GrammarOptions) -> int:
+    from jaxmaxent.commands import _grammar as grammar
+
+    drawn, _ = grammar.run(options)
+    console.say(f"written to {options.out}")
+    return 0 if drawn.converged.all() else EXIT_NOT_REACHED
+
+
 def _demo(options: DemoOptions) -> int:
     from jaxmaxent.commands import _demo as demo
 
@@ -145,5 +154,6 @@ _FUNCTIONS: dict[str, Callable[[Any], int]] = {
     "resume": _resume,
     "potential": _potential,
     "motifs": _motifs,
+    "grammar": _grammar,
     "demo": _demo,
 }

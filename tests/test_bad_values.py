@@ -186,6 +186,15 @@ def calls(t):
             {"key": key, **ensemble, "first": "A", "second": "C", "spacings": [0, 1], "strands": (1, 1), "anchor": 0,
              "of": "output", "draws": 4},
         ),
+        "grammar": (
+            analysis.grammar,
+            {**run, "motifs": [data.Motif("m", "m", np.eye(4)[[0, 2, 1]])], **here, "ensemble": t.ensemble,
+             "by_chance": None, "level": 0.8, "false": 0.05},
+        ),
+        "shared_requirements": (
+            analysis.shared_requirements,
+            {"grammars": [analysis.grammar(t.run, [data.Motif("m", "m", np.eye(4)[[0, 2, 1]])])] * 2},
+        ),
         "couplings": (
             analysis.couplings,
             {"draws": draws, **here, "letters": "ACGT", "window": None, "shuffles": 5, "strongest": 3},
@@ -262,6 +271,8 @@ NAMES = [
     "enriched_kmers",
     "insertion_effects",
     "pair_effects",
+    "grammar",
+    "shared_requirements",
     "couplings",
     "pair_frequencies",
     "kmer_profile",

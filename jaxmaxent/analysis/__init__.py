@@ -31,6 +31,12 @@ from jaxmaxent.analysis._insertions import InsertionEffects as InsertionEffects
 from jaxmaxent.analysis._insertions import PairEffects as PairEffects
 from jaxmaxent.analysis._insertions import insertion_effects as insertion_effects
 from jaxmaxent.analysis._insertions import pair_effects as pair_effects
+from jaxmaxent.analysis._grammar.grammar import grammar as grammar
+from jaxmaxent.analysis._grammar.result import Grammar as Grammar
+from jaxmaxent.analysis._grammar.result import Requirement as Requirement
+from jaxmaxent.analysis._grammar.result import Spacing as Spacing
+from jaxmaxent.analysis._grammar.shared import SharedRequirement as SharedRequirement
+from jaxmaxent.analysis._grammar.shared import shared_requirements as shared_requirements
 from jaxmaxent.analysis._localization import Estimate as Estimate
 from jaxmaxent.analysis._localization import Localization as Localization
 from jaxmaxent.analysis._localization import localization as localization
@@ -80,6 +86,8 @@ __all__ = [  # noqa: RUF022 (by question)
     # Which motifs do the draws of one anchor have, wherever they stand, and what does the network make of them?
     "draw_motifs", "DrawMotifs", "DrawMotif", "DrawSite", "enriched_kmers", "EnrichedKmers", "EnrichedKmer",
     "insertion_effects", "Insertion", "InsertionEffects", "pair_effects", "PairEffects",
+    # What does the network ask of motifs: which, how many, and how arranged?
+    "grammar", "Grammar", "Requirement", "Spacing", "shared_requirements", "SharedRequirement",
     # Which positions depend on each other?
     "couplings", "Couplings", "CoupledPair", "pair_frequencies", "PairFrequencies",
     # Which k-mers come back at a fixed distance?

@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple, NoReturn
 import jaxmaxent
 from jaxmaxent import console
 from jaxmaxent.commands import _options as options
+from jaxmaxent.commands._grammar_options import GrammarOptions
 from jaxmaxent.commands._options import Option
 
 _LONGEST_VALUE = 40
@@ -69,6 +70,14 @@ COMMANDS = {
         "find motifs that the sequences of a run share, and name them",
         "Without --against the motifs are found, but not named.",
         "jaxmaxent motifs run --against known.meme --out motifs",
+    ),
+    "grammar": Command(
+        GrammarOptions,
+        "find which motifs a network requires, and in which arrangement",
+        "The command samples the inputs that the network treats as the same as each sequence, and inserts motifs into "
+        "them. It says which motifs are required, can replace each other or are refused, and their order, strand and "
+        "spacing.",
+        "jaxmaxent grammar model sequences.fa --motifs known.meme --out grammar",
     ),
     "potential": Command(
         options.PotentialOptions,

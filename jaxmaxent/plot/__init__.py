@@ -13,6 +13,7 @@ from jaxmaxent.plot._curves import training_curve as training_curve
 from jaxmaxent.plot._files import png as png
 from jaxmaxent.plot._files import save as save
 from jaxmaxent.plot._files import show as show
+from jaxmaxent.plot._grammar import grammar as grammar
 from jaxmaxent.plot._ladder import energy_along as energy_along
 from jaxmaxent.plot._ladder import information_along as information_along
 from jaxmaxent.plot._ladder import ladder as ladder
@@ -37,6 +38,7 @@ __all__ = [
     "coupling_map",
     "energy_along",
     "entropy_along",
+    "grammar",
     "heat_capacity_along",
     "information_along",
     "information_track",
