@@ -133,7 +133,7 @@ def log_weights(
 ) -> tuple[Float[Array, "length letters"], Float[Array, "letters letters"]]:
     """Return the log-weights of letters and of neighbours in the background of an anchor, −∞ for impossible letters."""
     one = ensemble.take(number)
-    unary, pair, _ = background._potentials(one, one.mu())
+    unary, pair, _ = background.potentials(one, one.mu())
     return unary, pair
 
 

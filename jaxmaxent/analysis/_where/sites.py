@@ -46,9 +46,9 @@ def find_sites(
     """Return the sites of every anchor: windows that the network cannot spare, or that are enough by themselves.
 
     A window counts if its necessity or its sufficiency is at least a share of the distance of background sequences, and
-    so many standard errors above 0. The best window is taken first; windows that overlap it are left out. A site is the
-    part that the neighbouring windows which do as well have in common, so it is narrower than a window if the network
-    sees less. Sites with little necessity in spite of their sufficiency are redundant.
+    so many standard errors above 0. The window with the largest sum of both is taken first; windows that overlap it are
+    left out. A site is the part that the neighbouring windows which do as well have in common, so it is narrower than a
+    window if the network sees less. Sites with little necessity in spite of their sufficiency are redundant.
 
     Args:
         necessity: that of windows of some width, for example `necessity(ensemble, width=16, draws=32)`.
@@ -87,7 +87,8 @@ def _of_anchor(necessity: Necessity, sufficiency: Sufficiency, a: int, share: fl
     values = np.stack([necessity.windows[a], sufficiency.windows[a]])
     spread = np.stack([necessity.window_errors[a], sufficiency.window_errors[a]])
     counts = (values >= share * sufficiency.background[a]) & (values > errors * spread)
-    best, width = np.where(counts, values, 0).max(0), necessity.width
+    # Windows that break a site and windows that hold it whole overlap it differently; those that do both count most.
+    best, width = np.where(counts, values, 0).sum(0), necessity.width
     left, found = best.copy(), []
     while left.max() > 0:
         peak = int(left.argmax())
