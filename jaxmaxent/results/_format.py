@@ -10,8 +10,8 @@ from typing import Any
 from jaxmaxent import memory
 
 FORMAT = "jaxmaxent-run"
-# Version 7 brought the mobility. Version 6 brought growing fields, version 5 the second leg, version 4 the names `swap_acceptance` and "slot". Runs of
-# version 1 had one rung and no diagnostics.
+# Version 7 brought the mobility, version 6 growing fields, version 5 the second leg, version 4 the names
+# `swap_acceptance` and "slot". Runs of version 1 had one rung and no diagnostics.
 FORMAT_VERSION = 7
 # Older versions that are read, with the arrays [anchor] that they lack.
 _LACKING = {6: ("mobility", "mobility_error"), FORMAT_VERSION: ()}

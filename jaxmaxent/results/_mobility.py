@@ -21,7 +21,7 @@ def told(mobility: float, error: float) -> str:
     number = f"mobility {mobility:.2f}" + (f" ± {error:.2f}" if math.isfinite(error) else "")
     if is_mobile(mobility):
         return (
-            f"sites count wherever they stand ({number}): draws have them at other positions, so the logo does not show "
+            f"sites count wherever they stand ({number}): draws have them elsewhere too, so the logo does not show "
             "where they are, and their necessity does"
         )
     if mobility < TIED:

@@ -114,11 +114,11 @@ def test_incremental_and_full_evaluation_agree():
         hidden = jax.lax.conv_general_dilated(one_hot[None], kernel, (1,), "VALID", dimension_numbers=numbers)
         return jax.nn.relu(hidden).reshape(-1) @ params["dense"]
 
-    ensemble = jme.Ensemble.create(jme.Representation(features, params), rng.integers(0, 4, length), beta=1.0).batched()
+    ensemble = jme.Ensemble.create(jme.Representation(features, params), rng.integers(0, 4, length), beta=1.0)
     starts, key = np.arange(length - 5, dtype=np.int32), jax.random.key(0)
     assert energies.is_incremental(ensemble, 6)
     for of in (energies.of_redrawn, energies.of_kept):
-        ways = [jax.tree.leaves(of(way, ensemble, 0, starts, key, 6, 4)) for way in (True, False)]
+        ways = [jax.tree.leaves(of(way, ensemble, starts, key, 6, 4)) for way in (True, False)]
         for one, other in zip(*ways, strict=True):
             np.testing.assert_allclose(one, other, rtol=1e-4)
 

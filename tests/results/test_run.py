@@ -13,8 +13,8 @@ from jaxmaxent import memory
 from jaxmaxent.results import SCHEMA, Run, join
 from jaxmaxent.results import _export as export
 from jaxmaxent.results._format import FORMAT_VERSION
-from jaxmaxent.sampling._sites import mobility
 from jaxmaxent.results._schema import axes
+from jaxmaxent.sampling._sites import mobility
 from problems import Problem
 
 ARRAYS = sorted(name for name, what in SCHEMA.items() if what.dims is not None)

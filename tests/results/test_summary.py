@@ -61,7 +61,7 @@ def test_the_table_says_the_same_and_is_escaped():
 @pytest.mark.parametrize(
     ("mobility", "error", "sentence"),
     [
-        (0.234, 0.012, "sites count wherever they stand (mobility 0.23 ± 0.01): draws have them at other positions"),
+        (0.234, 0.012, "sites count wherever they stand (mobility 0.23 ± 0.01): draws have them elsewhere too"),
         (0.6, 0.01, "it matters somewhat where sites stand (mobility 0.60 ± 0.01)"),
         (1.02, np.nan, "sites count at their own positions (mobility 1.02), where the logo shows them"),
         (np.nan, np.nan, "it is not known whether sites count wherever they stand"),

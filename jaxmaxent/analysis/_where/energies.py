@@ -35,13 +35,13 @@ def is_incremental(ensemble: Ensemble, width: int) -> bool:
 
 @functools.partial(jax.jit, static_argnums=0)
 def of_codes(
-    incremental: bool, ensemble: Ensemble, number: Any, starts: Int[Array, " windows"], codes: Int[Array, "codes width"]
+    incremental: bool, one: Ensemble, starts: Int[Array, " windows"], codes: Int[Array, "codes width"]
 ) -> Float[Array, "windows codes"]:
     """Return the energies of an anchor whose windows have other letters, one energy for each window and code.
 
     A code holds the steps from the anchor's letters to the new ones, in the order of the alphabet and round its end.
     """
-    one, width = ensemble.take(number), codes.shape[1]
+    width = codes.shape[1]
     evaluator = _evaluator(incremental, one)
     _, cache = evaluator.init(one.anchor)
 
@@ -56,11 +56,10 @@ def of_codes(
     return jax.lax.map(at, starts)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 5, 6))
+@functools.partial(jax.jit, static_argnums=(0, 4, 5))
 def of_redrawn(
     incremental: bool,
-    ensemble: Ensemble,
-    number: Any,
+    one: Ensemble,
     starts: Int[Array, " windows"],
     key: Key[Array, ""],
     width: int,
@@ -70,7 +69,6 @@ def of_redrawn(
 
     All windows share the random numbers of a draw, so energies of different windows go up and down together.
     """
-    one = ensemble.take(number)
     evaluator = _evaluator(incremental, one)
     _, cache = evaluator.init(one.anchor)
 
@@ -86,11 +84,10 @@ def of_redrawn(
     return jax.lax.map(at, starts)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 5, 6))
+@functools.partial(jax.jit, static_argnums=(0, 4, 5))
 def of_kept(
     incremental: bool,
-    ensemble: Ensemble,
-    number: Any,
+    one: Ensemble,
     starts: Int[Array, " windows"],
     key: Key[Array, ""],
     width: int,
@@ -101,7 +98,6 @@ def of_kept(
     With neighbours in the fields the letters around a window depend on it, so each window has its own draws, of the
     same random numbers. Otherwise a draw that keeps a window differs from the draw itself only there.
     """
-    one = ensemble.take(number)
     rows = _draws(one, jnp.zeros(one.length, bool), key, draws)
     if any(field.pair is not None for field in one.fields):
 
@@ -121,24 +117,27 @@ def of_kept(
     return energies, jax.lax.map(with_window, starts)
 
 
+@jax.jit  # outside a program each slice would be compiled by itself
+def of_one(ensemble: Ensemble, number: Any) -> Ensemble:
+    """Return the ensemble of one anchor, so that its programs serve any number of anchors."""
+    return ensemble.take(number)
+
+
 @jax.jit
-def anchor_energy(ensemble: Ensemble, number: Any) -> Float[Array, ""]:
+def anchor_energy(one: Ensemble) -> Float[Array, ""]:
     """Return E of an anchor itself, 0 but for a contrast."""
-    return ensemble.take(number).anchor_energy()
+    return one.anchor_energy()
 
 
 @jax.jit
-def log_weights(
-    ensemble: Ensemble, number: Any
-) -> tuple[Float[Array, "length letters"], Float[Array, "letters letters"]]:
+def log_weights(one: Ensemble) -> tuple[Float[Array, "length letters"], Float[Array, "letters letters"]]:
     """Return the log-weights of letters and of neighbours in the background of an anchor, −∞ for impossible letters."""
-    one = ensemble.take(number)
     unary, pair, _ = background.potentials(one, one.mu())
     return unary, pair
 
 
 def energies_of_windows(
-    ensemble: Ensemble, number: int, width: int, codes: np.ndarray, incremental: bool
+    one: Ensemble, width: int, codes: np.ndarray, incremental: bool
 ) -> tuple[Float[np.ndarray, "windows changed"], Float[np.ndarray, " rest"]]:
     """Return the energies of all sequences that differ from an anchor within one window, each evaluated once.
 
@@ -146,8 +145,7 @@ def energies_of_windows(
     lies behind the start of the last window belong to that one.
 
     Args:
-        ensemble: the ensemble, batched.
-        number: index of the anchor.
+        one: the ensemble of one anchor.
         width: width of a window.
         codes: all codes of a window in lexicographic order, shape [letters^width, width].
         incremental: whether edits are evaluated incrementally.
@@ -156,10 +154,10 @@ def energies_of_windows(
         energies of each window with the codes that change its first letter, and energies of the last window with the
         other codes.
     """
-    starts = np.arange(ensemble.length - width + 1, dtype=np.int32)
-    unchanged = len(codes) // len(ensemble.alphabet)
-    changed = of_codes(incremental, ensemble, number, starts, codes[unchanged:])
-    rest = of_codes(incremental, ensemble, number, starts[-1:], codes[:unchanged])
+    starts = np.arange(one.length - width + 1, dtype=np.int32)
+    unchanged = len(codes) // len(one.alphabet)
+    changed = of_codes(incremental, one, starts, codes[unchanged:])
+    rest = of_codes(incremental, one, starts[-1:], codes[:unchanged])
     return np.asarray(changed, np.float64), np.asarray(rest, np.float64)[0]
 
 

@@ -111,14 +111,15 @@ def necessity(
     starts, incremental = _starts(batch, width), of.is_incremental(batch, width)
     found = []
     for a in range(batch.anchors):
-        energies = of.of_redrawn(incremental, batch, a, starts, jax.random.fold_in(key, a), width, draws)
-        found.append(_over_draws(_finite(energies, a) - float(of.anchor_energy(batch, a)), width))
+        one = of.of_one(batch, a)
+        energies = of.of_redrawn(incremental, one, starts, jax.random.fold_in(key, a), width, draws)
+        found.append(_over_draws(_finite(energies, a) - float(of.anchor_energy(one)), width))
     return Necessity(*map(np.stack, zip(*found, strict=True)), width, draws, len(starts) * draws)
 
 
 @jax.transfer_guard("allow")
 def sufficiency(
-    ensemble: Ensemble, width: int = 16, *, draws: int = _KEPT, key: Key[Array, ""] | None = None
+    ensemble: Ensemble, width: int = 12, *, draws: int = _KEPT, key: Key[Array, ""] | None = None
 ) -> Sufficiency:
     """Return how much nearer to each anchor redrawn sequences come if they keep one window of it.
 
@@ -148,9 +149,10 @@ def sufficiency(
     starts, incremental = _starts(batch, width), of.is_incremental(batch, width)
     found, backgrounds = [], []
     for a in range(batch.anchors):
-        apart, kept = of.of_kept(incremental, batch, a, starts, jax.random.fold_in(key, a), width, draws)
+        one = of.of_one(batch, a)
+        apart, kept = of.of_kept(incremental, one, starts, jax.random.fold_in(key, a), width, draws)
         apart = _finite(apart, a)
-        backgrounds.append((apart.mean() - float(of.anchor_energy(batch, a)), apart.std(ddof=1) / math.sqrt(draws)))
+        backgrounds.append((apart.mean() - float(of.anchor_energy(one)), apart.std(ddof=1) / math.sqrt(draws)))
         found.append(_over_draws(apart - _finite(kept, a), width))
     own = map(np.array, zip(*backgrounds, strict=True))
     return Sufficiency(*map(np.stack, zip(*found, strict=True)), *own, width, draws, (len(starts) + 1) * draws)
@@ -162,9 +164,10 @@ def _enumerated(batch: Ensemble, width: int) -> Necessity:
     incremental = of.is_incremental(batch, width)
     found = np.empty((batch.anchors, windows))
     for a in range(batch.anchors):
-        changed, rest = of.energies_of_windows(batch, a, width, codes, incremental)
+        one = of.of_one(batch, a)
+        changed, rest = of.energies_of_windows(one, width, codes, incremental)
         _finite(changed, a), _finite(rest, a)
-        anchor, unary, pair = np.asarray(batch.anchor)[a], *map(np.asarray, of.log_weights(batch, a))
+        anchor, unary, pair = np.asarray(one.anchor), *map(np.asarray, of.log_weights(one))
         for s in range(windows):
             weights = _weights(anchor, unary.astype(float), pair.astype(float), s, codes)
             found[a, s] = weights @ (_of_window(changed, rest, codes, letters, s) - rest[0])

@@ -51,7 +51,7 @@ def find_sites(
     window if the network sees less. Sites with little necessity in spite of their sufficiency are redundant.
 
     Args:
-        necessity: that of windows of some width, for example `necessity(ensemble, width=16, draws=32)`.
+        necessity: that of windows of some width, for example `necessity(ensemble, width=12, draws=32)`.
         sufficiency: that of the same windows.
         share: least share of `sufficiency.background`, above 0.
         errors: least number of standard errors above 0.
@@ -64,8 +64,8 @@ def find_sites(
 
     Example:
         ```python
-        needed = necessity(ensemble, 16, draws=32)
-        [site for site in find_sites(needed, sufficiency(ensemble, 16)) if site.redundant]
+        needed = necessity(ensemble, 12, draws=32)
+        [site for site in find_sites(needed, sufficiency(ensemble, 12)) if site.redundant]
         ```
     """
     checks.like("necessity", necessity, "position_errors", "a Necessity: necessity(ensemble) gives one")
