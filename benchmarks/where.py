@@ -10,10 +10,10 @@ run.
 
 Necessity redraws windows of 6 positions, 16 times each; sufficiency keeps windows of 12 in 32 background draws. Most
 sequences have several copies of a site. A network that takes the maximum over all positions can spare each of them, so
-that necessity misses them and sufficiency does not; the mean of the two is shown as well. A position has the mean of the windows that cover it, which is
-a triangular kernel of 11 positions. So every other method is shown smoothed by that kernel too, with its scores as they
-are and as absolute values. The best of them for each network, by its AUROC, is compared with necessity sequence by
-sequence.
+that necessity misses them and sufficiency does not; the mean of the two is shown as well. A position has the mean of
+the windows that cover it, which is a triangular kernel of 11 positions for necessity. So every other method is shown
+smoothed by that kernel too, with its scores as they are and as absolute values. The best of them for each network, by
+its AUROC, is compared with the three maps sequence by sequence.
 """
 
 import argparse

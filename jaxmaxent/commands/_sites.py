@@ -142,8 +142,8 @@ def picture(maps: Maps, a: int, anchors: Sequences) -> Picture:
     return Picture(
         "Where in this sequence",
         f"Necessity: the distance E that the sequence moves from itself if {maps.necessity.width} letters here are "
-        f"redrawn from the background and all others are held. Sufficiency: how much nearer to it a background sequence "
-        f"comes with {maps.sufficiency.width} of its letters here. Background sequences are at "
+        f"redrawn from the background and all others are held. Sufficiency: how much nearer to it a background "
+        f"sequence comes with {maps.sufficiency.width} of its letters here. Background sequences are at "
         f"{maps.sufficiency.background[a]:.3g} ± {maps.sufficiency.background_error[a]:.2g}. Gray: "
         "the network cannot spare the site; orange: other letters stand in for it. Bars and bands: ± 1 standard error. "
         f"{told(sites)[0].upper()}{told(sites)[1:]}.",
