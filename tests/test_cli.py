@@ -124,6 +124,20 @@ def test_interpret_writes_a_summary_of_every_anchor(done):
         assert row["compile_seconds"] >= 0
 
 
+def test_interpret_tells_where_the_sites_of_every_sequence_are(done, work):
+    summary, run = json.loads((done / "summary.json").read_text()), Run.load(done / "run.npz")
+    with np.load(done / "where.npz") as maps:
+        for a, row in enumerate(summary["anchors"]):
+            assert (row["mobility"], row["mobility_told"]) == (run.mobility[a], run.mobility_outcomes[a])
+            np.testing.assert_allclose(row["where"]["necessity"], maps["necessity_positions"][a])
+            assert len(row["where"]["sufficiency"]) == LENGTH
+            assert all(0 <= site["start"] < site["stop"] <= LENGTH for site in row["where"]["sites"])
+    page = (done / "report.html").read_text()
+    assert page.count("Where in this sequence</h4>") == 3
+    sites = [site for row in summary["anchors"] for site in row["where"]["sites"]]
+    assert len((done / "sites.tsv").read_text().splitlines()) == 1 + len(sites)
+
+
 def test_the_summary_tells_every_rung(done):
     summary = json.loads((done / "summary.json").read_text())
     run = Run.load(done / "run.npz")
@@ -245,13 +259,14 @@ def test_only_so_many_sequences_are_drawn(work, tmp_path):
     assert call("interpret", work.model, work.fasta, "--out", tmp_path / "out", *settings) == 3
     assert [p.name for p in (tmp_path / "out" / "logos").iterdir()] == ["0000_a_b_script_.png"]
     page = (tmp_path / "out" / "report.html").read_text()
-    assert page.count("data:image/png;base64,") == 4 and page.count('<section class="anchor"') == 3
+    assert page.count("data:image/png;base64,") == 5 and page.count('<section class="anchor"') == 3
     assert "the first 1 of 3" in page
 
 
 def test_what_is_left_behind_is_only_what_was_asked_for(done):
     assert {p.name for p in done.iterdir()} == {
         "summary.json", "frequencies.npz", "run.npz", "motifs.meme", "logos", "report.html", ".jaxmaxent.json",
+        "where.npz", "sites.tsv",
     }  # fmt: skip
     assert not [p.name for p in done.parent.iterdir() if p.name.startswith(".")]
 
