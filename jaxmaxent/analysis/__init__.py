@@ -59,6 +59,8 @@ from jaxmaxent.analysis._where.maps import Necessity as Necessity
 from jaxmaxent.analysis._where.maps import Sufficiency as Sufficiency
 from jaxmaxent.analysis._where.maps import necessity as necessity
 from jaxmaxent.analysis._where.maps import sufficiency as sufficiency
+from jaxmaxent.analysis._where.pinned import PinnedProfile as PinnedProfile
+from jaxmaxent.analysis._where.pinned import pinned_profile as pinned_profile
 from jaxmaxent.analysis._where.sites import FoundSite as FoundSite
 from jaxmaxent.analysis._where.sites import find_sites as find_sites
 from jaxmaxent.results._information import consensus as consensus
@@ -71,6 +73,7 @@ __all__ = [  # noqa: RUF022 (by question)
     "compare_profiles", "ProfileComparison", "stored_draws",
     # Where in an anchor is what the network sees?
     "necessity", "Necessity", "sufficiency", "Sufficiency", "find_sites", "FoundSite",
+    "pinned_profile", "PinnedProfile",
     # Which motifs do anchors share, and which known motifs are these?
     "find_motifs", "Motifs", "FoundMotif", "MotifMember", "match_motifs", "MotifHit", "NamedMotif",
     # Which positions depend on each other?
