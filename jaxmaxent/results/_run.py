@@ -317,7 +317,7 @@ class Run:
         path = _checked_path(path)
         entries = (export if path.suffix in export.ENGINES else archive).read(path)
         about, older = read_about(path, entries.pop("about", None))
-        entries |= {name: np.full(np.shape(entries.get("anchors"))[:1], np.nan) for name in older}
+        entries |= {name: np.full(np.shape(entries.get("anchors", 0))[:1], np.nan) for name in older}
         types = {field.name: str(field.type) for field in dataclasses.fields(cls)}
         try:
             return cls(**checked(types, about, entries))

@@ -114,7 +114,8 @@ def necessity(
         one = of.of_one(batch, a)
         energies = of.of_redrawn(incremental, one, starts, jax.random.fold_in(key, a), width, draws)
         found.append(_over_draws(_finite(energies, a) - float(of.anchor_energy(one)), width))
-    return Necessity(*map(np.stack, zip(*found, strict=True)), width, draws, len(starts) * draws)
+    maps = map(np.stack, zip(*found, strict=True))
+    return Necessity(*maps, width=width, draws=draws, evaluations=len(starts) * draws)
 
 
 @jax.transfer_guard("allow")
@@ -154,8 +155,8 @@ def sufficiency(
         apart = _finite(apart, a)
         backgrounds.append((apart.mean() - float(of.anchor_energy(one)), apart.std(ddof=1) / math.sqrt(draws)))
         found.append(_over_draws(apart - _finite(kept, a), width))
-    own = map(np.array, zip(*backgrounds, strict=True))
-    return Sufficiency(*map(np.stack, zip(*found, strict=True)), *own, width, draws, (len(starts) + 1) * draws)
+    maps = [*map(np.stack, zip(*found, strict=True)), *map(np.array, zip(*backgrounds, strict=True))]
+    return Sufficiency(*maps, width=width, draws=draws, evaluations=(len(starts) + 1) * draws)
 
 
 def _enumerated(batch: Ensemble, width: int) -> Necessity:
@@ -166,7 +167,8 @@ def _enumerated(batch: Ensemble, width: int) -> Necessity:
     for a in range(batch.anchors):
         one = of.of_one(batch, a)
         changed, rest = of.energies_of_windows(one, width, codes, incremental)
-        _finite(changed, a), _finite(rest, a)
+        for energies in (changed, rest):
+            _finite(energies, a)
         anchor, unary, pair = np.asarray(one.anchor), *map(np.asarray, of.log_weights(one))
         for s in range(windows):
             weights = _weights(anchor, unary.astype(float), pair.astype(float), s, codes)
