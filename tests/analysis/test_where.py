@@ -148,6 +148,22 @@ def test_one_site_is_needed_and_two_copies_are_redundant():
     assert all(site.necessity < 4 * site.necessity_error + 0.05 < site.sufficiency for site in two)
 
 
+def test_the_slopes_of_a_wide_site_are_no_sites_of_their_own():
+    """Letters matter less and less on both sides, so windows beside the best one are needed too, if less."""
+    weights = jnp.asarray(np.exp(-((np.arange(LENGTH) - 15) ** 2) / 40))
+    anchor = anchor_with(12)
+
+    def slopes(one_hot):
+        return jnp.sum(weights * jnp.sum(one_hot * jnp.eye(4)[anchor], 1))[None]
+
+    ensemble = jme.Ensemble.create(slopes, anchor, beta=1.0)
+    needed, enough = analysis.necessity(ensemble, 6, draws=64), analysis.sufficiency(ensemble, 6)
+    beside = needed.windows[0, 12 + np.array([-7, 7])]
+    assert (beside > 0.1 * enough.background[0]).all()
+    (only,) = analysis.find_sites(needed, enough)
+    assert only.start < 15 < only.stop
+
+
 def test_a_network_that_sees_nothing_has_no_sites():
     assert sites(lambda one_hot: 0 * one_hot[:1, 0], anchor_with(12)) == ()
 

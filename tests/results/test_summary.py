@@ -11,7 +11,7 @@ def test_the_text_is_a_few_lines_of_what_matters():
     run = dataclasses.replace(made_up(), beta=np.tile([0.0, 0.5, 1.0, 2.5], (3, 1)), steps=np.array([24000] * 3))
     run.frequencies[:] = 0.0, 0.0, 1.0, 0.0
     run.frequencies[:, 0], run.frequency_errors[:] = 0.25, 0.0
-    run.mobility[:], run.mobility_error[:] = [0.2, 1.1, 0.4], 0.01
+    run.mobility[:], run.mobility_error[:] = [0.2, 1.1, 0.3], 0.01
     run.swap_acceptance[:], run.reference_swap_acceptance[:] = 0.6, [[0.8, 0.7], [0.5, 0.6], [0.5, 0.6]]
     assert repr(run).splitlines() == [
         "<jaxmaxent.Run",
@@ -62,7 +62,7 @@ def test_the_table_says_the_same_and_is_escaped():
     ("mobility", "error", "sentence"),
     [
         (0.234, 0.012, "sites count wherever they stand (mobility 0.23 ± 0.01): draws have them elsewhere too"),
-        (0.6, 0.01, "it matters somewhat where sites stand (mobility 0.60 ± 0.01)"),
+        (0.5, 0.01, "it matters somewhat where sites stand (mobility 0.50 ± 0.01)"),
         (1.02, np.nan, "sites count at their own positions (mobility 1.02), where the logo shows them"),
         (np.nan, np.nan, "it is not known whether sites count wherever they stand"),
     ],

@@ -11,6 +11,8 @@ from jaxmaxent.analysis._where.maps import Necessity, Sufficiency
 
 # Neighbouring windows with so large a share of the largest value hold the same site.
 _SAME = 0.9
+# Another site begins only behind a valley: windows between it and a better one are below this share of it.
+_VALLEY = 0.7
 # A site is redundant if its necessity is below this share of its sufficiency, by more than so many standard errors.
 _SPARED, _ERRORS = 0.5, 2.0
 
@@ -47,8 +49,9 @@ def find_sites(
 
     A window counts if its necessity or its sufficiency is at least a share of the distance of background sequences, and
     so many standard errors above 0. The window with the largest sum of both is taken first; windows that overlap it are
-    left out. A site is the part that the neighbouring windows which do as well have in common, so it is narrower than a
-    window if the network sees less. Sites with little necessity in spite of their sufficiency are redundant.
+    left out, and so are those on its slopes. A site is the part that the neighbouring windows which do as well have in
+    common, so it is narrower than a window if the network sees less, and shows the core of a site that is wider. Sites
+    with little necessity in spite of their sufficiency are redundant.
 
     Args:
         necessity: that of windows of some width, for example `necessity(ensemble, width=12, draws=32)`.
@@ -90,6 +93,7 @@ def _of_anchor(necessity: Necessity, sufficiency: Sufficiency, a: int, share: fl
     # Windows that break a site and windows that hold it whole overlap it differently; those that do both count most.
     best, width = np.where(counts, values, 0).sum(0), necessity.width
     left, found = best.copy(), []
+    heights = np.maximum(values, 0).sum(0)
     while left.max() > 0:
         peak = int(left.argmax())
         first = last = peak
@@ -104,7 +108,14 @@ def _of_anchor(necessity: Necessity, sufficiency: Sufficiency, a: int, share: fl
             *(float(x) for x in (values[1, peak], spread[1, peak])),
         ))  # fmt: skip
         left[max(0, peak - width + 1) : peak + width] = 0
+        left[_lowest_on_the_way(heights, peak) > _VALLEY * heights] = 0
     return found
+
+
+def _lowest_on_the_way(heights: np.ndarray, peak: int) -> np.ndarray:
+    """Return the lowest height between each window and the peak."""
+    before, behind = heights[: peak + 1][::-1], heights[peak:]
+    return np.concatenate([np.minimum.accumulate(before)[::-1], np.minimum.accumulate(behind)[1:]])
 
 
 def _is_redundant(values: np.ndarray, spread: np.ndarray) -> bool:
