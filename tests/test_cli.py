@@ -1295,7 +1295,7 @@ def test_every_beta_that_is_asked_for_has_its_logo_and_its_motif(several):
     assert logos == [f"0000_a_b_script__beta-{beta}.png" for beta in ("40.5", f"{BETA}")]
     page = (several / "report.html").read_text()
     assert f"Maximum entropy profiles at β = 40.5, {BETA}" in page
-    assert page.count("data:image/png;base64,") == 5
+    assert page.count("data:image/png;base64,") == 6
     assert page.index("<h4>β = 40.5</h4>") < page.index("<h4>Along β</h4>")
     found = {motif.identifier: motif for motif in read_motifs(several / "motifs.meme")}
     expected = {}
