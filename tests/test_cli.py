@@ -216,7 +216,7 @@ def test_a_ladder_of_zeros_has_its_numbers_and_no_picture_of_the_ladder(work, tm
     assert call("interpret", work.model, work.fasta, "--out", tmp_path / "out", *settings) == 3
     assert "Not drawn" not in capsys.readouterr().out
     page = (tmp_path / "out" / "report.html").read_text()
-    assert page.count("data:image/png;base64,") == 1 and "Please note" in page
+    assert page.count("data:image/png;base64,") == 2 and "Please note" in page
 
 
 @pytest.mark.parametrize("error", [ImportError("no matplotlib"), RuntimeError("a font\nis missing"), MemoryError()])
@@ -224,7 +224,7 @@ def test_a_picture_that_fails_costs_nothing_else(work, done, tmp_path, monkeypat
     reason = {"RuntimeError": "RuntimeError: a font is missing", "ImportError": "ImportError: no matplotlib"}.get(
         type(error).__name__, "MemoryError: no reason given"
     )
-    for name in ("logo", "ladder", "thermodynamics", "training_curve", "motif"):
+    for name in ("logo", "ladder", "thermodynamics", "training_curve", "motif", "where"):
         monkeypatch.setattr(plot, name, raising(error))
     settings = ["--beta", BETA, *TINY, "--pictures", 50]
     assert call("interpret", work.model, work.fasta, "--out", tmp_path / "out", *settings) == 3
@@ -248,7 +248,7 @@ def test_the_report_shows_every_anchor_under_its_escaped_name(done):
     page = (done / "report.html").read_text()
     assert "<script" not in page
     assert html.escape(NAMES[0]) in page
-    assert page.count("data:image/png;base64,") == 3 * 4
+    assert page.count("data:image/png;base64,") == 3 * 5
     assert page.count("<strong>Not converged after 60 steps</strong>") == 3
     assert page.count("Take more --") == 3  # steps, or rungs where neighbours hardly exchange
     assert "3 of 3 sequences" in page and "All chains ran at one β." not in page
