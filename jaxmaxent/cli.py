@@ -23,6 +23,7 @@ from jaxmaxent.commands._options import (
     PotentialOptions,
     ResumeOptions,
     TrainOptions,
+    WhereOptions,
 )
 from jaxmaxent.commands._parser import make_parser, options_of
 
@@ -142,6 +143,14 @@ def _grammar(options: GrammarOptions) -> int:
     return 0 if drawn.converged.all() else EXIT_NOT_REACHED
 
 
+def _where(options: WhereOptions) -> int:
+    from jaxmaxent.commands import _where as where
+
+    found = where.run(options)
+    console.say(f"written to {options.out}")
+    return 0 if found.sites else EXIT_NOT_REACHED
+
+
 def _demo(options: DemoOptions) -> int:
     from jaxmaxent.commands import _demo as demo
 
@@ -153,6 +162,7 @@ _FUNCTIONS: dict[str, Callable[[Any], int]] = {
     "interpret": _interpret,
     "resume": _resume,
     "potential": _potential,
+    "where": _where,
     "motifs": _motifs,
     "grammar": _grammar,
     "demo": _demo,

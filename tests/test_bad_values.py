@@ -209,6 +209,19 @@ def calls(t):
             {"profiles": analysis.kmer_profile(draws, "AC"), "periods": (5.0, 12.0), "within": None, "detrend": 1,
              "window": "flat", "shuffles": 19, "seed": 0},
         ),
+        "necessity": (analysis.necessity, {**ensemble, "width": 2, "draws": 4, "key": key}),
+        "sufficiency": (analysis.sufficiency, {**ensemble, "width": 2, "draws": 4, "key": key}),
+        "find_sites": (
+            analysis.find_sites,
+            {"necessity": analysis.necessity(t.ensemble, 2), "sufficiency": analysis.sufficiency(t.ensemble, 2),
+             "share": 0.1, "errors": 4.0},
+        ),
+        "pinned_profile": (
+            lambda key, ensemble, **k: analysis.pinned_profile(
+                key, ensemble, **{"steps": 60, "ladder": 3, "chains": 2, "burn_in": 20} | k
+            ),
+            {"key": key, **ensemble, "width": 2, "stride": 2, "until": None, "steps": 60},
+        ),
         "profile": (analysis.profile, {**run, **here, "any_letter": "N", "background": None}),
         "compare_profiles": (
             analysis.compare_profiles, {"first": first, "second": second, "level": 0.05, "degrees": 30.0},
@@ -278,6 +291,10 @@ NAMES = [
     "kmer_profile",
     "stored_draws",
     "periodicity",
+    "necessity",
+    "sufficiency",
+    "find_sites",
+    "pinned_profile",
     "profile",
     "compare_profiles",
     "background_frequencies",

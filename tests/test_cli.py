@@ -124,6 +124,20 @@ def test_interpret_writes_a_summary_of_every_anchor(done):
         assert row["compile_seconds"] >= 0
 
 
+def test_interpret_tells_where_the_sites_of_every_sequence_are(done, work):
+    summary, run = json.loads((done / "summary.json").read_text()), Run.load(done / "run.npz")
+    with np.load(done / "where.npz") as maps:
+        for a, row in enumerate(summary["anchors"]):
+            assert (row["mobility"], row["mobility_told"]) == (run.mobility[a], run.mobility_outcomes[a])
+            np.testing.assert_allclose(row["where"]["necessity"], maps["necessity_positions"][a])
+            assert len(row["where"]["sufficiency"]) == LENGTH
+            assert all(0 <= site["start"] < site["stop"] <= LENGTH for site in row["where"]["sites"])
+    page = (done / "report.html").read_text()
+    assert page.count("Where in this sequence</h4>") == 3
+    sites = [site for row in summary["anchors"] for site in row["where"]["sites"]]
+    assert len((done / "sites.tsv").read_text().splitlines()) == 1 + len(sites)
+
+
 def test_the_summary_tells_every_rung(done):
     summary = json.loads((done / "summary.json").read_text())
     run = Run.load(done / "run.npz")
@@ -203,7 +217,7 @@ def test_a_ladder_of_zeros_has_its_numbers_and_no_picture_of_the_ladder(work, tm
     assert call("interpret", work.model, work.fasta, "--out", tmp_path / "out", *settings) == 3
     assert "Not drawn" not in capsys.readouterr().out
     page = (tmp_path / "out" / "report.html").read_text()
-    assert page.count("data:image/png;base64,") == 1 and "Please note" in page
+    assert page.count("data:image/png;base64,") == 2 and "Please note" in page
 
 
 @pytest.mark.parametrize("error", [ImportError("no matplotlib"), RuntimeError("a font\nis missing"), MemoryError()])
@@ -211,7 +225,7 @@ def test_a_picture_that_fails_costs_nothing_else(work, done, tmp_path, monkeypat
     reason = {"RuntimeError": "RuntimeError: a font is missing", "ImportError": "ImportError: no matplotlib"}.get(
         type(error).__name__, "MemoryError: no reason given"
     )
-    for name in ("logo", "ladder", "thermodynamics", "training_curve", "motif"):
+    for name in ("logo", "ladder", "thermodynamics", "training_curve", "motif", "where"):
         monkeypatch.setattr(plot, name, raising(error))
     settings = ["--beta", BETA, *TINY, "--pictures", 50]
     assert call("interpret", work.model, work.fasta, "--out", tmp_path / "out", *settings) == 3
@@ -235,7 +249,7 @@ def test_the_report_shows_every_anchor_under_its_escaped_name(done):
     page = (done / "report.html").read_text()
     assert "<script" not in page
     assert html.escape(NAMES[0]) in page
-    assert page.count("data:image/png;base64,") == 3 * 4
+    assert page.count("data:image/png;base64,") == 3 * 5
     assert page.count("<strong>Not converged after 60 steps</strong>") == 3
     assert page.count("Take more --") == 3  # steps, or rungs where neighbours hardly exchange
     assert "3 of 3 sequences" in page and "All chains ran at one β." not in page
@@ -246,13 +260,14 @@ def test_only_so_many_sequences_are_drawn(work, tmp_path):
     assert call("interpret", work.model, work.fasta, "--out", tmp_path / "out", *settings) == 3
     assert [p.name for p in (tmp_path / "out" / "logos").iterdir()] == ["0000_a_b_script_.png"]
     page = (tmp_path / "out" / "report.html").read_text()
-    assert page.count("data:image/png;base64,") == 4 and page.count('<section class="anchor"') == 3
+    assert page.count("data:image/png;base64,") == 5 and page.count('<section class="anchor"') == 3
     assert "the first 1 of 3" in page
 
 
 def test_what_is_left_behind_is_only_what_was_asked_for(done):
     assert {p.name for p in done.iterdir()} == {
         "summary.json", "frequencies.npz", "run.npz", "motifs.meme", "logos", "report.html", ".jaxmaxent.json",
+        "where.npz", "sites.tsv",
     }  # fmt: skip
     assert not [p.name for p in done.parent.iterdir() if p.name.startswith(".")]
 
@@ -1285,7 +1300,7 @@ def test_every_beta_that_is_asked_for_has_its_logo_and_its_motif(several):
     assert logos == [f"0000_a_b_script__beta-{beta}.png" for beta in ("40.5", f"{BETA}")]
     page = (several / "report.html").read_text()
     assert f"Maximum entropy profiles at β = 40.5, {BETA}" in page
-    assert page.count("data:image/png;base64,") == 5
+    assert page.count("data:image/png;base64,") == 6
     assert page.index("<h4>β = 40.5</h4>") < page.index("<h4>Along β</h4>")
     found = {motif.identifier: motif for motif in read_motifs(several / "motifs.meme")}
     expected = {}

@@ -82,3 +82,11 @@ def test_the_example_of_constraints_runs_and_keeps_them(capsys):
     run = names["run"]
     assert (run.last[0, :, :, :3] == run.anchors[0, :3]).all()
     assert abs(run.field_mean[0, -1, 2]) < 0.01
+
+
+@pytest.mark.slow
+def test_the_example_of_where_sites_are_prints_what_it_says(capsys):
+    (example,) = re.findall(r"^```python\n(.*?)^```", (ROOT / "docs/where.md").read_text("utf-8"), flags=re.M | re.S)
+    exec(compile(example, "docs/where.md", "exec"), {})
+    told = re.findall(r"# (\d+ \d+ \w+), then (\d+ \d+ \w+)", example)[0]
+    assert tuple(capsys.readouterr().out.splitlines()) == told

@@ -73,6 +73,14 @@ from jaxmaxent.analysis._thermodynamics.thermodynamics import Thermodynamics as 
 from jaxmaxent.analysis._thermodynamics.thermodynamics import sequences_within as sequences_within
 from jaxmaxent.analysis._thermodynamics.thermodynamics import thermodynamic_integration as thermodynamic_integration
 from jaxmaxent.analysis._thermodynamics.thermodynamics import thermodynamics as thermodynamics
+from jaxmaxent.analysis._where.maps import Necessity as Necessity
+from jaxmaxent.analysis._where.maps import Sufficiency as Sufficiency
+from jaxmaxent.analysis._where.maps import necessity as necessity
+from jaxmaxent.analysis._where.maps import sufficiency as sufficiency
+from jaxmaxent.analysis._where.pinned import PinnedProfile as PinnedProfile
+from jaxmaxent.analysis._where.pinned import pinned_profile as pinned_profile
+from jaxmaxent.analysis._where.sites import FoundSite as FoundSite
+from jaxmaxent.analysis._where.sites import find_sites as find_sites
 from jaxmaxent.results._information import consensus as consensus
 from jaxmaxent.results._information import information_bits as information_bits
 from jaxmaxent.results._information import informative_window as informative_window
@@ -81,6 +89,9 @@ __all__ = [  # noqa: RUF022 (by question)
     # Which letters does the network require at each position, and do two profiles differ?
     "profile", "Profile", "background_frequencies", "information_bits", "informative_window", "consensus",
     "compare_profiles", "ProfileComparison", "stored_draws",
+    # Where in an anchor is what the network sees?
+    "necessity", "Necessity", "sufficiency", "Sufficiency", "find_sites", "FoundSite",
+    "pinned_profile", "PinnedProfile",
     # Which motifs do anchors share, and which known motifs are these?
     "find_motifs", "Motifs", "FoundMotif", "MotifMember", "match_motifs", "MotifHit", "NamedMotif",
     # Which motifs do the draws of one anchor have, wherever they stand, and what does the network make of them?

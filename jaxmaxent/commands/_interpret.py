@@ -53,7 +53,7 @@ def finish(job: Job, *, begun_here: bool, force: bool = False, progress: bool = 
         force, notes = force or job.settings.force, {"job": job.identifier}
         with new_folder(job.out, kind=OUTPUT, force=force, notes=notes) as folder:
             settings = job.settled()
-            missed = write(result, job.anchors, folder, settings, progress=progress)
+            missed = write(result, job.anchors, folder, settings, job.maps(), progress=progress)
         try:
             job.remove()
         except ValueError as error:  # no failure: the result is written, and only files of the job are left

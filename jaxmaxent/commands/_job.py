@@ -44,6 +44,7 @@ from jaxmaxent.commands._kept import (
 )
 from jaxmaxent.commands._network import Found
 from jaxmaxent.commands._options import ChainOptions, SamplingOptions, StoppingOptions, values
+from jaxmaxent.commands._sites import Maps, maps_of
 from jaxmaxent.commands._summary import outcomes
 from jaxmaxent.data import Sequences
 from jaxmaxent.ensembles import Ensemble, Representation
@@ -210,6 +211,11 @@ class Job:
             for line in outcomes(parts[-1]):
                 say(line)
         return join(parts)
+
+    def maps(self) -> Maps:
+        """Return where in the sequences the network sees something; cheap beside sampling."""
+        ensemble = ensemble_of(self.network, self.anchors, beta=1.0, mu=self.settings.mu, unit=self.settings.unit)
+        return maps_of(ensemble, random_key(self.settings.seed))
 
     def settled(self) -> JobSettings:
         """Return the settings with the β's that a rule chose for the groups that were begun, and its reasons."""

@@ -280,6 +280,27 @@ class MotifsOptions(OutputOptions):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class WhereOptions(UnitOptions, AnchorOptions, OutputOptions, SeedOptions):
+    """Options of `jaxmaxent where`."""
+
+    sequences: Annotated[
+        str,
+        Option(
+            "FASTA file or table (either may end in .gz), one-hot array (.npy), - for standard input, or a run: the "
+            "folder that `interpret` wrote, or a saved run (.npz)",
+            positional=True,
+        ),
+    ]
+    out: Annotated[str, Option("folder to write", metavar="FOLDER")]
+    width: Annotated[int, Option("positions of the windows that are redrawn for the map of necessity")] = 6
+    site_width: Annotated[int, Option("positions of the windows that are compared as sites")] = 12
+    draws: Annotated[int, Option("draws of each window, at least 2; twice as many of the windows of sites")] = 32
+    enumerate: Annotated[bool, Option("take all letters of the windows of the map: exact, up to 6 positions")] = False
+    mu: Annotated[float | None, Option("chemical potential μ of the GC content", "that of the run, or 0")] = None
+    pictures: Annotated[int, Option("draw pictures of the first N sequences", metavar="N")] = 50
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class SolverOptions:
     """Options of one call of `solve_chemical_potential`."""
 

@@ -65,6 +65,13 @@ COMMANDS = {
         "The result is the one that `interpret` would have written without the interruption.",
         "jaxmaxent resume run",
     ),
+    "where": Command(
+        options.WhereOptions,
+        "find where in its sequences a network sees something",
+        "The command redraws windows of each sequence and keeps windows of it in redrawn sequences, without sampling. "
+        "It names the sites that the network needs, and those for which others stand in.",
+        "jaxmaxent where model sequences.fa --out where",
+    ),
     "motifs": Command(
         options.MotifsOptions,
         "find motifs that the sequences of a run share, and name them",

@@ -74,6 +74,11 @@ class AnchorSummary(AtBeta):
     steps: int
     arrivals: int
     round_trips: int
+    # Whether sites count wherever they stand, and where they are in this sequence.
+    mobility: float
+    mobility_error: float
+    mobility_told: str
+    where: dict[str, Any]
     advice: str | None  # if the letters hold nearly nothing
     # The global communication barriers Λ of both legs; None for a leg that there is not.
     barrier: float | None
@@ -111,7 +116,13 @@ def _at_rung(rung: RungSummary) -> dict[str, Any]:
 
 
 def summarize(
-    result: Run, a: int, profiles: list[Profile], heat: Thermodynamics | None, reason: str | None, asked: list[int]
+    result: Run,
+    a: int,
+    profiles: list[Profile],
+    heat: Thermodynamics | None,
+    reason: str | None,
+    asked: list[int],
+    where: dict[str, Any],
 ) -> AnchorSummary:
     """Return the numbers of an anchor.
 
@@ -122,6 +133,7 @@ def summarize(
         heat: entropies along the ladder, or None if they are not known.
         reason: why the anchor has its β, if it was chosen automatically.
         asked: rungs of all β's that were asked for.
+        where: the numbers of the anchor's maps.
     """
     several = {k: AtBeta(**_at_beta(result, a, k, profiles[k], heat)) for k in asked} if len(asked) > 1 else None
     return AnchorSummary(
@@ -134,6 +146,10 @@ def summarize(
         steps=result.steps[a],
         arrivals=result.arrivals[a],
         round_trips=result.round_trips[a],
+        mobility=result.mobility[a],
+        mobility_error=result.mobility_error[a],
+        mobility_told=result.mobility_outcomes[a],
+        where=where,
         advice=advice_for(result, a),
         barrier=result.barriers[a, 0] if result.swap_acceptance.shape[1] else None,
         reference_barrier=result.barriers[a, 1] if result.reference_share.shape[1] else None,
@@ -175,7 +191,7 @@ def held(result: Run) -> str:
 
 
 def outcomes(result: Run) -> list[str]:
-    """Return a line per anchor: how it ended, what its letters hold, and what to do if that is nearly nothing."""
+    """Return two or three lines per anchor: how it ended, what its letters hold, whether its sites move, and advice."""
     bits, errors = result.total_information[:, -1], result.total_information_error[:, -1]
     lines = []
     for a, name in enumerate(result.names):
@@ -183,6 +199,7 @@ def outcomes(result: Run) -> list[str]:
         lines.append(
             f"{name}: {result.outcomes[a]}; {bits[a]:.1f}{error} bits in total at β = {result.beta[a, -1]:.4g}"
         )
+        lines.append(f"{name}: {result.mobility_outcomes[a]}")
         tried = advice_for(result, a)
         lines += [] if tried is None else [f"{name}: {tried}"]
     return lines

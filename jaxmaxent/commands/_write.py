@@ -9,13 +9,16 @@ import numpy as np
 
 from jaxmaxent import console
 from jaxmaxent.analysis import Profile, Thermodynamics, informative_window, profile, thermodynamics
+from jaxmaxent.commands import _sites as sites
 from jaxmaxent.commands._common import Missed, beta_text, file_name, versions, write_json
 from jaxmaxent.commands._job import RUN, JobSettings
 from jaxmaxent.commands._pictures import along_ladder, at_beta, number_of_sequences, profile_logo
+from jaxmaxent.commands._sites import Maps
 from jaxmaxent.commands._summary import AnchorSummary, advice_for, outcome, summarize
 from jaxmaxent.data import Motif, Sequences, write_meme
 from jaxmaxent.report import AnchorRow, Picture, Setting, write_report
 from jaxmaxent.results import Run
+from jaxmaxent.results._mobility import is_mobile
 from jaxmaxent.sampling import Precision
 
 SUMMARY, MOTIFS = "summary.json", "motifs.meme"
@@ -26,8 +29,10 @@ _ONE_BETA = (
 _RARE = 0.2  # if neighboring rungs swap less often than this, the parts of the ladder hardly mix
 
 
-def write(result: Run, anchors: Sequences, folder: Path, settings: JobSettings, *, progress: bool = False) -> list[str]:
-    """Write the output of a run into an existing folder, numbers first.
+def write(
+    result: Run, anchors: Sequences, folder: Path, settings: JobSettings, maps: Maps, *, progress: bool = False
+) -> list[str]:
+    """Write the output of a run, and where its sequences have sites, into an existing folder, numbers first.
 
     Returns:
         one sentence per reason why pictures were not drawn.
@@ -37,20 +42,30 @@ def write(result: Run, anchors: Sequences, folder: Path, settings: JobSettings, 
     heat = [_thermodynamics(result, a) for a in range(len(anchors))]
     reasons = settings.reasons or [None] * len(anchors)
     asked = [_asked_rungs(result, a, settings) for a in range(len(anchors))]
-    rows = [summarize(result, a, profiles[a], heat[a], reasons[a], asked[a]) for a in range(len(anchors))]
+    rows = [
+        summarize(result, a, profiles[a], heat[a], reasons[a], asked[a], sites.as_json(maps, a))
+        for a in range(len(anchors))
+    ]
     write_json(folder / SUMMARY, _run_summary(result, settings, rows))
     _write_frequencies(result, folder / "frequencies.npz")
     result.save(folder / RUN)
+    sites.write_arrays(maps, anchors.names, folder / sites.ARRAYS)
+    sites.write_table(maps, anchors, folder / sites.TABLE)
     marks = [f"_beta-{beta_text(beta)}" for beta in settings.asked_betas] or [""]
     _write_motifs([[every[k] for k in asked[a]] for a, every in enumerate(profiles)], marks, anchors, folder / MOTIFS)
     missed = Missed()
     logos, pictures = _draw(result, profiles, heat, asked, anchors, settings.pictures, missed, progress)
     _write_logos(logos, marks, anchors, folder / "logos")
+    where = _draw_sites(maps, anchors, settings.pictures, missed)
     write_report(
         folder / "report.html",
         title=f"Maximum entropy profiles at β = {settings.told_beta}",
         anchors=[
-            _anchor_row(row, _advice(result, a, settings), logos[a][-1], pictures[a]) for a, row in enumerate(rows)
+            _anchor_row(
+                row, _advice(result, a, settings), logos[a][-1], pictures[a], where[a],
+                sites.told(sites.of_anchor(maps, a)),
+            )
+            for a, row in enumerate(rows)
         ],
         settings=_report_settings(result, settings),
         notes=_notes(result, settings) + missed.told(),
@@ -137,6 +152,15 @@ def _draw(
     return logos, pictures
 
 
+def _draw_sites(maps: Maps, anchors: Sequences, limit: int, missed: Missed) -> list[list[Picture]]:
+    """Draw where the first `limit` sequences have sites; others have no picture."""
+    pictures: list[list[Picture]] = [[] for _ in anchors.names]
+    for a in range(min(limit, len(anchors))):
+        with missed.drawing(f"the sites of {anchors.names[a]}"):
+            pictures[a].append(sites.picture(maps, a, anchors))
+    return pictures
+
+
 def _write_logos(logos: list[list[bytes | None]], marks: list[str], anchors: Sequences, folder: Path) -> None:
     for index, of_sequence in enumerate(logos):
         for mark, picture in zip(marks, of_sequence, strict=True):
@@ -145,16 +169,25 @@ def _write_logos(logos: list[list[bytes | None]], marks: list[str], anchors: Seq
                 (folder / f"{file_name(anchors.names[index], index)}{mark}.png").write_bytes(picture)
 
 
-def _anchor_row(row: AnchorSummary, advice: str | None, logo: bytes | None, pictures: list[Picture]) -> AnchorRow:
-    """Return the report's row of an anchor."""
-    target = row.target
+def _anchor_row(
+    row: AnchorSummary,
+    advice: str | None,
+    logo: bytes | None,
+    pictures: list[Picture],
+    where: list[Picture],
+    sites_told: str,
+) -> AnchorRow:
+    """Return the report's row of an anchor; where its sites are comes first if the logo does not show it."""
+    target, first = row.target, is_mobile(row.mobility)
     return AnchorRow(
         name=row.name, beta=target.beta, mu=row.mu, mean_energy=target.mean_energy, acceptance=target.acceptance,
         information_bits=row.total_information_bits, information_error=row.total_information_bits_error,
         blank=row.advice, max_rhat=target.max_rhat, min_ess=target.min_ess,
         converged=row.converged, consensus=row.consensus, outcome=row.outcome, advice=advice,
         beta_reason=row.beta_reason, steps=row.steps, proposals_per_second=row.proposals_per_second,
-        compile_seconds=row.compile_seconds, logo=logo, pictures=pictures,
+        compile_seconds=row.compile_seconds, logo=logo, leading=where if first else [],
+        pictures=pictures if first else where + pictures, mobility=row.mobility,
+        mobility_told=f"{row.mobility_told}; {sites_told}",
     )  # fmt: skip
 
 

@@ -49,7 +49,7 @@ class Background(NamedTuple):
 
 def background_of(ensemble: Ensemble) -> Background:
     """Return the background of an ensemble of one anchor."""
-    unary, pair, _ = _potentials(ensemble, ensemble.mu())
+    unary, pair, _ = potentials(ensemble, ensemble.mu())
     if all(field.pair is None for field in ensemble.fields):
         return Background(unary, None)
     return Background(unary + _messages(unary, pair)[0], pair)
@@ -68,14 +68,14 @@ def log_partition(ensemble: Ensemble, mu: Float[Array, " fields"] | None = None)
 
 @jax.jit  # a scan outside a compiled program is compiled at every call
 def _log_partition(ensemble: Ensemble, mu: Float[Array, " fields"]) -> Float[Array, ""]:
-    unary, pair, constant = _potentials(ensemble, mu)
+    unary, pair, constant = potentials(ensemble, mu)
     messages, subtracted = _messages(unary, pair)
     return constant + subtracted + jax.nn.logsumexp(unary[0] + messages[0])
 
 
 def marginals(ensemble: Ensemble) -> Float[Array, "length letters"]:
     """Return the exact letter frequencies at β = 0, for one anchor; 0 for letters that no sequence has there."""
-    unary, pair, _ = _potentials(ensemble, ensemble.mu())
+    unary, pair, _ = potentials(ensemble, ensemble.mu())
 
     def log_z(more: Array) -> Array:
         messages, subtracted = _messages(unary + more, pair)
@@ -89,7 +89,7 @@ def mean_counts(ensemble: Ensemble, mu: Float[Array, " fields"] | None = None) -
     return jax.grad(lambda m: log_partition(ensemble, m))(ensemble.mu() if mu is None else mu)
 
 
-def _potentials(ensemble: Ensemble, mu: Float[Array, " fields"]) -> tuple[Array, Array, Array]:
+def potentials(ensemble: Ensemble, mu: Float[Array, " fields"]) -> tuple[Array, Array, Array]:
     """Return log-weights of letters [length, letters] and of neighbours [letters, letters], and a constant.
 
     Impossible letters have −∞. The largest log-weight of each position is subtracted from the others, and the constant

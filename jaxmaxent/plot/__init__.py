@@ -30,6 +30,7 @@ from jaxmaxent.plot._thermodynamics import heat_capacity_along as heat_capacity_
 from jaxmaxent.plot._thermodynamics import sequences_within as sequences_within
 from jaxmaxent.plot._thermodynamics import thermodynamics as thermodynamics
 from jaxmaxent.plot._views import views as views
+from jaxmaxent.plot._where import where as where
 
 __all__ = [
     "colors",
@@ -57,4 +58,5 @@ __all__ = [
     "thermodynamics",
     "training_curve",
     "views",
+    "where",
 ]

@@ -72,13 +72,13 @@ def views(
     floor = height - TOP_INCHES - LOGO_INCHES
     ax = figure.add_axes(axes_box(width, height, floor, LOGO_INCHES))
     logo(frequencies, letters=letters, standard_error=standard_error, start=start, title=title, ax=ax)
-    _shade(ax, sites)
+    shade(ax, sites)
     for name, row in rows.items():
         floor -= _GAP_INCHES + VIEW_INCHES
         ax = figure.add_axes(axes_box(width, height, floor, VIEW_INCHES))
-        _draw_scores(ax, row, sequence, letters, start)
+        draw_scores(ax, row, sequence, letters, start)
         ax.set_title(name, loc="left", fontsize=9, pad=4, parse_math=False)
-        _shade(ax, sites)
+        shade(ax, sites)
     draw_anchor(ax, sequence, letters, start)
     return figure
 
@@ -100,7 +100,9 @@ def _checked_site(site: Any) -> tuple[int, int]:
     return start, stop
 
 
-def _draw_scores(ax: Axes, scores: np.ndarray, sequence: str, letters: str, start: int) -> None:
+def draw_scores(
+    ax: Axes, scores: np.ndarray, sequence: str, letters: str, start: int, *, label: str = "output"
+) -> None:
     """Draw every letter of the sequence from 0 up or down to its score, as ONE artist."""
     from matplotlib.collections import PathCollection
     from matplotlib.colors import to_rgba
@@ -117,11 +119,12 @@ def _draw_scores(ax: Axes, scores: np.ndarray, sequence: str, letters: str, star
     low, high = min(0.0, float(scores.min())), max(0.0, float(scores.max()))
     ax.set_ylim(low - room * (low < 0), high + room)
     ax.locator_params(axis="y", nbins=4)
-    ax.set_ylabel("output", fontsize=8)
+    ax.set_ylabel(label, fontsize=8)
     # Beside the widest numbers: the labels of all rows are aligned and none leaves the figure.
     ax.yaxis.set_label_coords(-_LABEL_INCHES * ax.figure.dpi / ax.get_window_extent().width, 0.5)
 
 
-def _shade(ax: Axes, sites: Sequence[tuple[int, int]]) -> None:
+def shade(ax: Axes, sites: Sequence[tuple[int, int]], color: str = GRAY) -> None:
+    """Shade stretches of positions behind everything else."""
     for start, stop in sites:
-        ax.axvspan(start - 0.5, stop - 0.5, color=GRAY, alpha=0.2, linewidth=0, zorder=0)
+        ax.axvspan(start - 0.5, stop - 0.5, color=color, alpha=0.2, linewidth=0, zorder=0)

@@ -65,6 +65,9 @@ class AnchorRow:
         steps: steps of each replica.
         proposals_per_second: proposals per second of the whole run.
         compile_seconds: seconds of compilation of the whole run.
+        mobility: mean energy of shifted copies of the anchor over that of background sequences.
+        mobility_told: what that means, and where the sites of the anchor are, in one sentence.
+        leading: pictures above the logo, for an anchor whose logo does not show where its sites are.
         logo: the bytes of a PNG file, or None if the logo was not drawn.
         pictures: further pictures, below the logo.
 
@@ -90,6 +93,9 @@ class AnchorRow:
     steps: int | None = None
     proposals_per_second: float | None = None
     compile_seconds: float | None = None
+    mobility: float | None = None
+    mobility_told: str | None = None
+    leading: Sequence[Picture] = ()
     logo: bytes | None = None
     pictures: Sequence[Picture] = ()
 

@@ -10,9 +10,11 @@ from typing import Any
 from jaxmaxent import memory
 
 FORMAT = "jaxmaxent-run"
-# Version 6 brought growing fields, version 5 the second leg, version 4 the names `swap_acceptance` and "slot". Runs of
-# version 1 had one rung and no diagnostics.
-FORMAT_VERSION = 6
+# Version 7 brought the mobility, version 6 growing fields, version 5 the second leg, version 4 the names
+# `swap_acceptance` and "slot". Runs of version 1 had one rung and no diagnostics.
+FORMAT_VERSION = 7
+# Older versions that are read, with the arrays [anchor] that they lack.
+_LACKING = {6: ("mobility", "mobility_error"), FORMAT_VERSION: ()}
 
 
 def marked(words: Mapping[str, Any]) -> dict[str, Any]:
@@ -34,8 +36,8 @@ def check_fits(path: Path, announced: int) -> None:
         )
 
 
-def read_about(path: Path, entry: Any) -> dict[str, Any]:
-    """Return the words of a saved run, without its mark.
+def read_about(path: Path, entry: Any) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Return the words of a saved run, without its mark, and the arrays [anchor] that its version did not have yet.
 
     Raises:
         ValueError: if it is no run or of another version of the format.
@@ -45,8 +47,8 @@ def read_about(path: Path, entry: Any) -> dict[str, Any]:
         kind, version = about.pop("format"), about.pop("format_version")
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ValueError(f"{path} holds no run, expected what `Run.save` wrote") from error
-    if (kind, version) != (FORMAT, FORMAT_VERSION):
+    if kind != FORMAT or not isinstance(version, int) or version not in _LACKING:
         raise ValueError(
             f"{path} has format {kind!r} version {version!r}, expected {FORMAT!r} version {FORMAT_VERSION}"
         )
-    return about
+    return about, _LACKING[version]

@@ -16,6 +16,7 @@ from jaxmaxent.results import _archive as archive
 from jaxmaxent.results import _export as export
 from jaxmaxent.results import _summary as summary
 from jaxmaxent.results._format import marked, read_about
+from jaxmaxent.results._mobility import told
 from jaxmaxent.results._validate import Wrong, checked
 
 if TYPE_CHECKING:
@@ -86,6 +87,9 @@ class Run:
         anchor_start_error: standard error of the mean energy of these chains, shape [anchor, rung], in units of E.
         drift: largest change of an energy when caches were recomputed, shape [anchor], in units of E.
         energy_noise: β times the noise of the energy, between batches and from 16-bit outputs, shape [anchor].
+        mobility: mean energy of the anchor shifted by 1 to 16 positions over ⟨E⟩ at β = 0, shape [anchor]. Near 0 if
+            the network holds sites equal wherever they stand. NaN if it is not known.
+        mobility_error: standard error of the mobility, from that of ⟨E⟩, shape [anchor].
         last: tokens of the last sequence, shape [anchor, slot, chain, position]. There is one slot per rung of both
             legs, then one for each further replica at the target. `sample(..., start=run)` goes on from there.
         draws: tokens of the stored draws, shape [anchor, rung, draw, chain, position]. None if no draws were stored.
@@ -143,6 +147,8 @@ class Run:
     anchor_start_error: Float[np.ndarray, "anchor rung"]
     drift: Float[np.ndarray, " anchor"]
     energy_noise: Float[np.ndarray, " anchor"]
+    mobility: Float[np.ndarray, " anchor"]
+    mobility_error: Float[np.ndarray, " anchor"]
     last: UInt8[np.ndarray, "anchor slot chain position"]
     draws: UInt8[np.ndarray, "anchor rung draw chain position"] | None
     kmer_counts: Int[np.ndarray, "anchor end chain kmer"] | None
@@ -208,6 +214,11 @@ class Run:
     def total_information_error(self) -> Float[np.ndarray, "anchor rung"]:
         """An upper limit of its standard error, the errors of all positions added, shape [anchor, rung]."""
         return summary.total(self._words(), self._arrays())[1]
+
+    @property
+    def mobility_outcomes(self) -> tuple[str, ...]:
+        """A sentence per anchor: whether the network holds its sites equal wherever they stand."""
+        return tuple(told(*both) for both in zip(self.mobility, self.mobility_error, strict=True))
 
     def _per_letter(self, values: np.ndarray) -> list[np.ndarray]:
         return [values.reshape(*values.shape[:2], -1)]
@@ -309,7 +320,8 @@ class Run:
         """
         path = _checked_path(path)
         entries = (export if path.suffix in export.ENGINES else archive).read(path)
-        about = read_about(path, entries.pop("about", None))
+        about, older = read_about(path, entries.pop("about", None))
+        entries |= {name: np.full(np.shape(entries.get("anchors", 0))[:1], np.nan) for name in older}
         types = {field.name: str(field.type) for field in dataclasses.fields(cls)}
         try:
             return cls(**checked(types, about, entries))

@@ -78,6 +78,12 @@ SCHEMA: dict[str, Attribute] = {
     "anchor_start_error": Attribute("standard error of the mean energy of these chains", _RUNG, "E"),
     "drift": Attribute("largest change of an energy when caches were recomputed", "anchor", "E"),
     "energy_noise": Attribute("β times the noise of the energy, between batches and from 16-bit outputs", "anchor"),
+    "mobility": Attribute(
+        "mean energy of the anchor shifted by 1 to 16 positions over ⟨E⟩ at β = 0",
+        "anchor",
+        remark="Near 0 if the network holds sites equal wherever they stand. NaN if it is not known.",
+    ),
+    "mobility_error": Attribute("standard error of the mobility, from that of ⟨E⟩", "anchor"),
     "last": Attribute(
         "tokens of the last sequence",
         "anchor slot chain position",

@@ -10,6 +10,7 @@ import numpy as np
 
 from jaxmaxent.results._blank import advised_beta, is_blank
 from jaxmaxent.results._information import information_bits, total_information
+from jaxmaxent.results._mobility import is_mobile, told
 
 _MOST_NAMES, _LONGEST_NAME = 3, 40
 
@@ -34,15 +35,32 @@ def _rows(words: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> dict[st
     beta, last, converged = arrays["beta"], arrays["last"], arrays["converged"]
     bits, errors = total(words, arrays)
     rungs = f"{beta.shape[1]} rungs from β = {_range(beta[:, 0])}" if beta.shape[1] > 1 else "no ladder"
-    return {
-        "anchors": f"{len(words['names'])}: {_names(words['names'])}",
-        "target": f"β = {_range(beta[:, -1])}, {rungs}",
-        "chains": f"{last.shape[2]} per anchor",
-        "steps": f"{_range(arrays['steps'])} after {words['burn_in']:,} of burn-in",
-        "converged": f"{int(converged.sum())} of {converged.size} anchors",
-        **_barriers(arrays),
-        "information": f"{_bits(bits[:, -1], errors[:, -1])} at the target",
-    } | _advice(arrays, bits)
+    return (
+        {
+            "anchors": f"{len(words['names'])}: {_names(words['names'])}",
+            "target": f"β = {_range(beta[:, -1])}, {rungs}",
+            "chains": f"{last.shape[2]} per anchor",
+            "steps": f"{_range(arrays['steps'])} after {words['burn_in']:,} of burn-in",
+            "converged": f"{int(converged.sum())} of {converged.size} anchors",
+            **_barriers(arrays),
+            "information": f"{_bits(bits[:, -1], errors[:, -1])} at the target",
+        }
+        | _mobility(arrays)
+        | _advice(arrays, bits)
+    )
+
+
+def _mobility(arrays: Mapping[str, np.ndarray]) -> dict[str, str]:
+    """Return the row of the mobility: its sentence for one anchor, a range and a number of several; no row without."""
+    values, errors = arrays["mobility"], arrays["mobility_error"]
+    if not np.isfinite(values).all():
+        return {}
+    if values.size == 1:
+        return {"mobility": told(values[0], errors[0])}
+    low, high = f"{values.min():.2f}", f"{values.max():.2f}"
+    mobile = sum(is_mobile(value) for value in values)
+    where = f"sites count wherever they stand for {mobile} of {values.size} anchors"
+    return {"mobility": f"{low if low == high else f'{low} to {high}'}: {where}"}
 
 
 def _barriers(arrays: Mapping[str, np.ndarray]) -> dict[str, str]:

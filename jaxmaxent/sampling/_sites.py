@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.ensembles import _background as background
@@ -41,7 +42,48 @@ def movable_sites(ensemble: Ensemble) -> Sites:
     return Sites(any(one.shift for one in found), any(one.turn for one in found))
 
 
+@jax.transfer_guard("allow")
+def mobility(ensemble: Ensemble, number: int, energy: tuple[float, float] | None = None) -> tuple[float, float]:
+    """Return the mean energy of shifted copies of an anchor over that of background sequences, and its standard error.
+
+    The copies are shifted by 1 to 16 positions to either side, as one ring of the movable letters. The error is that of
+    the energy of background sequences, as there are no other copies. Both are NaN if no copy differs from the anchor
+    and may be taken, or the network sees no difference between sequences.
+
+    Args:
+        ensemble: the ensemble, batched.
+        number: index of the anchor.
+        energy: ⟨E⟩ at β = 0 and its standard error; from 32 draws if None, and for a contrast, whose anchor has an
+            energy of its own.
+    """
+    copies = _copies(ensemble, number)
+    of_shifts = copies.usable[: 2 * _SHIFTS]
+    if energy is None or float(ensemble.take(number).anchor_energy()) != 0:
+        energy = copies.mean, copies.error
+    if not of_shifts.any() or not energy[0] > 0:
+        return math.nan, math.nan
+    found = float(copies.energies[: 2 * _SHIFTS][of_shifts].mean()) / energy[0]
+    return found, found * energy[1] / energy[0]
+
+
+class _Copies(NamedTuple):
+    """Energies of shifted copies of an anchor, then of those on the other strand, and of background sequences."""
+
+    energies: Float[np.ndarray, " copies"]
+    usable: Bool[np.ndarray, " copies"]
+    mean: float
+    error: float
+    two_strands: bool
+
+
 def _of_anchor(ensemble: Ensemble, number: int) -> Sites:
+    copies = _copies(ensemble, number)
+    alike = (copies.energies < _ALIKE * copies.mean) & copies.usable
+    of_shifts = slice(0, 2 * _SHIFTS)
+    return Sites(bool(alike[of_shifts].any()), copies.two_strands and bool(alike[2 * _SHIFTS :].any()))
+
+
+def _copies(ensemble: Ensemble, number: int) -> _Copies:
     movable, anchor = np.asarray(ensemble.movable), np.asarray(ensemble.anchor)[number]
     most = min(_SHIFTS, (len(movable) - 1) // 2)
     shifts = [shift for shift in range(-_SHIFTS, _SHIFTS + 1) if shift]
@@ -53,19 +95,18 @@ def _of_anchor(ensemble: Ensemble, number: int) -> Sites:
     shifted = [strands[0] if abs(shift) > most else np.roll(strands[0], shift) for shift in shifts]
     turned = [np.roll(strands[-1], shift if abs(shift) <= most else 0) for shift in (0, *shifts)]
     rows[:, movable] = np.stack([*shifted, *turned])
-    energies, mean = (np.asarray(value) for value in _energies(ensemble, number, rows.astype(np.int32)))
-    alike = (energies < _ALIKE * mean) & (rows != anchor).any(1)
+    energies, mean, spread = (np.asarray(value) for value in _energies(ensemble, number, rows.astype(np.int32)))
+    usable = (rows != anchor).any(1)
     if (forbidden := ensemble.take(number).forbidden()) is not None:
-        alike &= ~np.asarray(forbidden)[np.arange(len(anchor)), rows].any(1)
-    of_shifts = slice(0, len(shifts))
-    return Sites(bool(alike[of_shifts].any()), two_strands and bool(alike[len(shifts) :].any()))
+        usable &= ~np.asarray(forbidden)[np.arange(len(anchor)), rows].any(1)
+    return _Copies(energies, usable, mean.item(), spread.item() / math.sqrt(_DRAWS), two_strands)
 
 
 @jax.jit
 def _energies(
     ensemble: Ensemble, number: Any, rows: Int[Array | np.ndarray, "rows length"]
-) -> tuple[Float[Array, " rows"], Float[Array, ""]]:
-    """Return the energies of rows for one anchor, and the mean energy of some background draws.
+) -> tuple[Float[Array, " rows"], Float[Array, ""], Float[Array, ""]]:
+    """Return the energies of rows for one anchor, and mean and standard deviation of those of some background draws.
 
     Of a contrast, whose own anchor has a large energy, they are those of its first network.
     """
@@ -77,4 +118,4 @@ def _energies(
 
     drawn = background.draw(jax.random.key(0), ensemble, _DRAWS)
     energies = jax.lax.map(apart, jnp.concatenate([rows, drawn]), batch_size=_TOGETHER)
-    return energies[: len(rows)], energies[len(rows) :].mean()
+    return energies[: len(rows)], energies[len(rows) :].mean(), energies[len(rows) :].std(ddof=1)

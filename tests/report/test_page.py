@@ -67,6 +67,7 @@ def entry(name="chr1:1-4", **change):
         "mean_energy": np.float32(0.0901234),
         "acceptance": 0.25,
         "consensus": "ACGN" * 25,
+        "mobility": 0.23,
         "information_bits": 3.75,
         "proposals_per_second": 398765.4,
         "compile_seconds": 3.21987,
@@ -96,10 +97,23 @@ def test_every_anchor_has_a_row_that_leads_to_its_logo(tmp_path, picture):
     page = Page(written(tmp_path, anchors))
     head, first, second = page.cells
     assert head == [
-        "anchor", "β", "μ", "mean energy", "acceptance", "information (bits)", "R-hat", "ESS", "converged", "consensus",
+        "anchor", "β", "μ", "mean energy", "acceptance", "information (bits)", "mobility", "R-hat", "ESS", "converged",
+        "consensus",
     ]  # fmt: skip
-    assert first == ["chr1:1-4", "100", "−0.1235", "0.09012", "0.25", "3.75", "1.003", "1,235", "yes", "ACGN" * 25]
-    assert second == ["two", "1", "0.5, −2", "0.09012", "0.25", "0", "1.003", "1,235", "yes", "ACGN" * 25]
+    assert first == [
+        "chr1:1-4",
+        "100",
+        "−0.1235",
+        "0.09012",
+        "0.25",
+        "3.75",
+        "0.23",
+        "1.003",
+        "1,235",
+        "yes",
+        "ACGN" * 25,
+    ]
+    assert second == ["two", "1", "0.5, −2", "0.09012", "0.25", "0", "0.23", "1.003", "1,235", "yes", "ACGN" * 25]
     # On a narrow screen each number has its column's name beside it.
     assert [cell["data-label"] for cell in page.all("td")] == 2 * head[1:]
 
@@ -194,6 +208,17 @@ def test_the_file_needs_nothing_else(tmp_path, picture):
     assert text.startswith("<!DOCTYPE html>\n") and text.endswith("</html>\n")
 
 
+def test_where_sites_are_stands_above_a_logo_that_does_not_show_it(tmp_path, picture):
+    where = plot.png(plot.logo(np.eye(4)[:3]))
+    told = "sites count wherever they stand (mobility 0.23 ± 0.01); sites needed at 3–9"
+    leading = entry("a", logo=picture, mobility_told=told, leading=[Picture("Where", "How to read it.", where)])
+    page = Page(written(tmp_path, [leading, entry("b", logo=picture)]))
+    assert embedded(page) == [where, picture, picture]
+    lines = page.lines()
+    order = [lines.index(line) for line in (f"{told[0].upper()}{told[1:]}.", "Where", "Logo of the draws")]
+    assert order == sorted(order) and lines.count("Logo of the draws") == 1
+
+
 def test_ids_are_unique_for_equal_and_missing_names(tmp_path):
     anchors = [entry("same"), entry("same"), entry(" "), AnchorRow(name="")]
     page = Page(written(tmp_path, anchors))
@@ -204,7 +229,7 @@ def test_ids_are_unique_for_equal_and_missing_names(tmp_path):
 
 def test_unknown_values_are_dashes_and_no_warning(tmp_path):
     page = Page(written(tmp_path, [AnchorRow(name="a"), entry("b", mean_energy=np.nan, information_bits=np.nan)]))
-    assert page.cells[1] == ["a"] + 9 * ["–"]
+    assert page.cells[1] == ["a"] + 10 * ["–"]
     assert page.cells[2][3] == page.cells[2][5] == "–"
     assert not [tag for tag, attributes in page.elements if "warning" in attributes.get("class", "")]
 
@@ -218,7 +243,7 @@ def test_only_anchors_that_did_not_converge_are_in_a_box_with_advice(tmp_path):
     page = Page(written(tmp_path, [good, bad]))
     warned = [tag for tag, attributes in page.elements if "warning" in attributes.get("class", "").split()]
     assert warned == ["tr", "p"]  # its row and its sentence
-    assert page.cells[2][6:9] == ["∞", "–", "no"]
+    assert page.cells[2][7:10] == ["∞", "–", "no"]
     lines = page.lines()
     assert "Converged after 640 steps: largest R-hat 1.004." in lines
     assert "not shown" not in " ".join(lines)

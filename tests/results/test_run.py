@@ -14,6 +14,7 @@ from jaxmaxent.results import SCHEMA, Run, join
 from jaxmaxent.results import _export as export
 from jaxmaxent.results._format import FORMAT_VERSION
 from jaxmaxent.results._schema import axes
+from jaxmaxent.sampling._sites import mobility
 from problems import Problem
 
 ARRAYS = sorted(name for name, what in SCHEMA.items() if what.dims is not None)
@@ -189,6 +190,20 @@ def rewrite(path, **changes):
         if value is None:
             del where[name]
     np.savez(path, about=np.array(json.dumps(about)), **entries)
+
+
+def test_the_mobility_is_that_of_the_rung_at_0(runs, ensemble):
+    for a, run in ((a, runs[True]) for a in range(3)):
+        apart = float(run.energy[a, 0]), float(run.energy_error[a, 0])
+        assert (run.mobility[a], run.mobility_error[a]) == pytest.approx(mobility(ensemble, a, apart), nan_ok=True)
+    assert np.isfinite(runs[True].mobility).any()
+
+
+def test_a_run_of_before_the_mobility_is_read_without_it(path, runs):
+    rewrite(path, format_version=6, mobility=None, mobility_error=None)
+    found = Run.load(path)
+    assert np.isnan(found.mobility).all() and np.isnan(found.mobility_error).all()
+    assert_same(found, dataclasses.replace(runs[True], mobility=found.mobility, mobility_error=found.mobility_error))
 
 
 def test_a_missing_file_is_named(tmp_path):

@@ -11,6 +11,7 @@ def test_the_text_is_a_few_lines_of_what_matters():
     run = dataclasses.replace(made_up(), beta=np.tile([0.0, 0.5, 1.0, 2.5], (3, 1)), steps=np.array([24000] * 3))
     run.frequencies[:] = 0.0, 0.0, 1.0, 0.0
     run.frequencies[:, 0], run.frequency_errors[:] = 0.25, 0.0
+    run.mobility[:], run.mobility_error[:] = [0.2, 1.1, 0.3], 0.01
     run.swap_acceptance[:], run.reference_swap_acceptance[:] = 0.6, [[0.8, 0.7], [0.5, 0.6], [0.5, 0.6]]
     assert repr(run).splitlines() == [
         "<jaxmaxent.Run",
@@ -20,7 +21,8 @@ def test_the_text_is_a_few_lines_of_what_matters():
         "  steps       24,000 after 20 of burn-in",
         "  converged   2 of 3 anchors",
         "  barriers    Λ = 1.2 to the target, 0.5 to 0.9 beyond",
-        "  information 10.0 bits at the target>",
+        "  information 10.0 bits at the target",
+        "  mobility    0.20 to 1.10: sites count wherever they stand for 2 of 3 anchors>",
     ]
     assert str(run) == repr(run)
 
@@ -43,7 +45,7 @@ def test_a_run_without_a_ladder_says_so():
 def test_many_long_names_are_cut(number):
     run = made_up().take(np.zeros(number, int))
     run = dataclasses.replace(run, names=("x" * 500,) * number)
-    assert len(repr(run)) < 450
+    assert len(repr(run)) < 550
     assert f"and {number - 3} more" in repr(run)
 
 
@@ -54,3 +56,19 @@ def test_the_table_says_the_same_and_is_escaped():
     assert "&lt;script&gt;alert(1)&lt;/script&gt;, a &amp; b, c" in table
     for line in repr(made_up()).splitlines()[2:]:
         assert " ".join(line.split()[1:]).removesuffix(">") in " ".join(made_up()._repr_html_().split())
+
+
+@pytest.mark.parametrize(
+    ("mobility", "error", "sentence"),
+    [
+        (0.234, 0.012, "sites count wherever they stand (mobility 0.23 ± 0.01): draws have them elsewhere too"),
+        (0.5, 0.01, "it matters somewhat where sites stand (mobility 0.50 ± 0.01)"),
+        (1.02, np.nan, "sites count at their own positions (mobility 1.02), where the logo shows them"),
+        (np.nan, np.nan, "it is not known whether sites count wherever they stand"),
+    ],
+)
+def test_one_sentence_says_whether_sites_count_wherever_they_stand(mobility, error, sentence):
+    run = made_up(anchor=1)
+    run.mobility[:], run.mobility_error[:] = mobility, error
+    assert run.mobility_outcomes[0].startswith(sentence)
+    assert ("mobility" in repr(run)) == np.isfinite(mobility)

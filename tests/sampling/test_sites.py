@@ -8,7 +8,7 @@ import pytest
 import jaxmaxent as jme
 from jaxmaxent.kernels import ReverseComplement, Rotation
 from jaxmaxent.sampling import Options, prepare
-from jaxmaxent.sampling._sites import movable_sites
+from jaxmaxent.sampling._sites import mobility, movable_sites
 from jaxmaxent.sampling.host import _loop
 
 SITE, LENGTH = np.array([0, 2, 2, 3, 1, 0]), 24
@@ -72,6 +72,24 @@ def test_one_program_serves_anchors_whose_sites_may_move_and_others():
 def test_letters_other_than_dna_have_no_other_strand():
     protein = jme.Ensemble.create(lambda x: x.sum(0)[:1], "ACDEFGHIKL", beta=1.0, alphabet=jme.PROTEIN)
     assert movable_sites(protein.batched()) == (True, False)
+
+
+def test_mobility_is_the_energy_of_shifted_copies_over_that_of_the_background():
+    one, anchor = ensemble(in_its_place), np.asarray(ensemble(in_its_place).anchor)
+    shifts = [shift for shift in range(-11, 12) if shift]  # of 24 letters, copies further away repeat nearer ones
+    matched = [(np.roll(anchor, shift)[10:16] == SITE).sum() for shift in shifts]
+    rolled = np.mean([6 - count for count in matched])
+    assert mobility(one.batched(), 0, (4.5, 0.1)) == pytest.approx((rolled / 4.5, rolled / 4.5 * 0.1 / 4.5))
+    value, error = mobility(one.batched(), 0)
+    assert abs(value - rolled / 4.5) < 5 * error < 0.5  # background sequences match 1.5 of 6 letters
+    best = [max((np.roll(anchor, shift)[i : i + 6] == SITE).sum() for i in range(19)) for shift in shifts]
+    assert mobility(ensemble(anywhere).batched(), 0, (2.0, 0.0)) == (pytest.approx(np.mean(6 - np.array(best)) / 2), 0)
+
+
+def test_mobility_is_not_known_where_nothing_differs():
+    blind = jme.Ensemble.create(lambda one_hot: 0 * one_hot[:1, 0], "ACGTACGTAC", beta=1.0)
+    alike = jme.Ensemble.create(in_its_place, np.zeros(LENGTH, int), beta=1.0)
+    assert np.isnan([*mobility(blind.batched(), 0), *mobility(alike.batched(), 0)]).all()
 
 
 def test_held_positions_stay_in_shifted_copies():

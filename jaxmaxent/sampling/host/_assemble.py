@@ -16,6 +16,7 @@ from jaxmaxent.diagnostics import TwoLegs, Verdict
 from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.ensembles import _background as background
 from jaxmaxent.results import Run
+from jaxmaxent.sampling._sites import mobility
 from jaxmaxent.sampling.device._counters import SCALARS
 from jaxmaxent.sampling.device._end_draws import standing_at_ends
 from jaxmaxent.sampling.host._loop import Loop
@@ -108,10 +109,20 @@ def _of_anchor(loop: Loop, kept: Kept, a: int, verdict: Verdict) -> dict[str, An
         "counts": np.moveaxis(traces[..., SCALARS:], 2, 0),
         "anchor_start_energy": verdict.start.energy,
         "anchor_start_error": verdict.start.error,
+        **_mobility(loop, a, means[..., 0].mean(0), found.scalar_mcse[:, 0]),
         "drift": float(np.asarray(loop.carry.drift)[a].max()),
         "energy_noise": loop.noise[a],
         "converged": verdict.converged,
     }
+
+
+def _mobility(
+    loop: Loop, a: int, energy: Float[np.ndarray, " rungs"], error: Float[np.ndarray, " rungs"]
+) -> dict[str, float]:
+    """Return how an anchor's energy changes when its sites move; from the rung at β = 0 if there is one."""
+    apart = (float(energy[0]), float(error[0])) if loop.program.has_background else None
+    value, its_error = mobility(loop.ensemble, a, apart)
+    return {"mobility": value, "mobility_error": its_error}
 
 
 def free_energies(loop: Loop, kept: Kept, a: int) -> tuple[Float[np.ndarray, " rungs"], Float[np.ndarray, " rungs"]]:

@@ -1,0 +1,1 @@
+"""Where in its own sequence an anchor carries what the network sees."""
