@@ -146,7 +146,8 @@ def compare(network: jme.Representation, tokens: np.ndarray, unit: tuple[int, in
     """Return a line that compares necessity with the best smoothed rival; print all methods if `table`."""
     ensemble = jme.Ensemble.create(network, tokens, beta=1.0, unit=unit)
     one = ensemble.take(np.arange(1))
-    analysis.necessity(one, 6, draws=16), analysis.sufficiency(one, 12, draws=32)  # compile
+    analysis.necessity(one, 6, draws=16)  # compile
+    analysis.sufficiency(one, 12, draws=32)
     attribution.deeplift(network, tokens[:1], unit=unit)
     attribution.mutagenesis(network, tokens[:1], unit=unit)
     took: dict[str, float] = {}
