@@ -180,7 +180,7 @@ def compare(network: jme.Representation, tokens: np.ndarray, unit: tuple[int, in
     best = max((name for name in theirs if name.endswith("smoothed")), key=lambda name: scored[name].auroc.value)
     told = [f"best rival {best} {areas(scored[best])}"]
     for name in views:
-        gap = scored[name].auroc.each - scored[best].auroc.each
+        gap = np.asarray(scored[name].auroc.each) - np.asarray(scored[best].auroc.each)
         spread = gap.std(ddof=1) / np.sqrt(len(gap))
         told.append(f"{name} {areas(scored[name])}, difference {gap.mean():+.3f} ± {spread:.3f}")
     told.append(f"mobility {mobility(ensemble):.2f}")
