@@ -369,6 +369,22 @@ def test_a_loop_that_would_take_long_to_compile_is_left_as_it_is():
     assert stop.full_flops == 65 * 24 * LETTERS + 65  # tanh, and the number of the turn
 
 
+def test_a_loop_that_ends_all_windows_in_its_first_turn_is_left_as_it_is(x64):
+    """Check that what was tried for the first turn leaves nothing behind, not even a view of the flattened value."""
+
+    def features(w, x):
+        h = jnp.tanh(conv(x, 3, 4))
+        upsampled = jnp.repeat(h, 2, axis=0)
+        turn = lambda i, c: jax.nn.softmax(c @ upsampled.T, axis=-1) @ upsampled + c[::-1]  # noqa: E731
+        mixed = jax.lax.fori_loop(0, 4, turn, upsampled)
+        rows = jax.lax.map(lambda row: jnp.tanh(jax.nn.softmax(row @ mixed.T) @ mixed), mixed)
+        return flat(jnp.tanh(conv(upsampled, 3, 2))) + rows.sum()
+
+    network = check(Case(features), number=200)
+    assert [row.operation for row in network.explain().stops] == ["scan"]
+    assert sum(row.operation == "scan" for row in network.explain().rows) == 2
+
+
 def test_sixteen_bit_sums_are_not_updated():
     def half(w, x):
         kernel = jnp.asarray(weight(3, LETTERS, 3), jnp.bfloat16)

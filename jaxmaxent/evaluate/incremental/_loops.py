@@ -47,24 +47,24 @@ def _scan(tracer: Any, equation: Equation) -> list[Value] | None:
     fixed, carried = params["num_consts"], params["num_carry"]
     consts, carry = equation.inputs[:fixed], equation.inputs[fixed : fixed + carried]
     rows, turns = equation.inputs[fixed + carried :], params["length"]
+    began = len(tracer.values)
     if carried == 0 and turns > 0:
         # Without anything carried on, the turns are independent, as those of `jax.vmap`.
         axes = (*[None] * fixed, *[0] * len(rows))
-        return tracer.made(jax.vmap(core.jaxpr_as_fun(body), in_axes=axes), *consts, *rows)
+        made = tracer.made(jax.vmap(core.jaxpr_as_fun(body), in_axes=axes), *consts, *rows)
+        return made if _goes_on(made) else tracer.forget(began)
     along = any(row.depends and (row.opened is None or row.opened.axis == 0) for row in rows)
     if along or turns > _TURNS or turns * _count(body.jaxpr) > _OPERATIONS or turns == 0:
         return None
     order = range(turns - 1, -1, -1) if params["reverse"] else range(turns)
-    made: list[list[Value]] = [[] for _ in range(turns)]
-    began = len(tracer.values)
+    by_turn: list[list[Value]] = [[] for _ in range(turns)]
     for number, turn in enumerate(order):
         own = [tracer.made(lambda row, i=turn: lax.index_in_dim(row, i, 0, keepdims=False), row)[0] for row in rows]
         results = tracer.called(body, [*consts, *carry, *own], equation.scope)
-        carry, made[turn] = results[:carried], results[carried:]
-        if number == 0 and turns > 1 and not _goes_on(carry, made[turn]):
-            del tracer.values[began:]
-            return None
-    columns = [tracer.made(lambda *each: jnp.stack(each), *column)[0] for column in zip(*made, strict=True)]
+        carry, by_turn[turn] = results[:carried], results[carried:]
+        if number == 0 and turns > 1 and not _goes_on([*carry, *by_turn[turn]]):
+            return tracer.forget(began)
+    columns = [tracer.made(lambda *each: jnp.stack(each), *column)[0] for column in zip(*by_turn, strict=True)]
     return [*carry, *columns]
 
 
@@ -81,15 +81,14 @@ def _while(tracer: Any, equation: Equation) -> list[Value] | None:
         if more is None or turn == _TURNS or (turn + 1) * _count(body.jaxpr) > _OPERATIONS:
             break
         carry = tracer.called(body, [*consts, *carry], equation.scope)
-        if turn == 0 and not _goes_on(carry, []):
+        if turn == 0 and not _goes_on(carry):
             break
-    del tracer.values[began:]
-    return None
+    return tracer.forget(began)
 
 
-def _goes_on(carry: Any, made: Any) -> bool:
-    """Return True if the first turn leaves a window for the others, or has nothing that changes."""
-    changing = [value for value in (*carry, *made) if value.depends]
+def _goes_on(made: list[Value]) -> bool:
+    """Return True if a turn leaves a window, or nothing that changes."""
+    changing = [value for value in made if value.depends]
     return not changing or any(value.opened or value.change for value in changing)
 
 

@@ -66,6 +66,13 @@ class Tracer:
         self.values.append(made)
         return made
 
+    def forget(self, number: int) -> None:
+        """Drop all values from a number on, because the loop that they were made for is left as it is."""
+        del self.values[number:]
+        self._views = {
+            source: view for source, view in self._views.items() if isinstance(view, str) or view.number < number
+        }
+
     def made(self, function: Callable[..., Any], *inputs: Value) -> list[Value]:
         """Return the values of a function of arrays that is applied to values."""
         avals = [jax.ShapeDtypeStruct(value.shape, value.dtype) for value in inputs]
