@@ -44,7 +44,7 @@ def _cond(tracer: Any, equation: Equation) -> list[Value] | None:
 
 def _scan(tracer: Any, equation: Equation) -> list[Value] | None:
     params, body = equation.params, equation.params["jaxpr"]
-    fixed, carried = params["num_consts"], params["num_carry"]
+    fixed, carried = _numbers(params)
     consts, carry = equation.inputs[:fixed], equation.inputs[fixed : fixed + carried]
     rows, turns = equation.inputs[fixed + carried :], params["length"]
     began = len(tracer.values)
@@ -66,6 +66,14 @@ def _scan(tracer: Any, equation: Equation) -> list[Value] | None:
             return tracer.forget(began)
     columns = [tracer.made(lambda *each: jnp.stack(each), *column)[0] for column in zip(*by_turn, strict=True)]
     return [*carry, *columns]
+
+
+def _numbers(params: dict[str, Any]) -> tuple[int, int]:
+    """Return the numbers of inputs of a scan that stay the same, and that are carried on."""
+    if "ft_in" in params:  # from JAX 0.12 on
+        fixed, carry, _ = params["ft_in"].unpack()
+        return len(fixed), len(carry)
+    return params["num_consts"], params["num_carry"]
 
 
 def _while(tracer: Any, equation: Equation) -> list[Value] | None:
