@@ -22,3 +22,6 @@ from jaxmaxent.data._sequences import Sequences as Sequences
 from jaxmaxent.data._shuffle import dinucleotide_shuffle as dinucleotide_shuffle
 from jaxmaxent.data._tables import read_table as read_table
 from jaxmaxent.data._text import LeftOut as LeftOut
+from jaxmaxent.data._tracks import AnchorInterval as AnchorInterval
+from jaxmaxent.data._tracks import write_bed as write_bed
+from jaxmaxent.data._tracks import write_track as write_track
