@@ -15,7 +15,6 @@ from jaxmaxent.commands._common import beta_text
 from jaxmaxent.commands._write import SUMMARY
 from jaxmaxent.data import AnchorInterval
 from jaxmaxent.data._places import in_genome
-from jaxmaxent.data._tracks import in_anchor
 from jaxmaxent.ensembles import with_letters
 from jaxmaxent.results import Run
 from jaxmaxent.results._information import THRESHOLD, consensus, information_bits, information_errors
@@ -43,13 +42,14 @@ def told_beta(result: Run) -> str:
 
 def _positions(result: Run, folder: Path) -> Columns:
     length = result.anchors.shape[1]
-    every = [(a, k, k + 1) for a in range(len(result.names)) for k in range(length)]
+    position = np.tile(np.arange(length), len(result.names))
+    every = np.stack([np.repeat(np.arange(len(result.names)), length), position, position + 1], axis=1)
     return _with_coordinates(position_table(result), result, every, after="position")
 
 
 def _anchors(result: Run, folder: Path) -> Columns:
     length = result.anchors.shape[1]
-    every = [(a, 0, length) for a in range(len(result.names))]
+    every = np.array([(a, 0, length) for a in range(len(result.names))])
     return _with_coordinates(anchor_table(result), result, every, after="anchor")
 
 
@@ -62,9 +62,9 @@ def _windows(result: Run, folder: Path) -> Columns:
         "consensus": _texts(_consensus(result, table) for table in frequencies),
         "information": np.array([information_bits(table).sum() for table in frequencies], float),
         "information_error": np.array([information_errors(*pair).sum() for pair in pairs], float),
-        "converged": result.converged[[w.anchor for w in found]],
+        "converged": result.converged[np.array([w.anchor for w in found], int)],
     }
-    return _with_coordinates(columns, result, [tuple(w) for w in found], after="stop")
+    return _with_coordinates(columns, result, np.array(found), after="stop")
 
 
 def _sites(result: Run, folder: Path) -> Columns:
@@ -76,7 +76,7 @@ def _sites(result: Run, folder: Path) -> Columns:
         "kind": _texts(_kind(site) for _, site, _ in found),
         **{name: np.array([site[name] for _, site, _ in found], float) for name in _NUMBERS},
     }
-    return _with_coordinates(columns, result, where, after="stop")
+    return _with_coordinates(columns, result, np.array(where), after="stop")
 
 
 def _stretches(result: Run, found: Sequence[Sequence[int]]) -> Columns:
@@ -87,17 +87,24 @@ def _stretches(result: Run, found: Sequence[Sequence[int]]) -> Columns:
     }
 
 
-def _with_coordinates(columns: Columns, result: Run, found: Sequence[Sequence[int]], after: str) -> Columns:
-    """Add the places in the genome of stretches of anchors, behind a column; nothing if anchors have none."""
+def _with_coordinates(columns: Columns, result: Run, found: np.ndarray, after: str) -> Columns:
+    """Add the places in the genome of stretches of anchors, behind a column; nothing if anchors have none.
+
+    The stretches are rows of anchor, start and stop.
+    """
     placed = in_genome(result.names, result.anchors.shape[1])
     if placed is None:
         return columns
-    where = [in_anchor(placed[a], start, stop) for a, start, stop in found]
+    anchor, start, stop = found.reshape(-1, 3).astype(int).T
+    chromosomes, starts, ends, strands = (np.array(column, kind) for column, kind in zip(
+        zip(*placed, strict=True), (object, int, int, object), strict=True
+    ))  # fmt: skip
+    begin = np.where(strands[anchor] == "-", ends[anchor] - stop, starts[anchor] + start)
     added = {
-        "chromosome": _texts(place.chromosome for place in where),
-        "chromosome_start": np.array([place.start for place in where], int),
-        "chromosome_end": np.array([place.end for place in where], int),
-        "strand": _texts(place.strand for place in where),
+        "chromosome": chromosomes[anchor],
+        "chromosome_start": begin,
+        "chromosome_end": begin + stop - start,
+        "strand": strands[anchor],
     }
     names = list(columns)
     at = names.index(after) + 1

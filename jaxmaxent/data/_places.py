@@ -11,73 +11,49 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from jaxmaxent import checks
+from jaxmaxent.data._region import Region, region_of
 from jaxmaxent.data._text import one_word, open_lines
 
-_COORDINATES = re.compile(r"(\S+):([0-9]{1,15})-([0-9]{1,15})(?:\(([+.-])\))?")
 # The formats of tracks count positions with 32 bits.
 _LAST = 2**32 - 1
 
 
-class Place(NamedTuple):
-    """A stretch of a chromosome.
-
-    Attributes:
-        chromosome: its name.
-        start: the first position, from 0.
-        end: the position behind the last.
-        strand: "+", "-", or "." where it is not known.
-    """
-
-    chromosome: str
-    start: int
-    end: int
-    strand: str
-
-
-def coordinates(name: str) -> Place | None:
-    """Return the place that a name such as "chr1:100-201(+)" gives, from 0 and half-open; None for other names."""
-    found = _COORDINATES.fullmatch(name)
-    if found is None or not name.isprintable() or int(found[3]) <= int(found[2]):
-        return None
-    return Place(found[1], int(found[2]), int(found[3]), found[4] or ".")
-
-
-def in_genome(names: Sequence[str], length: int) -> tuple[Place, ...] | None:
+def in_genome(names: Sequence[str], length: int) -> tuple[Region, ...] | None:
     """Return the place of every anchor; None if a name gives no coordinates of `length` positions."""
-    found = tuple(map(coordinates, names))
-    known = tuple(place for place in found if place is not None and place.end - place.start == length)
+    found = [region_of(name, length) for name in names]
+    known = tuple(region for region in found if region is not None)
     return known if len(known) == len(found) else None
 
 
-def places(names: Any, length: int) -> tuple[Place, ...]:
+def places(names: Any, length: int) -> tuple[Region, ...]:
     """Return the place of every anchor by its name. If no name has coordinates, each anchor is its own sequence.
 
     Raises:
         ValueError: if some names have coordinates and others do not, coordinates are not of `length` positions or reach
             too far, or two anchors without coordinates have the same name.
     """
-    named = checks.several("names", names, "names of anchors")
-    for name in named:
-        checks.text("names", name)
-    found = [coordinates(name) for name in named]
-    if not any(found):
+    named = [checks.text("names", name) for name in checks.several("names", names, "names of anchors")]
+    if not any(map(region_of, named)):
         return _own_sequences(named, length)
-    for name, place in zip(named, found, strict=True):
-        if place is None:
+    found = []
+    for name in named:
+        region, of_any_length = region_of(name, length), region_of(name)
+        if of_any_length is None:
             raise ValueError(
                 f"names must all be coordinates such as 'chr1:100-201(+)', or none of them, got {checks.shown(name)}"
             )
-        if place.end - place.start != length:
+        if region is None:
             raise ValueError(
                 f"names must be coordinates of {length} positions as the anchors have, from 0 and without the end, got "
-                f"{checks.shown(name)} of {place.end - place.start}"
+                f"{checks.shown(name)} of {of_any_length.end - of_any_length.start}"
             )
-        if place.end > _LAST:
+        if region.end > _LAST:
             raise ValueError(f"names must be coordinates of at most {_LAST}, got {checks.shown(name)}")
-    return tuple(place for place in found if place is not None)
+        found.append(region._replace(chromosome=one_word(region.chromosome)))
+    return tuple(found)
 
 
-def _own_sequences(names: Sequence[str], length: int) -> tuple[Place, ...]:
+def _own_sequences(names: Sequence[str], length: int) -> tuple[Region, ...]:
     words = [one_word(name) for name in names]
     if "" in words:
         raise ValueError("names must not be empty, because an anchor without coordinates is a sequence of its name")
@@ -87,10 +63,10 @@ def _own_sequences(names: Sequence[str], length: int) -> tuple[Place, ...]:
             "names must differ, because an anchor without coordinates is a sequence of its name, but several are "
             f"called {checks.shown(repeated[0])}"
         )
-    return tuple(Place(word, 0, length, ".") for word in words)
+    return tuple(Region(word, 0, length) for word in words)
 
 
-def sizes_of(placed: Sequence[Place], sizes: Mapping[str, int] | None) -> dict[str, int]:
+def sizes_of(placed: Sequence[Region], sizes: Mapping[str, int] | None) -> dict[str, int]:
     """Return the length of every chromosome: as given, or the largest end of an anchor on it.
 
     Raises:
@@ -153,7 +129,7 @@ class Layer(NamedTuple):
 
 
 def layers(
-    placed: Sequence[Place], values: Float[np.ndarray, "anchors length"], *, errors: bool = False
+    placed: Sequence[Region], values: Float[np.ndarray, "anchors length"], *, errors: bool = False
 ) -> Iterator[Layer]:
     """Yield the values along every chromosome, in the order of their names; anchors on the strand "-" are turned round.
 

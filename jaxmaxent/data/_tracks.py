@@ -12,7 +12,8 @@ from jaxtyping import Float
 
 from jaxmaxent import checks
 from jaxmaxent.data._ours import REMARK, begins, seal, sealed
-from jaxmaxent.data._places import Layer, Place, layers, places, sizes_of
+from jaxmaxent.data._places import Layer, layers, places, sizes_of
+from jaxmaxent.data._region import Region
 from jaxmaxent.data._text import one_word
 from jaxmaxent.files import named, new_file
 
@@ -189,19 +190,10 @@ def bed_to(path: Path, names: Any, intervals: Any, *, length: int, remark: str =
             stream.write("\t".join(map(str, cells)) + "\n")
 
 
-def in_anchor(place: Place, start: int, stop: int, strand: str = ".") -> Place:
-    """Return the place of the positions [start, stop) of an anchor, and of a strand of it ("." for that of the anchor).
-
-    Without a strand of its own the anchor is taken as "+" where a strand is asked for.
-    """
-    reverse = place.strand == "-"
-    begin = place.end - stop if reverse else place.start + start
-    own = place.strand if strand == "." else _TURNED[strand] if reverse else strand
-    return Place(place.chromosome, begin, begin + stop - start, own)
-
-
-def _in_genome(place: Place, one: AnchorInterval) -> Place:
-    return in_anchor(place, one.start, one.stop, one.strand)
+def _in_genome(place: Region, one: AnchorInterval) -> Region:
+    """Return the place of a stretch; where a strand is asked for, an anchor without one is taken as "+"."""
+    strand = _TURNED[one.strand] if place.strand == "-" else one.strand
+    return place.part(one.start, one.stop)._replace(strand=place.strand if strand == "." else strand)
 
 
 def _several(intervals: Any) -> list[Any]:

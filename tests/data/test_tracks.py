@@ -7,7 +7,7 @@ import pytest
 from bigwig_reader import read_bigwig
 
 from jaxmaxent.data import AnchorInterval, write_bed, write_track
-from jaxmaxent.data._places import coordinates, read_sizes
+from jaxmaxent.data._places import read_sizes
 
 LENGTH = 7
 # Two overlap, three of them on one stretch; the third is turned round.
@@ -79,6 +79,12 @@ def test_an_anchor_without_coordinates_is_a_sequence_of_its_name(suffix, tmp_pat
     assert_same(read(path), wanted, rtol=1e-6)
 
 
+def test_coordinates_that_count_from_1_are_known_by_the_length(tmp_path):
+    write_track(tmp_path / "t.bedgraph", ["chr1:11-17", "peak::chr1:30-37(-)"], VALUES[1:3])
+    wanted = {10 + k: value for k, value in enumerate(VALUES[1])} | {36 - k: v for k, v in enumerate(VALUES[2])}
+    assert_same(read(tmp_path / "t.bedgraph"), {"chr1": dict(sorted(wanted.items()))}, rtol=1e-6)
+
+
 def test_a_bigwig_is_read_by_its_library_and_has_the_sizes_of_the_genome(tmp_path):
     pybigtools = pytest.importorskip("pybigtools", reason='needs pybigtools: pip install "jaxmaxent[tracks]"')
     path, sizes = tmp_path / "t.bigWig", {"chr1": 500, "chr2": 1000, "chr10": 99}
@@ -126,7 +132,7 @@ def test_only_tracks_that_were_written_here_are_replaced(suffix, tmp_path):
         (NAMES, np.full_like(VALUES, np.inf), {}, "got infinity"),
         (NAMES, np.full_like(VALUES, np.nan), {}, "got none"),
         (["chr1:1-8", "b"], VALUES[:2], {}, "names must all be coordinates such as .*, or none of them, got 'b'"),
-        (["chr1:2-8"], VALUES[:1], {}, "names must be coordinates of 7 positions .* got 'chr1:2-8' of 6"),
+        (["chr1:2-7"], VALUES[:1], {}, "names must be coordinates of 7 positions .* got 'chr1:2-7' of 5"),
         (["chr1:9999999992-9999999999"], VALUES[:1], {}, "names must be coordinates of at most 4294967295"),
         (["a b", "a_b"], VALUES[:2], {}, "names must differ, .* several are called 'a_b'"),
         ([" "], VALUES[:1], {}, "names must not be empty"),
@@ -191,26 +197,6 @@ def test_stretches_outside_their_anchor_are_one_sentence(tmp_path, stretch, word
 def test_one_stretch_is_not_taken_for_several(tmp_path):
     with pytest.raises(ValueError, match="intervals must be a list of stretches, got one"):
         write_bed(tmp_path / "s.bed", NAMES, AnchorInterval(0, 1, 2), length=LENGTH)
-
-
-@pytest.mark.parametrize(
-    ("name", "place"),
-    [
-        ("chr1:100-201(+)", ("chr1", 100, 201, "+")),
-        ("chr1:0-1", ("chr1", 0, 1, ".")),
-        ("HLA:A:3-5(-)", ("HLA:A", 3, 5, "-")),
-        ("chr1:5-5(+)", None),
-        ("chr1:6-5", None),
-        ("chr1:-6-5", None),
-        ("chr1 x:1-5", None),
-        ("chr1:1-5(x)", None),
-        ("chr1:1-5 peak", None),
-        ("chr1:1-٣", None),
-        ("", None),
-    ],
-)
-def test_coordinates_are_read_from_names(name, place):
-    assert coordinates(name) == place
 
 
 def test_sizes_are_read_from_both_kinds_of_tables(tmp_path):
