@@ -30,7 +30,11 @@ def _texts(array: np.ndarray) -> list[str]:
         return ["" if np.isnan(value) else f"{value:.7g}" for value in array.tolist()]
     if array.dtype == bool:
         return [str(value).lower() for value in array.tolist()]
-    return [" ".join(printable(str(value)).replace("\t", " ").split("\n")) for value in array.tolist()]
+    if array.dtype.kind in "iu":
+        return list(map(str, array.tolist()))
+    # Most texts of a long table repeat.
+    cells = {text: printable(text).replace("\t", " ").replace("\n", " ") for text in set(array.tolist())}
+    return [cells[text] for text in array.tolist()]
 
 
 def write_parquet(path: Path, columns: Mapping[str, np.ndarray]) -> None:

@@ -112,7 +112,7 @@ def read_sizes(path: str | os.PathLike[str]) -> dict[str, int]:
     return sizes
 
 
-class Layer(NamedTuple):
+class TrackPart(NamedTuple):
     """The values of the positions of one chromosome.
 
     Attributes:
@@ -128,9 +128,9 @@ class Layer(NamedTuple):
     anchors: Int[np.ndarray, " positions"]
 
 
-def layers(
+def track_parts(
     placed: Sequence[Region], values: Float[np.ndarray, "anchors length"], *, errors: bool = False
-) -> Iterator[Layer]:
+) -> Iterator[TrackPart]:
     """Yield the values along every chromosome, in the order of their names; anchors on the strand "-" are turned round.
 
     Where anchors overlap, the value is the mean of theirs, or the standard error of the mean if values are errors.
@@ -147,4 +147,4 @@ def layers(
         known = ~np.isnan(along)
         positions, index, anchors = np.unique(at[known], return_inverse=True, return_counts=True)
         total = np.bincount(index, np.square(along[known]) if errors else along[known], len(positions))
-        yield Layer(chromosome, positions, (np.sqrt(total) if errors else total) / anchors, anchors)
+        yield TrackPart(chromosome, positions, (np.sqrt(total) if errors else total) / anchors, anchors)

@@ -12,7 +12,7 @@ from jaxtyping import Float
 
 from jaxmaxent import checks
 from jaxmaxent.data._ours import REMARK, begins, seal, sealed
-from jaxmaxent.data._places import Layer, layers, places, sizes_of
+from jaxmaxent.data._places import TrackPart, places, sizes_of, track_parts
 from jaxmaxent.data._region import Region
 from jaxmaxent.data._text import one_word
 from jaxmaxent.files import named, new_file
@@ -111,23 +111,23 @@ def track_to(
     lengths = sizes_of(placed, sizes)
     if np.isnan(array).all():
         raise ValueError("values must have at least one that is known, got none")
-    found = list(layers(placed, array, errors=errors))
+    found = list(track_parts(placed, array, errors=errors))
     if bigwig:
         _write_bigwig(path, found, lengths)
     else:
         _write_bedgraph(path, found, remark)
-    return sum(int((layer.anchors > 1).sum()) for layer in found)
+    return sum(int((part.anchors > 1).sum()) for part in found)
 
 
-def _write_bedgraph(path: Path, found: Iterable[Layer], remark: str) -> None:
+def _write_bedgraph(path: Path, found: Iterable[TrackPart], remark: str) -> None:
     with open(path, "w", encoding="utf-8") as stream:
         stream.write(f"{REMARK}{_told(remark)}\n")
-        for layer in found:
-            rows = zip(layer.positions.tolist(), layer.values.tolist(), strict=True)
-            stream.writelines(f"{layer.chromosome}\t{at}\t{at + 1}\t{value:.7g}\n" for at, value in rows)
+        for part in found:
+            rows = zip(part.positions.tolist(), part.values.tolist(), strict=True)
+            stream.writelines(f"{part.chromosome}\t{at}\t{at + 1}\t{value:.7g}\n" for at, value in rows)
 
 
-def _write_bigwig(path: Path, found: Iterable[Layer], lengths: dict[str, int]) -> None:
+def _write_bigwig(path: Path, found: Iterable[TrackPart], lengths: dict[str, int]) -> None:
     try:
         import pybigtools
     except ImportError as error:
@@ -140,10 +140,10 @@ def _write_bigwig(path: Path, found: Iterable[Layer], lengths: dict[str, int]) -
     seal(path)
 
 
-def _rows(found: Iterable[Layer]) -> Iterator[tuple[str, int, int, float]]:
-    for layer in found:
-        for at, value in zip(layer.positions.tolist(), layer.values.tolist(), strict=True):
-            yield layer.chromosome, at, at + 1, value
+def _rows(found: Iterable[TrackPart]) -> Iterator[tuple[str, int, int, float]]:
+    for part in found:
+        for at, value in zip(part.positions.tolist(), part.values.tolist(), strict=True):
+            yield part.chromosome, at, at + 1, value
 
 
 def write_bed(
