@@ -102,8 +102,8 @@ def _with_coordinates(columns: Columns, result: Run, found: np.ndarray, after: s
     begin = np.where(strands[anchor] == "-", ends[anchor] - stop, starts[anchor] + start)
     added = {
         "chromosome": chromosomes[anchor],
-        "chromosome_start": begin,
-        "chromosome_end": begin + stop - start,
+        "genome_start": begin,
+        "genome_stop": begin + stop - start,
         "strand": strands[anchor],
     }
     names = list(columns)

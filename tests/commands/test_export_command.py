@@ -89,12 +89,12 @@ def test_positions_have_information_and_frequencies_with_errors(folder, run, tmp
     assert "90 positions at β = 20; not converged: 1 of 3 sequences (chr1:120-150(-))" in said
     table = read_table(out)
     assert list(table)[:7] == [
-        "anchor", "position", "chromosome", "chromosome_start", "chromosome_end", "strand", "letter",
+        "anchor", "position", "chromosome", "genome_start", "genome_stop", "strand", "letter",
     ]  # fmt: skip
     assert table["anchor"] == list(np.repeat(NAMES, LENGTH))
     assert numbers(table["position"]) == [*range(LENGTH)] * 3
-    assert numbers(table["chromosome_start"]) == [at for a in range(3) for at in places(a)]
-    assert numbers(table["chromosome_end"]) == [at + 1 for a in range(3) for at in places(a)]
+    assert numbers(table["genome_start"]) == [at for a in range(3) for at in places(a)]
+    assert numbers(table["genome_stop"]) == [at + 1 for a in range(3) for at in places(a)]
     assert table["strand"] == list(np.repeat(["+", "-", "."], LENGTH))
     assert "".join(table["letter"]) == "".join(jme.DNA.decode(run.anchors))
     assert table["converged"] == list(np.repeat(["true", "false", "true"], LENGTH))
@@ -124,13 +124,13 @@ def test_windows_and_sites_have_places_and_numbers(folder, run, tmp_path):
     table = read_table(tmp_path / "w.tsv")
     assert (table["anchor"], table["start"], table["stop"]) == (list(NAMES), ["8"] * 3, ["16"] * 3)
     assert table["consensus"] == [SITE] * 3
-    assert table["chromosome_start"] == ["108", "134", "15"] and table["chromosome_end"] == ["116", "142", "23"]
+    assert table["genome_start"] == ["108", "134", "15"] and table["genome_stop"] == ["116", "142", "23"]
     wanted = bits(run.frequencies[:, -1, WINDOW[0] : WINDOW[1]]).sum(1)
     np.testing.assert_allclose(numbers(table["information"]), wanted, rtol=1e-6)
     assert export(folder, tmp_path / "s.tsv", "tsv", "--what", "sites") == 0
     table = read_table(tmp_path / "s.tsv")
     assert table["anchor"] == [NAMES[0], NAMES[0], NAMES[1]] and table["kind"] == ["needed", "redundant", "redundant"]
-    assert table["chromosome_start"] == ["103", "120", "120"] and table["chromosome_end"] == ["109", "130", "130"]
+    assert table["genome_start"] == ["103", "120", "120"] and table["genome_stop"] == ["109", "130", "130"]
     letters = jme.DNA.decode(run.anchors)
     assert table["letters"] == [letters[0][3:9], letters[0][20:], letters[1][20:]]
     np.testing.assert_array_equal(numbers(table["necessity"]), [2, 0, 0])
