@@ -168,12 +168,6 @@ def file_name(name: str, index: int) -> str:
     return f"{index:04d}_{safe}"
 
 
-def run_file(path: str) -> Path:
-    """Return the file of the run in a folder that `interpret` wrote; for another path, the path itself."""
-    inside = Path(path) / "run.npz"
-    return inside if inside.is_file() else Path(path)
-
-
 def beta_text(beta: float) -> str:
     """Return β for names and titles, with digits enough to tell apart any two that the sampler tells apart."""
     return f"{beta:.9g}"

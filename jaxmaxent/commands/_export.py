@@ -14,8 +14,9 @@ import numpy as np
 from jaxmaxent import checks
 from jaxmaxent.analysis import find_motifs, letter_scores
 from jaxmaxent.commands import _export_tables as tables
-from jaxmaxent.commands._common import run_file, say
+from jaxmaxent.commands._common import say
 from jaxmaxent.commands._export_options import HOLDS, ExportOptions
+from jaxmaxent.commands._job import RUN
 from jaxmaxent.commands._summary import outcome
 from jaxmaxent.data import AnchorInterval, Motif, write_meme
 from jaxmaxent.data._columns import is_our_parquet, is_our_tsv, write_parquet, write_tsv
@@ -52,7 +53,8 @@ def run(options: ExportOptions) -> None:
     """Write one file about a finished run, whole or not at all, and say what is in it."""
     what = _checked(options)
     with new_file(options.out, force=options.force, ours=_OURS[options.format]) as scratch:
-        result = Run.load(run_file(options.run))
+        inside = Path(options.run) / RUN
+        result = Run.load(inside if inside.is_file() else options.run)
         if options.beta is not None:
             result = _at_beta(result, options.beta)
         told = _WRITERS[options.format](_Request(scratch, result, what, options))

@@ -7,7 +7,7 @@ from typing import Any
 
 from jaxmaxent.analysis import FoundMotif, MotifHit, Motifs, find_motifs, match_motifs
 from jaxmaxent.checks import integer
-from jaxmaxent.commands._common import Missed, run_file, say, telling_what_is_left_out, versions, write_json
+from jaxmaxent.commands._common import Missed, say, telling_what_is_left_out, versions, write_json
 from jaxmaxent.commands._options import MotifsOptions
 from jaxmaxent.data import read_motifs, write_meme
 from jaxmaxent.ensembles import Alphabet, with_letters
@@ -22,7 +22,7 @@ def run(options: MotifsOptions) -> Motifs:
     """Find the motifs of a saved run, compare them with known ones if given, write the output folder, return them."""
     best, missed, against = integer("best", options.best, at_least=1), Missed(), options.against
     with new_folder(options.out, kind="motifs", force=options.force) as folder:
-        result = Run.load(run_file(options.run))
+        result = Run.load(_saved(options.run))
         alphabet = with_letters(result.letters)
         with telling_what_is_left_out():
             known = None if against is None else read_motifs(against, alphabet)
@@ -49,6 +49,12 @@ def run(options: MotifsOptions) -> Motifs:
     for motif, near in zip(found.motifs, hits, strict=True):
         say(_line(motif, near))
     return found
+
+
+def _saved(path: str) -> Path:
+    """Return the file of the run in a folder that `interpret` wrote; for another path, the path itself."""
+    inside = Path(path) / "run.npz"
+    return inside if inside.is_file() else Path(path)
 
 
 def _entry(motif: FoundMotif, hits: tuple[MotifHit, ...]) -> dict[str, Any]:
