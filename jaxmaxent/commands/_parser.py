@@ -195,7 +195,7 @@ def _add_options(parser: argparse.ArgumentParser, cls: type) -> None:
             if option.positional:
                 unflagged.append(f"{action.metavar}")
             elif action.required:
-                flagged.append(f"{flags[0]} {action.metavar}")
+                flagged.append(f"{flags[0]} {action.metavar or name.upper()}")
     parser.usage = " ".join([parser.prog, *unflagged, *flagged, "[options]"])
 
 

@@ -290,6 +290,11 @@ def test_arrays_have_one_hot_letters_and_scores(folder, run, tmp_path):
 # --- what is refused
 
 
+def test_the_usage_names_what_is_required(capsys):
+    assert pytest.raises(SystemExit, main, ["export", "run"]).value.code == 2
+    assert "usage: jaxmaxent export RUN --format FORMAT --out FILE [options]" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("kind", ["tsv", "parquet", "bed", "bedgraph", "bigwig", "meme", "h5", "npz"])
 def test_only_files_of_this_command_are_replaced(folder, tmp_path, capsys, kind):
     needed = {"parquet": "pyarrow", "bigwig": "pybigtools", "h5": "h5py"}
