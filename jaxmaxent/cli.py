@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxmaxent import console
+from jaxmaxent.commands._export_options import ExportOptions
 from jaxmaxent.commands._grammar_options import GrammarOptions
 from jaxmaxent.commands._options import (
     DemoOptions,
@@ -135,6 +136,14 @@ def _motifs(options: MotifsOptions) -> int:
     return 0 if found.motifs else EXIT_NOT_REACHED
 
 
+def _export(options: ExportOptions) -> int:
+    from jaxmaxent.commands import _export as export
+
+    export.run(options)
+    console.say(f"written to {options.out}")
+    return 0
+
+
 def _grammar(options: GrammarOptions) -> int:
     from jaxmaxent.commands import _grammar as grammar
 
@@ -164,6 +173,7 @@ _FUNCTIONS: dict[str, Callable[[Any], int]] = {
     "potential": _potential,
     "where": _where,
     "motifs": _motifs,
+    "export": _export,
     "grammar": _grammar,
     "demo": _demo,
 }

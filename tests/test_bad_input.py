@@ -282,6 +282,7 @@ WORDS = {
     "interpret": ["@model", "@s.fa", *INTERPRET],
     "potential": ["@model", "@s.fa", *POTENTIAL],
     "motifs": ["@run.npz", "--out", "out"],
+    "export": ["@run.npz", "--format", "bedgraph", "--what", "frequency", "--out", "out"],
     "resume": ["out"],
 }
 (COMMANDS,) = (action.choices for action in make_parser()._actions if action.choices)
@@ -407,6 +408,7 @@ def test_inputs_that_are_no_files(room, kind):
     for command in (
         interpret(sequences=path, out="out"), interpret(model=path, out="out"),
         ["train", path, "--architecture", "mlp", "--out", "out"], ["train", "t.tsv", "--valid", path, "--out", "out"],
+        ["export", path, "--format", "tsv", "--out", "out"],
         ["motifs", path, "--out", "out"], ["motifs", "run.npz", "--against", path, "--out", "out"],
         ["resume", path], ["potential", "model", path, "--beta", 2, "--gc", 0.5, "--quiet", "--out", "out"],
     ):  # fmt: skip

@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib
+import os
 from types import SimpleNamespace
 
 import jax
@@ -26,6 +27,17 @@ LENGTH = 12
 
 def reached(*_, **__):
     raise Reached
+
+
+def and_deleted(write):
+    """A function that writes a file, and deletes it again."""
+
+    def call(path, **arguments):
+        write(path, **arguments)
+        if isinstance(path, str):
+            os.unlink(path)
+
+    return call
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +139,15 @@ def calls(t):
             lambda path, sequences: data.write_fasta("/dev/null" if isinstance(path, str) else path, sequences),
             {"path": "/dev/null", "sequences": t.sequences},
         ),
+        "write_track": (
+            and_deleted(data.write_track),
+            {"path": "t.bedgraph", "names": ["chr1:5-9"], "values": np.ones((1, 4)), "errors": False,
+             "sizes": {"chr1": 9}, "force": False},
+        ),
+        "write_bed": (
+            and_deleted(data.write_bed),
+            {"path": "t.bed", "names": ["chr1:5-9"], "intervals": [(0, 1, 2, "a", 0.5, "+")], "length": 4},
+        ),
         "split_by_chromosome": (data.split_by_chromosome, {"windows": t.sequences, "held_out": "chr1"}),
         "load": (models.load, {"path": folder / "model"}),
         "read_metadata": (models.read_metadata, {"path": folder / "model"}),
@@ -227,6 +248,9 @@ def calls(t):
             analysis.compare_profiles, {"first": first, "second": second, "level": 0.05, "degrees": 30.0},
         ),
         "background_frequencies": (analysis.background_frequencies, ensemble),
+        "position_table": (analysis.position_table, {**run, "rung": None}),
+        "anchor_table": (analysis.anchor_table, {**run, "rung": None}),
+        "letter_scores": (analysis.letter_scores, {**run, "rung": None}),
         "localization": (
             analysis.localization, {"scores": t.rng.random((8, 12)), "sites": [[(2, 4)]] * 8, "width": None},
         ),
@@ -260,6 +284,8 @@ NAMES = [
     "read_windows",
     "read_motifs",
     "write_fasta",
+    "write_track",
+    "write_bed",
     "split_by_chromosome",
     "load",
     "read_metadata",
@@ -298,6 +324,9 @@ NAMES = [
     "profile",
     "compare_profiles",
     "background_frequencies",
+    "position_table",
+    "anchor_table",
+    "letter_scores",
     "localization",
 ]
 

@@ -138,6 +138,17 @@ def test_interpret_tells_where_the_sites_of_every_sequence_are(done, work):
     assert len((done / "sites.tsv").read_text().splitlines()) == 1 + len(sites)
 
 
+def test_the_sites_that_interpret_found_are_exported(done, tmp_path):
+    assert call("export", done, "--format", "tsv", "--what", "sites", "--out", tmp_path / "sites.tsv") == 0
+    found, written = (
+        [line.split("\t") for line in (folder / "sites.tsv").read_text().splitlines()] for folder in (tmp_path, done)
+    )
+    assert len(found) == len(written)
+    for row, other in zip(found[1:], written[1:], strict=True):
+        assert row[:5] == other[:5]
+        np.testing.assert_allclose([float(cell) for cell in row[5:]], [float(cell) for cell in other[5:9]], rtol=1e-3)
+
+
 def test_the_summary_tells_every_rung(done):
     summary = json.loads((done / "summary.json").read_text())
     run = Run.load(done / "run.npz")

@@ -69,6 +69,7 @@ ALLOWED["commands"] |= {"models", "data", ""}
 ALLOWED["cli"] |= {"models", "data", ""}
 OPTIONAL = {"matplotlib", "logomaker", "pandas", "torch", "keras", "tensorflow", "psutil"}
 OPTIONAL |= {"xarray", "arviz", "zarr", "h5netcdf", "h5py", "onnx", "onnxruntime", "google"}
+OPTIONAL |= {"pybigtools", "pyarrow"}
 
 FILES = sorted(PACKAGE.rglob("*.py"))
 

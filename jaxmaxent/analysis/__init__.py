@@ -67,6 +67,9 @@ from jaxmaxent.analysis._resolution.mutants import beta_by_acceptance as beta_by
 from jaxmaxent.analysis._resolution.mutants import beta_by_median as beta_by_median
 from jaxmaxent.analysis._resolution.mutants import mutant_energies as mutant_energies
 from jaxmaxent.analysis._run_parts import stored_draws as stored_draws
+from jaxmaxent.analysis._tables import anchor_table as anchor_table
+from jaxmaxent.analysis._tables import letter_scores as letter_scores
+from jaxmaxent.analysis._tables import position_table as position_table
 from jaxmaxent.analysis._thermodynamics.thermodynamics import Integration as Integration
 from jaxmaxent.analysis._thermodynamics.thermodynamics import SequencesWithin as SequencesWithin
 from jaxmaxent.analysis._thermodynamics.thermodynamics import Thermodynamics as Thermodynamics
@@ -113,6 +116,8 @@ __all__ = [  # noqa: RUF022 (by question)
     # Which μ gives a wanted composition, and does the network hold the composition?
     "solve_chemical_potential", "ChemicalPotential", "Trial", "composition_shift", "shift_over_anchors",
     "CompositionShift", "ChiSquare", "Correlation", "composition_response", "CompositionResponse",
+    # The numbers of all anchors, for data frames and for programs that find motifs in scores.
+    "position_table", "anchor_table", "letter_scores",
     # Do scores agree with known sites?
     "localization", "Localization", "Estimate",
 ]  # fmt: skip

@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple, NoReturn
 import jaxmaxent
 from jaxmaxent import console
 from jaxmaxent.commands import _options as options
+from jaxmaxent.commands._export_options import ExportOptions
 from jaxmaxent.commands._grammar_options import GrammarOptions
 from jaxmaxent.commands._options import Option
 
@@ -77,6 +78,12 @@ COMMANDS = {
         "find motifs that the sequences of a run share, and name them",
         "Without --against the motifs are found, but not named.",
         "jaxmaxent motifs run --against known.meme --out motifs",
+    ),
+    "export": Command(
+        ExportOptions,
+        "write a run for genome browsers, data frames and motif programs",
+        "Anchors are placed by names such as chr1:100-201(+); without such names, each is a sequence of its own.",
+        "jaxmaxent export run --format bigwig --out information.bw",
     ),
     "grammar": Command(
         GrammarOptions,
@@ -188,7 +195,7 @@ def _add_options(parser: argparse.ArgumentParser, cls: type) -> None:
             if option.positional:
                 unflagged.append(f"{action.metavar}")
             elif action.required:
-                flagged.append(f"{flags[0]} {action.metavar}")
+                flagged.append(f"{flags[0]} {action.metavar or name.upper()}")
     parser.usage = " ".join([parser.prog, *unflagged, *flagged, "[options]"])
 
 

@@ -42,7 +42,8 @@ def new_file(
         ValueError: if `path` exists and may not be replaced, is a folder or a device, or cannot be written.
     """
     place = resolved(path)
-    _check_file(path, place, force, ours)
+    with refusing(path, "written"):  # the name may be too long
+        _check_file(path, place, force, ours)
     begin = f"{HIDDEN}file-{place.name}-"
     with contextlib.ExitStack() as stack:
         with refusing(path, "written"):
