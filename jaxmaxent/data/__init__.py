@@ -18,6 +18,8 @@ from jaxmaxent.data._motif import WritableMotif as WritableMotif
 from jaxmaxent.data._motif_files import read_motifs as read_motifs
 from jaxmaxent.data._onehot import read_one_hot as read_one_hot
 from jaxmaxent.data._read import read_sequences as read_sequences
+from jaxmaxent.data._region import Region as Region
+from jaxmaxent.data._region import region_of as region_of
 from jaxmaxent.data._sequences import Sequences as Sequences
 from jaxmaxent.data._shuffle import dinucleotide_shuffle as dinucleotide_shuffle
 from jaxmaxent.data._tables import read_table as read_table
