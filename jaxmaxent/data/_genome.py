@@ -88,7 +88,7 @@ def read_windows(
     length = wanted.width() if length is None else length
     if limit is not None and not skip_invalid:
         wanted = wanted._replace(entries=wanted.entries[:limit])
-    windows = _Windows(wanted, length, int(offset), alphabet, skip_invalid=skip_invalid)
+    windows = _Reader(wanted, length, int(offset), alphabet, skip_invalid=skip_invalid)
     windows.read(genome_path)
     valid = np.flatnonzero(windows.valid)
     if len(valid) < len(wanted.entries):
@@ -104,7 +104,7 @@ def read_windows(
     return Sequences(tokens, names, None, alphabet)
 
 
-class _Windows:
+class _Reader:
     """The windows of intervals while they are read, one chromosome after the other.
 
     Attributes:

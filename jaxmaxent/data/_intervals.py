@@ -73,9 +73,10 @@ def read_intervals(given: Any, center: str | None) -> Intervals:
         raise ValueError(f"center must be 'midpoint' or 'summit', got {checks.shown(center)}")
     if isinstance(given, str | os.PathLike):
         return _read_bed(given, center)
-    if isinstance(given, bytes) or not isinstance(given, Iterable) or getattr(given, "ndim", 1) == 0:
-        raise ValueError(f"intervals must be a BED file or intervals, got {type(given).__name__}")
     columns = _columns(given)
+    is_rows = isinstance(given, Iterable) and not isinstance(given, bytes) and getattr(given, "ndim", 1) > 0
+    if columns is None and not is_rows:
+        raise ValueError(f"intervals must be a BED file or intervals, got {type(given).__name__}")
     if columns is None and center == "summit":
         raise ValueError("center must be 'midpoint' for intervals without named columns, got 'summit'")
     rows: Iterable[list[Any]] = map(_cells, given) if columns is None else _rows(given, columns, center)

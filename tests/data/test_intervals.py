@@ -39,8 +39,9 @@ class Frame:
 
 
 class Arrow(Frame):
-    """One whose `columns` are the columns themselves."""
+    """One whose `columns` are the columns themselves, and that has no rows."""
 
+    __iter__ = None
     column_names = property(Frame.columns.fget)
     columns = property(lambda self: list(self.table.values()))
 
