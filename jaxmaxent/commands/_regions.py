@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from jaxmaxent import checks
 from jaxmaxent.commands._network import Found
 from jaxmaxent.commands._options import AnchorOptions, RegionOptions, values
-from jaxmaxent.data import Region, Sequences, read_windows, region_of
-from jaxmaxent.results import Run
+from jaxmaxent.data import Sequences, read_windows, region_of
 
 
 def check_regions(options: AnchorOptions) -> bool:
@@ -59,6 +59,7 @@ def read_regions(network: Found, options: AnchorOptions, limit: int | None) -> S
     )  # fmt: skip
 
 
-def region_at(run: Run, a: int) -> Region | None:
-    """Return where an anchor of a run lies in the genome; None if its name does not say."""
-    return region_of(run.names[a], run.anchors.shape[1])
+def region_entry(name: str, length: int) -> dict[str, Any]:
+    """Return the entry "region" of a JSON file for a sequence of a length; none if its name has no coordinates."""
+    region = region_of(name, length)
+    return {} if region is None else {"region": region._asdict()}

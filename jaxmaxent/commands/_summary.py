@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxmaxent.analysis import Profile, Thermodynamics, information_bits
-from jaxmaxent.commands._regions import region_at
+from jaxmaxent.commands._regions import region_entry
 from jaxmaxent.results import Run
 from jaxmaxent.results._blank import advice
 
@@ -141,7 +141,7 @@ def summarize(
     return AnchorSummary(
         **_at_beta(result, a, -1, profiles[-1], heat),
         name=result.names[a],
-        region=None if (region := region_at(result, a)) is None else region._asdict(),
+        region=region_entry(result.names[a], result.anchors.shape[1]).get("region"),
         mu=result.mu[a, 0] if result.field_names else 0.0,
         beta_reason=reason,
         converged=result.converged[a],

@@ -12,6 +12,7 @@ from jaxmaxent.commands import _sites as sites
 from jaxmaxent.commands._common import Missed, ensemble_of, file_name, read_for, say, versions, write_json
 from jaxmaxent.commands._network import Found
 from jaxmaxent.commands._options import WhereOptions
+from jaxmaxent.commands._regions import region_entry
 from jaxmaxent.data import Sequences
 from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.files import new_folder
@@ -37,7 +38,13 @@ def run(options: WhereOptions) -> sites.Maps:
         maps = sites.maps_of(ensemble, key, width=options.width, site_width=options.site_width, draws=draws)
         moved = [mobility(ensemble, a) for a in range(len(anchors))]
         entries = [
-            {"name": name, "mobility": moved[a][0], "mobility_error": moved[a][1], "mobility_told": told(*moved[a])}
+            {
+                "name": name,
+                **region_entry(name, ensemble.length),
+                "mobility": moved[a][0],
+                "mobility_error": moved[a][1],
+                "mobility_told": told(*moved[a]),
+            }
             | sites.as_json(maps, a)
             for a, name in enumerate(anchors.names)
         ]

@@ -83,12 +83,13 @@ def read_windows(
     length = None if length is None else checks.integer("length", length, at_least=1)
     if isinstance(offset, bool) or not isinstance(offset, int | np.integer):
         raise ValueError(f"offset must be a whole number, got {checks.shown(offset)}")
+    offset = checks.integer("offset", offset, at_least=-checks.MOST)
     named(genome_path)
     wanted = read_intervals(intervals, center)
     length = wanted.width() if length is None else length
     if limit is not None and not skip_invalid:
         wanted = wanted._replace(entries=wanted.entries[:limit])
-    windows = _Reader(wanted, length, int(offset), alphabet, skip_invalid=skip_invalid)
+    windows = _Reader(wanted, length, offset, alphabet, skip_invalid=skip_invalid)
     windows.read(genome_path)
     valid = np.flatnonzero(windows.valid)
     if len(valid) < len(wanted.entries):

@@ -137,6 +137,7 @@ _COLUMN_NAMES = (
     ("start", "chromstart", "chrom_start", "chr_start"),
     ("end", "stop", "chromend", "chrom_end", "chr_end"),
 )
+_FAR = 2**62
 _NO_STRAND = ("*", "None", "nan", "<NA>")  # the last three are what data frames have where a cell is missing
 _SUMMIT_NAMES = ("peak", "relsummit")  # letters from the start, as in column 10 of a narrowPeak file
 
@@ -234,10 +235,12 @@ def _summit(file: str, number: int, cells: list[str]) -> int:
 
 
 def _whole(text: str) -> int | None:
+    """Return a whole number, or None if the text is none or far from any position."""
     try:
-        return int(text)
+        number = int(text)
     except ValueError:
         return None
+    return number if abs(number) < _FAR else None
 
 
 def _ends(cells: list[str]) -> tuple[int, int] | None:

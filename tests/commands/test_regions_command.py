@@ -1,5 +1,6 @@
 """Regions of a genome on the command line: what is read, what is refused, and where coordinates are written."""
 
+import dataclasses
 import gzip
 import io
 import re
@@ -19,10 +20,9 @@ from jaxmaxent.commands import _grammar as grammar
 from jaxmaxent.commands import _interpret as interpret
 from jaxmaxent.commands import _potential as potential
 from jaxmaxent.commands import _where as where
-from jaxmaxent.commands._job import Job
+from jaxmaxent.commands._job import Job, JobSettings
 from jaxmaxent.commands._options import AnchorOptions
 from jaxmaxent.commands._parser import COMMANDS, make_parser, options_of
-from jaxmaxent.commands._regions import region_at
 from jaxmaxent.commands._summary import summarize
 from jaxmaxent.models import ConvArchitecture, MLPArchitecture, save
 
@@ -202,25 +202,28 @@ def test_what_does_not_go_together_is_refused_in_a_sentence(folder, capsys, argu
 
 
 def test_a_job_keeps_the_windows_and_not_the_files(folder, monkeypatch):
-    monkeypatch.setattr(interpret, "finish", lambda *_, **__: (_ for _ in ()).throw(Read))
-    sampling = ["--beta", "5", "--rungs", "3", "--chains", "2", "--evaluation", "full"]
+    def stop(*_, **__):
+        raise Read
+
+    monkeypatch.setattr(interpret, "finish", stop)
+    monkeypatch.setattr(interpret, "ensemble_of", lambda *_, **__: None)
+    settings = JobSettings(beta=5.0, rule=None, wanted=None, group=1)
+    monkeypatch.setattr(interpret, "_settings", lambda *_: settings)
     with pytest.raises(Read):
-        main(["interpret", "model", "--genome", "g.fa", "--regions", "p.bed", "--out", "out", *sampling])
+        main(["interpret", "model", *REGIONS, "--beta", "5", "--out", "out"])
     for name in ("g.fa", "p.bed"):
         Path(name).unlink()
     assert pairs(Job.open("out").anchors) == windows(by_summit=False)
 
 
 def test_the_summary_has_the_coordinates():
-    run = made_up(anchor=3, position=LENGTH)
     names = ("chr1:100-112(-)", "x::chr2:101-112", "three")
-    run = run.take([0, 1, 2]) if len(run.names) == 3 else run
-    object.__setattr__(run, "names", names)
+    run = dataclasses.replace(made_up(anchor=3, position=LENGTH), names=names)
     profiles = [analysis.profile(run, anchor=0, rung=k) for k in range(run.beta.shape[1])]
     found = [summarize(run, a, profiles, None, None, [], {}).as_json() for a in range(3)]
     assert found[0]["region"] == {"chromosome": "chr1", "start": 100, "end": 112, "strand": "-"}
     assert found[1]["region"] == {"chromosome": "chr2", "start": 100, "end": 112, "strand": "."}
-    assert "region" not in found[2] and region_at(run, 2) is None
+    assert "region" not in found[2]
 
 
 def commands():

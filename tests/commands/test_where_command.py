@@ -58,6 +58,8 @@ def test_sites_are_told_and_written_and_drawn(given, tmp_path, capsys):
     }  # fmt: skip
     one, two = json.loads((out / "where.json").read_text())["anchors"]
     assert [(s["start"], s["stop"], s["redundant"]) for s in two["sites"]] == [(5, 11, True), (19, 25, True)]
+    assert "region" not in one
+    assert two["region"] == {"chromosome": "chr7", "start": 100, "end": 130, "strand": "-"}
     header, *lines = (line.split("\t") for line in (out / "sites.tsv").read_text().splitlines())
     assert [line[:5] for line in lines] == [
         ["one", "12", "18", SITE, "needed"],

@@ -161,6 +161,15 @@ def test_wrong_intervals(genome, given, message):
         read_windows(genome, given, length=3)
 
 
+@pytest.mark.parametrize("interval", [("chr1", 0, 10**4000), ("chr1", -(2**62), 5), ("x" * 999, 4, 5)])
+def test_messages_are_bounded(genome, interval):
+    with pytest.raises(ValueError) as refused:
+        read_windows(genome, [interval], length=3)
+    assert len(str(refused.value)) < 400
+    with pytest.raises(ValueError, match="offset must be a whole number of at most 2,147,483,647, got 2"):
+        read_windows(genome, [("chr1", 4, 5)], length=3, offset=10**4000)
+
+
 @pytest.mark.parametrize("offset", [1.0, "1", True, None])
 def test_wrong_offsets(genome, offset):
     with pytest.raises(ValueError, match="offset must be a whole number, got"):
