@@ -36,6 +36,7 @@ import itertools
 import json
 import sys
 import time
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -48,7 +49,7 @@ from tqdm.auto import tqdm
 import jaxmaxent as jme
 from jaxmaxent import analysis, attribution, models, plot
 from jaxmaxent.analysis import CompositionShift, KmerProfile
-from jaxmaxent.data import Sequences, dinucleotide_shuffle, read_windows, split_by_chromosome
+from jaxmaxent.data import LeftOut, Sequences, dinucleotide_shuffle, read_windows, split_by_chromosome
 
 LENGTH, HELD_OUT = 201, ("chrIV", "chrXI")
 HIGHEST, UPSTREAM, FAR = 14_000, -100, 40
@@ -68,7 +69,10 @@ class Genome(NamedTuple):
     gc: float
 
     def windows(self, intervals: Sequence[tuple], offset: int = 0) -> Sequences:
-        return read_windows(self.path, intervals, length=LENGTH, offset=offset)
+        """Read the windows that lie inside their chromosomes."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", LeftOut)
+            return read_windows(self.path, intervals, length=LENGTH, offset=offset, skip_invalid=True)
 
 
 class Task(NamedTuple):

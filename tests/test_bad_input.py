@@ -178,6 +178,9 @@ FILES = {
     "interpret s.fa": ("s.fa", commanded("interpret", "@model", "?", *INTERPRET)),
     "interpret s.fa.gz": ("s.fa.gz", commanded("interpret", "@model", "?", *INTERPRET)),
     "interpret s.npy": ("s.npy", commanded("interpret", "@model", "?", "--letters", "GCAT", *INTERPRET)),
+    "interpret b.bed": (
+        "b.bed", commanded("interpret", "@model", "--genome", "@g.fa", "--regions", "?", "--limit", 2, *INTERPRET),
+    ),
     "potential t.csv": ("t.csv", commanded("potential", "@model", "?", *POTENTIAL)),
     "train t.tsv": ("t.tsv", commanded("train", "?", "--architecture", "mlp", "--out", "out")),
     "train t.csv": ("t.csv", commanded("train", "@t.tsv", "--valid", "?", "--architecture", "mlp", "--out", "out")),

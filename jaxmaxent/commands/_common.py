@@ -18,6 +18,7 @@ import numpy as np
 from jaxmaxent import checks
 from jaxmaxent.commands._network import Found, classes
 from jaxmaxent.commands._options import AnchorOptions, Headers, StoppingOptions, values
+from jaxmaxent.commands._regions import check_regions, read_regions
 from jaxmaxent.commands._values import Unit
 from jaxmaxent.console import say as say
 from jaxmaxent.data import LeftOut, Sequences, read_sequences
@@ -28,20 +29,18 @@ HEADERS = typing.get_args(Headers)
 
 
 def read_for(network: Found, options: AnchorOptions) -> tuple[Representation, Sequences]:
-    """Return a network for the sequences of a file, and the sequences, which must have the length that it takes.
+    """Return a network for sequences of a file or of a genome, and these, which must have the length that it takes.
 
     With `called`, only sequences that the network assigns to this class are kept. If the file has labels, the label
-    must be this class too. The limit applies to the kept sequences. With `skip_invalid`, sequences with other letters
-    are left out, and a line says how many.
+    must be this class too. The limit applies to the kept sequences. With `skip_invalid`, sequences that cannot be
+    used are left out, and a line says how many.
     """
-    path, called, letters = options.sequences, options.called, options.letters
     limit = None if options.limit is None else checks.integer("limit", options.limit, at_least=1)
+    called, of_genome = options.called, check_regions(options)
+    needed = limit if called is None else None  # for a class all are needed
+    path = str(options.regions if of_genome else options.sequences)
     with telling_what_is_left_out():
-        sequences = read_sequences(
-            path, alphabet=network.alphabet, letters=letters if network.own or path.endswith(".npy") else None,
-            labels_in_header=are_labels(options.headers), limit=limit if called is None else None,
-            skip_invalid=options.skip_invalid,
-        )  # fmt: skip
+        sequences = read_regions(network, options, needed) if of_genome else _read_file(network, options, path, needed)
     length = sequences.tokens.shape[1]
     if network.length not in (None, length):
         raise ValueError(f"{path} has sequences of length {length}, but the network takes {network.length}")
@@ -49,6 +48,15 @@ def read_for(network: Found, options: AnchorOptions) -> tuple[Representation, Se
     if called is not None:
         sequences = _called(network, made, sequences, called, path)
     return made, sequences if limit is None else sequences.take(np.arange(min(limit, len(sequences))))
+
+
+def _read_file(network: Found, options: AnchorOptions, path: str, limit: int | None) -> Sequences:
+    letters = options.letters if network.own or path.endswith(".npy") else None
+    return read_sequences(
+        path, alphabet=network.alphabet, letters=letters, labels_in_header=are_labels(options.headers), limit=limit,
+        length=network.length if options.skip_invalid and not path.endswith(".npy") else None,
+        skip_invalid=options.skip_invalid,
+    )  # fmt: skip
 
 
 def are_labels(headers: str | None) -> bool | None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Annotated
 
-from jaxmaxent.commands._options import AnchorOptions, Option, OutputOptions, SeedOptions, UnitOptions
+from jaxmaxent.commands._option import Option
+from jaxmaxent.commands._options import AnchorOptions, OutputOptions, SeedOptions, UnitOptions
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -53,7 +53,7 @@ class Found:
         del about["model"]
         file, colon, name = place.rpartition(":")
         if colon and file.endswith(".py"):
-            _refuse(place, about, ("letters",))
+            _refuse(place, about, ("letters", "length"))
             made = _object_of(Path(file), name)
             return cls(f"{Path(file).resolve()}:{name}", about, made=made, checksum=_checksum(Path(file)))
         if Path(place).suffix in FILES and not Path(place).is_dir():

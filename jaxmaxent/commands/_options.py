@@ -8,43 +8,15 @@ from __future__ import annotations
 
 import dataclasses
 import typing
-from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
+from jaxmaxent.commands._option import NETWORKS, OTHERS, READING, REGIONS, STOPPING, Option
 from jaxmaxent.commands._values import AUTO_BETA, BetaRule, Unit, read_beta, read_unit
 
 Headers = Literal["names", "labels"]
 
 
-@dataclasses.dataclass(frozen=True)
-class Option:
-    """The help of an option, and how to read its value where the type alone does not say.
-
-    Attributes:
-        help: one phrase; the default is added to it.
-        default: the default in words, for an option that is None unless given.
-        metavar: the word for the value in help; the name of the option if None.
-        positional: the value is given without a name.
-        group: the heading under which help shows the option.
-        parse: the function that reads the value; it raises ValueError.
-        expected: what `parse` expects, in words.
-    """
-
-    help: str
-    default: str | None = None
-    metavar: str | None = None
-    positional: bool = False
-    group: str | None = None
-    parse: Callable[[str], Any] | None = None
-    expected: str | None = None
-
-
 _BETA = "inverse temperature β ≥ 0; a larger β samples inputs that the network distinguishes less from the sequence"
-# Headings under which `--help` shows options, in this order; the others come before them.
-READING, NETWORKS, STOPPING, OTHERS = (
-    "reading sequences", "networks in files", "when to stop, for each sequence", "other options",
-)  # fmt: skip
-GROUPS = (READING, NETWORKS, STOPPING, OTHERS)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -80,7 +52,10 @@ class ReadingOptions:
         ),
     ] = None  # fmt: skip
     skip_invalid: Annotated[
-        bool, Option("leave out sequences with letters outside the alphabet, such as N", group=READING)
+        bool,
+        Option(
+            "leave out sequences that cannot be used: letters such as N, another length, no such region", group=READING
+        ),
     ] = False
 
 
@@ -126,16 +101,40 @@ class NetworkOptions:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class AnchorOptions(ReadingOptions, NetworkOptions):
+class RegionOptions:
+    """Options that choose regions of a genome instead of sequences."""
+
+    genome: Annotated[
+        str | None, Option("genome of the regions: a FASTA file, which may end in .gz, or a .2bit file", group=REGIONS)
+    ] = None
+    regions: Annotated[
+        str | None,
+        Option("BED or narrowPeak file (either may end in .gz), read instead of sequences, or -", group=REGIONS),
+    ] = None
+    center: Annotated[
+        Literal["midpoint", "summit"] | None,
+        Option("centers of the windows", "the summits of a .narrowPeak file, otherwise midpoints", group=REGIONS),
+    ] = None
+    flank: Annotated[
+        int | None,
+        Option(
+            "letters on each side of the central one", "from the network, or the regions as they are", group=REGIONS
+        ),
+    ] = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AnchorOptions(RegionOptions, ReadingOptions, NetworkOptions):
     """Options that choose a network and the sequences to interpret."""
 
     sequences: Annotated[
-        str,
+        str | None,
         Option(
-            "FASTA file or table (either may end in .gz), one-hot array (.npy), or - for standard input",
+            "FASTA file or table (either may end in .gz), one-hot array (.npy), or - for standard input; left out with "
+            "--regions",
             positional=True,
         ),
-    ]
+    ] = None
     limit: Annotated[int | None, Option("take only the first N sequences", "all", metavar="N", group=READING)] = None
     called: Annotated[
         int | None,
@@ -284,13 +283,13 @@ class WhereOptions(UnitOptions, AnchorOptions, OutputOptions, SeedOptions):
     """Options of `jaxmaxent where`."""
 
     sequences: Annotated[
-        str,
+        str | None,
         Option(
             "FASTA file or table (either may end in .gz), one-hot array (.npy), - for standard input, or a run: the "
-            "folder that `interpret` wrote, or a saved run (.npz)",
+            "folder that `interpret` wrote, or a saved run (.npz); left out with --regions",
             positional=True,
         ),
-    ]
+    ] = None
     out: Annotated[str, Option("folder to write", metavar="FOLDER")]
     width: Annotated[int, Option("positions of the windows that are redrawn for the map of necessity")] = 6
     site_width: Annotated[int, Option("positions of the windows that are compared as sites")] = 12

@@ -15,7 +15,7 @@ from jaxmaxent import console
 from jaxmaxent.commands import _options as options
 from jaxmaxent.commands._export_options import ExportOptions
 from jaxmaxent.commands._grammar_options import GrammarOptions
-from jaxmaxent.commands._options import Option
+from jaxmaxent.commands._option import GROUPS, Option
 
 _LONGEST_VALUE = 40
 _EXPECTED = {int: "a whole number such as 100", float: "a number such as 0.5"}
@@ -124,6 +124,18 @@ class Parser(argparse.ArgumentParser):
     def _print_message(self, message: str, file: Any = None) -> None:
         console.write(file or sys.stderr, message)
 
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse the arguments; an optional one without a name may also stand behind options.
+
+        Older versions of argparse give it nothing then, and call it an unknown argument.
+        """
+        found, rest = super().parse_known_args(args, namespace)
+        for action in self._actions:
+            missed = not action.option_strings and action.nargs == "?" and getattr(found, action.dest) is None
+            if missed and len(rest) == 1 and (rest[0] == "-" or not rest[0].startswith("-")):
+                setattr(found, action.dest, rest.pop())
+        return found, rest
+
     def error(self, message: str) -> NoReturn:
         """Print the usage and one line that also shows what was given; exit with 2."""
         super().error(console.one_line(message))
@@ -185,7 +197,7 @@ def options_of(parsed: argparse.Namespace) -> Any:
 def _add_options(parser: argparse.ArgumentParser, cls: type) -> None:
     described, defaults = options.described(cls), {field.name: field.default for field in dataclasses.fields(cls)}
     flagged, unflagged = [], []  # words of the usage
-    for group in (None, *options.GROUPS):
+    for group in (None, *GROUPS):
         mine = [name for name, (_, option) in described.items() if option.group == group]
         place = parser.add_argument_group(group) if group and mine else parser
         for name in sorted(mine, key=lambda name: defaults[name] is not dataclasses.MISSING):  # required ones first
@@ -193,7 +205,7 @@ def _add_options(parser: argparse.ArgumentParser, cls: type) -> None:
             flags = [name] if option.positional else [f"--{name.replace('_', '-')}"]
             action = place.add_argument(*flags, **_settings(name, kind, option, defaults[name]))
             if option.positional:
-                unflagged.append(f"{action.metavar}")
+                unflagged.append(f"{action.metavar}" if action.nargs is None else f"[{action.metavar}]")
             elif action.required:
                 flagged.append(f"{flags[0]} {action.metavar or name.upper()}")
     parser.usage = " ".join([parser.prog, *unflagged, *flagged, "[options]"])
@@ -202,7 +214,8 @@ def _add_options(parser: argparse.ArgumentParser, cls: type) -> None:
 def _settings(name: str, kind: Any, option: Option, default: Any) -> dict[str, Any]:
     """Return the arguments of `add_argument` for an option."""
     if option.positional:
-        return {"metavar": option.metavar or name.upper(), "help": option.help}
+        needed = {} if default is dataclasses.MISSING else {"nargs": "?", "default": default}
+        return {"metavar": option.metavar or name.upper(), "help": option.help} | needed
     if kind is bool:
         return {"action": "store_true", "default": default, "help": option.help}
     choices = typing.get_args(kind) if typing.get_origin(kind) is Literal else None

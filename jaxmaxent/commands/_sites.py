@@ -11,7 +11,7 @@ from jaxtyping import Array, Key
 
 from jaxmaxent.analysis import FoundSite, Necessity, Sufficiency, find_sites, necessity, sufficiency
 from jaxmaxent.console import printable
-from jaxmaxent.data import Sequences
+from jaxmaxent.data import Sequences, region_of
 from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.report import Picture
 
@@ -75,14 +75,18 @@ def write_arrays(maps: Maps, names: tuple[str, ...], path: Path) -> None:
 
 
 def write_table(maps: Maps, anchors: Sequences, path: Path) -> None:
-    """Write a table of the sites of all anchors, one line each."""
-    lines = ["name\tstart\tstop\tletters\tkind\tnecessity\tnecessity_error\tsufficiency\tsufficiency_error"]
+    """Write a table of the sites of all anchors, one line each, with their coordinates if the anchors have some."""
+    numbers = "necessity\tnecessity_error\tsufficiency\tsufficiency_error"
+    lines = [f"name\tstart\tstop\tletters\tkind\t{numbers}\tchromosome\tgenome_start\tgenome_stop\tstrand"]
     letters = anchors.alphabet.decode(anchors.tokens)
     for site in maps.sites:
+        name, part = anchors.names[site.anchor], slice(site.start, site.stop)
         numbers = (site.necessity, site.necessity_error, site.sufficiency, site.sufficiency_error)
-        name = printable(anchors.names[site.anchor]).replace("\t", " ")
-        cells = [name, site.start, site.stop, letters[site.anchor][site.start : site.stop], kind(site)]
-        lines.append("\t".join(map(str, [*cells, *(f"{number:.4g}" for number in numbers)])))
+        cells = [name, site.start, site.stop, letters[site.anchor][part], kind(site)]
+        region = region_of(name, anchors.tokens.shape[1])
+        place = "...." if region is None else region.part(site.start, site.stop)
+        texts = map(str, [*cells, *(f"{number:.4g}" for number in numbers), *place])
+        lines.append("\t".join(printable(text).replace("\t", " ") for text in texts))
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxmaxent.analysis import Profile, Thermodynamics, information_bits
+from jaxmaxent.commands._regions import region_entry
 from jaxmaxent.results import Run
 from jaxmaxent.results._blank import advice
 
@@ -16,7 +17,7 @@ _NAMED = 5
 _AT_TARGET = ("beta", "mean_energy", "mean_energy_error", "acceptance", "max_rhat", "min_ess")
 _OPTIONAL = (
     "entropy_bits", "entropy_bits_error", "log10_sequences", "log10_sequences_error", "gc", "gc_error", "beta_reason",
-    "advice", "barrier", "reference_barrier", "asked",
+    "advice", "barrier", "reference_barrier", "asked", "region",
 )  # fmt: skip
 
 
@@ -67,6 +68,7 @@ class AnchorSummary(AtBeta):
     """The numbers of an anchor and of each of its rungs; the target is the last rung."""
 
     name: str
+    region: dict[str, Any] | None  # in the genome, if the name says so
     mu: float
     beta_reason: str | None
     converged: bool
@@ -139,6 +141,7 @@ def summarize(
     return AnchorSummary(
         **_at_beta(result, a, -1, profiles[-1], heat),
         name=result.names[a],
+        region=region_entry(result.names[a], result.anchors.shape[1]).get("region"),
         mu=result.mu[a, 0] if result.field_names else 0.0,
         beta_reason=reason,
         converged=result.converged[a],

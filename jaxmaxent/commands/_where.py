@@ -12,6 +12,7 @@ from jaxmaxent.commands import _sites as sites
 from jaxmaxent.commands._common import Missed, ensemble_of, file_name, read_for, say, versions, write_json
 from jaxmaxent.commands._network import Found
 from jaxmaxent.commands._options import WhereOptions
+from jaxmaxent.commands._regions import region_entry
 from jaxmaxent.data import Sequences
 from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.files import new_folder
@@ -37,7 +38,13 @@ def run(options: WhereOptions) -> sites.Maps:
         maps = sites.maps_of(ensemble, key, width=options.width, site_width=options.site_width, draws=draws)
         moved = [mobility(ensemble, a) for a in range(len(anchors))]
         entries = [
-            {"name": name, "mobility": moved[a][0], "mobility_error": moved[a][1], "mobility_told": told(*moved[a])}
+            {
+                "name": name,
+                **region_entry(name, ensemble.length),
+                "mobility": moved[a][0],
+                "mobility_error": moved[a][1],
+                "mobility_told": told(*moved[a]),
+            }
             | sites.as_json(maps, a)
             for a, name in enumerate(anchors.names)
         ]
@@ -56,12 +63,12 @@ def run(options: WhereOptions) -> sites.Maps:
 def _read(options: WhereOptions) -> tuple[Ensemble, Sequences]:
     """Return the anchors, from a file of sequences or from a run, whose μ and unit then hold as well."""
     network = Found.at(options)
-    path = Path(options.sequences)
+    path = Path(options.sequences or "")
     saved = path / "run.npz" if path.is_dir() else path
-    if not (path.is_dir() or _is_archive(path)):
+    if options.sequences is None or not (path.is_dir() or _is_archive(path)):
         made, anchors = read_for(network, options)
         return ensemble_of(made, anchors, beta=1.0, mu=options.mu or 0.0, unit=options.unit).batched(), anchors
-    for name in ("called", "limit", "headers"):
+    for name in ("called", "limit", "headers", "genome", "regions", "center", "flank"):
         if getattr(options, name) is not None:
             raise ValueError(f"{name} must be left out for the sequences of a run, got {getattr(options, name)}")
     result = Run.load(saved)

@@ -22,6 +22,7 @@ def read_fasta(
     alphabet: Alphabet = DNA,
     labels_in_header: bool | None = None,
     limit: int | None = None,
+    length: int | None = None,
     skip_invalid: bool = False,
 ) -> Sequences:
     """Read sequences of equal length from a FASTA file.
@@ -39,12 +40,14 @@ def read_fasta(
             or 1. The header of a single record is its name, such as that of chromosome 1.
         limit: read only this many sequences. The rest of the file is not checked, unless all headers so far could be
             labels.
-        skip_invalid: leave out sequences with letters outside the alphabet, such as N, and warn how many (`LeftOut`).
+        length: the number of letters that every sequence must have; None for that of the first.
+        skip_invalid: leave out sequences with letters outside the alphabet, such as N, or of another length than
+            `length`, and warn how many (`LeftOut`).
 
     Returns:
         the sequences in the order of the file. A name is the header up to its first white space. If the header is empty
         or is the label, the name is "sequence_<n>", where n is the number of the record, counted from 0. Names may
-        repeat.
+        repeat. `region_of` reads those that are coordinates, such as "chr1:100-201(+)".
 
     Raises:
         ValueError: if the file cannot be read, is cut off, is not a FASTA file or does not fit into memory; for a
@@ -54,15 +57,22 @@ def read_fasta(
     checked_alphabet(alphabet)
     with open_lines(path) as lines:
         return fasta_of(
-            lines, alphabet=alphabet, labels_in_header=labels_in_header, limit=limit, skip_invalid=skip_invalid
-        )
+            lines, alphabet=alphabet, labels_in_header=labels_in_header, limit=limit, length=length,
+            skip_invalid=skip_invalid,
+        )  # fmt: skip
 
 
 def fasta_of(
-    lines: Lines, *, alphabet: Alphabet, labels_in_header: bool | None, limit: int | None, skip_invalid: bool
+    lines: Lines,
+    *,
+    alphabet: Alphabet,
+    labels_in_header: bool | None,
+    limit: int | None,
+    length: int | None,
+    skip_invalid: bool,
 ) -> Sequences:
     """Return the sequences of an open FASTA file, as `read_fasta` does."""
-    gathered = Gathered(lines.path, alphabet, FastaRecord.told, limit=limit, skip_invalid=skip_invalid)
+    gathered = Gathered(lines.path, alphabet, FastaRecord.told, length=length, limit=limit, skip_invalid=skip_invalid)
     could_be_labels, count = labels_in_header is None, 0
     for record in read_records(lines):
         count = record.number + 1

@@ -29,8 +29,10 @@ class Gathered:
         path: the file, for errors.
         alphabet: the alphabet of the sequences.
         where: describes the place of a sequence in words, given the `place` that `add` received.
+        length: the number of letters that every sequence must have; None for that of the first.
         limit: the largest number of sequences to keep; None keeps all.
-        skip_invalid: leave out sequences with letters outside the alphabet, instead of raising an error.
+        skip_invalid: leave out sequences with letters outside the alphabet or, if `length` is given, of another length,
+            instead of raising an error.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class Gathered:
         alphabet: Alphabet,
         where: Callable[[Any], str],
         *,
+        length: int | None = None,
         limit: int | None = None,
         skip_invalid: bool = False,
     ) -> None:
@@ -49,6 +52,7 @@ class Gathered:
         self._tokens, self._names = bytearray(), []
         self._numbers, self._labels = array.array("q"), bytearray()
         self._first: Any = None
+        self._wanted = None if length is None else checks.integer("length", length, at_least=1)
         self._length, self._characters = 0, 0
         self._waiting: list[tuple[str, str, int, int, Any]] = []
         self._left_out, self._reason = 0, ""
@@ -69,9 +73,12 @@ class Gathered:
             label: its label, 0 or 1. It has no meaning in a file without labels.
 
         Raises:
-            ValueError: for an empty sequence, a length that differs from the first one, a letter outside the alphabet,
-                or if the memory does not suffice.
+            ValueError: for an empty sequence, a length that differs from the first one or from the wanted one, a letter
+                outside the alphabet, or if the memory does not suffice.
         """
+        if self._wanted is not None and len(letters) != self._wanted:
+            self._leave_out_length(place, len(letters))
+            return
         if self._length == 0:
             self._first, self._length = place, len(letters)
         if not letters:
@@ -111,6 +118,15 @@ class Gathered:
         labels = np.frombuffer(self._labels, np.uint8).astype(int) if labeled else None
         tokens = np.frombuffer(self._tokens, np.uint8).reshape(len(names), self._length)
         return Sequences(tokens, names, labels, self._alphabet)
+
+    def _leave_out_length(self, place: Any, found: int) -> None:
+        if not self._reason:
+            self._encode()  # so that the reason is that of the first sequence that is left out
+        reason = f"{self._where(place)}: expected {self._wanted} letters, got {found}"
+        if not self._skip_invalid:
+            raise ValueError(f"{self._path}, {reason}")
+        self._reason = self._reason or reason
+        self._left_out += 1
 
     def _encode(self) -> None:
         """Encode the waiting sequences, and keep only their names, numbers and labels besides."""

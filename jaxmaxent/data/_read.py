@@ -28,6 +28,7 @@ def read_sequences(
     label_column: str | None = None,
     labels_in_header: bool | None = None,
     limit: int | None = None,
+    length: int | None = None,
     skip_invalid: bool = False,
 ) -> Sequences:
     """Read sequences from a FASTA file, a table or a one-hot array.
@@ -46,7 +47,9 @@ def read_sequences(
         labels_in_header: True if the headers are labels; for FASTA files only. None means that they are labels if there
             are several and each is 0 or 1.
         limit: read only this many sequences.
-        skip_invalid: leave out sequences with letters outside the alphabet, such as N, and warn how many (`LeftOut`).
+        length: the number of letters that every sequence must have; None for that of the first.
+        skip_invalid: leave out sequences with letters outside the alphabet, such as N, or of another length than
+            `length`, and warn how many (`LeftOut`).
 
     Returns:
         the sequences in the order of the file, with names, and with labels if the file has them.
@@ -57,13 +60,18 @@ def read_sequences(
     checked_alphabet(alphabet)
     columns: dict[str, Any] = {"sequence_column": sequence_column, "label_column": label_column}
     some: dict[str, Any] = {"alphabet": alphabet, "limit": limit, "skip_invalid": skip_invalid}
+    length = None if length is None else checks.integer("length", length, at_least=1)
     named(path)
     suffix = Path(plain_name(path)).suffix
     if Path(path).name.lower().endswith(".npy"):
         _refuse(path, "a one-hot array", **columns, labels_in_header=labels_in_header)
         if letters is None:
             raise ValueError(f"{path}: letters must give the letter order of a one-hot array, got None")
-        return read_one_hot(path, letters, **some)
+        read = read_one_hot(path, letters, **some)
+        if length not in (None, read.tokens.shape[1]):
+            raise ValueError(f"{path}: expected sequences of {length} letters, got {read.tokens.shape[1]}")
+        return read
+    some["length"] = length
     if suffix not in _FASTA + _TABLES and not is_standard_input(path):
         raise ValueError(
             f"{path}: the name must end in {', '.join(_FASTA + _TABLES)} (each also with .gz or .bgz) or .npy, "

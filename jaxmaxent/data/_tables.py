@@ -27,6 +27,7 @@ def read_table(
     sequence_column: str | None = None,
     label_column: str | None = None,
     limit: int | None = None,
+    length: int | None = None,
     skip_invalid: bool = False,
 ) -> Sequences:
     """Read sequences and labels from a table.
@@ -45,7 +46,9 @@ def read_table(
         label_column: the column of the labels; by default the one called "label", if there is one. A label is 0 or
             1, also written as 0.0, 1.00, False or True.
         limit: read only this many sequences. The rest of the file is not checked.
-        skip_invalid: leave out sequences with letters outside the alphabet, such as N, and warn how many (`LeftOut`).
+        length: the number of letters that every sequence must have; None for that of the first.
+        skip_invalid: leave out sequences with letters outside the alphabet, such as N, or of another length than
+            `length`, and warn how many (`LeftOut`).
 
     Returns:
         the sequences in the order of the file. Names come from the column "id", "name" or "seqName". Without such a
@@ -61,7 +64,7 @@ def read_table(
     with open_lines(path) as lines:
         return table_of(
             lines, alphabet=alphabet, sequence_column=sequence_column, label_column=label_column, limit=limit,
-            skip_invalid=skip_invalid,
+            length=length, skip_invalid=skip_invalid,
         )  # fmt: skip
 
 
@@ -72,6 +75,7 @@ def table_of(
     sequence_column: str | None,
     label_column: str | None,
     limit: int | None,
+    length: int | None,
     skip_invalid: bool,
 ) -> Sequences:
     """Return the sequences of an open table, as `read_table` does."""
@@ -88,7 +92,8 @@ def table_of(
     label_at = _find_column(lines.path, header, label_column, _LABEL_COLUMNS) if has_labels else None
     name_at = _name_column(header)
 
-    gathered, number = Gathered(lines.path, alphabet, _told, limit=limit, skip_invalid=skip_invalid), -1
+    gathered = Gathered(lines.path, alphabet, _told, length=length, limit=limit, skip_invalid=skip_invalid)
+    number = -1
     for number, (line, cells) in enumerate(rows):
         if len(cells) != width:
             raise ValueError(

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
+from genomes import windows_inside
 from matplotlib.figure import Figure
 
 from jaxmaxent.analysis import KmerProfile, kmer_profile, periodicity
 from jaxmaxent.analysis._profiles.kmers import error_of_mean
-from jaxmaxent.data import read_windows
 from jaxmaxent.plot import periodic_profile, spectrum
 
 OFFSETS = np.arange(147) - 73.0
@@ -187,7 +187,7 @@ def test_same_seed_same_answer():
 
 def test_yeast_dyads(data):
     folder = data / "yeast"
-    windows = read_windows(folder / "sacCer3.fa.gz", folder / "brogaard_dyads_nonoverlapping.bed.gz", length=201)
+    windows = windows_inside(folder / "sacCer3.fa.gz", folder / "brogaard_dyads_nonoverlapping.bed.gz", length=201)
     weak, strong = (kmer_profile(windows.tokens, kmers) for kmers in ("WW", "SS"))
     found = {name: periodicity(profile, shuffles=99) for name, profile in (("WW", weak), ("SS", strong))}
     for one in found.values():

@@ -13,12 +13,13 @@ from jaxmaxent import Precision
 from jaxmaxent.cli import main
 from jaxmaxent.commands import _export_options as export_options
 from jaxmaxent.commands import _grammar_options as grammar_options
+from jaxmaxent.commands import _option as described
 from jaxmaxent.commands import _options as options
 from jaxmaxent.commands import _train as train
 from jaxmaxent.commands._parser import COMMANDS, make_parser, options_of
 from jaxmaxent.sampling import _options as run_settings
 
-LIGHT = ("_options", "_export_options", "_grammar_options", "_values")
+LIGHT = ("_option", "_options", "_export_options", "_grammar_options", "_values")
 
 
 def test_the_version_is_that_of_the_package(capsys):
@@ -78,7 +79,7 @@ def test_the_defaults_of_potential_are_those_of_the_library():
 
 def test_options_need_nothing_heavy():
     """The parser is made before JAX is imported, if the package allows that."""
-    for module in (options, export_options, grammar_options, sys.modules[make_parser.__module__]):
+    for module in (described, options, export_options, grammar_options, sys.modules[make_parser.__module__]):
         tree = ast.parse(Path(module.__file__).read_text("utf-8"))
         names = {a.name for node in ast.walk(tree) if isinstance(node, ast.Import) for a in node.names}
         names |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}

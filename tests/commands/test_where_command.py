@@ -24,7 +24,7 @@ def features(params, one_hot):
 
 network = Representation(features, alphabet=DNA)
 """
-SITE, LENGTH = "AGGTCA", 30
+SITE, LENGTH, TWO = "AGGTCA", 30, "chr7:100-130(-)"
 
 
 def call(*arguments):
@@ -38,7 +38,7 @@ def given(tmp_path_factory):
     (folder / "program.py").write_text(PROGRAM)
     anchors = np.resize(jme.DNA.encode("CCTC"), (2, LENGTH))
     anchors[0, 12:18] = anchors[1, 5:11] = anchors[1, 19:25] = jme.DNA.encode(SITE)
-    sequences = Sequences(anchors, ("one", "two"))
+    sequences = Sequences(anchors, ("one", TWO))
     write_fasta(folder / "s.fa", sequences)
     run = made_up(anchor=2, position=LENGTH, fields=("GC",))
     run = dataclasses.replace(run, anchors=anchors.astype(np.uint8), mu=np.full((2, 1), 0.8), names=sequences.names)
@@ -52,19 +52,25 @@ def test_sites_are_told_and_written_and_drawn(given, tmp_path, capsys):
     assert call(*arguments, "--quiet") == 0
     said = capsys.readouterr().out
     assert "one: sites needed at 12–18; sites count wherever they stand (mobility 0." in said
-    assert "two: sites redundant at 5–11, 19–25, for which others stand in; " in said
+    assert f"{TWO}: sites redundant at 5–11, 19–25, for which others stand in; " in said
     assert {path.name for path in out.iterdir()} == {
         ".jaxmaxent.json", "where.json", "where.npz", "sites.tsv", "pictures",
     }  # fmt: skip
     one, two = json.loads((out / "where.json").read_text())["anchors"]
     assert [(s["start"], s["stop"], s["redundant"]) for s in two["sites"]] == [(5, 11, True), (19, 25, True)]
+    assert "region" not in one
+    assert two["region"] == {"chromosome": "chr7", "start": 100, "end": 130, "strand": "-"}
     header, *lines = (line.split("\t") for line in (out / "sites.tsv").read_text().splitlines())
     assert [line[:5] for line in lines] == [
         ["one", "12", "18", SITE, "needed"],
-        ["two", "5", "11", SITE, "redundant"],
-        ["two", "19", "25", SITE, "redundant"],
+        [TWO, "5", "11", SITE, "redundant"],
+        [TWO, "19", "25", SITE, "redundant"],
     ]  # fmt: skip
     assert header[:3] == ["name", "start", "stop"]
+    assert header[-4:] == ["chromosome", "genome_start", "genome_stop", "strand"]
+    assert [line[-4:] for line in lines] == [
+        ["."] * 4, ["chr7", "119", "125", "-"], ["chr7", "105", "111", "-"],  # counted from the end, 130
+    ]  # fmt: skip
     with np.load(out / "where.npz") as arrays:
         np.testing.assert_allclose(arrays["necessity_positions"][0], one["necessity"])
         assert arrays["sufficiency_width"] == 8

@@ -3,7 +3,7 @@ import warnings
 
 import pytest
 
-from jaxmaxent.data import LeftOut, read_fasta
+from jaxmaxent.data import LeftOut, read_fasta, read_sequences
 from jaxmaxent.data import _gather as gather
 from jaxmaxent.ensembles import DNA
 
@@ -27,6 +27,28 @@ def test_invalid_records_can_be_left_out_and_the_others_keep_their_numbers(fasta
     with pytest.raises(ValueError, match="equal lengths"):  # only letters can be left out
         read_fasta(fasta(">a\nNN\n>b\nACG\n>c\nAC\n"), skip_invalid=True)
     assert len(read_fasta(fasta(">a\nAC\n"), skip_invalid=True)) == 1
+
+
+@pytest.mark.parametrize("read", [read_fasta, read_sequences])
+@pytest.mark.parametrize("at_once", [1, 3, 2**14])
+def test_sequences_of_another_length_can_be_left_out(fasta, monkeypatch, at_once, read):
+    monkeypatch.setattr(gather, "_SEQUENCES_AT_ONCE", at_once)
+    path = fasta(">a\nACGT\n>b\nNCG\n>c\nACG\n>d\nGT\n>e\nTTT\n")
+    with pytest.warns(
+        LeftOut, match=r"x.fa: 3 of 5 sequences are left out, the first: record 0 'a' .* 3 letters, got 4"
+    ):
+        found = read(path, length=3, skip_invalid=True)
+    assert found.names == ("c", "e") and DNA.decode(found.tokens) == ["ACG", "TTT"]
+    with pytest.raises(ValueError, match=r"x.fa, record 0 'a' \(counted from 0\): expected 3 letters, got 4"):
+        read(path, length=3)
+    with pytest.raises(ValueError, match=r"5 of 5 sequences are left out"):
+        read(path, length=7, skip_invalid=True)
+    # The first is the one that stands first, also if its letters are looked at later.
+    path = fasta(">a\nACG\n>b\nNCG\n>c\nACGT\n")
+    with pytest.warns(LeftOut, match=r"2 of 3 sequences are left out, the first: record 1 'b'"):
+        assert read(path, length=3, skip_invalid=True).names == ("a",)
+    with pytest.raises(ValueError, match="length must be a whole number of at least 1, got 0"):
+        read(path, length=0)
 
 
 @pytest.mark.parametrize("at_once", [1, 3, 2**14])

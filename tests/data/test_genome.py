@@ -2,8 +2,10 @@ import gzip
 
 import numpy as np
 import pytest
+from genomes import windows_inside
 
 from jaxmaxent.data import LeftOut, Sequences, read_windows, split_by_chromosome
+from jaxmaxent.data import _genome as genomes
 from jaxmaxent.ensembles import DNA, PROTEIN
 
 CHROMOSOMES = {"chr1": "ACGTTGCAAC", "chr2": "GGNNTTACGTAC"}
@@ -46,19 +48,53 @@ def test_even_lengths_and_whole_chromosomes(genome, bed):
     assert DNA.decode(read.tokens) == [CHROMOSOMES["chr1"]]
 
 
-def test_windows_that_leave_the_chromosome_or_hold_other_letters_are_left_out(genome, bed):
-    text = "".join(f"chr{c}\t{i}\t{i + 1}\n" for c in (1, 2) for i in range(15))
-    read = read_windows(genome, bed(text), length=3)
-    possible = [s[i : i + 3] for s in CHROMOSOMES.values() for i in range(len(s) - 2)]
-    assert DNA.decode(read.tokens) == [w for w in possible if "N" not in w]
+@pytest.mark.parametrize("at_once", [1, 9, 2**20])
+def test_windows_that_leave_the_chromosome_or_hold_other_letters_can_be_left_out(genome, bed, monkeypatch, at_once):
+    monkeypatch.setattr(genomes, "_LETTERS_AT_ONCE", at_once)
+    text = "".join(f"chr{c}\t{i}\t{i + 1}\tn\t0\t{'+-.'[i % 3]}\n" for i in range(15) for c in (2, 1))
+    possible = [(s[i : i + 3], "+-."[(i + 1) % 3]) for i in range(15) for s in reversed(CHROMOSOMES.values())]
+    expected = [(w, strand) for w, strand in possible if len(w) == 3 and "N" not in w]
+    told = "x.bed: 16 of 30 intervals are left out, the first: line 1: the window chr2:-1-2"
+    with pytest.warns(LeftOut, match=told):
+        read = read_windows(genome, bed(text), length=3, skip_invalid=True)
+    pairs = list(zip(DNA.decode(read.tokens), (name[-2] for name in read.names), strict=True))
+    assert [(other_strand(w) if strand == "-" else w, strand) for w, strand in pairs] == expected
+    with pytest.warns(LeftOut, match="16 of 30"):
+        some = read_windows(genome, bed(text), length=3, skip_invalid=True, limit=5)
+    assert some.names == read.names[:5]
+    np.testing.assert_array_equal(some.tokens, read.tokens[:5])
+
+
+def other_strand(letters):
+    return letters[::-1].translate(str.maketrans("ACGT", "TGCA"))
+
+
+@pytest.mark.parametrize(
+    ("interval", "message"),
+    [
+        ("chr1\t0\t1", "line 2: the window chr1:-1-2(.) leaves the chromosome, which has 10 letters"),
+        ("chr1\t9\t10", "line 2: the window chr1:8-11(.) leaves the chromosome, which has 10 letters"),
+        ("chr2\t4\t5", "line 2: in the window chr2:3-6(.), sequence has 'N' (IUPAC for any letter) at position 0"),
+        ("chr3\t4\t5", "line 2: GENOME has no chromosome 'chr3', it has ['chr1', 'chr2']"),
+    ],
+)
+def test_intervals_without_a_window_are_refused_by_their_line(genome, bed, interval, message):
+    path = bed(f"chr1\t4\t5\n{interval}\n")
+    with pytest.raises(ValueError) as refused:
+        read_windows(genome, path, length=3)
+    assert str(refused.value).startswith(f"{path}, {message.replace('GENOME', str(genome))}")
+    assert len(read_windows(genome, path, length=3, limit=1)) == 1  # the rest is not looked at
+    told = "x.bed: 2 of 2 intervals are left out, the first: line 1: the window chr1:2-99"
+    with pytest.raises(ValueError, match=told):
+        read_windows(genome, path, length=97, offset=46, skip_invalid=True)
 
 
 def test_intervals_themselves_give_what_a_file_gives(genome, bed):
-    text = "chr1\t4\t5\tn\t0\t-\nchr2\t7\t10\nchr1\t0\t1\n"
-    given = [("chr1", 4, 5, "-"), ["chr2", np.int64(7), np.int32(10)], ("chr1", 0, 1, ".")]
+    text = "chr1\t4\t5\tn\t0\t-\nchr2\t7\t10\nchr1\t1\t2\n"
+    given = [("chr1", 4, 5, "-"), ["chr2", np.int64(7), np.int32(10)], ("chr1", 1, 2, ".")]
     read, same = read_windows(genome, bed(text), length=3), read_windows(genome, iter(given), length=3)
-    assert read.names == same.names == ("chr1:3-6(-)", "chr2:7-10(.)")
-    assert DNA.decode(same.tokens) == DNA.decode(read.tokens) == ["CAA", "CGT"]
+    assert read.names == same.names == ("chr1:3-6(-)", "chr2:7-10(.)", "chr1:0-3(.)")
+    assert DNA.decode(same.tokens) == DNA.decode(read.tokens) == ["CAA", "CGT", "ACG"]
 
 
 def test_an_offset_goes_along_the_strand(genome):
@@ -66,7 +102,7 @@ def test_an_offset_goes_along_the_strand(genome):
     read = read_windows(genome, given, length=3, offset=-2)
     assert read.names == ("chr1:1-4(+)", "chr1:5-8(-)", "chr1:1-4(.)")
     assert DNA.decode(read.tokens) == ["CGT", "TGC", "CGT"]  # chr1 is ACGTTGCAAC, and GCA is TGC on the other strand
-    read = read_windows(genome, given, length=3, offset=4)
+    read = windows_inside(genome, given, length=3, offset=4)
     assert read.names == ("chr1:7-10(+)", "chr1:7-10(.)")  # that of "-" would begin at -1
     assert DNA.decode(read.tokens) == ["AAC", "AAC"]
 
@@ -115,12 +151,23 @@ def test_names_without_a_chromosome():
         ([("chr1", 5, 4)], r"intervals\[0\]: .* start ≤ end, got"),
         ([("chr1", 4, 5, "x")], r"intervals\[0\]: the strand must be .* got 'x'"),
         ([("chrX", 4, 5)], r"intervals\[0\]: .* has no chromosome 'chrX'"),
-        ([("chr1", 0, 1)], "intervals: of 1 windows of 3 letters none lies"),
+        ([("chr1", 0, 1)], r"intervals\[0\]: the window chr1:-1-2\(.\) leaves the chromosome"),
+        ([("chr1", "4", None)], r"intervals\[0\]: expected chromosome, start and end"),
+        (["chr1:4-5"], r"intervals\[0\]: expected chromosome, start and end .* got \['chr1:4-5'\]"),
     ],
 )
 def test_wrong_intervals(genome, given, message):
     with pytest.raises(ValueError, match=message):
         read_windows(genome, given, length=3)
+
+
+@pytest.mark.parametrize("interval", [("chr1", 0, 10**4000), ("chr1", -(2**62), 5), ("x" * 999, 4, 5)])
+def test_messages_are_bounded(genome, interval):
+    with pytest.raises(ValueError) as refused:
+        read_windows(genome, [interval], length=3)
+    assert len(str(refused.value)) < 400
+    with pytest.raises(ValueError, match="offset must be a whole number of at most 2,147,483,647, got 2"):
+        read_windows(genome, [("chr1", 4, 5)], length=3, offset=10**4000)
 
 
 @pytest.mark.parametrize("offset", [1.0, "1", True, None])
@@ -140,7 +187,6 @@ def test_wrong_offsets(genome, offset):
         ("\t3\t4\n", "x.bed, line 1: expected chromosome, start and end"),
         ("chr1\t4\t5\tn\t0\tx\n", "x.bed, line 1: the strand must be .* got 'x'"),
         ("chrX\t4\t5\n", r"line 1: .* has no chromosome 'chrX', it has \['chr1', 'chr2'\]"),
-        ("chr1\t0\t1\nchr2\t2\t3\n", "of 2 windows of 3 letters none lies inside its chromosome"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_line(genome, bed, text, message):
@@ -167,7 +213,7 @@ def test_genomes_that_are_not_sound(bed, tmp_path, name, text):
     path = tmp_path / name
     path.write_bytes(gzip.compress(text.encode()) if name.endswith("gz") else text.encode())
     with pytest.raises(ValueError, match=name):
-        read_windows(path, bed("chr1\t50\t51\nchr2\t0\t1\n"), length=3)
+        windows_inside(path, bed("chr1\t50\t51\nchr2\t0\t1\n"), length=3)
 
 
 def test_a_truncated_compressed_genome_is_refused(bed, tmp_path):
@@ -205,7 +251,7 @@ def test_names_of_other_columns_are_refused(genome, bed, header):
 
 
 def test_starts_before_the_chromosome_and_stars_for_strands(genome, bed):
-    read = read_windows(genome, bed("chr1\t-3\t12\tn\t0\t*\nchr1\t-9\t4\n"), length=3)
+    read = windows_inside(genome, bed("chr1\t-3\t12\tn\t0\t*\nchr1\t-9\t4\n"), length=3)
     assert read.names == ("chr1:3-6(.)",)
 
 
@@ -213,7 +259,7 @@ def test_chromosomes_that_the_genome_lacks_can_be_left_out(genome, bed):
     path = bed("chrUn\t1\t5\nchr1\t4\t5\nchrM\t1\t2\n")
     with pytest.warns(LeftOut, match=r"x.bed: 2 of 3 intervals are left out, the first: .*line 1: .* 'chrUn'"):
         assert read_windows(genome, path, length=3, skip_invalid=True).names == ("chr1:3-6(.)",)
-    with pytest.warns(LeftOut, match=r"intervals: 1 of 2 .*intervals\[0\]: "):
+    with pytest.warns(LeftOut, match=r"intervals: 1 of 2 .*first: intervals\[0\]: "):
         read_windows(genome, [("chrUn", 1, 2), ("chr1", 4, 5)], length=3, skip_invalid=True)
 
 
@@ -250,7 +296,7 @@ def test_wrong_centers(genome, bed, text, center, message):
 def test_real_nucleosomes(data):
     folder = data / "yeast"
     bed = folder / "brogaard_dyads_nonoverlapping.bed.gz"
-    read = read_windows(folder / "sacCer3.fa.gz", bed, length=201)
+    read = windows_inside(folder / "sacCer3.fa.gz", bed, length=201)
     with gzip.open(bed, "rt") as stream:
         assert 0 <= sum(1 for _ in stream) - len(read) < 34  # at most two for the ends of each chromosome
     assert round(np.isin(read.tokens, DNA.encode("GC")).mean(), 3) == 0.382

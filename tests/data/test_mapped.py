@@ -4,6 +4,7 @@ import shutil
 
 import numpy as np
 import pytest
+from genomes import windows_inside
 
 from jaxmaxent.data import _mapped as mapped
 from jaxmaxent.data import read_windows
@@ -26,7 +27,7 @@ def random_letters(count, seed=0):
 
 def windows_of(path, letters, name="chr2", length=9):
     """All windows of one chromosome, compared with those of a string."""
-    read = read_windows(path, [(name, i, i) for i in range(len(letters) + 1)], length=length)
+    read = windows_inside(path, [(name, i, i) for i in range(len(letters) + 1)], length=length)
     expected = [letters[i : i + length] for i in range(len(letters) - length + 1)]
     return DNA.decode(read.tokens) == expected
 
@@ -129,7 +130,7 @@ def test_letters_that_are_no_letters_do_not_move_others(tmp_path, name):
     for odd in ("\0", "\x1c", "*", "é", "n"):
         content = f">chr1\nACGTA{odd}\nCCGGTT\n".encode()
         path.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
-        read = read_windows(path, [("chr1", i, i) for i in range(13)], length=5)
+        read = windows_inside(path, [("chr1", i, i) for i in range(13)], length=5)
         assert DNA.decode(read.tokens) == ["ACGTA", "CCGGT", "CGGTT"]
         assert read.names[0] == "chr1:0-5(.)"
         if odd != "é":  # one letter, of two bytes

@@ -3,6 +3,7 @@ import struct
 
 import numpy as np
 import pytest
+from genomes import windows_inside
 
 from jaxmaxent.data import read_windows
 from jaxmaxent.data._twobit import TwoBit
@@ -46,7 +47,7 @@ def test_windows_are_those_of_fasta(tmp_path):
     fasta = "".join(f">{name}\n{letters}\n" for name, letters in SEQUENCES.items())
     (tmp_path / "g.fa.gz").write_bytes(gzip.compress(fasta.encode()))
     given = [(name, i, i + 1, "+-."[i % 3]) for name, letters in SEQUENCES.items() for i in range(len(letters))]
-    one, other = (read_windows(tmp_path / name, given, length=3) for name in ("g.2bit", "g.fa.gz"))
+    one, other = (windows_inside(tmp_path / name, given, length=3) for name in ("g.2bit", "g.fa.gz"))
     assert one.names == other.names and len(one) == 8 + 6
     assert DNA.decode(one.tokens) == DNA.decode(other.tokens)
 
