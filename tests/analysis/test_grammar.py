@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from results.made_up_runs import made_up
+from made_up_runs import made_up
 
 import jaxmaxent as jme
 from jaxmaxent import analysis
