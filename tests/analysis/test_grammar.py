@@ -7,10 +7,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from results.made_up_runs import made_up
+from made_up_runs import made_up
 
 import jaxmaxent as jme
 from jaxmaxent import analysis
+from jaxmaxent.analysis import MotifHit
 from jaxmaxent.analysis._grammar.grammar import from_sites
 from jaxmaxent.analysis._grammar.insertion import Outputs
 from jaxmaxent.analysis._grammar.scores import log_odds, threshold
@@ -291,6 +292,38 @@ def test_outputs_are_0_for_the_background_and_1_for_the_anchor(runs):
     outputs = Outputs(ensemble.take(0), analysis.stored_draws(run, rung=0)[0])
     assert outputs(run.anchors)[0] == pytest.approx(1)
     assert outputs(analysis.stored_draws(run, rung=0)[0]).mean() == pytest.approx(0, abs=1e-6)
+
+
+def test_without_motifs_those_of_the_draws_are_taken(runs):
+    run, ensemble = runs["both"]
+    found = analysis.draw_motifs(run)
+    assert len(found.motifs) >= 2
+    grammar = analysis.grammar(run, ensemble=ensemble)
+    again = analysis.grammar(run, found, ensemble=ensemble)
+    assert grammar.motifs == again.motifs == tuple(motif.consensus for motif in found.motifs)
+    assert grammar.sentence == again.sentence and grammar.sentence.startswith("needs ")
+    needed = {name for row in grammar.held if row.kind == "needs" for name in row.motifs}
+    assert len(needed) == 2
+
+
+def test_motifs_of_draws_have_the_name_of_a_sure_hit_and_else_their_consensus(runs):
+    run, _ = runs["both"]
+    found = analysis.draw_motifs(run)
+    first, second = found.motifs[:2]
+    hit = MotifHit(Motif("GATA1", "M1", first.probabilities), 1e-6, 1e-6, 0.01, 0, "+", 6)
+    named = found._replace(motifs=(first._replace(hits=(hit,)), second._replace(hits=(hit._replace(q=0.02),))))
+    assert analysis.grammar(run, named).motifs == ("GATA1", second.consensus)
+    twice = found._replace(motifs=(first._replace(hits=(hit,)),) * 2)
+    assert analysis.grammar(run, twice.motifs).motifs == ("GATA1", "GATA1 (2)")
+
+
+def test_draws_without_motifs_have_no_requirement(runs):
+    run, ensemble = runs["both"]
+    rng = np.random.default_rng(0)
+    none = dataclasses.replace(run, draws=rng.integers(0, 4, run.draws.shape).astype(np.uint8))
+    grammar = analysis.grammar(none, ensemble=ensemble)
+    assert grammar.sentence.startswith("no requirement") and not grammar.tested and grammar.motifs == ()
+    assert analysis.shared_requirements([grammar] * 2) == ()
 
 
 @pytest.mark.parametrize(

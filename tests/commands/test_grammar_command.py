@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 from flax import nnx
-from results.made_up_runs import made_up
+from made_up_runs import made_up
 
 import jaxmaxent as jme
 from jaxmaxent import data, models
