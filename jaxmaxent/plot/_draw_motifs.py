@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,9 +19,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _ROW_INCHES, _TITLE_INCHES, _BELOW_INCHES = 0.9, 0.35, 0.45
-_LEFT_INCHES, _GAP_INCHES, _RIGHT_INCHES = 0.5, 0.55, 0.2
+_LEFT_INCHES, _GAP_INCHES, _RIGHT_INCHES = 0.5, 0.6, 0.2
 _COPIES_INCHES, _STRAND_INCHES, _PLACES_INCHES = 0.9, 0.5, 2.6
-_LETTERS_PER_INCH = 14.0
+_LETTERS_PER_INCH = 12.0
 _MOST_BINS = 40
 MOST_MOTIFS = 20
 
@@ -56,27 +57,30 @@ def draw_motifs(found: DrawMotifs, *, alphabet: Alphabet = DNA, title: str | Non
     columns = [widest * LETTER_INCHES * 1.3, _COPIES_INCHES]
     columns += [_STRAND_INCHES] * (alphabet.complements is not None) + [_PLACES_INCHES]
     width = _LEFT_INCHES + sum(columns) + _GAP_INCHES * (len(columns) - 1) + _RIGHT_INCHES
-    pitch = _TITLE_INCHES + _ROW_INCHES + _BELOW_INCHES
-    height = 0.3 + max(len(motifs), 0.2) * pitch
+    lines = textwrap.wrap(found.outcome if title is None else str(title), int(width * _LETTERS_PER_INCH))
+    top, pitch = 0.2 + 0.16 * len(lines), _TITLE_INCHES + _ROW_INCHES + _BELOW_INCHES
+    height = top + len(motifs) * pitch
     figure = new_figure(width, height)
-    heading = " ".join((found.outcome if title is None else str(title)).split())
-    room = int(width * _LETTERS_PER_INCH)
-    heading = heading if len(heading) <= room else heading[: room - 1] + "…"
-    figure.text(0.1 / width, 1 - 0.1 / height, heading, fontsize=9, va="top", ha="left", parse_math=False)
+    figure.text(0.1 / width, 1 - 0.1 / height, "\n".join(lines), fontsize=9, va="top", ha="left", parse_math=False)
     for k, motif in enumerate(motifs):
-        floor, left, axes = height - 0.3 - k * pitch - _TITLE_INCHES - _ROW_INCHES, _LEFT_INCHES, []
+        floor, left, axes = height - top - k * pitch - _TITLE_INCHES - _ROW_INCHES, _LEFT_INCHES, []
         for inches in columns:
-            own = inches * len(motif.probabilities) / widest if inches is columns[0] else inches
-            axes.append(figure.add_axes((left / width, floor / height, own / width, _ROW_INCHES / height)))
+            axes.append(figure.add_axes((left / width, floor / height, inches / width, _ROW_INCHES / height)))
             left += inches + _GAP_INCHES
-        logo(motif.probabilities, letters=alphabet.letters, standard_error=motif.errors, ax=axes[0])
-        axes[0].set_title("", loc="right")  # the fading is explained once, by the docstring
-        axes[0].set_title(_named(motif), loc="left", fontsize=8, pad=4, parse_math=False)
+        _draw_logo(axes[0], motif, alphabet, widest)
         _draw_copies(axes[1], motif)
         if alphabet.complements is not None:
             _draw_strands(axes[2], motif)
         _draw_places(axes[-1], found, k)
     return figure
+
+
+def _draw_logo(ax: Axes, motif: DrawMotif, alphabet: Alphabet, widest: int) -> None:
+    """Draw the logo of a motif, with letters as wide as those of the widest motif."""
+    logo(motif.probabilities, letters=alphabet.letters, standard_error=motif.errors, ax=ax)
+    ax.set_xlim(-0.6, widest - 0.4)
+    ax.set_title("", loc="right")  # the docstring explains the fading
+    ax.set_title(_named(motif), loc="left", fontsize=8, pad=8, parse_math=False)
 
 
 def _named(motif: DrawMotif) -> str:
@@ -130,7 +134,8 @@ def _draw_places(ax: Axes, found: DrawMotifs, k: int) -> None:
     ax.set_xlim(-0.5, starts - 0.5)
     ax.set_ylim(0, None)
     ax.locator_params(axis="y", nbins=4)
-    _finish(ax, "copies per draw and start")
+    ax.set_ylabel("copies per draw", fontsize=7)
+    _finish(ax, "start")
 
 
 def _finish(ax: Axes, label: str) -> None:

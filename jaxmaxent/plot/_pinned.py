@@ -104,7 +104,8 @@ def _draw_windows(
         table[here], error[here] = found.frequencies[anchor, w], found.frequency_errors[anchor, w]
         if not found.converged[anchor, w]:
             error[here] = np.nan
-        ax.axvspan(found.starts[w] - 0.5, here.stop - 0.5, color=GRAY, alpha=0.1, linewidth=0)
+        # A little narrower than the window, so that neighbors can be told apart.
+        ax.axvspan(found.starts[w] - 0.4, here.stop - 0.6, color=GRAY, alpha=0.1, linewidth=0)
     table[np.isnan(found.information[anchor])] = 1 / len(letters)
     logo(table, letters=letters, standard_error=error, anchor=sequence, ax=ax)
     ax.set_title("", loc="right")
