@@ -16,7 +16,7 @@ from jaxmaxent.analysis import (
     grammar,
     shared_requirements,
 )
-from jaxmaxent.checks import integer, random_key
+from jaxmaxent.checks import integer, number, random_key
 from jaxmaxent.commands._common import (
     Missed,
     ensemble_of,
@@ -49,6 +49,8 @@ def run(options: GrammarOptions) -> tuple[Run, list[Grammar]]:
     """
     integer("chains", options.chains, at_least=2)
     integer("steps", options.steps, at_least=_STORE_EVERY)
+    number("level", options.level, above=0.5, below=1)
+    number("false", options.false, above=0, below=1)
     if options.motifs is not None and options.against is not None:
         raise ValueError(f"against must be left out if motifs are given, got {options.against}")
     missed = Missed()
@@ -102,11 +104,11 @@ def _draw(drawn: Run, motifs: Any, found: list[Grammar], alphabet: Alphabet, fol
             from jaxmaxent import plot
 
             plot.save(plot.draw_motifs(motifs, alphabet=alphabet), folder / "motifs.png")
-    for number, (name, one) in enumerate(list(zip(drawn.names, found, strict=True))[:_DRAWN]):
+    for index, (name, one) in enumerate(list(zip(drawn.names, found, strict=True))[:_DRAWN]):
         with missed.drawing(name):
             from jaxmaxent import plot
 
-            plot.save(plot.grammar(one, title=name), folder / f"{file_name(name, number)}.png")
+            plot.save(plot.grammar(one, title=name), folder / f"{file_name(name, index)}.png")
 
 
 def _tell(drawn: Run, motifs: Any, found: list[Grammar]) -> None:

@@ -33,9 +33,12 @@ def told(found: EnrichedKmers) -> str:
     """Return the most significant k-mers in words."""
     if not found.kmers:
         return f"no k-mer of {found.size} letters is enriched in the draws"
-    first = ", ".join(f"{kmer.kmer} ({2**kmer.enrichment:.3g} times)" for kmer in found.kmers[:_TOLD])
+    first = ", ".join(
+        f"{kmer.kmer} ({f'{2**kmer.enrichment:.3g}-fold' if math.isfinite(kmer.enrichment) else 'never at β = 0'})"
+        for kmer in found.kmers[:_TOLD]
+    )
     more = len(found.kmers) - _TOLD
-    return f"enriched in the draws: {first}" + (f" and {more} more k-mers" if more > 0 else "")
+    return f"enriched in the draws, against β = 0: {first}" + (f" and {more} more k-mers" if more > 0 else "")
 
 
 def table(found: EnrichedKmers) -> Table:
