@@ -77,6 +77,19 @@ def test_without_motifs_those_of_the_draws_are_found_named_written_and_drawn(fol
     assert (tmp_path / "out" / "motifs.png").read_bytes()[:4] == b"\x89PNG"
 
 
+def test_draws_without_motifs_are_told(folder, tmp_path, capsys):
+    rng = np.random.default_rng(1)
+    run = jme.Run.load(folder / "run.npz")
+    dataclasses.replace(run, draws=rng.integers(0, 4, run.draws.shape).astype(np.uint8)).save(tmp_path / "none.npz")
+    given = [folder / "model", folder / "s.fa", "--run", tmp_path / "none.npz", "--beta", 5, "--out", tmp_path / "out"]
+    assert call("grammar", *given) == 3
+    said = capsys.readouterr().out
+    assert "0 motifs from " in said and "s0: no requirement" in said and "Not drawn" not in said
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        ".jaxmaxent.json", "grammar.json", "0000_s0.png", "0001_s1.png",
+    }  # fmt: skip
+
+
 @pytest.mark.slow
 def test_a_run_that_the_command_sampled_serves_again(folder, tmp_path, capsys):
     given = [folder / "model", folder / "s.fa", "--beta", 2, "--quiet"]
