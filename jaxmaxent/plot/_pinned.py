@@ -100,12 +100,13 @@ def _draw_windows(
     length = found.information.shape[1]
     table, error = np.full((length, len(letters)), 1 / len(letters)), np.zeros((length, len(letters)))
     for w in windows:
-        here = slice(found.starts[w], found.starts[w] + found.width)
+        start = int(found.starts[w])
+        here = slice(start, start + found.width)
         table[here], error[here] = found.frequencies[anchor, w], found.frequency_errors[anchor, w]
         if not found.converged[anchor, w]:
             error[here] = np.nan
         # A little narrower than the window, so that neighbors can be told apart.
-        ax.axvspan(found.starts[w] - 0.4, here.stop - 0.6, color=GRAY, alpha=0.1, linewidth=0)
+        ax.axvspan(start - 0.4, here.stop - 0.6, color=GRAY, alpha=0.1, linewidth=0)
     table[np.isnan(found.information[anchor])] = 1 / len(letters)
     logo(table, letters=letters, standard_error=error, anchor=sequence, ax=ax)
     ax.set_title("", loc="right")

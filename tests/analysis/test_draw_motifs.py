@@ -265,6 +265,14 @@ def test_runs_without_counts_that_can_be_compared_are_refused(shape, message):
         enriched_kmers(run)
 
 
+def test_kmers_longer_than_the_sequences_are_refused():
+    run = made_up(chains=3, draws=2)
+    run.draws, run.anchors = run.draws[..., :4], run.anchors[:, :4]
+    for function in (draw_motifs, enriched_kmers):
+        with pytest.raises(ValueError, match="^size must be at most the length of the sequences, 4, got 5$"):
+            function(run, size=5)
+
+
 @pytest.mark.parametrize(("letters", "length", "size"), [("ACGT", 60, 6), ("ACGT", 4, 4), (jme.PROTEIN.letters, 60, 3)])
 def test_the_usual_size_fits_sequences_and_letters(letters, length, size):
     run = made_up(chains=3, draws=2)

@@ -331,6 +331,13 @@ def test_draws_without_motifs_have_no_requirement(runs):
     [
         ({"motifs": []}, "motifs must have one motif or more, got none"),
         ({"motifs": [3]}, "motifs must be motifs with name and probabilities, such as read_motifs gives, got 3"),
+        (
+            {"motifs": [Motif("wide", "w", np.full((SIZE + 1, 4), 0.25))]},
+            "motifs must have probabilities of shape [width, 4], width 1 to 24, got [25, 4]",
+        ),
+        ({"motifs": None, "draws": None}, "run must have stored draws, got one without"),
+        ({"motifs": None, "beta": np.array([[1.0, 2.0]])}, "run must have a rung at β = 0 to compare with, got β from"),
+        ({"motifs": None, "chains": 1}, "run must have two chains or more, got 1"),
         ({"level": 0.4}, "level must be a finite number above 0.5 and below 1, got 0.4"),
         ({"ensemble": 3}, "ensemble must be the Ensemble of the run, or None, got 3"),
         ({"draws": None}, "run must have stored draws, got one without"),
