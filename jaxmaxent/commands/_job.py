@@ -141,12 +141,10 @@ class JobSettings(SamplingOptions):
 
     def short_run(self) -> dict[str, Any]:
         """Return the arguments that give a rule for β the program of the sampling; its own ladder without one."""
-        evaluation = {"evaluation": self.evaluation}
         if self.rungs == 1:
-            return evaluation
-        return {"ladder": self.rungs} | {
-            name: getattr(self, name) for name in ("chains", "anchor_chains", "evaluation")
-        }
+            return {"evaluation": self.evaluation}
+        names = ("chains", "anchor_chains", "evaluation", "kmers")
+        return {"ladder": self.rungs} | {name: getattr(self, name) for name in names}
 
 
 @dataclasses.dataclass(frozen=True)

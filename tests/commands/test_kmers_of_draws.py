@@ -8,6 +8,7 @@ from made_up_runs import made_up
 
 import jaxmaxent as jme
 from jaxmaxent.analysis import enriched_kmers
+from jaxmaxent.commands._job import JobSettings
 from jaxmaxent.commands._kmers import as_json, kmers_of, table, told
 from jaxmaxent.commands._summary import advice_for, outcomes
 
@@ -58,6 +59,13 @@ def test_nothing_enriched_and_nothing_counted():
         dataclasses.replace(run(), beta=np.zeros((2, 2))),
     ):
         assert kmers_of(bare, 0) is None
+
+
+def test_the_short_run_for_beta_has_the_program_of_the_sampling():
+    settings = JobSettings(beta=None, rule="auto", wanted=None, group=1, rungs=14, chains=8, anchor_chains=1, kmers=6)
+    short, whole = settings.short_run(), settings.sampling(1)
+    assert set(short) == {"ladder", "chains", "anchor_chains", "evaluation", "kmers"}
+    assert short == {name: whole[name] for name in short}
 
 
 def test_kmers_are_told_where_sites_move_and_then_another_beta_is_not_advised():
