@@ -63,7 +63,7 @@ def run(options: GrammarOptions) -> tuple[Run, list[Grammar]]:
         drawn = _sampled(ensemble, anchors.names, options) if options.run is None else _loaded(options.run)
         motifs = draw_motifs(drawn, anchor=None, known=known) if given is None else given
         settings: dict[str, Any] = {"level": options.level, "false": options.false, "ensemble": ensemble}
-        found = [grammar(drawn, motifs, anchor=anchor, **settings) for anchor in range(len(drawn.names))]
+        found = [grammar(drawn, motifs=motifs, anchor=anchor, **settings) for anchor in range(len(drawn.names))]
         write_json(folder / GRAMMAR, _about(drawn, motifs, found))
         if options.run is None:
             drawn.save(folder / RUN)

@@ -29,10 +29,10 @@ from jaxmaxent.results import Run
 
 def grammar(
     run: Run,
-    motifs: Sequence[NamedMotif] | DrawMotifs | None = None,
     *,
     anchor: int = 0,
     rung: int | None = None,
+    motifs: Sequence[NamedMotif] | DrawMotifs | None = None,
     ensemble: Ensemble | None = None,
     by_chance: float | None = None,
     level: float = 0.8,
@@ -56,12 +56,12 @@ def grammar(
 
     Args:
         run: a run with stored draws (`sample(..., store_every=…)`) and a rung at β = 0.
+        anchor: index of the anchor.
+        rung: index of the rung; None means the target.
         motifs: the motifs to look for, each with a name and probabilities of shape [width, letters], or the result of
             `draw_motifs`, whose motifs have the name of their best hit if its q is at most 0.01, and else their
             consensus. None means those of `draw_motifs` for the same anchor and rung, which are fitted to the same
             draws. For several anchors, give one result of `draw_motifs(run, anchor=None)` to all.
-        anchor: index of the anchor.
-        rung: index of the rung; None means the target.
         ensemble: the ensemble of the run, for insertions; None leaves them out.
         by_chance: number of sites of each motif that a draw of independent letters has; it sets the score from which on
             a window counts as a site. None tries 0.05, 0.1, 0.2 and 0.4, takes for each motif the one that tells the
