@@ -106,8 +106,8 @@ def drawn(
         if file is not None:
             run.save(file)
     sampling, began = time.perf_counter() - began, time.perf_counter()
-    grammar = analysis.grammar(run, own, ensemble=ensemble)
-    alone = analysis.grammar(run, own)
+    grammar = analysis.grammar(run, motifs=own, ensemble=ensemble)
+    alone = analysis.grammar(run, motifs=own)
     return {
         "gap": gap, "sampling": sampling, "seconds": time.perf_counter() - began, "sentence": grammar.sentence,
         "sentence without insertions": alone.sentence,

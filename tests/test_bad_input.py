@@ -103,7 +103,12 @@ def place(tmp_path_factory):
 def here(place, monkeypatch):
     """The folder, where nothing is sampled or trained: what gets there was accepted."""
     monkeypatch.chdir(place / "here")
-    for module, name in (("sampling._sample", "first_tokens"), ("commands._motifs", "find_motifs")):
+    for module, name in (
+        ("sampling._sample", "first_tokens"),
+        ("commands._motifs", "find_motifs"),
+        ("commands._sites", "necessity"),
+        ("commands._grammar", "grammar"),
+    ):
         monkeypatch.setattr(importlib.import_module(f"jaxmaxent.{module}"), name, reached)
     monkeypatch.setattr("jaxmaxent.sampling._checkpoint.Saved.restore", reached)
     monkeypatch.setattr("jaxmaxent.models._training._Fit.run", reached)
@@ -286,6 +291,8 @@ WORDS = {
     "potential": ["@model", "@s.fa", *POTENTIAL],
     "motifs": ["@run.npz", "--out", "out"],
     "export": ["@run.npz", "--format", "bedgraph", "--what", "frequency", "--out", "out"],
+    "where": ["@model", "@s.fa", "--width", 3, "--site-width", 4, "--pictures", 0, "--quiet", "--out", "out"],
+    "grammar": ["@model", "@s.fa", "--motifs", "@m.meme", "--beta", 2, "--quiet", "--out", "out"],
     "resume": ["out"],
 }
 (COMMANDS,) = (action.choices for action in make_parser()._actions if action.choices)

@@ -217,7 +217,7 @@ def calls(t):
         ),
         "shared_requirements": (
             analysis.shared_requirements,
-            {"grammars": [analysis.grammar(t.run, [data.Motif("m", "m", np.eye(4)[[0, 2, 1]])])] * 2},
+            {"grammars": [analysis.grammar(t.run, motifs=[data.Motif("m", "m", np.eye(4)[[0, 2, 1]])])] * 2},
         ),
         "couplings": (
             analysis.couplings,

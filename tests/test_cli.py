@@ -17,7 +17,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from jaxmaxent import DNA, Run, plot
-from jaxmaxent.analysis import consensus, information_bits, informative_window
+from jaxmaxent.analysis import consensus, enriched_kmers, information_bits, informative_window
 from jaxmaxent.cli import main
 from jaxmaxent.commands import _demo as demo
 from jaxmaxent.commands import _interpret as interpret
@@ -149,6 +149,15 @@ def test_the_sites_that_interpret_found_are_exported(done, tmp_path):
         np.testing.assert_allclose([float(cell) for cell in row[5:]], [float(cell) for cell in other[5:9]], rtol=1e-3)
 
 
+def test_interpret_counts_the_kmers_of_the_draws(done):
+    summary, run = json.loads((done / "summary.json").read_text()), Run.load(done / "run.npz")
+    assert run.kmer_counts.shape == (3, 2, 6, 4**6)
+    for a, row in enumerate(summary["anchors"]):
+        found = enriched_kmers(run, anchor=a)
+        assert (row["kmers"]["outcome"], row["kmers"]["enriched"]) == (found.outcome, len(found.kmers))
+    assert (done / "report.html").read_text().count("What the draws have, wherever it stands</h4>") == 3
+
+
 def test_the_summary_tells_every_rung(done):
     summary = json.loads((done / "summary.json").read_text())
     run = Run.load(done / "run.npz")
@@ -216,7 +225,7 @@ def test_interpret_without_motifs_is_no_error(work, tmp_path, capsys):
     assert call("interpret", work.model, work.fasta, "--out", tmp_path / "out", *settings) == 0
     assert capsys.readouterr().err == ""
     page = (tmp_path / "out" / "report.html").read_text()
-    assert "All chains ran at one β." in page and "Along β" not in page
+    assert "All chains ran at one β." in page and "Along β" not in page and "What the draws have" not in page
     assert json.loads((tmp_path / "out" / "summary.json").read_text())["settings"]["anchor_chains"] == 0
     motifs = tmp_path / "out" / "motifs.meme"
     assert not motifs.exists() or "MOTIF" not in motifs.read_text()

@@ -16,6 +16,7 @@ import jax
 import numpy as np
 
 from jaxmaxent import checks
+from jaxmaxent.analysis import MotifHit
 from jaxmaxent.commands._network import Found, classes
 from jaxmaxent.commands._options import AnchorOptions, Headers, StoppingOptions, values
 from jaxmaxent.commands._regions import check_regions, read_regions
@@ -174,6 +175,18 @@ def file_name(name: str, index: int) -> str:
     """Return a file name that is safe on every file system: the index, then the name with unsafe letters replaced."""
     safe = "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "_" for c in name)[:60]
     return f"{index:04d}_{safe}"
+
+
+def saved_run(path: str) -> Path:
+    """Return the file of the run in a folder that `interpret` or `grammar` wrote; for another path, the path itself."""
+    inside = Path(path) / "run.npz"
+    return inside if inside.is_file() else Path(path)
+
+
+def match_of(hit: MotifHit) -> dict[str, Any]:
+    """Return the numbers of a known motif that is similar to a found one, for a JSON file."""
+    numbers = {name: getattr(hit, name) for name in ("p", "e", "q", "strand", "offset", "overlap")}
+    return {"name": hit.name, "identifier": hit.identifier} | numbers
 
 
 def beta_text(beta: float) -> str:

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import jax
 
-from jaxmaxent.analysis import Grammar, auto_beta, grammar, shared_requirements
-from jaxmaxent.checks import integer, random_key
+from jaxmaxent.analysis import (
+    DrawMotif,
+    DrawMotifs,
+    Grammar,
+    auto_beta,
+    draw_motifs,
+    grammar,
+    shared_requirements,
+)
+from jaxmaxent.checks import integer, number, random_key
 from jaxmaxent.commands._common import (
     Missed,
     ensemble_of,
     file_name,
+    match_of,
     read_for,
+    saved_run,
     say,
     telling_what_is_left_out,
     versions,
@@ -20,64 +31,97 @@ from jaxmaxent.commands._common import (
 )
 from jaxmaxent.commands._grammar_options import GrammarOptions
 from jaxmaxent.commands._network import Found
-from jaxmaxent.data import read_motifs
-from jaxmaxent.ensembles import Ensemble
+from jaxmaxent.data import read_motifs, write_meme
+from jaxmaxent.ensembles import Alphabet, Ensemble
 from jaxmaxent.files import new_folder
 from jaxmaxent.results import Run
 from jaxmaxent.sampling import sample
 
-GRAMMAR = "grammar.json"
+GRAMMAR, RUN, MOTIFS = "grammar.json", "run.npz", "motifs.meme"
 _STORE_EVERY = 20
 _DRAWN = 50
 
 
 def run(options: GrammarOptions) -> tuple[Run, list[Grammar]]:
-    """Sample around the sequences, or load draws; write the grammar of each, print the sentences and return both."""
-    chains, steps = (
-        integer("chains", options.chains, at_least=2),
-        integer("steps", options.steps, at_least=_STORE_EVERY),
-    )
+    """Sample around the sequences, or load draws; write the grammar of each, print the sentences and return both.
+
+    The motifs are those of a file, or else those that the draws of all sequences together have.
+    """
+    integer("chains", options.chains, at_least=2)
+    integer("steps", options.steps, at_least=_STORE_EVERY)
+    number("level", options.level, above=0.5, below=1)
+    number("false", options.false, above=0, below=1)
+    if options.motifs is not None and options.against is not None:
+        raise ValueError(f"against must be left out if motifs are given, got {options.against}")
+    missed = Missed()
     with new_folder(options.out, kind="grammar", force=options.force) as folder:
         network, anchors = read_for(Found.at(options), options)
         with telling_what_is_left_out():
-            motifs = read_motifs(options.motifs, anchors.alphabet)
-        key, missed = random_key(options.seed), Missed()
-        first, second = jax.random.split(key)
+            given = None if options.motifs is None else read_motifs(options.motifs, anchors.alphabet)
+            known = None if options.against is None else read_motifs(options.against, anchors.alphabet)
         ensemble = ensemble_of(network, anchors, beta=options.beta or 0.0, mu=0.0, unit=options.unit)
-        if options.run is not None:
-            drawn = Run.load(options.run)
-        else:
-            if options.beta is None:
-                chosen = auto_beta(ensemble, key=first)
-                ensemble = ensemble.with_beta(chosen.beta)
-            drawn = sample(
-                second, ensemble, names=anchors.names, chains=chains, steps=steps // _STORE_EVERY * _STORE_EVERY,
-                store_every=_STORE_EVERY, progress=not options.quiet,
-            )  # fmt: skip
-        found = _named(drawn, motifs, ensemble, options)
-        write_json(folder / GRAMMAR, _about(drawn, found))
-        for number, (name, one) in enumerate(list(zip(drawn.names, found, strict=True))[:_DRAWN]):
-            with missed.drawing(name):
-                from jaxmaxent import plot
-
-                plot.save(plot.grammar(one, title=name), folder / f"{file_name(name, number)}.png")
+        drawn = _sampled(ensemble, anchors.names, options) if options.run is None else _loaded(options.run)
+        motifs = draw_motifs(drawn, anchor=None, known=known) if given is None else given
+        settings: dict[str, Any] = {"level": options.level, "false": options.false, "ensemble": ensemble}
+        found = [grammar(drawn, motifs=motifs, anchor=anchor, **settings) for anchor in range(len(drawn.names))]
+        write_json(folder / GRAMMAR, _about(drawn, motifs, found))
+        if options.run is None:
+            drawn.save(folder / RUN)
+        if isinstance(motifs, DrawMotifs) and motifs.motifs:
+            write_meme(folder / MOTIFS, motifs.motifs, alphabet=anchors.alphabet)
+        _draw(drawn, motifs, found, anchors.alphabet, folder, missed)
     for sentence in missed.told():
         say(sentence)
+    _tell(drawn, motifs, found)
+    return drawn, found
+
+
+def _sampled(ensemble: Ensemble, names: tuple[str, ...], options: GrammarOptions) -> Run:
+    """Return a run with stored draws, at the β of the options or at one that is chosen for each sequence."""
+    first, second = jax.random.split(random_key(options.seed))
+    if options.beta is None:
+        ensemble = ensemble.with_beta(auto_beta(ensemble, key=first).beta)
+    return sample(
+        second, ensemble, names=names, chains=options.chains, steps=options.steps // _STORE_EVERY * _STORE_EVERY,
+        store_every=_STORE_EVERY, progress=not options.quiet,
+    )  # fmt: skip
+
+
+def _loaded(path: str) -> Run:
+    result = Run.load(saved_run(path))
+    if result.draws is None:
+        raise ValueError(
+            f"run must have stored draws, which `interpret` does not keep, got {path} without: leave out --run, and "
+            "the command draws itself"
+        )
+    return result
+
+
+def _draw(drawn: Run, motifs: Any, found: list[Grammar], alphabet: Alphabet, folder: Path, missed: Missed) -> None:
+    """Draw the motifs of the draws, and the grammar of the first sequences."""
+    if isinstance(motifs, DrawMotifs) and motifs.motifs:
+        with missed.drawing("the motifs of the draws"):
+            from jaxmaxent import plot
+
+            plot.save(plot.draw_motifs(motifs, alphabet=alphabet), folder / "motifs.png")
+    for index, (name, one) in enumerate(list(zip(drawn.names, found, strict=True))[:_DRAWN]):
+        with missed.drawing(name):
+            from jaxmaxent import plot
+
+            plot.save(plot.grammar(one, title=name), folder / f"{file_name(name, index)}.png")
+
+
+def _tell(drawn: Run, motifs: Any, found: list[Grammar]) -> None:
+    if isinstance(motifs, DrawMotifs):
+        say(motifs.outcome)
     for name, outcome, one in zip(drawn.names, drawn.outcomes, found, strict=True):
         say(f"{name}: {one.sentence} ({outcome.partition(':')[0]})")
     for row in shared_requirements(found) if len(found) > 1 else ():
         what = f"{row.kind} {' and '.join(row.motifs)}"
         say(f"{what}: {len(row.anchors)} of {row.tested} sequences, {row.share:.2f} ± {row.error:.2f}")
-    return drawn, found
 
 
-def _named(drawn: Run, motifs: Any, ensemble: Ensemble, options: GrammarOptions) -> list[Grammar]:
-    """Return the grammar of every anchor."""
-    settings: dict[str, Any] = {"level": options.level, "false": options.false, "ensemble": ensemble}
-    return [grammar(drawn, motifs, anchor=anchor, **settings) for anchor in range(len(drawn.names))]
-
-
-def _about(drawn: Run, found: list[Grammar]) -> dict[str, Any]:
+def _about(drawn: Run, motifs: Any, found: list[Grammar]) -> dict[str, Any]:
     sequences = [
         {
             "name": name,
@@ -96,5 +140,24 @@ def _about(drawn: Run, found: list[Grammar]) -> dict[str, Any]:
         }
         for name, beta, outcome, one in zip(drawn.names, drawn.beta[:, -1], drawn.outcomes, found, strict=True)
     ]
-    shared = [row._asdict() for row in shared_requirements(found)]
-    return {"sequences": sequences, "shared": shared, "versions": versions()}
+    about: dict[str, Any] = {"sequences": sequences, "shared": [row._asdict() for row in shared_requirements(found)]}
+    if isinstance(motifs, DrawMotifs):
+        entries = [_entry(motif, name) for motif, name in zip(motifs.motifs, found[0].motifs, strict=True)]
+        about |= {"found": {"outcome": motifs.outcome, "motifs": entries}}
+    return about | {"versions": versions()}
+
+
+def _entry(motif: DrawMotif, name: str) -> dict[str, Any]:
+    """Return the numbers of a motif of the draws of all sequences together."""
+    names = (
+        "consensus", "copies", "copies_error", "background_copies", "background_copies_error", "forward",
+        "forward_error", "probabilities", "errors", "copies_of_anchor",
+    )  # fmt: skip
+    return {
+        "name": name,
+        "kmer": motif.kmer.kmer,
+        "q": motif.kmer.q,
+        **{key: getattr(motif, key) for key in names},
+        "anchor_sites": [site._asdict() for site in motif.anchor_sites],
+        "matches": [match_of(hit) for hit in motif.hits],
+    }

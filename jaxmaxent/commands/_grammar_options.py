@@ -13,14 +13,26 @@ from jaxmaxent.commands._options import AnchorOptions, OutputOptions, SeedOption
 class GrammarOptions(UnitOptions, AnchorOptions, OutputOptions, SeedOptions):
     """Options of `jaxmaxent grammar`."""
 
-    motifs: Annotated[str, Option("file of motifs in MEME or JASPAR format", metavar="MOTIFS")]
     out: Annotated[str, Option("folder to write", metavar="FOLDER")]
+    motifs: Annotated[
+        str | None,
+        Option("file of motifs to look for, in MEME or JASPAR format", "those that the draws have", metavar="MOTIFS"),
+    ] = None
+    against: Annotated[
+        str | None,
+        Option(
+            "file of known motifs, used to name those that the draws have; it is not searched for in the draws",
+            "they are named by their letters", metavar="MOTIFS",
+        ),
+    ] = None  # fmt: skip
     beta: Annotated[
         float | None, Option("inverse temperature β ≥ 0", "one per sequence, at which letters hold 8 bits in total")
     ] = None
     run: Annotated[
         str | None,
-        Option("saved run of the same sequences with stored draws, instead of sampling", "none", metavar="RUN"),
+        Option(
+            "run of the same sequences with stored draws: a folder of this command or a file", "sample", metavar="RUN"
+        ),
     ] = None
     chains: Annotated[int, Option("independent chains per sequence, at least 2")] = 8
     steps: Annotated[int, Option("steps of each replica, of which every 20th is stored")] = 4000

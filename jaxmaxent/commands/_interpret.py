@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+from typing import Any
 
 import numpy as np
 
@@ -12,12 +13,13 @@ from jaxmaxent.analysis._resolution.automatic import checked_rule
 from jaxmaxent.commands._common import ensemble_of, precision_of, read_for, say, stopping_of
 from jaxmaxent.commands._job import OUTPUT, Job, JobSettings
 from jaxmaxent.commands._kept import check_place
+from jaxmaxent.commands._kmers import KMERS
 from jaxmaxent.commands._network import Found
 from jaxmaxent.commands._options import InterpretOptions, SamplingOptions, StoppingOptions, values
 from jaxmaxent.commands._summary import held
 from jaxmaxent.commands._values import BetaRule
 from jaxmaxent.commands._write import write
-from jaxmaxent.ensembles import Ensemble
+from jaxmaxent.ensembles import DNA, Ensemble
 from jaxmaxent.files import new_folder, owned
 from jaxmaxent.results import Run
 from jaxmaxent.sampling import DEFAULT_RUNGS, MOST_RUNGS, Options, Precision, group_size, prepare
@@ -125,18 +127,26 @@ def _settings(
     if options.rungs is not None:
         ladder = checks.integer("rungs", options.rungs, at_least=1, at_most=MOST_RUNGS)
     batch = ensemble.batched()
+    kmers = KMERS if _counts_kmers(batch, ladder, options.chains) else None
     filled = Options.of(
         batch, ladder=None if ladder == 1 else ladder, chains=options.chains, anchor_chains=options.anchor_chains,
         until=until, steps=options.steps, burn_in=options.burn_in, evaluation=options.evaluation, rungs_at=betas[:-1],
+        kmers=kmers,
     )  # fmt: skip
     group = group_size(batch, filled)
     filled = prepare(batch.take(np.arange(group)), filled, kept=batch.anchors).options
     asked = values(options, SamplingOptions) | stopping_of(until)
     asked |= {name: getattr(filled, name) for name in ("rungs", "chains", "anchor_chains", "burn_in", "evaluation")}
-    asked |= {"mu": float(options.mu)}
+    asked |= {"mu": float(options.mu), "kmers": kmers}
     if not isinstance(options.beta, BetaRule):
         beta = float(betas[-1])
         return JobSettings(**asked, beta=beta, rule=None, wanted=None, group=group, rungs_at=betas[:-1])
     if options.beta.wanted is not None:
         checked_rule(*options.beta)
     return JobSettings(**asked, beta=None, rule=options.beta.rule, wanted=options.beta.wanted, group=group)
+
+
+def _counts_kmers(batch: Ensemble, ladder: Any, chains: int | None) -> bool:
+    """Return whether k-mers are counted: of four letters, where chains and β = 0 give a comparison."""
+    compared = ladder != 1 and chains != 1
+    return compared and len(batch.alphabet) == len(DNA) and batch.length >= KMERS

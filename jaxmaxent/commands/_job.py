@@ -15,7 +15,6 @@ import shlex
 import shutil
 import signal
 import uuid
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -40,6 +39,7 @@ from jaxmaxent.commands._kept import (
     has_sound_list,
     identifier_of,
     read_about,
+    saying_what_is_damaged,
     write_about,
 )
 from jaxmaxent.commands._network import Found
@@ -59,7 +59,7 @@ from jaxmaxent.files import (
     read_manifest,
     resolved,
 )
-from jaxmaxent.files._checkpoints import Checkpoints, DamagedCheckpointWarning
+from jaxmaxent.files._checkpoints import Checkpoints
 from jaxmaxent.results import Run, join
 from jaxmaxent.sampling import Interrupted, Precision, resume, sample
 
@@ -82,6 +82,7 @@ class JobSettings(SamplingOptions):
         group: the number of sequences that are sampled side by side.
         reasons: why each sequence has its β, once a rule has chosen it.
         rungs_at: smaller β's that were asked for besides β, increasing.
+        kmers: letters of the k-mers that are counted, or None.
     """
 
     beta: float | tuple[float, ...] | None
@@ -90,6 +91,7 @@ class JobSettings(SamplingOptions):
     group: int
     reasons: tuple[str, ...] = ()
     rungs_at: tuple[float, ...] = ()
+    kmers: int | None = None
 
     @classmethod
     def from_json(cls, saved: dict[str, Any]) -> JobSettings:
@@ -112,7 +114,7 @@ class JobSettings(SamplingOptions):
 
     def plain(self) -> dict[str, Any]:
         """Return the settings as the summary of a run shows them."""
-        hidden = {"force", "reasons", "group", "rule", "wanted", "rungs_at", *values(self, StoppingOptions)}
+        hidden = {"force", "reasons", "group", "rule", "wanted", "rungs_at", "kmers", *values(self, StoppingOptions)}
         shown = {name: value for name, value in dataclasses.asdict(self).items() if name not in hidden}
         chosen = {} if self.rule is None else {"beta_rule": self.rule, "beta_wanted": checked_rule(*self.asked)[1]}
         chosen |= {"rungs_at": self.rungs_at} if self.rungs_at else {}
@@ -133,15 +135,15 @@ class JobSettings(SamplingOptions):
         until = self.until
         if until is not None and until.seconds is not None:
             until = dataclasses.replace(until, seconds=until.seconds * anchors)
-        arguments = values(self, ChainOptions) | {"until": until}
+        arguments = values(self, ChainOptions) | {"until": until, "rungs_at": self.rungs_at, "kmers": self.kmers}
         rungs = arguments.pop("rungs")
-        return arguments | {"ladder": None if rungs == 1 else rungs, "rungs_at": self.rungs_at}
+        return arguments | {"ladder": None if rungs == 1 else rungs}
 
     def short_run(self) -> dict[str, Any]:
         """Return the arguments that give a rule for β the program of the sampling; its own ladder without one."""
         if self.rungs == 1:
             return {"evaluation": self.evaluation}
-        names = ("chains", "anchor_chains", "evaluation")
+        names = ("chains", "anchor_chains", "evaluation", "kmers")
         return {"ladder": self.rungs} | {name: getattr(self, name) for name in names}
 
 
@@ -251,7 +253,7 @@ class Job:
         indices = np.minimum(np.arange(first, first + self.settings.group), count - 1)
         mine, checkpoint = self._with_beta(first, ensemble.take(indices)), done.with_suffix("")
         if any(checkpoint.glob("*-step-*.npz")):
-            with _saying_what_is_damaged(), _advising(f"delete {checkpoint} to sample these sequences again"):
+            with saying_what_is_damaged(), _advising(f"delete {checkpoint} to sample these sequences again"):
                 part = resume(checkpoint, mine, keep_checkpoint=True, progress=progress)
         else:
             shutil.rmtree(checkpoint, ignore_errors=True)  # left by a process that was killed before its first save
@@ -333,17 +335,3 @@ def _advising(advice: str) -> Iterator[None]:
     except ValueError as error:
         error.add_note(advice)
         raise
-
-
-@contextlib.contextmanager
-def _saying_what_is_damaged() -> Iterator[None]:
-    """Print a warning about a damaged checkpoint as a line, without the place in the source."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("always", DamagedCheckpointWarning)
-        show = warnings.showwarning
-
-        def told(message: Any, category: Any, *rest: Any, **more: Any) -> None:
-            say(message) if issubclass(category, DamagedCheckpointWarning) else show(message, category, *rest, **more)
-
-        warnings.showwarning = told
-        yield

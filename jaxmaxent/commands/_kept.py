@@ -11,10 +11,14 @@ import hashlib
 import json
 import re
 import shlex
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from jaxmaxent.console import say
 from jaxmaxent.files import HIDDEN, MANIFEST, PARTIAL, belongings, entries, read_manifest, refusing, resolved
+from jaxmaxent.files._checkpoints import DamagedCheckpointWarning
 
 FORMAT = "jaxmaxent-interpretation"
 FORMAT_VERSION = 8
@@ -166,3 +170,17 @@ def _checksum(data: bytes) -> str:
 
 def _canonical(about: dict[str, Any]) -> bytes:
     return json.dumps(about, sort_keys=True).encode()
+
+
+@contextlib.contextmanager
+def saying_what_is_damaged() -> Iterator[None]:
+    """Print a warning about a damaged checkpoint as a line, without the place in the source."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", DamagedCheckpointWarning)
+        show = warnings.showwarning
+
+        def told(message: Any, category: Any, *rest: Any, **more: Any) -> None:
+            say(message) if issubclass(category, DamagedCheckpointWarning) else show(message, category, *rest, **more)
+
+        warnings.showwarning = told
+        yield

@@ -7,7 +7,7 @@ from typing import Any
 
 from jaxmaxent.analysis import FoundMotif, MotifHit, Motifs, find_motifs, match_motifs
 from jaxmaxent.checks import integer
-from jaxmaxent.commands._common import Missed, say, telling_what_is_left_out, versions, write_json
+from jaxmaxent.commands._common import Missed, match_of, saved_run, say, telling_what_is_left_out, versions, write_json
 from jaxmaxent.commands._options import MotifsOptions
 from jaxmaxent.data import read_motifs, write_meme
 from jaxmaxent.ensembles import Alphabet, with_letters
@@ -22,7 +22,7 @@ def run(options: MotifsOptions) -> Motifs:
     """Find the motifs of a saved run, compare them with known ones if given, write the output folder, return them."""
     best, missed, against = integer("best", options.best, at_least=1), Missed(), options.against
     with new_folder(options.out, kind="motifs", force=options.force) as folder:
-        result = Run.load(_saved(options.run))
+        result = Run.load(saved_run(options.run))
         alphabet = with_letters(result.letters)
         with telling_what_is_left_out():
             known = None if against is None else read_motifs(against, alphabet)
@@ -51,12 +51,6 @@ def run(options: MotifsOptions) -> Motifs:
     return found
 
 
-def _saved(path: str) -> Path:
-    """Return the file of the run in a folder that `interpret` wrote; for another path, the path itself."""
-    inside = Path(path) / "run.npz"
-    return inside if inside.is_file() else Path(path)
-
-
 def _entry(motif: FoundMotif, hits: tuple[MotifHit, ...]) -> dict[str, Any]:
     return {
         "name": motif.name,
@@ -66,13 +60,8 @@ def _entry(motif: FoundMotif, hits: tuple[MotifHit, ...]) -> dict[str, Any]:
         "probabilities": motif.probabilities,
         "errors": motif.errors,
         "members": [member._asdict() for member in motif.members],
-        "matches": [_match(hit) for hit in hits],
+        "matches": [match_of(hit) for hit in hits],
     }
-
-
-def _match(hit: MotifHit) -> dict[str, Any]:
-    numbers = {name: getattr(hit, name) for name in ("p", "e", "q", "strand", "offset", "overlap")}
-    return {"name": hit.name, "identifier": hit.identifier} | numbers
 
 
 def _line(motif: FoundMotif, hits: tuple[MotifHit, ...]) -> str:

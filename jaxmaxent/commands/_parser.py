@@ -88,10 +88,11 @@ COMMANDS = {
     "grammar": Command(
         GrammarOptions,
         "find which motifs a network requires, and in which arrangement",
-        "The command samples the inputs that the network treats as the same as each sequence, and inserts motifs into "
-        "them. It says which motifs are required, can replace each other or are refused, and their order, strand and "
-        "spacing.",
-        "jaxmaxent grammar model sequences.fa --motifs known.meme --out grammar",
+        "The command samples the inputs that the network treats as the same as each sequence, finds the motifs that "
+        "these have, wherever they stand, and inserts motifs into them. It says which motifs are required, can replace "
+        "each other or are refused, and their order, strand and spacing. --against names the motifs that are found. "
+        "--motifs gives motifs to look for instead.",
+        "jaxmaxent grammar model sequences.fa --against known.meme --out grammar",
     ),
     "potential": Command(
         options.PotentialOptions,

@@ -9,15 +9,17 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxmaxent.analysis import Profile, Thermodynamics, information_bits
+from jaxmaxent.commands import _kmers as kmers
 from jaxmaxent.commands._regions import region_entry
 from jaxmaxent.results import Run
 from jaxmaxent.results._blank import advice
+from jaxmaxent.results._mobility import is_mobile
 
 _NAMED = 5
 _AT_TARGET = ("beta", "mean_energy", "mean_energy_error", "acceptance", "max_rhat", "min_ess")
 _OPTIONAL = (
     "entropy_bits", "entropy_bits_error", "log10_sequences", "log10_sequences_error", "gc", "gc_error", "beta_reason",
-    "advice", "barrier", "reference_barrier", "asked", "region",
+    "advice", "barrier", "reference_barrier", "asked", "region", "kmers",
 )  # fmt: skip
 
 
@@ -81,6 +83,7 @@ class AnchorSummary(AtBeta):
     mobility_error: float
     mobility_told: str
     where: dict[str, Any]
+    kmers: dict[str, Any] | None  # those of the draws, if they were counted
     advice: str | None  # if the letters hold nearly nothing
     # The global communication barriers Λ of both legs; None for a leg that there is not.
     barrier: float | None
@@ -153,6 +156,7 @@ def summarize(
         mobility_error=result.mobility_error[a],
         mobility_told=result.mobility_outcomes[a],
         where=where,
+        kmers=kmers.as_json(kmers.kmers_of(result, a)),
         advice=advice_for(result, a),
         barrier=result.barriers[a, 0] if result.swap_acceptance.shape[1] else None,
         reference_barrier=result.barriers[a, 1] if result.reference_share.shape[1] else None,
@@ -182,7 +186,13 @@ def _at_beta(result: Run, a: int, k: int, found: Profile, heat: Thermodynamics |
 
 
 def advice_for(result: Run, a: int) -> str | None:
-    """Return a sentence that says at which β to try again, if the letters of an anchor hold nearly nothing."""
+    """Return a sentence that says at which β to try again, if the letters of an anchor hold nearly nothing.
+
+    Where draws have k-mers that stand anywhere, they are no arbitrary sequences, though no position holds a letter.
+    """
+    moving = kmers.kmers_of(result, a) if is_mobile(result.mobility[a]) else None
+    if moving is not None and moving.kmers:
+        return None
     information = information_bits(result.frequencies[a, -1])
     return advice(result.beta[a], result.total_information[a], information)
 
@@ -194,7 +204,7 @@ def held(result: Run) -> str:
 
 
 def outcomes(result: Run) -> list[str]:
-    """Return two or three lines per anchor: how it ended, what its letters hold, whether its sites move, and advice."""
+    """Return lines for each anchor: how it ended, what its letters hold, whether its sites move, k-mers, and advice."""
     bits, errors = result.total_information[:, -1], result.total_information_error[:, -1]
     lines = []
     for a, name in enumerate(result.names):
@@ -203,6 +213,8 @@ def outcomes(result: Run) -> list[str]:
             f"{name}: {result.outcomes[a]}; {bits[a]:.1f}{error} bits in total at β = {result.beta[a, -1]:.4g}"
         )
         lines.append(f"{name}: {result.mobility_outcomes[a]}")
+        found = kmers.kmers_of(result, a) if is_mobile(result.mobility[a]) else None
+        lines += [] if found is None else [f"{name}: {kmers.told(found)}"]
         tried = advice_for(result, a)
         lines += [] if tried is None else [f"{name}: {tried}"]
     return lines

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from jaxmaxent import console
-from jaxmaxent.analysis import Profile, Thermodynamics, informative_window, profile, thermodynamics
+from jaxmaxent.analysis import EnrichedKmers, Profile, Thermodynamics, informative_window, profile, thermodynamics
 from jaxmaxent.commands import _sites as sites
 from jaxmaxent.commands._common import Missed, beta_text, file_name, versions, write_json
 from jaxmaxent.commands._job import RUN, JobSettings
+from jaxmaxent.commands._kmers import kmers_of, table
 from jaxmaxent.commands._pictures import along_ladder, at_beta, number_of_sequences, profile_logo
 from jaxmaxent.commands._sites import Maps
 from jaxmaxent.commands._summary import AnchorSummary, advice_for, outcome, summarize
@@ -63,7 +64,7 @@ def write(
         anchors=[
             _anchor_row(
                 row, _advice(result, a, settings), logos[a][-1], pictures[a], where[a],
-                sites.told(sites.of_anchor(maps, a)),
+                sites.told(sites.of_anchor(maps, a)), kmers_of(result, a),
             )
             for a, row in enumerate(rows)
         ],
@@ -176,8 +177,9 @@ def _anchor_row(
     pictures: list[Picture],
     where: list[Picture],
     sites_told: str,
+    kmers: EnrichedKmers | None,
 ) -> AnchorRow:
-    """Return the report's row of an anchor; where its sites are comes first if the logo does not show it."""
+    """Return the report's row of an anchor; where its sites are, and its k-mers, come first if the logo is flat."""
     target, first = row.target, is_mobile(row.mobility)
     return AnchorRow(
         name=row.name, beta=target.beta, mu=row.mu, mean_energy=target.mean_energy, acceptance=target.acceptance,
@@ -187,7 +189,7 @@ def _anchor_row(
         beta_reason=row.beta_reason, steps=row.steps, proposals_per_second=row.proposals_per_second,
         compile_seconds=row.compile_seconds, logo=logo, leading=where if first else [],
         pictures=pictures if first else where + pictures, mobility=row.mobility,
-        mobility_told=f"{row.mobility_told}; {sites_told}",
+        mobility_told=f"{row.mobility_told}; {sites_told}", table=None if kmers is None else table(kmers),
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from jaxmaxent.plot._composition import composition_shift as composition_shift
 from jaxmaxent.plot._couplings import coupling_map as coupling_map
 from jaxmaxent.plot._curves import information_track as information_track
 from jaxmaxent.plot._curves import training_curve as training_curve
+from jaxmaxent.plot._draw_motifs import draw_motifs as draw_motifs
 from jaxmaxent.plot._files import png as png
 from jaxmaxent.plot._files import save as save
 from jaxmaxent.plot._files import show as show
@@ -24,6 +25,7 @@ from jaxmaxent.plot._logos import resolutions as resolutions
 from jaxmaxent.plot._motifs import motif as motif
 from jaxmaxent.plot._periodicity import periodic_profile as periodic_profile
 from jaxmaxent.plot._periodicity import spectrum as spectrum
+from jaxmaxent.plot._pinned import pinned_profile as pinned_profile
 from jaxmaxent.plot._style import colors as colors
 from jaxmaxent.plot._thermodynamics import entropy_along as entropy_along
 from jaxmaxent.plot._thermodynamics import heat_capacity_along as heat_capacity_along
@@ -37,6 +39,7 @@ __all__ = [
     "composition_response",
     "composition_shift",
     "coupling_map",
+    "draw_motifs",
     "energy_along",
     "entropy_along",
     "grammar",
@@ -48,6 +51,7 @@ __all__ = [
     "logo_grid",
     "motif",
     "periodic_profile",
+    "pinned_profile",
     "png",
     "resolutions",
     "save",

@@ -4,5 +4,6 @@ from jaxmaxent.report._page import write_report as write_report
 from jaxmaxent.report._rows import AnchorRow as AnchorRow
 from jaxmaxent.report._rows import Picture as Picture
 from jaxmaxent.report._rows import Setting as Setting
+from jaxmaxent.report._rows import Table as Table
 
-__all__ = ["AnchorRow", "Picture", "Setting", "write_report"]
+__all__ = ["AnchorRow", "Picture", "Setting", "Table", "write_report"]

@@ -42,6 +42,22 @@ class Picture:
         png_size("png", self.png)
 
 
+class Table(NamedTuple):
+    """A table in an anchor's section.
+
+    Attributes:
+        heading: the title.
+        caption: how to read the table.
+        columns: the labels of the columns.
+        rows: the cells of each row as text, the first of which names the row.
+    """
+
+    heading: str
+    caption: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class AnchorRow:
     """An anchor's row in the table and its section of the page; unknown values (None and NaN) become "–".
@@ -68,6 +84,7 @@ class AnchorRow:
         mobility: mean energy of shifted copies of the anchor over that of background sequences.
         mobility_told: what that means, and where the sites of the anchor are, in one sentence.
         leading: pictures above the logo, for an anchor whose logo does not show where its sites are.
+        table: a table below these, or, if there are none, below all pictures.
         logo: the bytes of a PNG file, or None if the logo was not drawn.
         pictures: further pictures, below the logo.
 
@@ -96,6 +113,7 @@ class AnchorRow:
     mobility: float | None = None
     mobility_told: str | None = None
     leading: Sequence[Picture] = ()
+    table: Table | None = None
     logo: bytes | None = None
     pictures: Sequence[Picture] = ()
 

@@ -1,5 +1,6 @@
 """Motifs of draws: made-up draws with sites at known places, and tests of k-mers against their definitions."""
 
+import re
 from types import SimpleNamespace
 
 import jax
@@ -127,8 +128,10 @@ def test_counts_of_the_run_serve_as_its_draws_do(run):
     assert any(kmer.kmer == min("CAGATG", "CATCTG") for kmer in by_counts.kmers)
     counted.draws = None
     assert enriched_kmers(counted).kmers == by_counts.kmers
-    with pytest.raises(ValueError, match="run must have stored draws, got one without"):
+    with pytest.raises(ValueError, match="run must have stored draws for k-mers of 5 letters, got counts of"):
         enriched_kmers(counted, size=5)
+    with pytest.raises(ValueError, match="run must have stored draws for another rung or ensemble=, got counts"):
+        enriched_kmers(counted, rung=1)
 
 
 def test_an_ensemble_is_drawn_where_a_run_has_no_background():
@@ -186,6 +189,18 @@ def test_p_values_of_no_difference_are_uniform():
         assert abs((p < level).mean() - level) < 4 * np.sqrt(level * (1 - level) / 3000)
 
 
+def test_the_error_of_an_enrichment_is_that_of_the_logarithm_of_a_ratio():
+    rng = np.random.default_rng(5)
+    target, background = (rng.poisson(mean, (400, 3, 8)) / 1e3 for mean in (4000, 1000))
+    found = [compare(*rates) for rates in zip(target[:, None, :, :], background[:, None, :, :], strict=True)]
+    ratios = np.log2([one.target / one.background for one in found])
+    spread = ratios.std(0, ddof=1)
+    # Squared errors of 3 chains have 2 degrees of freedom; their mean over 400 sets has a relative error of 0.05.
+    mean_square = np.mean([one.ratio_error**2 for one in found], axis=0)
+    assert (abs(mean_square / spread**2 - 1) < 5 * np.hypot(0.05, np.sqrt(2 / 399))).all()
+    assert np.isnan(compare(target[:1] * 0, background[:1]).ratio_error).all()
+
+
 def test_few_kmers_are_tested_by_their_own_spread():
     rng = np.random.default_rng(1)
     target, background = rng.random((1, 5, 8)), rng.random((1, 5, 8))
@@ -233,6 +248,36 @@ def test_runs_without_draws_or_with_one_chain_are_refused():
         draw_motifs(run)
     with pytest.raises(ValueError, match="run must be a Run"):
         draw_motifs(None)
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        (None, "run must have counts of k-mers or stored draws, got one without: sample(..., kmers=6) keeps counts"),
+        ((1, 2, 1, 4096), "run must have at least 2 chains, whose spread gives the errors, got 1"),
+        ((1, 1, 3, 4096), "run must have a rung at β = 0 to compare with, got one without"),
+    ],
+)
+def test_runs_without_counts_that_can_be_compared_are_refused(shape, message):
+    run = made_up(chains=3, draws=2)
+    run.draws, run.kmer_counts = None, None if shape is None else np.ones(shape, int)
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        enriched_kmers(run)
+
+
+def test_kmers_longer_than_the_sequences_are_refused():
+    run = made_up(chains=3, draws=2)
+    run.draws, run.anchors = run.draws[..., :4], run.anchors[:, :4]
+    for function in (draw_motifs, enriched_kmers):
+        with pytest.raises(ValueError, match="^size must be at most the length of the sequences, 4, got 5$"):
+            function(run, size=5)
+
+
+@pytest.mark.parametrize(("letters", "length", "size"), [("ACGT", 60, 6), ("ACGT", 4, 4), (jme.PROTEIN.letters, 60, 3)])
+def test_the_usual_size_fits_sequences_and_letters(letters, length, size):
+    run = made_up(chains=3, draws=2)
+    run.letters, run.draws, run.anchors = letters, run.draws[..., :length], run.anchors[:, :length]
+    assert enriched_kmers(run).size == size
 
 
 def test_another_ensemble_is_refused(run):

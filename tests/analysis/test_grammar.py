@@ -11,6 +11,7 @@ from made_up_runs import made_up
 
 import jaxmaxent as jme
 from jaxmaxent import analysis
+from jaxmaxent.analysis import MotifHit
 from jaxmaxent.analysis._grammar.grammar import from_sites
 from jaxmaxent.analysis._grammar.insertion import Outputs
 from jaxmaxent.analysis._grammar.scores import log_odds, threshold
@@ -273,7 +274,7 @@ def runs():
 )
 def test_insertion_tells_the_logic_of_a_network(runs, name, expected):
     run, ensemble = runs[name]
-    grammar = analysis.grammar(run, WORDS, ensemble=ensemble)
+    grammar = analysis.grammar(run, motifs=WORDS, ensemble=ensemble)
     logical = {
         (row.kind, frozenset(row.motifs)) for row in grammar.held if row.kind in ("needs", "any of", "one of", "not")
     }
@@ -281,9 +282,9 @@ def test_insertion_tells_the_logic_of_a_network(runs, name, expected):
 
 
 def test_without_the_network_draws_tell_what_they_can(runs):
-    grammar = analysis.grammar(runs["either"][0], WORDS, by_chance=0.2)
+    grammar = analysis.grammar(runs["either"][0], motifs=WORDS, by_chance=0.2)
     assert {row.kind for row in grammar.held if row.kind in ("needs", "not", "any of", "one of")} == {"any of"}
-    assert analysis.grammar(runs["both"][0], WORDS).sentence.startswith("needs A and B")
+    assert analysis.grammar(runs["both"][0], motifs=WORDS).sentence.startswith("needs A and B")
 
 
 def test_outputs_are_0_for_the_background_and_1_for_the_anchor(runs):
@@ -293,11 +294,50 @@ def test_outputs_are_0_for_the_background_and_1_for_the_anchor(runs):
     assert outputs(analysis.stored_draws(run, rung=0)[0]).mean() == pytest.approx(0, abs=1e-6)
 
 
+def test_without_motifs_those_of_the_draws_are_taken(runs):
+    run, ensemble = runs["both"]
+    found = analysis.draw_motifs(run)
+    assert len(found.motifs) >= 2
+    grammar = analysis.grammar(run, ensemble=ensemble)
+    again = analysis.grammar(run, motifs=found, ensemble=ensemble)
+    assert grammar.motifs == again.motifs == tuple(motif.consensus for motif in found.motifs)
+    assert grammar.sentence == again.sentence and grammar.sentence.startswith("needs ")
+    needed = {name for row in grammar.held if row.kind == "needs" for name in row.motifs}
+    assert len(needed) == 2
+
+
+def test_motifs_of_draws_have_the_name_of_a_sure_hit_and_else_their_consensus(runs):
+    run, _ = runs["both"]
+    found = analysis.draw_motifs(run)
+    first, second = found.motifs[:2]
+    hit = MotifHit(Motif("GATA1", "M1", first.probabilities), 1e-6, 1e-6, 0.01, 0, "+", 6)
+    named = found._replace(motifs=(first._replace(hits=(hit,)), second._replace(hits=(hit._replace(q=0.02),))))
+    assert analysis.grammar(run, motifs=named).motifs == ("GATA1", second.consensus)
+    twice = found._replace(motifs=(first._replace(hits=(hit,)),) * 2)
+    assert analysis.grammar(run, motifs=twice.motifs).motifs == ("GATA1", "GATA1 (2)")
+
+
+def test_draws_without_motifs_have_no_requirement(runs):
+    run, ensemble = runs["both"]
+    rng = np.random.default_rng(0)
+    none = dataclasses.replace(run, draws=rng.integers(0, 4, run.draws.shape).astype(np.uint8))
+    grammar = analysis.grammar(none, ensemble=ensemble)
+    assert grammar.sentence.startswith("no requirement") and not grammar.tested and grammar.motifs == ()
+    assert analysis.shared_requirements([grammar] * 2) == ()
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
         ({"motifs": []}, "motifs must have one motif or more, got none"),
         ({"motifs": [3]}, "motifs must be motifs with name and probabilities, such as read_motifs gives, got 3"),
+        (
+            {"motifs": [Motif("wide", "w", np.full((SIZE + 1, 4), 0.25))]},
+            "motifs must have probabilities of shape [width, 4], width 1 to 24, got [25, 4]",
+        ),
+        ({"motifs": None, "draws": None}, "run must have stored draws, got one without"),
+        ({"motifs": None, "beta": np.array([[1.0, 2.0]])}, "run must have a rung at β = 0 to compare with, got β from"),
+        ({"motifs": None, "chains": 1}, "run must have two chains or more, got 1"),
         ({"level": 0.4}, "level must be a finite number above 0.5 and below 1, got 0.4"),
         ({"ensemble": 3}, "ensemble must be the Ensemble of the run, or None, got 3"),
         ({"draws": None}, "run must have stored draws, got one without"),
@@ -321,11 +361,11 @@ def test_an_ensemble_of_other_anchors_is_refused(runs):
     run, _ = runs["both"]
     _, other = runs["either"]
     with pytest.raises(ValueError, match="ensemble must have the anchors of the run"):
-        analysis.grammar(run, WORDS, ensemble=other)
+        analysis.grammar(run, motifs=WORDS, ensemble=other)
 
 
 def test_shared_requirements_count_the_anchors_that_were_tested(runs):
-    grammars = [analysis.grammar(run, WORDS, ensemble=ensemble) for run, ensemble in runs.values()]
+    grammars = [analysis.grammar(run, motifs=WORDS, ensemble=ensemble) for run, ensemble in runs.values()]
     shared = {(row.kind, row.motifs): row for row in analysis.shared_requirements(grammars)}
     needs = shared["needs", ("A",)]
     assert needs.anchors == (1, 3) and needs.tested == 4 and needs.share == 0.5

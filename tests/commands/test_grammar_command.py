@@ -43,6 +43,7 @@ def folder(tmp_path_factory):
         converged=np.array([True, False]),
     )
     run.save(folder / "run.npz")
+    dataclasses.replace(run, draws=None).save(folder / "bare.npz")
     return folder
 
 
@@ -60,17 +61,61 @@ def test_the_sentence_of_each_sequence_is_written_and_drawn(folder, tmp_path, ca
     assert names == {".jaxmaxent.json", "grammar.json", "0000_s0.png", "0001_s1.png"}
 
 
+def test_without_motifs_those_of_the_draws_are_found_named_written_and_drawn(folder, tmp_path, capsys):
+    given = [folder / "model", folder / "s.fa", "--run", folder / "run.npz", "--beta", 5, "--out", tmp_path / "out"]
+    assert call("grammar", *given, "--against", folder / "known.meme") == 3
+    said = capsys.readouterr().out
+    assert "1 motif from " in said
+    told = json.loads((tmp_path / "out" / "grammar.json").read_text())
+    (motif,) = told["found"]["motifs"]
+    assert SITE in motif["consensus"] and motif["matches"][0]["name"] == SITE and len(motif["copies_of_anchor"]) == 2
+    # The name of a known motif needs a small q, which two known motifs cannot give for sure.
+    assert motif["name"] == (SITE if motif["matches"][0]["q"] <= 0.01 else motif["consensus"])
+    assert f"s0: needs {motif['name']}" in said and f"needs {motif['name']}: 2 of 2 sequences" in said
+    (written,) = data.read_motifs(tmp_path / "out" / "motifs.meme")
+    np.testing.assert_allclose(written.probabilities, motif["probabilities"], atol=1e-8)
+    assert (tmp_path / "out" / "motifs.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_draws_without_motifs_are_told(folder, tmp_path, capsys):
+    rng = np.random.default_rng(1)
+    run = jme.Run.load(folder / "run.npz")
+    dataclasses.replace(run, draws=rng.integers(0, 4, run.draws.shape).astype(np.uint8)).save(tmp_path / "none.npz")
+    given = [folder / "model", folder / "s.fa", "--run", tmp_path / "none.npz", "--beta", 5, "--out", tmp_path / "out"]
+    assert call("grammar", *given) == 3
+    said = capsys.readouterr().out
+    assert "0 motifs from " in said and "s0: no requirement" in said and "Not drawn" not in said
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        ".jaxmaxent.json", "grammar.json", "0000_s0.png", "0001_s1.png",
+    }  # fmt: skip
+
+
+@pytest.mark.slow
+def test_a_run_that_the_command_sampled_serves_again(folder, tmp_path, capsys):
+    given = [folder / "model", folder / "s.fa", "--beta", 2, "--quiet"]
+    first = ["--steps", 100, "--chains", 2, "--motifs", folder / "known.meme", "--out", tmp_path / "first"]
+    assert call("grammar", *given, *first) == 3
+    assert jme.Run.load(tmp_path / "first" / "run.npz").draws.shape[2:4] == (5, 2)
+    assert call("grammar", *given, "--run", tmp_path / "first", "--out", tmp_path / "second") == 3
+    assert not (tmp_path / "second" / "run.npz").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["--motifs", "{folder}/gone.meme"], "gone.meme"),
         (["--motifs", "{folder}/known.meme", "--level", "0.2"], "level must be a finite number above 0.5 and below 1"),
         (["--motifs", "{folder}/known.meme", "--chains", "1"], "--chains must be a whole number of at least 2, got 1"),
+        (
+            ["--motifs", "{folder}/known.meme", "--against", "x"],
+            "--against must be left out if motifs are given, got x",
+        ),
+        (["--run", "{folder}/bare.npz"], "--run must have stored draws, which `interpret` does not keep"),
     ],
 )
 def test_bad_input_is_one_sentence(folder, tmp_path, capsys, arguments, words):
     filled = [a.format(folder=folder) for a in arguments]
-    given = [folder / "model", folder / "s.fa", *filled, "--run", folder / "run.npz", "--out", tmp_path / "out"]
+    given = [folder / "model", folder / "s.fa", "--run", folder / "run.npz", *filled, "--out", tmp_path / "out"]
     assert call("grammar", *given) == 2
     said = capsys.readouterr()
     assert said.err.startswith("jaxmaxent: ") and said.err.count("\n") == 1 and words in said.err

@@ -39,6 +39,15 @@ def test_without_pairs_there_are_only_shares():
     assert len(plot.grammar(made_up(spacings=())).axes) == 1
 
 
+def test_without_motifs_there_is_the_sentence():
+    none = np.zeros(0)
+    figure = plot.grammar(
+        made_up(motifs=(), held=(), tested=(), spacings=(), present=none, present_error=none, present_control=none)
+    )
+    assert figure.texts[0].get_text() == "needs A$_1$ and B" and not figure.axes[0].patches
+    assert plot.png(figure)[:4] == b"\x89PNG"
+
+
 def test_anything_else_is_refused():
     with pytest.raises(ValueError, match=r"found must be the result of analysis\.grammar, got 3"):
         plot.grammar(3)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jaxmaxent import plot
-from jaxmaxent.report import AnchorRow, Picture, Setting, write_report
+from jaxmaxent.report import AnchorRow, Picture, Setting, Table, write_report
 from jaxmaxent.report._images import PNG_SIGNATURE
 
 HOSTILE = "<script>alert(1)</script>"
@@ -217,6 +217,18 @@ def test_where_sites_are_stands_above_a_logo_that_does_not_show_it(tmp_path, pic
     lines = page.lines()
     order = [lines.index(line) for line in (f"{told[0].upper()}{told[1:]}.", "Where", "Logo of the draws")]
     assert order == sorted(order) and lines.count("Logo of the draws") == 1
+
+
+def test_a_table_stands_below_the_leading_pictures_or_else_last(tmp_path, picture):
+    table = Table("K-mers", f"How to {HOSTILE}", ("k-mer", "copies"), [("ACG", "0.5"), (HOSTILE, "2")])
+    leading, last = [Picture("Where", "How to read it.", picture)], [Picture("More", "Read on.", picture)]
+    anchors = [entry("a", logo=picture, table=table, leading=leading), entry("b", logo=picture, table=table)]
+    anchors.append(entry("c", pictures=last, table=table._replace(rows=())))
+    page = Page(written(tmp_path, anchors))
+    lines = page.lines()
+    assert lines.index("Where") < lines.index("K-mers") < lines.index("Logo of the draws")
+    assert page.cells[4:] == 2 * [["k-mer", "copies"], ["ACG", "0.5"], [HOSTILE, "2"]]
+    assert lines.index("More") < len(lines) - 1 - lines[::-1].index("K-mers")
 
 
 def test_ids_are_unique_for_equal_and_missing_names(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -46,7 +47,8 @@ def enriched_kmers(
     Args:
         run: a run that counted k-mers or stored draws, with at least two chains.
         anchor, rung, fdr, both_strands, ensemble, key, alphabet: as for `draw_motifs`.
-        size: letters of the k-mers, from 3 to 8; None means those that the run counted, or 6.
+        size: letters of the k-mers, from 3 to 8; None means those that the run counted, or else 6, or fewer if the
+            sequences are shorter or have many letters.
         least: smallest log2 of copies over copies at β = 0.
 
     Raises:
@@ -55,9 +57,11 @@ def enriched_kmers(
     """
     letters = letters_of(checked_run(run, "kmer_counts"), alphabet)
     counted = counted_size(run, rung, ensemble)
-    size = checked_size(size if size is not None else counted or _USUAL, run, letters)
+    size = checked_size(size, run, letters, counted)
     fdr, least = checks.number("fdr", fdr, above=0, below=1), checks.number("least", least, above=0, below=MOST_BITS)
     kmers = strands(size, letters, both=both_strands)
+    if run.draws is None and size != counted:
+        raise ValueError(_nothing_counted(run, size, counted))
     if size == counted:
         test, source = compare(*counted_rates(run, chosen_anchors(run, anchor), kmers)), COUNTED
     else:
@@ -74,6 +78,19 @@ def enriched_kmers(
     return EnrichedKmers(found, size, int(seen.sum()), source, f"{outcome}, at a false discovery rate of {fdr:g}")
 
 
+def _nothing_counted(run: Run, size: int, counted: int | None) -> str:
+    """Return why a run without stored draws has no counts that can be compared."""
+    if run.kmer_counts is None:
+        return "run must have counts of k-mers or stored draws, got one without: sample(..., kmers=6) keeps counts"
+    if run.kmer_counts.shape[2] < 2:
+        return "run must have at least 2 chains, whose spread gives the errors, got 1"
+    if run.kmer_counts.shape[1] < 2:
+        return "run must have a rung at β = 0 to compare with, got one without"
+    if counted is None:
+        return "run must have stored draws for another rung or ensemble=, got counts of k-mers alone"
+    return f"run must have stored draws for k-mers of {size} letters, got counts of k-mers of {counted} alone"
+
+
 def letters_of(run: Run, alphabet: Alphabet | None) -> Alphabet:
     """Return the alphabet of a run, or the one that was given for it."""
     letters = with_letters(run.letters) if alphabet is None else checked_alphabet(alphabet)
@@ -82,8 +99,15 @@ def letters_of(run: Run, alphabet: Alphabet | None) -> Alphabet:
     return letters
 
 
-def checked_size(size: Any, run: Run, letters: Alphabet) -> int:
-    """Return the letters of the k-mers, or raise a ValueError if there are too many such k-mers or none."""
+def checked_size(size: Any, run: Run, letters: Alphabet, counted: int | None) -> int:
+    """Return the letters of the k-mers, or raise a ValueError if there are too many such k-mers or none.
+
+    None means those that the run counted, or else 6, or fewer if the sequences are shorter or have many letters.
+    """
+    if size is None:
+        most = int(LARGEST * math.log(4) / math.log(len(letters)) + 1e-9)
+        usual = max(min(_USUAL, run.anchors.shape[1], most), SMALLEST)
+        size = counted if counted is not None and counted >= SMALLEST else usual
     size = checks.integer("size", size, at_least=SMALLEST, at_most=LARGEST)
     if size > run.anchors.shape[1]:
         raise ValueError(f"size must be at most the length of the sequences, {run.anchors.shape[1]}, got {size}")
@@ -125,8 +149,8 @@ def excess(test: KmerTest) -> Float[np.ndarray, " kmers"]:
 
 def one_kmer(test: KmerTest, q: Float[np.ndarray, " kmers"], kmers: Strands, k: int) -> EnrichedKmer:
     """Return the numbers of the k-mer at an index."""
-    target, background, error, p = (float(array[k]) for array in test)
-    return EnrichedKmer(kmers.text(k), target, background, error, p, float(q[k]))
+    target, background, error, p, ratio_error = (float(array[k]) for array in test)
+    return EnrichedKmer(kmers.text(k), target, background, error, p, float(q[k]), ratio_error)
 
 
 def listed(

@@ -23,7 +23,7 @@ def draw_motifs(
     *,
     anchor: int | Sequence[int] | None = 0,
     rung: int | None = None,
-    size: int = 6,
+    size: int | None = None,
     fdr: float = 0.05,
     least: float = 0.5,
     excess: float = 0.1,
@@ -52,7 +52,8 @@ def draw_motifs(
         anchor: index of the anchor; several, or None for all, are searched together: chains of all of them count, so
             that a motif is found that is too weak in any one anchor. It need not be in all.
         rung: index of the rung; None means the target.
-        size: letters of the k-mers, from 3 to 8.
+        size: letters of the k-mers, from 3 to 8; None means those that the run counted, or else 6, or fewer if the
+            sequences are shorter or have many letters.
         fdr: largest share of false k-mers among those called enriched, between 0 and 1.
         least: smallest log2 of copies over copies at β = 0, of k-mers and of motifs. A network that holds GC content
             makes many k-mers a little more frequent.
@@ -71,11 +72,13 @@ def draw_motifs(
             if k-mers are longer than the sequences, or a number is out of range.
     """
     letters = letters_of(checked_run(run, "draws"), alphabet)
-    settings = checked_settings(checked_size(size, run, letters), fdr, least, excess, most, flank, threshold)
+    counted = counted_size(run, rung, ensemble)
+    size = checked_size(size, run, letters, counted)
+    settings = checked_settings(size, fdr, least, excess, most, flank, threshold)
     draws = draws_of(run, anchor, rung, ensemble, key)
     kmers = strands(settings.size, letters, both=both_strands)
     # Counts are of all draws, and of all replicas at the target; stored draws are some of them.
-    use = counted_size(run, rung, ensemble) == settings.size
+    use = counted == size
     rates = counted_rates(run, draws.anchors, kmers) if use else None
     search = DrawSearch(draws, letters, kmers, settings, rates, both_strands=both_strands)
     seeds, grown = search.run()

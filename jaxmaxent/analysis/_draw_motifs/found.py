@@ -23,6 +23,7 @@ class EnrichedKmer(NamedTuple):
         error: standard error of the difference of the two.
         p: one-sided p-value of the difference, from the spread of chains.
         q: share of false ones among this and the more significant k-mers (Benjamini & Hochberg 1995).
+        enrichment_error: standard error of `enrichment`, by the spread of chains; NaN if that is infinite.
     """
 
     kmer: str
@@ -31,6 +32,7 @@ class EnrichedKmer(NamedTuple):
     error: float
     p: float
     q: float
+    enrichment_error: float
 
     @property
     def enrichment(self) -> float:

@@ -49,12 +49,14 @@ class KmerTest(NamedTuple):
         background: the same at β = 0.
         error: standard error of their difference, from the spread of chains.
         p: one-sided probability that the target has so many more by chance; 1 where chains do not differ.
+        ratio_error: standard error of log2 of target over background, NaN where either is 0.
     """
 
     target: Float[np.ndarray, "..."]
     background: Float[np.ndarray, "..."]
     error: Float[np.ndarray, "..."]
     p: Float[np.ndarray, "..."]
+    ratio_error: Float[np.ndarray, "..."]
 
 
 def strands(size: int, alphabet: Alphabet, *, both: bool) -> Strands:
@@ -135,7 +137,19 @@ def compare(
     moderated = np.where(known, own * variance + (1 - own) * prior, 1)
     error = np.where(known, np.sqrt(moderated), 0)
     p = np.where(known, t.sf(differences.mean((0, 1)) / np.sqrt(moderated), total), 1.0)
-    return KmerTest(target.mean((0, 1)), background.mean((0, 1)), error, p)
+    return KmerTest(target.mean((0, 1)), background.mean((0, 1)), error, p, _ratio_error(target, background))
+
+
+def _ratio_error(
+    target: Float[np.ndarray, "anchors chains kmers"], background: Float[np.ndarray, "anchors chains kmers"]
+) -> Float[np.ndarray, " kmers"]:
+    """Return the standard error of log2 of the ratio of the means, to first order, from the spread of chains."""
+    anchors, chains = target.shape[:2]
+    more, less = target.mean((0, 1)), background.mean((0, 1))
+    known = (more > 0) & (less > 0)
+    relative = target / np.where(known, more, 1) - background / np.where(known, less, 1)
+    error = np.sqrt(relative.var(1, ddof=1).sum(0) / chains) / anchors / math.log(2)
+    return np.where(known, error, np.nan)
 
 
 def _expected_variance(

@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 
 from jaxmaxent import checks
+from jaxmaxent.analysis._draw_motifs.find import draw_motifs
+from jaxmaxent.analysis._draw_motifs.found import DrawMotifs
 from jaxmaxent.analysis._grammar.arrangement import arranged
 from jaxmaxent.analysis._grammar.found import FoundSites, find_sites
 from jaxmaxent.analysis._grammar.insertion import Outputs, changed
 from jaxmaxent.analysis._grammar.logic import logic
+from jaxmaxent.analysis._grammar.motifs import checked_motifs
 from jaxmaxent.analysis._grammar.presence import Presence, presence
 from jaxmaxent.analysis._grammar.result import Grammar
 from jaxmaxent.analysis._grammar.scores import is_palindrome
@@ -27,10 +29,10 @@ from jaxmaxent.results import Run
 
 def grammar(
     run: Run,
-    motifs: Sequence[NamedMotif],
     *,
     anchor: int = 0,
     rung: int | None = None,
+    motifs: Sequence[NamedMotif] | DrawMotifs | None = None,
     ensemble: Ensemble | None = None,
     by_chance: float | None = None,
     level: float = 0.8,
@@ -38,7 +40,7 @@ def grammar(
 ) -> Grammar:
     """Return what a network asks of the motifs of an input: which, how many, and how arranged.
 
-        found = analysis.grammar(run, read_motifs("known.meme"), ensemble=ensemble)
+        found = analysis.grammar(run, ensemble=ensemble)
         print(found.sentence)  # needs GATA1 and TAL1, any order, either strand, spacing free (3 to 120 ± 4)
 
     Draws are sequences that the network treats as equal. What all of them have, and the draws of the background
@@ -54,9 +56,12 @@ def grammar(
 
     Args:
         run: a run with stored draws (`sample(..., store_every=…)`) and a rung at β = 0.
-        motifs: the motifs to look for, each with a name and probabilities of shape [width, letters].
         anchor: index of the anchor.
         rung: index of the rung; None means the target.
+        motifs: the motifs to look for, each with a name and probabilities of shape [width, letters], or the result of
+            `draw_motifs`, whose motifs have the name of their best hit if its q is at most 0.01, and else their
+            consensus. None means those of `draw_motifs` for the same anchor and rung, which are fitted to the same
+            draws. For several anchors, give one result of `draw_motifs(run, anchor=None)` to all.
         ensemble: the ensemble of the run, for insertions; None leaves them out.
         by_chance: number of sites of each motif that a draw of independent letters has; it sets the score from which on
             a window counts as a site. None tries 0.05, 0.1, 0.2 and 0.4, takes for each motif the one that tells the
@@ -80,7 +85,11 @@ def grammar(
     level = checks.number("level", level, above=0.5, below=1)
     false = checks.number("false", false, above=0, below=1)
     alphabet = with_letters(run.letters)
+    if motifs is None:
+        motifs = draw_motifs(run, anchor=anchor, rung=rung)
     names, matrices = checked_motifs(motifs, alphabet, draws.shape[2])
+    if not names:
+        return _of_no_motifs(len(draws))
     sites = find_sites(draws, background, run.frequencies[anchor, 0], matrices, alphabet, by_chance)
     stranded = tuple(_has_strand(matrix, alphabet) for matrix in matrices)
     found = presence(sites.target, sites.control, names, level, false, sites.tries)
@@ -92,6 +101,12 @@ def grammar(
         if outputs.useful:
             changes = changed(outputs, draws, background, sites.target, consensus, found.copies, _pairs(found))
     return _assembled(sites, names, stranded, found, changes, level, false)
+
+
+def _of_no_motifs(chains: int) -> Grammar:
+    """Return the grammar of draws in which no motif was found."""
+    none = np.zeros(0)
+    return Grammar(sentence((), (), ()), (), (), (), none, none, none, (), chains)
 
 
 def from_sites(
@@ -135,32 +150,6 @@ def _assembled(
         spacings=tuple(spacings),
         chains=sites.target.number_of_chains,
     )
-
-
-def checked_motifs(
-    motifs: Any, alphabet: Alphabet, length: int
-) -> tuple[tuple[str, ...], list[Float[np.ndarray, "width letters"]]]:
-    """Return names, made different from each other, and probabilities of motifs; ValueError if they do not fit."""
-    names, matrices = [], []
-    for motif in checks.several("motifs", motifs, "motifs with name and probabilities"):
-        checks.like("motifs", motif, "probabilities", "motifs with name and probabilities, such as read_motifs gives")
-        checks.like("motifs", motif, "name", "motifs with name and probabilities, such as read_motifs gives")
-        matrix = checks.finite_array("motifs", motif.probabilities, at_least=0)
-        if matrix.ndim != 2 or matrix.shape[1] != len(alphabet) or not 1 <= len(matrix) <= length:
-            raise ValueError(
-                f"motifs must have probabilities of shape [width, {len(alphabet)}], width 1 to {length}, got "
-                f"{list(matrix.shape)}"
-            )
-        if np.abs(matrix.sum(1) - 1).max() > 1e-3:
-            raise ValueError(f"motifs must have rows with sum 1, got a sum of {matrix.sum(1).flat[0]:g}")
-        name, number = str(motif.name), 2
-        while name in names:
-            name, number = f"{motif.name} ({number})", number + 1
-        names.append(name)
-        matrices.append(matrix)
-    if not names:
-        raise ValueError("motifs must have one motif or more, got none")
-    return tuple(names), matrices
 
 
 def _has_strand(matrix: np.ndarray, alphabet: Alphabet) -> bool:

@@ -37,7 +37,7 @@ class SharedRequirement(NamedTuple):
 def shared_requirements(grammars: Sequence[Grammar]) -> tuple[SharedRequirement, ...]:
     """Return the requirements of the grammars of many anchors, those that most anchors share first.
 
-        found = [analysis.grammar(run, motifs, anchor=k) for k in range(len(run.names))]
+        found = [analysis.grammar(run, motifs=motifs, anchor=k) for k in range(len(run.names))]
         for row in analysis.shared_requirements(found):
             print(row.kind, row.motifs, f"{row.share:.2f} ± {row.error:.2f} of {row.tested} anchors")
 

@@ -85,7 +85,7 @@ def auto_beta(
         wanted: the value that the rule wants, in the unit of the table.
         key: a typed key; for the rules that sample.
         shape: arguments of `sample` that shape its program: ladder (a number of rungs), chains, target_replicas,
-            anchor_chains, thin, evaluation, mesh. A later call of `sample` with the same ones is not
+            anchor_chains, thin, evaluation, kmers, mesh. A later call of `sample` with the same ones is not
             compiled again.
 
     Raises:
