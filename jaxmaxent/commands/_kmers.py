@@ -16,7 +16,8 @@ _TABLED, _TOLD, _IN_SUMMARY = 8, 3, 50
 
 def kmers_of(result: Run, a: int) -> EnrichedKmers | None:
     """Return the enriched k-mers of an anchor; None if the run counted none, or has nothing to compare with."""
-    if result.kmer_counts is None or result.kmer_counts.shape[1] < 2 or result.beta[a, 0] == result.beta[a, -1]:
+    betas = result.beta[a]
+    if result.kmer_counts is None or result.kmer_counts.shape[1] < 2 or not betas[0] == 0 < betas[-1]:
         return None
     return enriched_kmers(result, anchor=a)
 

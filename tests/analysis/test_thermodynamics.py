@@ -81,7 +81,7 @@ def test_estimates_and_their_errors_are_right_over_many_runs(sampler):
 
 
 def test_errors_are_those_of_the_infinitesimal_jackknife():
-    run = LADDERS["fields"].run(np.random.default_rng(13), 4, 40, sticky=0.5, shared=True)
+    run = LADDERS["fields"].run(np.random.default_rng(13), 6, 40, sticky=0.5, shared=True)
     names = ("log_z", "energy", "entropy", "information", "heat_capacity")
 
     def estimate(run):
