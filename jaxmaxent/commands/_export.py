@@ -66,7 +66,7 @@ def _checked(options: ExportOptions) -> str:
     known = HOLDS[options.format]
     if options.what is not None and options.what not in known:
         wanted = f"be {' or '.join(known)}" if known else "be left out"
-        raise ValueError(f"what must {wanted} for the format {options.format}, got {options.what}")
+        raise ValueError(f"what must {wanted} for the format {options.format}, got {checks.shown(options.what)}")
     what = options.what or (known[0] if known else "")
     is_track = options.format in ("bedgraph", "bigwig")
     for name, fits in (("error", is_track), ("letter", what == "frequency"), ("sizes", options.format == "bigwig")):

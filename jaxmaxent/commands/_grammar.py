@@ -16,7 +16,7 @@ from jaxmaxent.analysis import (
     grammar,
     shared_requirements,
 )
-from jaxmaxent.checks import integer, number, random_key
+from jaxmaxent.checks import integer, number, random_key, shown
 from jaxmaxent.commands._common import (
     Missed,
     ensemble_of,
@@ -52,7 +52,7 @@ def run(options: GrammarOptions) -> tuple[Run, list[Grammar]]:
     number("level", options.level, above=0.5, below=1)
     number("false", options.false, above=0, below=1)
     if options.motifs is not None and options.against is not None:
-        raise ValueError(f"against must be left out if motifs are given, got {options.against}")
+        raise ValueError(f"against must be left out if motifs are given, got {shown(options.against)}")
     missed = Missed()
     with new_folder(options.out, kind="grammar", force=options.force) as folder:
         network, anchors = read_for(Found.at(options), options)

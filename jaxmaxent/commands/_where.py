@@ -69,8 +69,8 @@ def _read(options: WhereOptions) -> tuple[Ensemble, Sequences]:
         made, anchors = read_for(network, options)
         return ensemble_of(made, anchors, beta=1.0, mu=options.mu or 0.0, unit=options.unit).batched(), anchors
     for name in ("called", "limit", "headers", "genome", "regions", "center", "flank"):
-        if getattr(options, name) is not None:
-            raise ValueError(f"{name} must be left out for the sequences of a run, got {getattr(options, name)}")
+        if (given := getattr(options, name)) is not None:
+            raise ValueError(f"{name} must be left out for the sequences of a run, got {checks.shown(given)}")
     result = Run.load(saved)
     if result.letters != network.alphabet.letters:
         raise ValueError(f"{saved} has the letters {result.letters!r}, but the network {network.alphabet.letters!r}")

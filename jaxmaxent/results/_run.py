@@ -332,5 +332,5 @@ class Run:
 def _checked_path(path: str | os.PathLike[str]) -> Path:
     path = Path(named(path))
     if path.suffix not in (".npz", *export.ENGINES):
-        raise ValueError(f"path must end in .npz, .nc or .zarr, got {path}")
+        raise ValueError(f"path must end in .npz, .nc or .zarr, got {str(path)!r}")
     return path
