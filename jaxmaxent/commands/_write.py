@@ -11,7 +11,8 @@ from jaxmaxent import console
 from jaxmaxent.analysis import EnrichedKmers, Profile, Thermodynamics, informative_window, profile, thermodynamics
 from jaxmaxent.commands import _sites as sites
 from jaxmaxent.commands._common import Missed, beta_text, file_name, versions, write_json
-from jaxmaxent.commands._job import RUN, JobSettings
+from jaxmaxent.commands._job import RUN
+from jaxmaxent.commands._job_settings import JobSettings
 from jaxmaxent.commands._kmers import kmers_of, table
 from jaxmaxent.commands._pictures import along_ladder, at_beta, number_of_sequences, profile_logo
 from jaxmaxent.commands._sites import Maps
