@@ -85,7 +85,7 @@ def _cells(row: AnchorRow) -> list[Cell]:
         _number("ESS", row.min_ess, whole(row.min_ess)),
         Cell("converged", shown(row.converged), "" if row.converged is None else str(int(bool(row.converged)))),
         _number("β", row.beta),
-        _number("μ", mu) if isinstance(mu, int | float | np.number) else Cell("μ", shown(mu), ""),
+        _number("μ", float(mu)) if isinstance(mu, int | float | np.number) else Cell("μ", shown(mu), ""),
         _number("acceptance", row.acceptance),
         _number("mobility", row.mobility),
     ]

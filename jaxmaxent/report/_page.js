@@ -404,7 +404,7 @@
     let curves = [], width = 0, at = null;
 
     const slider = make("input", { type: "range", min: 0, max: target, step: 1, value: target, "aria-label": "β: rungs of the ladder" });
-    const told = make("output", { class: "told" });
+    const told = make("p", { class: "told" });
     const setRung = (k) => {
       view.rung = k;
       slider.value = k;

@@ -18,6 +18,7 @@ from jaxmaxent.report._images import image
 from jaxmaxent.report._overview import cells_of, small_logo_of
 from jaxmaxent.report._rows import AnchorRow, Setting, rows_of
 from jaxmaxent.report._values import sentence, shown, whole, with_error
+from jaxmaxent.results._mobility import is_mobile
 
 _TEMPLATE, _STYLE, _SCRIPT = "_page.html.jinja", "_page.css", "_page.js"
 MEGABYTES = 12.0
@@ -87,7 +88,7 @@ def _rows(anchors: Sequence[AnchorRow] | None, detail: Detail | None) -> list[An
         return rows_of(detail.run)
     if [row.name for row in anchors] != list(detail.run.names):
         raise ValueError(
-            f"anchors must have the names of the run of detail in the same order, {checks.shown(detail.run.names)}, got "
+            f"anchors must have the names of the run of detail, in its order, {checks.shown(detail.run.names)}, got "
             f"{checks.shown(tuple(row.name for row in anchors))}"
         )
     return list(anchors)
@@ -133,6 +134,7 @@ def _environment() -> jinja2.Environment:
     )  # fmt: skip
     environment.filters |= {
         "image": image,
+        "is_mobile": is_mobile,
         "sentence": sentence,
         "shown": shown,
         "whole": whole,
