@@ -74,7 +74,7 @@ def _small_logo(frequencies: Float[np.ndarray, "length letters"], letters: str) 
 def _cells(row: AnchorRow) -> list[Cell]:
     place = row.region
     region = "" if place is None else f"{place[0]}:{place[1]:,}–{place[2]:,}" + (
-        f" ({place[3]})" if place[3] in "+-" else ""
+        f" ({place[3].replace('-', '−')})" if place[3] in "+-" else ""
     )  # fmt: skip
     mu = np.ravel(row.mu)[0] if np.size(row.mu) == 1 else row.mu  # pyright: ignore[reportArgumentType, reportCallIssue]
     return [

@@ -229,8 +229,8 @@
   const logoPicture = (view, width, colors) => {
     const { detail, rung, from, to } = view;
     const step = (width - LEFT - RIGHT) / (to - from), x = (p) => LEFT + (p - from) * step;
-    const top = 8, floor = top + TALL, y = (bits) => floor - (bits / MOST_BITS) * TALL, parts = [];
-    for (const bits of MOST_BITS > 2.5 ? [0, 1, 2, 3, 4].filter((b) => b <= MOST_BITS) : [0, MOST_BITS / 2, MOST_BITS]) {
+    const top = 8, floor = top + TALL, high = view.high(), y = (bits) => floor - (bits / high) * TALL, parts = [];
+    for (const bits of ticksOf(0, high, 3)) {
       parts.push(line(LEFT, y(bits), width - RIGHT, y(bits), colors.line));
       parts.push(text(LEFT - 6, y(bits) + 4, shown(bits, 2), colors, { "text-anchor": "end" }));
     }
@@ -322,7 +322,7 @@
     const rungs = detail.beta.length, height = 150, left = 44, foot = 30, right = 10, top = 8;
     const values = lines.flatMap((l) => l.values.flatMap((v, i) => known(v) ? [v - (l.errors?.[i] || 0), v + (l.errors?.[i] || 0)] : []));
     if (!values.length) return null;
-    let [low, high] = [Math.min(0, ...values), Math.max(...values)];
+    let [low, high] = [Math.min(...(lines[0].fromZero === false ? [] : [0]), ...values), Math.max(...values)];
     if (!(high > low)) high = low + 1;
     const byRung = !lines[0].places, place = (l, i) => (byRung ? i + (l.offset || 0) : l.places[i]);
     const places = lines.flatMap((l) => l.values.map((_, i) => place(l, i)));
@@ -368,7 +368,7 @@
         [{ values: detail.energy, errors: twice(detail.energy_error), color: BLUE },
           { values: detail.anchor_start, errors: twice(detail.anchor_start_error), color: ORANGE, hollow: true }]);
       add("Information", "of all positions, in bits, ± an upper bound of 1 standard error.", [{ values: detail.bits, errors: detail.bits_error, color: GREEN }]);
-      if (detail.entropy) add("Entropy", "of the draws in bits, ± 2 standard errors.", [{ values: detail.entropy, errors: twice(detail.entropy_error), color: BLUE }]);
+      if (detail.entropy) add("Entropy", "of the draws in bits, ± 2 standard errors.", [{ values: detail.entropy, errors: twice(detail.entropy_error), color: BLUE, fromZero: false }]);
       if (detail.heat) add("Heat capacity", "± 2 standard errors. At a peak, the draws change from arbitrary sequences to equal ones.", [{ values: detail.heat, errors: twice(detail.heat_error), color: RED }]);
       if (detail.swap.length) {
         const legs = [{ values: detail.swap, color: GREEN, offset: 0.5 }];
@@ -377,7 +377,7 @@
       }
     }
     if (detail.within?.length) add("Number of sequences", "log10 of the number of sequences within a distance of the anchor, ± 2 standard errors.",
-      [{ values: detail.log10_number, errors: twice(detail.log10_number_error), places: detail.within, color: BLUE }]);
+      [{ values: detail.log10_number, errors: twice(detail.log10_number_error), places: detail.within, color: BLUE, fromZero: false }]);
     return made.filter(Boolean);
   };
 
@@ -400,7 +400,9 @@
 
   const explore = (section, place, detail) => {
     const name = section.querySelector("h3").textContent, region = regionOf(section), target = detail.beta.length - 1;
-    const view = { detail, rung: target, from: 0, to: detail.length, cursor: null };
+    const highest = Math.max(0.05, ...Array.from({ length: detail.length }, (_, p) => information(detail.row(target, p))));
+    const magnify = make("input", { type: "checkbox" });
+    const view = { detail, rung: target, from: 0, to: detail.length, cursor: null, high: () => (magnify.checked ? highest : MOST_BITS) };
     let curves = [], width = 0, at = null;
 
     const slider = make("input", { type: "range", min: 0, max: target, step: 1, value: target, "aria-label": "β: rungs of the ladder" });
@@ -410,6 +412,7 @@
       slider.value = k;
       redraw();
     };
+    magnify.addEventListener("change", () => redraw());
     slider.addEventListener("input", () => setRung(Number(slider.value)));
     const jump = (k, words) => button(words, () => setRung(k));
     const offered = detail.offered.filter((k) => k !== target);
@@ -450,7 +453,8 @@
     const stem = () => `${name}_beta-${detail.beta[view.rung]}`;
     const tools = make("div", { class: "tools" },
       button("whole sequence", whole), button("informative letters", letters), button("+", () => zoom(0.5), { "aria-label": "zoom in" }),
-      button("−", () => zoom(2), { "aria-label": "zoom out" }), make("span", { class: "gap" }),
+      button("−", () => zoom(2), { "aria-label": "zoom out" }), 
+      make("label", {}, magnify, " magnify"), make("span", { class: "gap" }),
       button("SVG", () => save(fileName(stem(), ".svg"), new Blob([svgText(picture())], { type: "image/svg+xml" })), { "aria-label": "download SVG" }),
       button("PNG", () => savePng(fileName(stem(), ".png"), picture()), { "aria-label": "download PNG" }),
       button("TSV", () => saveText(fileName(stem(), ".tsv"), rows()), { "aria-label": "download TSV" }));
@@ -479,8 +483,8 @@
       tip.replaceChildren(make("strong", {}, heading(p)), make("table", {},
         make("tr", {}, ...["", "frequency", "R-hat", "ESS"].map((label) => make("th", { scope: "col" }, label))),
         ...words(p).map((cells) => make("tr", {}, ...cells.map((cell) => make("td", {}, cell))))), ...mapped(p).map((sentence) => make("div", {}, sentence)));
-      const free = width - tip.offsetWidth;
-      tip.style.left = `${Math.max(Math.min(left + step + 12 > free ? left - tip.offsetWidth - 12 : left + step + 12, free), 0)}px`;
+      // On the other side of the logo, where it does not hide the letters around the position.
+      tip.style.left = `${left < width / 2 ? Math.max(width - tip.offsetWidth, 0) : 0}px`;
       logo.querySelector(".cursor")?.remove();
       logo.querySelector("svg").prepend(draw("rect", { class: "cursor", x: left, y: 8, width: step, height: TALL, fill: theme().soft, "fill-opacity": 0.18 }));
       if (spokenToo) spoken.textContent = [heading(p), ...words(p).map(([b, f, r, e]) => `${b} ${f}, R-hat ${r}, ESS ${e}`), ...mapped(p)].join("; ");
