@@ -8,19 +8,26 @@ from typing import Any
 import numpy as np
 
 from jaxmaxent import console
-from jaxmaxent.analysis import EnrichedKmers, Profile, Thermodynamics, informative_window, profile, thermodynamics
+from jaxmaxent.analysis import (
+    EnrichedKmers,
+    Profile,
+    SequencesWithin,
+    Thermodynamics,
+    informative_window,
+    profile,
+    thermodynamics,
+)
 from jaxmaxent.commands import _sites as sites
 from jaxmaxent.commands._common import Missed, beta_text, file_name, versions, write_json
 from jaxmaxent.commands._job import RUN
 from jaxmaxent.commands._job_settings import JobSettings
 from jaxmaxent.commands._kmers import kmers_of, table
-from jaxmaxent.commands._pictures import along_ladder, at_beta, number_of_sequences, profile_logo
+from jaxmaxent.commands._pictures import number_of_sequences, profile_logo
 from jaxmaxent.commands._sites import Maps
 from jaxmaxent.commands._summary import AnchorSummary, advice_for, outcome, summarize
-from jaxmaxent.data import Motif, Sequences, write_meme
-from jaxmaxent.report import AnchorRow, Picture, Setting, write_report
+from jaxmaxent.data import Motif, Sequences, region_of, write_meme
+from jaxmaxent.report import AnchorRow, Detail, Setting, write_report
 from jaxmaxent.results import Run
-from jaxmaxent.results._mobility import is_mobile
 from jaxmaxent.sampling import Precision
 
 SUMMARY, MOTIFS = "summary.json", "motifs.meme"
@@ -56,19 +63,22 @@ def write(
     marks = [f"_beta-{beta_text(beta)}" for beta in settings.asked_betas] or [""]
     _write_motifs([[every[k] for k in asked[a]] for a, every in enumerate(profiles)], marks, anchors, folder / MOTIFS)
     missed = Missed()
-    logos, pictures = _draw(result, profiles, heat, asked, anchors, settings.pictures, missed, progress)
+    logos = _draw_logos(result, profiles, asked, anchors, settings.pictures, missed, progress)
     _write_logos(logos, marks, anchors, folder / "logos")
-    where = _draw_sites(maps, anchors, settings.pictures, missed)
+    detail = Detail(
+        run=result, necessity=maps.necessity, sufficiency=maps.sufficiency, sites=maps.sites, thermodynamics=heat,
+        within=_within(result, heat, settings.pictures, missed), rungs_at=settings.rungs_at,
+    )  # fmt: skip
     write_report(
         folder / "report.html",
         title=f"Maximum entropy profiles at β = {settings.told_beta}",
         anchors=[
             _anchor_row(
-                row, _advice(result, a, settings), logos[a][-1], pictures[a], where[a],
-                sites.told(sites.of_anchor(maps, a)), kmers_of(result, a),
+                row, _advice(result, a, settings), anchors, sites.told(sites.of_anchor(maps, a)), kmers_of(result, a)
             )
             for a, row in enumerate(rows)
         ],
+        detail=detail,
         settings=_report_settings(result, settings),
         notes=_notes(result, settings) + missed.told(),
     )  # fmt: skip
@@ -126,41 +136,32 @@ def _write_motifs(profiles: list[list[Profile]], marks: list[str], anchors: Sequ
         write_meme(path, motifs, alphabet=anchors.alphabet)
 
 
-def _draw(
+def _draw_logos(
     result: Run,
     profiles: list[list[Profile]],
-    heat: list[Thermodynamics | None],
     asked: list[list[int]],
     anchors: Sequences,
     limit: int,
     missed: Missed,
     progress: bool,
-) -> tuple[list[list[bytes | None]], list[list[Picture]]]:
-    """Draw the logos at the rungs asked for and the other pictures of the first `limit` sequences; others have none."""
+) -> list[list[bytes | None]]:
+    """Draw the logos at the rungs asked for of the first `limit` sequences; others have none."""
     logos: list[list[bytes | None]] = [[None] * len(rungs) for rungs in asked]
-    pictures: list[list[Picture]] = [[] for _ in anchors.names]
     first = range(min(limit, len(anchors)))
     for a in console.bar(first, desc="drawing", unit="sequence", show=progress):
         with missed.drawing(f"the logo of {result.names[a]}"):
             for i, k in enumerate(asked[a]):
                 logos[a][i] = profile_logo(result, a, k, profiles[a][k], anchors)
-        # The target's logo has its own place.
-        smaller = reversed(list(zip(asked[a], logos[a], strict=True))[:-1])
-        pictures[a] += [at_beta(result, a, k, logo) for k, logo in smaller if logo is not None]
-        with missed.drawing(f"the ladder of {result.names[a]}"):
-            pictures[a] += along_ladder(result, a, profiles[a])
+    return logos
+
+
+def _within(result: Run, heat: list[Thermodynamics | None], limit: int, missed: Missed) -> list[SequencesWithin | None]:
+    """Return the numbers of sequences around the first `limit` sequences; None for others."""
+    found: list[SequencesWithin | None] = [None] * len(heat)
+    for a in range(min(limit, len(heat))):
         with missed.drawing(f"the number of sequences around {result.names[a]}"):
-            pictures[a] += number_of_sequences(result, a, heat[a])
-    return logos, pictures
-
-
-def _draw_sites(maps: Maps, anchors: Sequences, limit: int, missed: Missed) -> list[list[Picture]]:
-    """Draw where the first `limit` sequences have sites; others have no picture."""
-    pictures: list[list[Picture]] = [[] for _ in anchors.names]
-    for a in range(min(limit, len(anchors))):
-        with missed.drawing(f"the sites of {anchors.names[a]}"):
-            pictures[a].append(sites.picture(maps, a, anchors))
-    return pictures
+            found[a] = number_of_sequences(result, a, heat[a])
+    return found
 
 
 def _write_logos(logos: list[list[bytes | None]], marks: list[str], anchors: Sequences, folder: Path) -> None:
@@ -172,24 +173,18 @@ def _write_logos(logos: list[list[bytes | None]], marks: list[str], anchors: Seq
 
 
 def _anchor_row(
-    row: AnchorSummary,
-    advice: str | None,
-    logo: bytes | None,
-    pictures: list[Picture],
-    where: list[Picture],
-    sites_told: str,
-    kmers: EnrichedKmers | None,
+    row: AnchorSummary, advice: str | None, anchors: Sequences, sites_told: str, kmers: EnrichedKmers | None
 ) -> AnchorRow:
-    """Return the report's row of an anchor; where its sites are, and its k-mers, come first if the logo is flat."""
-    target, first = row.target, is_mobile(row.mobility)
+    """Return the report's row of an anchor."""
+    target = row.target
     return AnchorRow(
-        name=row.name, beta=target.beta, mu=row.mu, mean_energy=target.mean_energy, acceptance=target.acceptance,
+        name=row.name, region=region_of(row.name, anchors.tokens.shape[1]), beta=target.beta, mu=row.mu,
+        mean_energy=target.mean_energy, mean_energy_error=target.mean_energy_error, acceptance=target.acceptance,
         information_bits=row.total_information_bits, information_error=row.total_information_bits_error,
         blank=row.advice, max_rhat=target.max_rhat, min_ess=target.min_ess,
         converged=row.converged, consensus=row.consensus, outcome=row.outcome, advice=advice,
         beta_reason=row.beta_reason, steps=row.steps, proposals_per_second=row.proposals_per_second,
-        compile_seconds=row.compile_seconds, logo=logo, leading=where if first else [],
-        pictures=pictures if first else where + pictures, mobility=row.mobility,
+        compile_seconds=row.compile_seconds, mobility=row.mobility,
         mobility_told=f"{row.mobility_told}; {sites_told}", table=None if kmers is None else table(kmers),
     )  # fmt: skip
 
@@ -256,7 +251,7 @@ def _report_settings(result: Run, settings: JobSettings) -> list[Setting]:
         Setting("steps per draw", result.thin),
     ]
     if drawn < count:
-        rows.append(Setting("sequences with pictures", f"the first {drawn} of {count}"))
+        rows.append(Setting("sequences with logos as PNG files", f"the first {drawn} of {count}"))
     return [
         *rows,
         Setting("seed", settings.seed),
