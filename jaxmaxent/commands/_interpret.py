@@ -21,9 +21,9 @@ from jaxmaxent.commands._kept import check_place
 from jaxmaxent.commands._kmers import KMERS
 from jaxmaxent.commands._network import Found
 from jaxmaxent.commands._options import InterpretOptions, SamplingOptions, StoppingOptions, values
-from jaxmaxent.commands._summary import held
 from jaxmaxent.commands._values import BetaRule
-from jaxmaxent.commands._write import write
+from jaxmaxent.commands._whole import whole_of
+from jaxmaxent.commands._write import STORE, write
 from jaxmaxent.ensembles import DNA, Ensemble
 from jaxmaxent.files import new_folder, owned
 from jaxmaxent.results import Run, RunStore
@@ -64,21 +64,21 @@ def finish(
         result = job.sampled(engine, progress=progress)
         force, notes = force or job.settings.force, {"job": job.identifier}
         with new_folder(job.out, kind=OUTPUT, force=force, notes=notes) as folder:
-            settings = job.settled()
-            missed = write(result, job.anchors, folder, settings, job.maps(), progress=progress)
+            settings, whole = job.settled(result), whole_of(result)
+            written = write(result, job.anchors, folder, settings, job.maps, progress=progress)
         try:
             job.remove()
         except ValueError as error:  # no failure: the result is written, and only files of the job are left
             say(error)
-    for sentence in missed:
+    for sentence in written.missed:
         say(sentence)
-    count, speed = len(job.anchors), result.proposals_per_second
+    count, speed = len(job.anchors), whole.proposals_per_second
     plural = "" if count == 1 else "s"
     say(
-        f"sampled {count} sequence{plural} at β = {settings.told_beta}, {held(result)} bits in total"
+        f"sampled {count} sequence{plural} at β = {settings.told_beta}, {written.held} bits in total"
         f"{' at the largest' * bool(settings.rungs_at)}, {speed:,.0f} proposals per second"
     )
-    return result
+    return result if isinstance(result, Run) else RunStore(job.out / STORE)
 
 
 def _until(options: InterpretOptions) -> Precision | None:

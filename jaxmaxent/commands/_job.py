@@ -51,6 +51,7 @@ from jaxmaxent.commands._kept import (
 from jaxmaxent.commands._network import Found
 from jaxmaxent.commands._sites import Maps, maps_of
 from jaxmaxent.commands._summary import outcomes
+from jaxmaxent.commands._write import RUN, STORE
 from jaxmaxent.data import Sequences
 from jaxmaxent.ensembles import Ensemble, Representation
 from jaxmaxent.files import (
@@ -75,7 +76,6 @@ _OTHER_KEY = 1
 # Groups between two moves of finished runs into the arrays of a store.
 _PACK_EVERY = 16
 OUTPUT = "interpretation"  # the kind of the output, in the list of its files
-RUN, STORE = "run.npz", "run.zarr"  # in the output, one of the two
 
 
 @dataclasses.dataclass(frozen=True)
@@ -150,14 +150,20 @@ class Job:
             create(self.store, self.anchors.names, self.settings.keep, {})
         done = self._done()
         left = [first for first in firsts if first not in done]
-        bar = console.bar(total=count, initial=count - len(left), desc="sequences", unit="sequence", show=progress)
+        bar = console.bar(
+            total=count,
+            initial=min(len(done) * self.settings.group, count),
+            desc="sequences",
+            unit="sequence",
+            show=progress,
+        )
         with bar, open_engine(engine, len(left)) as (executor, workers):
             alone = executor is None and workers == 1
             work = functools.partial(self.group, progress=progress) if alone else _Work(self.out)
-            for number, (_, lines) in enumerate(each(work, left, executor=executor, workers=workers), 1):
+            for number, (first, lines) in enumerate(each(work, left, executor=executor, workers=workers), 1):
                 for line in lines:
                     say(line)
-                bar.update(len(lines))
+                bar.update(min(self.settings.group, count - first))
                 if self.stored and number % _PACK_EVERY == 0:
                     pack(self.store)
         if not self.stored:
@@ -172,15 +178,19 @@ class Job:
         complete, size = RunStore(self.store).complete, self.settings.group
         return {first for first in range(0, len(complete), size) if complete[first : first + size].all()}
 
-    def maps(self) -> Maps:
-        """Return where in the sequences the network sees something; cheap beside sampling."""
-        ensemble = ensemble_of(self.network, self.anchors, beta=1.0, mu=self.settings.mu, unit=self.settings.unit)
+    def maps(self, numbers: range) -> Maps:
+        """Return where in some of the sequences the network sees something; cheap beside sampling."""
+        some = self.anchors.take(np.array(numbers))
+        ensemble = ensemble_of(self.network, some, beta=1.0, mu=self.settings.mu, unit=self.settings.unit)
         return maps_of(ensemble, random_key(self.settings.seed))
 
-    def settled(self) -> JobSettings:
-        """Return the settings with the β's that a rule chose for the groups that were begun, and its reasons."""
-        if self.settings.rule is None or self.stored:
+    def settled(self, result: Run | RunStore) -> JobSettings:
+        """Return the settings with the β's that a rule chose, and its reasons."""
+        if self.settings.rule is None:
             return self.settings
+        if isinstance(result, RunStore):
+            beta, reasons = tuple(result.read("beta")[:, -1].tolist()), tuple(map(str, result.read("remark")))
+            return dataclasses.replace(self.settings, beta=beta, reasons=reasons)
         chosen = [read_chosen(file) for file in sorted(self.folder.glob(f"group-*{CHOSEN}"))]
         beta = tuple(b for one in chosen for b in one.beta.tolist())[: len(self.anchors)]
         reasons = tuple(reason for one in chosen for reason in one.reasons)[: len(self.anchors)]

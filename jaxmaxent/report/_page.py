@@ -13,9 +13,10 @@ import jinja2
 
 from jaxmaxent import checks
 from jaxmaxent.files import new_file
-from jaxmaxent.report._detail import Detail, packed
+from jaxmaxent.report._detail import Detail
 from jaxmaxent.report._images import image
-from jaxmaxent.report._overview import cells_of, small_logo_of
+from jaxmaxent.report._overview import cells_of
+from jaxmaxent.report._packed import Packed, pack_details
 from jaxmaxent.report._rows import AnchorRow, Setting, rows_of
 from jaxmaxent.report._values import sentence, shown, whole, with_error
 from jaxmaxent.results._mobility import is_mobile
@@ -30,7 +31,7 @@ def write_report(
     *,
     title: str,
     anchors: Sequence[AnchorRow] | None = None,
-    detail: Detail | None = None,
+    detail: Detail | Packed | None = None,
     settings: Sequence[Setting] = (),
     notes: Sequence[str] = (),
     megabytes: float = MEGABYTES,
@@ -47,7 +48,7 @@ def write_report(
         path: the file to write.
         title: heading of the page.
         anchors: one row per anchor; by default, those of the run of `detail`.
-        detail: the results of the same anchors at every β and position.
+        detail: the results of the same anchors at every β and position, or what `pack_details` made of them.
         settings: settings and speeds of the whole run, shown as a table of names and values.
         notes: warnings, one sentence each, shown in a box at the top.
         megabytes: the largest size of the page, in millions of bytes. If all details need more, the page has those of
@@ -62,44 +63,47 @@ def write_report(
         raise ValueError(f"notes must be a list of sentences, got the string {checks.shown(notes)}")
     limit = checks.number("megabytes", megabytes, above=0) * 1e6
     rows = _rows(anchors, detail)
+    inside = pack_details(detail) if isinstance(detail, Detail) else detail
     names = [row.name if row.name.strip() else f"anchor {index}" for index, row in enumerate(rows)]
     script = _part(_SCRIPT)
     shell = functools.partial(
         _environment().get_template(_TEMPLATE).render,
         title=title, names=names, rows=rows, cells=cells_of(rows), settings=settings, notes=notes,
-        letters="" if detail is None else detail.run.letters,
-        small_logos=[None if detail is None else small_logo_of(detail.run, a) for a in range(len(rows))],
+        letters="" if inside is None else inside.letters,
+        small_logos=[None] * len(rows) if inside is None else inside.small_logos,
         style=_Inlined(_part(_STYLE)), script=_Inlined(script), script_hash=_hash(script),
     )  # fmt: skip
     page = shell(details=[])
-    if detail is not None:
-        page = shell(details=_details(detail, limit - len(page.encode())))
+    if inside is not None:
+        page = shell(details=_fitting(inside.details, limit - len(page.encode())))
     with new_file(path, force=force) as scratch:
         scratch.write_text(page, encoding="utf-8", newline="\n")
 
 
-def _rows(anchors: Sequence[AnchorRow] | None, detail: Detail | None) -> list[AnchorRow]:
+def _rows(anchors: Sequence[AnchorRow] | None, detail: Detail | Packed | None) -> list[AnchorRow]:
     """Return the rows, which have one entry per anchor of the run, if there is one."""
     if detail is None:
         if anchors is None:
             raise ValueError("anchors must be given if detail is not, got None")
         return list(anchors)
     if anchors is None:
+        if isinstance(detail, Packed):
+            raise ValueError("anchors must be given for packed details, got None")
         return rows_of(detail.run)
-    if [row.name for row in anchors] != list(detail.run.names):
+    names = detail.run.names if isinstance(detail, Detail) else detail.names
+    if [row.name for row in anchors] != list(names):
         raise ValueError(
-            f"anchors must have the names of the run of detail, in its order, {checks.shown(detail.run.names)}, got "
+            f"anchors must have the names of the run of detail, in its order, {checks.shown(names)}, got "
             f"{checks.shown(tuple(row.name for row in anchors))}"
         )
     return list(anchors)
 
 
-def _details(detail: Detail, limit: float) -> list[str]:
+def _fitting(details: Sequence[str], limit: float) -> list[str]:
     """Return the packed details of the first anchors, as many as need at most `limit` bytes of the page together."""
     found: list[str] = []
     used = 0
-    for a in range(len(detail.run.names)):
-        text = packed(detail, a)
+    for text in details:
         used += len(text) + _AROUND
         if used > limit:
             break

@@ -74,6 +74,11 @@ class RunStore(Sequence[Run]):
         found[[number for number in waiting(self.path) if number < len(found)]] = True
         return found
 
+    @property
+    def converged(self) -> Bool[np.ndarray, " anchor"]:
+        """True for each anchor whose run reached the wanted precision; the store must be complete."""
+        return self.read("converged")
+
     def __getitem__(self, index: Any) -> Run:
         """Return the run of one anchor.
 
@@ -100,8 +105,14 @@ class RunStore(Sequence[Run]):
         """
         return join([self[int(i)] for i in indices])
 
-    def blocks(self, size: int = 64) -> Iterator[tuple[range, Run]]:
-        """Yield the runs of all anchors, so many at a time, with their indices."""
+    @property
+    def block_size(self) -> int:
+        """Number of anchors whose runs lie together on disk."""
+        return self._group[COMPLETE].chunks[0] if self._has_arrays() else 1
+
+    def blocks(self) -> Iterator[tuple[range, Run]]:
+        """Yield the runs of all anchors, those together that lie together on disk, with their indices."""
+        size = self.block_size
         for first in range(0, len(self), size):
             numbers = range(first, min(first + size, len(self)))
             yield numbers, self.take(numbers)

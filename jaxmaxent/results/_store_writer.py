@@ -98,8 +98,31 @@ def pack(path: Path, *, last: bool = False) -> None:
                 if all(number in numbers for number in inside):
                     _write_block(group, path, inside)
         if last:
-            shutil.rmtree(waiting)
+            shutil.rmtree(waiting, ignore_errors=True)
             zarr.consolidate_metadata(path, zarr_format=2)
+
+
+def write_rows(path: Path, name: str, numbers: range, count: int, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write further arrays of some anchors into a group of the store; they are made when the first come.
+
+    Args:
+        path: the store.
+        name: name of the group.
+        numbers: indices of the anchors.
+        count: number of all anchors.
+        arrays: arrays by name, each with a leading axis of anchors, or a single number for all.
+    """
+    (zarr,) = export.needed("a run in .zarr", "xarray", "zarr")
+    with _quiet():
+        group = zarr.open_group(path / name, mode="a", zarr_format=2)
+        for key, array in arrays.items():
+            if array.ndim:
+                dims = ["anchor", *(f"{key}_{axis}" for axis in range(1, array.ndim))]
+                chunk = [len(numbers), *array.shape[1:]]
+                _empty(group, key, [count, *array.shape[1:]], chunk, array.dtype, dims)
+                group[key][numbers.start : numbers.stop] = array
+            else:
+                group.attrs[key] = array.item()
 
 
 def _make_arrays(group: Any, run: Run) -> None:
