@@ -29,6 +29,7 @@ from jaxmaxent.sampling import sample as sample
 if TYPE_CHECKING:
     from jaxmaxent import analysis as analysis
     from jaxmaxent import attribution as attribution
+    from jaxmaxent import cluster as cluster
     from jaxmaxent import data as data
     from jaxmaxent import evaluate as evaluate
     from jaxmaxent import kernels as kernels
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 # Imported when they are first asked for, so that `import jaxmaxent` brings neither plots nor training with it.
-_SUBPACKAGES = ("analysis", "attribution", "data", "evaluate", "kernels", "models", "plot", "testing")
+_SUBPACKAGES = ("analysis", "attribution", "cluster", "data", "evaluate", "kernels", "models", "plot", "testing")
 
 __all__ = [  # noqa: RUF022 (sorted by kind)
     "sample", "resume", "check", "Run", "Precision", "Interrupted", "NonFiniteEnergyError",
@@ -48,7 +49,7 @@ __all__ = [  # noqa: RUF022 (sorted by kind)
     "together", "contrast",
     "motif_count", "codons", "count",
     "Alphabet", "DNA", "RNA", "PROTEIN", "BINARY",
-    "analysis", "attribution", "data", "evaluate", "kernels", "models", "plot", "testing",
+    "analysis", "attribution", "cluster", "data", "evaluate", "kernels", "models", "plot", "testing",
 ]  # fmt: skip
 
 

@@ -87,6 +87,8 @@ def sample_each(
         if name in settings:
             raise ValueError(f"{name} must be left out, as every anchor is sampled by itself, got {name}=…")
     key, keep = checks.typed_key(key), checked_keep(keep)
+    if workers is not None:
+        checks.integer("workers", workers, at_least=1)
     batch = _batched(ensemble)
     names = tuple(f"anchor_{i}" for i in range(batch.anchors)) if names is None else tuple(names)
     options = Options.of(batch, names=names, **settings)

@@ -21,6 +21,7 @@ from jaxtyping import Bool
 from jaxmaxent import checks
 from jaxmaxent.files import named
 from jaxmaxent.results import _export as export
+from jaxmaxent.results._format import FORMAT as RUN_FORMAT
 from jaxmaxent.results._join import join
 from jaxmaxent.results._run import Run
 from jaxmaxent.results._schema import VARIABLES
@@ -123,9 +124,10 @@ class RunStore(Sequence[Run]):
         Raises:
             ValueError: if the store has no such array, or is not complete.
         """
-        if not self.complete.all() or waiting(self.path) or name not in self._group:
-            known = f"has no array {checks.shown(name)}" if name not in self._group else "is not complete"
-            raise ValueError(f"{self.path} {known}")
+        if not self.complete.all() or waiting(self.path):
+            raise ValueError(f"{self.path} is not complete; `store.complete` says which anchors are there")
+        if name not in self._group:
+            raise ValueError(f"{self.path} has no array {checks.shown(name)}")
         return self._group[name][:]
 
     def remark(self, index: int) -> str:
@@ -135,8 +137,10 @@ class RunStore(Sequence[Run]):
     def _has_arrays(self) -> bool:
         """Return whether a first block was written, perhaps by another process since the folder was opened."""
         if COMPLETE not in self._group:
+            return False
+        if "arrays" not in json.loads(self._group.attrs[ABOUT]):
             self._group = _opened(self.path)
-        return COMPLETE in self._group
+        return True
 
     def _read(self, number: int) -> tuple[Run, str]:
         """Return run and remark of an anchor, from its file or from the arrays."""
@@ -222,6 +226,8 @@ def _opened(path: Path) -> Any:
 def _names_and_about(path: Path, group: Any) -> tuple[tuple[str, ...], dict[str, Any]]:
     try:
         about = json.loads(group.attrs[ABOUT])
+        if about["format"] == RUN_FORMAT:
+            raise ValueError(f"{path} holds a run as a whole, which `Run.load` reads")
         if (about["format"], about["format_version"]) != (FORMAT, FORMAT_VERSION):
             raise ValueError(
                 f"{path} has format {about['format']!r} version {about['format_version']!r}, expected {FORMAT!r} "
@@ -229,4 +235,4 @@ def _names_and_about(path: Path, group: Any) -> tuple[tuple[str, ...], dict[str,
             )
         return tuple(map(str, group[NAMES][:])), dict(about["job"])
     except KeyError as error:
-        raise ValueError(f"{path} holds no runs of single anchors; `Run.load` reads a run as a whole") from error
+        raise ValueError(f"{path} holds no runs, expected a folder that jaxmaxent wrote") from error

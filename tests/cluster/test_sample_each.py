@@ -1,0 +1,138 @@
+"""Anchors sampled one by one into a store: the same runs by every engine, after kills, in any company."""
+
+import dataclasses
+import os
+import random
+import signal
+import threading
+
+import jax
+import numpy as np
+import pytest
+import work
+from made_up_runs import assert_same
+
+import jaxmaxent as jme
+from jaxmaxent.cluster import _sample_each as module
+from jaxmaxent.cluster import sample_each
+
+pytest.importorskip("zarr")
+SMALL = {"chains": 2, "anchor_chains": 0, "ladder": 3, "steps": 160, "progress": False}
+KEY = jax.random.key(3)
+
+
+def without_times(run):
+    return dataclasses.replace(run, seconds=0.0, compile_seconds=0.0, proposals_per_second=0.0)
+
+
+def assert_same_runs(one, other):
+    for a, b in zip(one, other, strict=True):
+        assert_same(without_times(a), without_times(b))
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """The runs of six anchors, sampled in this process."""
+    return sample_each(KEY, work.ensemble(), tmp_path_factory.mktemp("alone") / "run.zarr", **SMALL)
+
+
+def test_a_run_depends_on_its_anchor_alone(alone, tmp_path):
+    batch = work.ensemble().batched()
+    turned = batch.take(np.array([4, 2]))
+    names = ["anchor_4", "anchor_2"]
+    other = sample_each(KEY, turned, tmp_path / "run.zarr", names=names, **SMALL)
+    assert_same_runs(other, [alone[4], alone[2]])
+
+
+def test_it_is_the_run_of_sample(alone):
+    one = work.ensemble().batched().take(np.array([3]))
+    key = jme.cluster._anchor.key_of(KEY, one.anchor)
+    run = jme.sample(key, one, names=["anchor_3"], **SMALL | {"evaluation": alone[3].evaluation})
+    assert_same_runs([run], [alone[3]])
+
+
+def test_a_second_call_goes_on_and_other_arguments_are_refused(alone, tmp_path, monkeypatch):
+    path, whole = tmp_path / "run.zarr", module._Work.__call__
+
+    def stop(self, number):
+        if number == 3:
+            raise KeyboardInterrupt
+        return whole(self, number)
+
+    monkeypatch.setattr(module._Work, "__call__", stop)
+    with pytest.raises(KeyboardInterrupt):
+        sample_each(KEY, work.ensemble(), path, **SMALL)
+    assert jme.Run.open(path).complete.tolist() == [True] * 3 + [False] * 3
+    with pytest.raises(ValueError, match="another ensemble, key or settings"):
+        sample_each(jax.random.key(4), work.ensemble(), path, **SMALL)
+    monkeypatch.setattr(module._Work, "__call__", lambda self, n: whole(self, n) if n >= 3 else 1 / 0)
+    assert_same_runs(sample_each(KEY, work.ensemble(), path, **SMALL), alone)
+    assert_same_runs(sample_each(KEY, work.ensemble(), path, **SMALL), alone)  # nothing is left to do
+
+
+@pytest.mark.slow
+def test_processes_give_the_same_runs(alone, tmp_path):
+    store = sample_each(KEY, work.ensemble, tmp_path / "run.zarr", workers=2, **SMALL)
+    assert_same_runs(store, alone)
+
+
+def files(path):
+    times = ("seconds", "compile_seconds", "proposals_per_second")
+    return {
+        str(f.relative_to(path)): f.read_bytes() for f in path.rglob("*") if f.is_file() and f.parent.name not in times
+    }
+
+
+def kill_workers(cluster, path, kills, ended):
+    """Kill a random worker process whenever another anchor is finished; the cluster begins a new one."""
+    rng, seen = random.Random(0), 0
+    while not ended.wait(0.2):
+        done = len(list(path.glob(".jaxmaxent-waiting/*.npz")))
+        running = [nanny.pid for nanny in cluster.workers.values() if nanny.pid is not None]
+        if done > seen and running:
+            seen = done
+            kills.append(rng.choice(running))
+            os.kill(kills[-1], signal.SIGKILL)
+
+
+@pytest.mark.slow
+def test_a_cluster_with_killed_workers_gives_the_same_bytes(alone, tmp_path):
+    distributed, dask = pytest.importorskip("distributed"), pytest.importorskip("dask")
+    path, kills, ended = tmp_path / "run.zarr", [], threading.Event()
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 30}),
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        killer = threading.Thread(target=kill_workers, args=(cluster, path, kills, ended))
+        killer.start()
+        executor = client.get_executor(pure=False, retries=30)
+        try:
+            store = sample_each(KEY, work.ensemble, path, executor=executor, **SMALL)
+        finally:
+            ended.set()
+            killer.join()
+    assert len(kills) > 2
+    assert_same_runs(store, alone)
+    assert files(path) == files(alone.path)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"path": "run.npz"}, "path must end in .zarr, got 'run.npz'"),
+        ({"ensemble": 3}, "ensemble must be an Ensemble or a function that returns one, got int"),
+        ({"ensemble": lambda: 3}, "ensemble must be an Ensemble or a function that returns one, got int"),
+        ({"keep": "all"}, 'keep must be "profile", "ladder" or "draws", got \'all\''),
+        ({"start": "anchor"}, "start must be left out, as every anchor is sampled by itself"),
+        ({"key": 3}, "key must be one typed key"),
+        ({"workers": 0}, "workers must be a whole number of at least 1, got 0"),
+        ({"chains": 0}, "chains must be"),
+    ],
+)
+def test_bad_input(tmp_path, monkeypatch, given, said):
+    monkeypatch.chdir(tmp_path)
+    arguments = {"key": KEY, "ensemble": work.ensemble(), "path": "run.zarr"} | SMALL | given
+    with pytest.raises(ValueError, match=said):
+        sample_each(arguments.pop("key"), arguments.pop("ensemble"), arguments.pop("path"), **arguments)
+    assert not list(tmp_path.iterdir())
