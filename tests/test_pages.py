@@ -54,8 +54,8 @@ def test_the_pages_are_all_there():
 
 @pytest.mark.slow
 def test_the_example_of_what_equal_means_prints_what_it_says(capsys):
-    (example,) = re.findall(r"^```python\n(.*?)^```", (ROOT / "docs/equal.md").read_text("utf-8"), flags=re.M | re.S)
-    exec(compile(example, "docs/equal.md", "exec"), {})
+    (example,) = re.findall(r"^```python\n(.*?)^```", (ROOT / "docs/how_to/equal.md").read_text("utf-8"), flags=re.M | re.S)
+    exec(compile(example, "docs/how_to/equal.md", "exec"), {})
     both, only = re.findall(r"# (\w+), then (\w+)", example)[0]
     assert capsys.readouterr().out.splitlines() == [
         f"max of euclidean, euclidean {both}", f"contrast of euclidean and euclidean {only}"
@@ -64,8 +64,8 @@ def test_the_example_of_what_equal_means_prints_what_it_says(capsys):
 
 @pytest.mark.slow
 def test_the_example_of_choosing_beta_runs_and_says_what_it_promises(capsys):
-    (example,) = re.findall(r"^```python\n(.*?)^```", (ROOT / "docs/beta.md").read_text("utf-8"), flags=re.M | re.S)
-    exec(compile(example, "docs/beta.md", "exec"), {})
+    (example,) = re.findall(r"^```python\n(.*?)^```", (ROOT / "docs/how_to/beta.md").read_text("utf-8"), flags=re.M | re.S)
+    exec(compile(example, "docs/how_to/beta.md", "exec"), {})
     told = capsys.readouterr().out
     assert told.count("almost any sequence is equal; try β = ") == 1
     assert told.index("almost any sequence") < told.index("by a short run, letters hold 5 bits in total")
@@ -74,10 +74,10 @@ def test_the_example_of_choosing_beta_runs_and_says_what_it_promises(capsys):
 @pytest.mark.slow
 def test_the_example_of_constraints_runs_and_keeps_them(capsys):
     (example,) = re.findall(
-        r"^```python\n(.*?)^```", (ROOT / "docs/constraints.md").read_text("utf-8"), flags=re.M | re.S
+        r"^```python\n(.*?)^```", (ROOT / "docs/how_to/constraints.md").read_text("utf-8"), flags=re.M | re.S
     )
     names = {}
-    exec(compile(example, "docs/constraints.md", "exec"), names)
+    exec(compile(example, "docs/how_to/constraints.md", "exec"), names)
     assert "('GC', 'CANNTG', 'codons', 'repeats')" in capsys.readouterr().out
     run = names["run"]
     assert (run.last[0, :, :, :3] == run.anchors[0, :3]).all()
@@ -86,7 +86,7 @@ def test_the_example_of_constraints_runs_and_keeps_them(capsys):
 
 @pytest.mark.slow
 def test_the_example_of_where_sites_are_prints_what_it_says(capsys):
-    (example,) = re.findall(r"^```python\n(.*?)^```", (ROOT / "docs/where.md").read_text("utf-8"), flags=re.M | re.S)
-    exec(compile(example, "docs/where.md", "exec"), {})
+    (example,) = re.findall(r"^```python\n(.*?)^```", (ROOT / "docs/how_to/where.md").read_text("utf-8"), flags=re.M | re.S)
+    exec(compile(example, "docs/how_to/where.md", "exec"), {})
     told = re.findall(r"# (\d+ \d+ \w+), then (\d+ \d+ \w+)", example)[0]
     assert tuple(capsys.readouterr().out.splitlines()) == told

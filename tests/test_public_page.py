@@ -1,4 +1,4 @@
-"""The public page: what `dir` shows of every public package is what docs/api.md lists, and nothing else."""
+"""The public page: what `dir` shows of every public package is what docs/reference/api.md lists, and nothing else."""
 
 import ast
 import builtins

@@ -1,0 +1,50 @@
+"""Settings of the documentation site: `python -m sphinx -W docs docs/_build/html` builds it."""
+
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE.parent)]  # the package of this checkout, and the modules that make pages
+
+import api_pages  # noqa: E402
+import jupytext  # noqa: E402
+
+import jaxmaxent  # noqa: E402
+
+project = "jaxmaxent"
+author = copyright = "The jaxmaxent authors"
+version = release = jaxmaxent.__version__
+
+extensions = ["myst_nb"]
+exclude_patterns = ["_build"]
+templates_path: list[str] = []
+html_theme = "sphinx_book_theme"
+html_title = "jaxmaxent"
+html_theme_options = {"home_page_in_toc": True, "show_toc_level": 2, "use_download_button": False}
+html_static_path: list[str] = []
+highlight_language = "none"  # of blocks that name no language
+
+myst_heading_anchors = 4
+myst_enable_extensions = ["colon_fence"]
+python_maximum_signature_line_length = 88
+toc_object_entries_show_parents = "hide"
+
+# Pages with code cells are run; their kernel finds this checkout.
+nb_execution_mode = "cache"
+nb_execution_raise_on_error = True
+nb_execution_timeout = 120
+nb_execution_excludepatterns = ["notebooks/*"]
+
+
+def copy_notebooks(source: Path, target: Path) -> None:
+    """Write the notebooks of `source` to `target` as they are, without running them."""
+    files = {file.stem: file for file in [*sorted(source.glob("*.py")), *sorted(source.glob("*.ipynb"))]}
+    target.mkdir(exist_ok=True)
+    for name, file in files.items():
+        notebook = jupytext.read(file)
+        notebook.metadata["language_info"] = {"name": "python", "pygments_lexer": "python3"}
+        api_pages.write_if_new(target / f"{name}.ipynb", jupytext.writes(notebook, fmt="ipynb"))
+
+
+copy_notebooks(HERE.parent / "notebooks", HERE / "notebooks")
+api_pages.write_pages(HERE / "reference" / "packages")
