@@ -1,5 +1,6 @@
 """Settings of the documentation site: `python -m sphinx -W docs docs/_build/html` builds it."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -30,7 +31,9 @@ python_maximum_signature_line_length = 88
 toc_object_entries_show_parents = "hide"
 
 # Pages with code cells are run; their kernel finds this checkout.
-nb_execution_mode = "cache"
+os.environ["PYTHONPATH"] = os.pathsep.join([str(HERE.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+nb_execution_mode = "auto"
 nb_execution_raise_on_error = True
 nb_execution_timeout = 120
 nb_execution_excludepatterns = ["notebooks/*"]
