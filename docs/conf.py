@@ -1,6 +1,7 @@
 """Settings of the documentation site: `python -m sphinx -W docs docs/_build/html` builds it."""
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -9,6 +10,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]  # the package of this checkout, an
 
 import api_pages  # noqa: E402
 import jupytext  # noqa: E402
+from sphinx.application import Sphinx  # noqa: E402
 
 import jaxmaxent  # noqa: E402
 
@@ -51,3 +53,15 @@ def copy_notebooks(source: Path, target: Path) -> None:
 
 copy_notebooks(HERE.parent / "notebooks", HERE / "notebooks")
 api_pages.write_pages(HERE / "reference" / "packages")
+
+
+def mend_links(app: Sphinx, relative_path: Path, parent: str, content: list[str]) -> None:
+    """Lead the links of an included page of the repository's root to the pages of the site."""
+    pages = {"CODE_OF_CONDUCT": "conduct", "SECURITY": "security", "CONTRIBUTING": "contributing"}
+    text = content[0].replace("](docs/", "](../")
+    content[0] = re.sub(rf"\]\(({'|'.join(pages)})\.md\)", lambda match: f"]({pages[match[1]]}.md)", text)
+
+
+def setup(app: Sphinx) -> None:
+    """Register what Sphinx calls while it reads."""
+    app.connect("include-read", mend_links)
