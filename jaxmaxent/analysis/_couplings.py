@@ -145,7 +145,7 @@ def couplings(
 
     Example:
         >>> found = analysis.couplings(run, window=(4, 12))
-        >>> [(pair.first, pair.second, pair.mutual_information, pair.q) for pair in found.pairs]  # doctest: +SKIP
+        >>> pairs = [(pair.first, pair.second, pair.mutual_information, pair.q) for pair in found.pairs]
     """
     shuffles = checks.integer("shuffles", shuffles, at_least=5)
     strongest = checks.integer("strongest", strongest, at_least=0)

@@ -125,7 +125,7 @@ def find_motifs(
 
     Example:
         >>> found = analysis.find_motifs(run)
-        >>> [motif.consensus for motif in found.motifs]  # doctest: +SKIP
+        >>> names = [motif.consensus for motif in found.motifs]
     """
     if alphabet is not None:
         checked_alphabet(alphabet)
