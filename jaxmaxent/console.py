@@ -10,11 +10,16 @@ import codecs
 import contextlib
 import os
 import sys
+import warnings
 from typing import Any
 
-from tqdm.auto import tqdm
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # in a notebook without widgets, where bars are text then
+    from tqdm.auto import tqdm
 
 _READABLE = "jaxmaxent.readable"
+# In a log, a line each so many seconds.
+_LOG_SECONDS = 60.0
 LONGEST_LINE = 900  # characters of an error message, without its notes
 # Replacements for letters that a stream cannot encode; other letters are escaped.
 _ASCII = {
@@ -56,8 +61,18 @@ def write(stream: Any, text: str) -> None:
 
 
 def bar(*arguments: Any, show: bool, **settings: Any) -> tqdm[Any]:
-    """Return a progress bar of tqdm for terminals and notebooks, shown if `show`. A failing stream does not stop it."""
+    """Return a progress bar of tqdm, shown if `show`. A failing stream does not stop it.
+
+    In a terminal or notebook the bar moves; elsewhere, as in a log, it is a line a minute.
+    """
+    if not moves():
+        settings = {"mininterval": _LOG_SECONDS, "maxinterval": 2 * _LOG_SECONDS} | settings
     return tqdm(*arguments, file=_BARS, disable=not show, dynamic_ncols=True, **settings)
+
+
+def moves() -> bool:
+    """Return True if progress bars can be drawn again in their place, in a terminal or notebook."""
+    return _BARS.isatty() or any(base.__module__ == "tqdm.notebook" for base in tqdm.__mro__)
 
 
 def say_above(text: str) -> None:
@@ -93,7 +108,7 @@ class _Bars:
 
     def write(self, text: str) -> None:
         """Write to the stream; replace letters that it cannot encode, and ignore its exceptions."""
-        write(sys.stderr, text)
+        write(sys.stderr, text if self.isatty() else text.replace("\r", "\n"))
 
     def flush(self) -> None:
         """Do nothing, because `write` leaves nothing in a buffer."""

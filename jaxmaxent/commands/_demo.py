@@ -16,14 +16,14 @@ from jaxmaxent.commands import _potential as potential
 from jaxmaxent.commands import _train as train
 from jaxmaxent.commands._common import say, write_json
 from jaxmaxent.commands._options import DemoOptions, InterpretOptions, PotentialOptions, TrainOptions
+from jaxmaxent.commands._whole import Whole, whole_of
 from jaxmaxent.data import Sequences, write_fasta
 from jaxmaxent.data._example import ctcf_example
 from jaxmaxent.files import new_folder
-from jaxmaxent.results import Run
 from jaxmaxent.sampling import Interrupted
 
 
-def run(options: DemoOptions) -> Run:
+def run(options: DemoOptions) -> Whole:
     """Make sequences, train, interpret three of them, solve for μ; fill the output folder and return the run."""
     seed = checks.integer("seed", options.seed, at_least=0, at_most=checks.MOST_SEED)
     began, shared = time.perf_counter(), {"seed": seed, "quiet": options.quiet}
@@ -49,7 +49,7 @@ def run(options: DemoOptions) -> Run:
         write_json(folder / "demo.json", {"seed": seed, "seconds": time.perf_counter() - began})
     say(f"done in {time.perf_counter() - began:.0f} s. Open {Path(options.out) / 'run' / 'report.html'}")
     say("The tall letters are the CTCF site that the network has learned. Everywhere else any letter will do.")
-    return result
+    return whole_of(result)
 
 
 @contextlib.contextmanager

@@ -16,8 +16,8 @@ from jaxmaxent.analysis import find_motifs, letter_scores
 from jaxmaxent.commands import _export_tables as tables
 from jaxmaxent.commands._common import say
 from jaxmaxent.commands._export_options import HOLDS, ExportOptions
-from jaxmaxent.commands._job import RUN
 from jaxmaxent.commands._summary import outcome
+from jaxmaxent.commands._write import RUN
 from jaxmaxent.data import AnchorInterval, Motif, write_meme
 from jaxmaxent.data._columns import is_our_parquet, is_our_tsv, write_parquet, write_tsv
 from jaxmaxent.data._ours import begins, first_line, sealed

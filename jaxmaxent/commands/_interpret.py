@@ -3,31 +3,38 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import math
 from typing import Any
 
+import jax
 import numpy as np
 
 from jaxmaxent import checks
 from jaxmaxent.analysis._resolution.automatic import checked_rule
 from jaxmaxent.commands._common import ensemble_of, precision_of, read_for, say, stopping_of
-from jaxmaxent.commands._job import OUTPUT, Job, JobSettings
+from jaxmaxent.commands._engine import check_engine
+from jaxmaxent.commands._engine_options import EngineOptions
+from jaxmaxent.commands._job import OUTPUT, Job
+from jaxmaxent.commands._job_settings import JobSettings
 from jaxmaxent.commands._kept import check_place
 from jaxmaxent.commands._kmers import KMERS
 from jaxmaxent.commands._network import Found
 from jaxmaxent.commands._options import InterpretOptions, SamplingOptions, StoppingOptions, values
-from jaxmaxent.commands._summary import held
 from jaxmaxent.commands._values import BetaRule
-from jaxmaxent.commands._write import write
+from jaxmaxent.commands._whole import whole_of
+from jaxmaxent.commands._write import STORE, write
 from jaxmaxent.ensembles import DNA, Ensemble
 from jaxmaxent.files import new_folder, owned
-from jaxmaxent.results import Run
+from jaxmaxent.results import Run, RunStore
+from jaxmaxent.results._export import needed
 from jaxmaxent.sampling import DEFAULT_RUNGS, MOST_RUNGS, Options, Precision, group_size, prepare
 
+_MOST_IN_A_FILE = 200  # sequences whose runs go to one file, all of which is read at once
 _MOST_SECONDS = 1e12  # so that its product with the number of sequences is finite
 
 
-def run(options: InterpretOptions) -> Run:
+def run(options: InterpretOptions) -> Run | RunStore:
     """Sample around every sequence, write the output folder, and return the run.
 
     With a rule for β every sequence has its own, see `analysis.auto_beta`.
@@ -35,6 +42,7 @@ def run(options: InterpretOptions) -> Run:
     until = _until(options)
     checks.random_key(options.seed)
     checks.integer("pictures", options.pictures, at_least=0)
+    check_engine(options)
     with owned(options.out, parents=True):
         check_place(options.out, force=options.force)
         check_output(options.out, force=options.force)
@@ -45,30 +53,32 @@ def run(options: InterpretOptions) -> Run:
         ensemble = ensemble_of(made, anchors, beta=beta, mu=options.mu, unit=options.unit)
         settings = _settings(options, ensemble, until, betas)
         job = Job.begin(options.out, network, made, anchors, settings)
-        return finish(job, begun_here=True, progress=not options.quiet)
+        return finish(job, options, begun_here=True, progress=not options.quiet)
 
 
-def finish(job: Job, *, begun_here: bool, force: bool = False, progress: bool = True) -> Run:
+def finish(
+    job: Job, engine: EngineOptions, *, begun_here: bool, force: bool = False, progress: bool = True
+) -> Run | RunStore:
     """Do the remaining work of a job, write its output and delete the job."""
     with job.kept(begun_here=begun_here):
-        result = job.sampled(progress=progress)
+        result = job.sampled(engine, progress=progress)
         force, notes = force or job.settings.force, {"job": job.identifier}
         with new_folder(job.out, kind=OUTPUT, force=force, notes=notes) as folder:
-            settings = job.settled()
-            missed = write(result, job.anchors, folder, settings, job.maps(), progress=progress)
+            settings, whole = job.settled(result), whole_of(result)
+            written = write(result, job.anchors, folder, settings, job.maps, progress=progress)
         try:
             job.remove()
         except ValueError as error:  # no failure: the result is written, and only files of the job are left
             say(error)
-    for sentence in missed:
+    for sentence in written.missed:
         say(sentence)
-    count, speed = len(job.anchors), result.proposals_per_second
+    count, speed = len(job.anchors), whole.proposals_per_second
     plural = "" if count == 1 else "s"
     say(
-        f"sampled {count} sequence{plural} at β = {settings.told_beta}, {held(result)} bits in total"
+        f"sampled {count} sequence{plural} at β = {settings.told_beta}, {written.held} bits in total"
         f"{' at the largest' * bool(settings.rungs_at)}, {speed:,.0f} proposals per second"
     )
-    return result
+    return result if isinstance(result, Run) else RunStore(job.out / STORE)
 
 
 def _until(options: InterpretOptions) -> Precision | None:
@@ -133,11 +143,17 @@ def _settings(
         until=until, steps=options.steps, burn_in=options.burn_in, evaluation=options.evaluation, rungs_at=betas[:-1],
         kmers=kmers,
     )  # fmt: skip
-    group = group_size(batch, filled)
-    filled = prepare(batch.take(np.arange(group)), filled, kept=batch.anchors).options
+    # On a CPU sequences take turns, so nothing is gained by sampling them side by side.
+    group = 1 if jax.default_backend() == "cpu" else group_size(batch, filled)
+    store = options.store or ("zarr" if batch.anchors > _MOST_IN_A_FILE else "npz")
+    if store == "zarr":
+        needed("--store zarr", "xarray", "zarr")
+    some = dataclasses.replace(filled, names=filled.names[:group])
+    kept = group if store == "zarr" else batch.anchors
+    filled = prepare(batch.take(np.arange(group)), some, kept=kept).options
     asked = values(options, SamplingOptions) | stopping_of(until)
     asked |= {name: getattr(filled, name) for name in ("rungs", "chains", "anchor_chains", "burn_in", "evaluation")}
-    asked |= {"mu": float(options.mu), "kmers": kmers}
+    asked |= {"mu": float(options.mu), "kmers": kmers, "store": store}
     if not isinstance(options.beta, BetaRule):
         beta = float(betas[-1])
         return JobSettings(**asked, beta=beta, rule=None, wanted=None, group=group, rungs_at=betas[:-1])

@@ -2,17 +2,18 @@
 
 The folder is RUN.checkpoint, beside the output folder RUN, or a hidden folder in RUN if nothing can be written beside
 it. It holds everything that is needed to continue, also on another machine: copies of the network and the sequences,
-the settings with every default filled in, each finished group of sequences as a run, and the checkpoint of the group
-that is being sampled. The result of every group depends on these only, so a job that was killed and continued has the
-same result as one that was not.
+the settings with every default filled in, the runs of finished sequences, and the checkpoints of those that are being
+sampled. The runs are files, one for each group of sequences that are sampled side by side, or a store that grows. Each
+depends on seed, settings and its own sequences only: not on the others, their order, the processes that sample or an
+interruption.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import shlex
-import shutil
 import signal
 import uuid
 from collections.abc import Iterator
@@ -22,11 +23,16 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxmaxent import console
 from jaxmaxent.analysis import auto_beta
-from jaxmaxent.analysis._resolution.automatic import checked_rule
 from jaxmaxent.checks import random_key
+from jaxmaxent.cluster import each
+from jaxmaxent.cluster._anchor import key_of, run_of
 from jaxmaxent.commands._chosen import CHOSEN, read_chosen, write_chosen
-from jaxmaxent.commands._common import beta_text, ensemble_of, precision_of, say, versions
+from jaxmaxent.commands._common import ensemble_of, say, versions
+from jaxmaxent.commands._engine import engine as open_engine
+from jaxmaxent.commands._engine_options import EngineOptions
+from jaxmaxent.commands._job_settings import JobSettings
 from jaxmaxent.commands._kept import (
     ANCHORS,
     KIND,
@@ -43,9 +49,9 @@ from jaxmaxent.commands._kept import (
     write_about,
 )
 from jaxmaxent.commands._network import Found
-from jaxmaxent.commands._options import ChainOptions, SamplingOptions, StoppingOptions, values
 from jaxmaxent.commands._sites import Maps, maps_of
 from jaxmaxent.commands._summary import outcomes
+from jaxmaxent.commands._write import RUN, STORE
 from jaxmaxent.data import Sequences
 from jaxmaxent.ensembles import Ensemble, Representation
 from jaxmaxent.files import (
@@ -60,91 +66,16 @@ from jaxmaxent.files import (
     resolved,
 )
 from jaxmaxent.files._checkpoints import Checkpoints
-from jaxmaxent.results import Run, join
-from jaxmaxent.sampling import Interrupted, Precision, resume, sample
+from jaxmaxent.results import Run, RunStore, join
+from jaxmaxent.results._parts import kept
+from jaxmaxent.results._store_writer import add, create, pack
+from jaxmaxent.sampling import Interrupted
 
-# Groups are numbered by their first sequence, so keys of short runs have numbers beyond.
-_OTHER_KEYS = 2**31
+# The number of the key of the short runs that choose β.
+_OTHER_KEY = 1
+# Groups between two moves of finished runs into the arrays of a store.
+_PACK_EVERY = 16
 OUTPUT = "interpretation"  # the kind of the output, in the list of its files
-RUN = "run.npz"  # in the output
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class JobSettings(SamplingOptions):
-    """All settings that the result of a job depends on, besides the network and the sequences, as plain values.
-
-    For an option that the user did not give, the library chose the value.
-
-    Attributes:
-        beta: one number, or one per sequence; None while a rule has yet to choose it.
-        rule: the rule of `analysis.auto_beta` that chooses β for each sequence; None if β was given.
-        wanted: what that rule wants; None for its default.
-        group: the number of sequences that are sampled side by side.
-        reasons: why each sequence has its β, once a rule has chosen it.
-        rungs_at: smaller β's that were asked for besides β, increasing.
-        kmers: letters of the k-mers that are counted, or None.
-    """
-
-    beta: float | tuple[float, ...] | None
-    rule: str | None
-    wanted: float | None
-    group: int
-    reasons: tuple[str, ...] = ()
-    rungs_at: tuple[float, ...] = ()
-    kmers: int | None = None
-
-    @classmethod
-    def from_json(cls, saved: dict[str, Any]) -> JobSettings:
-        """Return the settings from their form in JSON, which `dataclasses.asdict` made."""
-        lists: dict[str, Any] = {name: tuple(value) for name, value in saved.items() if isinstance(value, list)}
-        return cls(**saved | lists)
-
-    @property
-    def until(self) -> Precision | None:
-        """The precision at which a run ends; None if it ends after a number of steps."""
-        return None if self.steps is not None else precision_of(self)
-
-    @property
-    def told_beta(self) -> str:
-        """β as readers see it."""
-        if self.rungs_at:
-            return ", ".join(beta_text(beta) for beta in self.asked_betas)
-        betas = self.beta if isinstance(self.beta, tuple) else (self.beta or 0.0,)
-        return " to ".join(dict.fromkeys(f"{beta:.3g}" for beta in (min(betas), max(betas))))
-
-    def plain(self) -> dict[str, Any]:
-        """Return the settings as the summary of a run shows them."""
-        hidden = {"force", "reasons", "group", "rule", "wanted", "rungs_at", "kmers", *values(self, StoppingOptions)}
-        shown = {name: value for name, value in dataclasses.asdict(self).items() if name not in hidden}
-        chosen = {} if self.rule is None else {"beta_rule": self.rule, "beta_wanted": checked_rule(*self.asked)[1]}
-        chosen |= {"rungs_at": self.rungs_at} if self.rungs_at else {}
-        return shown | chosen | {"until": None if self.until is None else dataclasses.asdict(self.until)}
-
-    @property
-    def asked_betas(self) -> tuple[float, ...]:
-        """All β's that were asked for, increasing; none if there is only the target."""
-        return (*self.rungs_at, self.beta) if self.rungs_at and isinstance(self.beta, float) else ()
-
-    @property
-    def asked(self) -> tuple[str | None, float | None]:
-        """The rule for β and what it wants."""
-        return self.rule, self.wanted
-
-    def sampling(self, anchors: int) -> dict[str, Any]:
-        """Return the arguments of `sample` for a group of anchors; the limit on seconds is multiplied by `anchors`."""
-        until = self.until
-        if until is not None and until.seconds is not None:
-            until = dataclasses.replace(until, seconds=until.seconds * anchors)
-        arguments = values(self, ChainOptions) | {"until": until, "rungs_at": self.rungs_at, "kmers": self.kmers}
-        rungs = arguments.pop("rungs")
-        return arguments | {"ladder": None if rungs == 1 else rungs}
-
-    def short_run(self) -> dict[str, Any]:
-        """Return the arguments that give a rule for β the program of the sampling; its own ladder without one."""
-        if self.rungs == 1:
-            return {"evaluation": self.evaluation}
-        names = ("chains", "anchor_chains", "evaluation", "kmers")
-        return {"ladder": self.rungs} | {name: getattr(self, name) for name in names}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -173,8 +104,8 @@ class Job:
         check_place(out, force=settings.force)
         place = resolved(out)
         beside, inside = belongings(place, SUFFIX)
-        for kept in (beside, inside):
-            discard(kept)
+        for before in (beside, inside):
+            discard(before)
         folder = inside if lies_inside(place) else beside
         identifier = uuid.uuid4().hex
         with new_folder(folder, kind=KIND, notes={"identifier": identifier}) as scratch:
@@ -202,70 +133,116 @@ class Job:
         made = network.representation(tokens.shape[1])
         return cls(Path(out), folder, about["identifier"], made, anchors, settings)
 
-    def sampled(self, *, progress: bool) -> Run:
-        """Sample all groups that are not finished, print the outcome of each sequence, and return the whole run."""
-        given = self.settings
-        beta = 1.0 if given.beta is None else given.beta
-        ensemble = ensemble_of(self.network, self.anchors, beta=beta, mu=given.mu, unit=given.unit)
-        parts = []
-        for first in range(0, len(self.anchors), given.group):
-            parts.append(self._group(first, ensemble, progress))
-            for line in outcomes(parts[-1]):
-                say(line)
-        return join(parts)
+    @property
+    def stored(self) -> bool:
+        """True if the runs go to a store instead of a file."""
+        return self.settings.store == "zarr"
 
-    def maps(self) -> Maps:
-        """Return where in the sequences the network sees something; cheap beside sampling."""
-        ensemble = ensemble_of(self.network, self.anchors, beta=1.0, mu=self.settings.mu, unit=self.settings.unit)
+    @property
+    def store(self) -> Path:
+        """The place of the store until the output is written."""
+        return self.folder / STORE
+
+    def sampled(self, engine: EngineOptions, *, progress: bool) -> Run | RunStore:
+        """Sample all groups that are not finished, print the outcome of each sequence, and return their runs."""
+        firsts, count = range(0, len(self.anchors), self.settings.group), len(self.anchors)
+        if self.stored and not self.store.exists():
+            create(self.store, self.anchors.names, self.settings.keep, {})
+        done = self._done()
+        left = [first for first in firsts if first not in done]
+        bar = console.bar(
+            total=count,
+            initial=min(len(done) * self.settings.group, count),
+            desc="sequences",
+            unit="sequence",
+            show=progress,
+        )
+        with bar, open_engine(engine, len(left)) as (executor, workers):
+            alone = executor is None and workers == 1
+            work = functools.partial(self.group, progress=progress) if alone else _Work(self.out)
+            for number, (first, lines) in enumerate(each(work, left, executor=executor, workers=workers), 1):
+                for line in lines:
+                    say(line)
+                bar.update(min(self.settings.group, count - first))
+                if self.stored and number % _PACK_EVERY == 0:
+                    pack(self.store)
+        if not self.stored:
+            return join([self._read(first) for first in firsts])
+        pack(self.store, last=True)
+        return RunStore(self.store)
+
+    def _done(self) -> set[int]:
+        """Return the first sequences of the groups that are finished."""
+        if not self.stored:
+            return {int(file.stem.partition("-")[2]) for file in self.folder.glob("group-*.npz")}
+        complete, size = RunStore(self.store).complete, self.settings.group
+        return {first for first in range(0, len(complete), size) if complete[first : first + size].all()}
+
+    def maps(self, numbers: range) -> Maps:
+        """Return where in some of the sequences the network sees something; cheap beside sampling."""
+        some = self.anchors.take(np.array(numbers))
+        ensemble = ensemble_of(self.network, some, beta=1.0, mu=self.settings.mu, unit=self.settings.unit)
         return maps_of(ensemble, random_key(self.settings.seed))
 
-    def settled(self) -> JobSettings:
-        """Return the settings with the β's that a rule chose for the groups that were begun, and its reasons."""
+    def settled(self, result: Run | RunStore) -> JobSettings:
+        """Return the settings with the β's that a rule chose, and its reasons."""
         if self.settings.rule is None:
             return self.settings
+        if isinstance(result, RunStore):
+            beta, reasons = tuple(result.read("beta")[:, -1].tolist()), tuple(map(str, result.read("remark")))
+            return dataclasses.replace(self.settings, beta=beta, reasons=reasons)
         chosen = [read_chosen(file) for file in sorted(self.folder.glob(f"group-*{CHOSEN}"))]
         beta = tuple(b for one in chosen for b in one.beta.tolist())[: len(self.anchors)]
         reasons = tuple(reason for one in chosen for reason in one.reasons)[: len(self.anchors)]
         return dataclasses.replace(self.settings, beta=beta, reasons=reasons)
 
-    def _with_beta(self, first: int, mine: Ensemble) -> Ensemble:
-        """Return a group with the β that the rule chooses, or chose before an interruption."""
+    def _chosen(self, file: Path, mine: Ensemble) -> tuple[Ensemble, tuple[str, ...]]:
+        """Return a group with the β that the rule chooses, or chose before an interruption, and the reasons."""
         if self.settings.rule is None:
-            return mine
-        file = self.folder / f"group-{first:06d}{CHOSEN}"
-        if file.is_file():
-            return mine.with_beta(read_chosen(file).beta)
-        key = jax.random.fold_in(random_key(self.settings.seed), first + _OTHER_KEYS)
-        chosen = auto_beta(mine, *self.settings.asked, key=key, **self.settings.short_run())
-        write_chosen(file, chosen)
-        return mine.with_beta(chosen.beta)
+            return mine, ()
+        if not file.is_file():
+            key = jax.random.fold_in(self._key(mine), _OTHER_KEY)
+            write_chosen(file, auto_beta(mine, *self.settings.asked, key=key, **self.settings.short_run()))
+        chosen = read_chosen(file)
+        return mine.with_beta(chosen.beta), chosen.reasons
 
-    def _group(self, first: int, ensemble: Ensemble, progress: bool) -> Run:
-        """Return the run of one group, from a file or sampled.
+    def _key(self, mine: Ensemble) -> Any:
+        return key_of(random_key(self.settings.seed), jax.device_get(mine.anchor))
+
+    def group(self, first: int, *, progress: bool = False) -> list[str]:
+        """Sample a group, keep its run, and return the outcome of each of its sequences.
 
         The last group is filled up with copies of the last anchor, so that all groups use one compiled program.
         """
-        done = self.folder / f"group-{first:06d}.npz"
-        if done.is_file():
-            with _advising(f"delete {done} to sample these sequences again"):
-                return Run.load(done)
-        count = len(self.anchors)
-        indices = np.minimum(np.arange(first, first + self.settings.group), count - 1)
-        mine, checkpoint = self._with_beta(first, ensemble.take(indices)), done.with_suffix("")
-        if any(checkpoint.glob("*-step-*.npz")):
-            with saying_what_is_damaged(), _advising(f"delete {checkpoint} to sample these sequences again"):
-                part = resume(checkpoint, mine, keep_checkpoint=True, progress=progress)
-        else:
-            shutil.rmtree(checkpoint, ignore_errors=True)  # left by a process that was killed before its first save
-            key = jax.random.fold_in(random_key(self.settings.seed), first)
-            part = sample(
-                key, mine, names=[self.anchors.names[i] for i in indices], checkpoint=checkpoint, keep_checkpoint=True,
-                progress=progress, **self.settings.sampling(len(indices)),
+        given, size, count = self.settings, self.settings.group, len(self.anchors)
+        indices = np.minimum(np.arange(first, first + size), count - 1)
+        # The ensemble is made anew for each group, so that memory does not depend on the number of groups.
+        some = self.anchors.take(indices)
+        beta = 1.0 if given.beta is None else given.beta
+        mine = ensemble_of(self.network, some, beta=beta, mu=given.mu, unit=given.unit).batched()
+        checkpoint = self.folder / f"group-{first:06d}"
+        chosen = checkpoint.with_name(checkpoint.name + CHOSEN)
+        mine, reasons = self._chosen(chosen, mine)
+        with saying_what_is_damaged(), _advising(f"delete {checkpoint} to sample these sequences again"):
+            part = run_of(
+                random_key(given.seed), mine, checkpoint, names=list(some.names), progress=progress,
+                **given.sampling(len(indices)),
             )  # fmt: skip
-        part = part.take(np.arange(min(self.settings.group, count - first)))
-        part.save(done)
+        part = part.take(np.arange(min(size, count - first)))
+        if self.stored:
+            for a in range(len(part.names)):
+                add(self.store, first + a, part.take(np.array([a])), given.keep, reasons[a] if reasons else "")
+        else:
+            kept(part, given.keep).save(checkpoint.with_suffix(".npz"), force=True)
         Checkpoints(checkpoint).remove()
-        return part
+        if self.stored:  # which has the reasons
+            chosen.unlink(missing_ok=True)
+        return outcomes(part)
+
+    def _read(self, first: int) -> Run:
+        done = self.folder / f"group-{first:06d}.npz"
+        with _advising(f"delete {done} to sample these sequences again"):
+            return Run.load(done)
 
     @contextlib.contextmanager
     def kept(self, *, begun_here: bool) -> Iterator[None]:
@@ -289,10 +266,10 @@ class Job:
             raise
 
     def _has_begun(self) -> bool:
-        return any(self.folder.glob("group-*"))
+        return any(self.folder.glob("group-*")) or bool(self.stored and self.store.exists() and self._done())
 
     def _told(self) -> str:
-        done = min(len(list(self.folder.glob("group-*.npz"))) * self.settings.group, len(self.anchors))
+        done = min(len(self._done()) * self.settings.group, len(self.anchors))
         return (
             f"what was sampled is kept in {self.folder} ({done} of {len(self.anchors)} sequences are done), "
             f"continue with: jaxmaxent resume {shlex.quote(str(self.out))}"
@@ -309,18 +286,34 @@ class Job:
         discard(self.folder)
 
 
-def delivered(out: str) -> Run | None:
+@dataclasses.dataclass(frozen=True)
+class _Work:
+    """The work on a group, as other processes get it: they open the job themselves, once."""
+
+    out: Path
+
+    def __call__(self, first: int) -> list[str]:
+        """Sample the group that begins with a sequence; return the outcomes of its sequences."""
+        return _opened(str(self.out)).group(first)
+
+
+@functools.lru_cache(maxsize=1)
+def _opened(out: str) -> Job:
+    return Job.open(out)
+
+
+def delivered(out: str) -> Run | RunStore | None:
     """Return the result of a job that was killed after its output was written; otherwise None.
 
     The remaining files of the job are deleted.
     """
     folder, place = folder_of(out), resolved(out)
     written = read_manifest(place)
-    if written is None or written.get("kind") != OUTPUT or not (place / RUN).is_file():
+    if written is None or written.get("kind") != OUTPUT or not any((place / name).exists() for name in (RUN, STORE)):
         return None
     if folder.exists() and entries(folder) and written["notes"].get("job") != identifier_of(folder):
         return None
-    run = Run.load(place / RUN)
+    run = RunStore(place / STORE) if (place / STORE).exists() else Run.load(place / RUN)
     discard(folder)
     return run
 

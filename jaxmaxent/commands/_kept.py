@@ -21,14 +21,14 @@ from jaxmaxent.files import HIDDEN, MANIFEST, PARTIAL, belongings, entries, read
 from jaxmaxent.files._checkpoints import DamagedCheckpointWarning
 
 FORMAT = "jaxmaxent-interpretation"
-FORMAT_VERSION = 8
+FORMAT_VERSION = 9
 SETTINGS, MODEL, ANCHORS = "settings.json", "model", "anchors.npz"
 SUFFIX = ".checkpoint"
 KIND = "job"  # the kind of output, in the list of files of the folder
 # Files that are added to the folder after the job began.
 _ADDED = re.compile(
     rf"group-\d{{6}}\.(npz|beta\.json)|group-\d{{6}}/(about\.json|\d+-step-\d+\.npz)({re.escape(PARTIAL)})?"
-    rf"|(.*/)?{re.escape(HIDDEN)}.*"
+    rf"|run\.zarr/.*|(.*/)?{re.escape(HIDDEN)}.*"
 )
 
 

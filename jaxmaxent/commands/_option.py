@@ -31,7 +31,8 @@ class Option:
 
 
 # Headings under which `--help` shows options, in this order; the others come before them.
-REGIONS, READING, NETWORKS, STOPPING, OTHERS = (
-    "regions of a genome", "reading sequences", "networks in files", "when to stop, for each sequence", "other options",
+REGIONS, READING, NETWORKS, STOPPING, ENGINE, OTHERS = (
+    "regions of a genome", "reading sequences", "networks in files", "when to stop, for each sequence",
+    "many sequences, several processes", "other options",
 )  # fmt: skip
-GROUPS = (REGIONS, READING, NETWORKS, STOPPING, OTHERS)
+GROUPS = (REGIONS, READING, NETWORKS, STOPPING, ENGINE, OTHERS)

@@ -10,6 +10,7 @@ import dataclasses
 import typing
 from typing import Annotated, Any, Literal
 
+from jaxmaxent.commands._engine_options import EngineOptions, KeepOptions
 from jaxmaxent.commands._option import NETWORKS, OTHERS, READING, REGIONS, STOPPING, Option
 from jaxmaxent.commands._values import AUTO_BETA, BetaRule, Unit, read_beta, read_unit
 
@@ -206,7 +207,7 @@ class StoppingOptions:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class SamplingOptions(StoppingOptions, ChainOptions, UnitOptions, ForceOptions, SeedOptions):
+class SamplingOptions(KeepOptions, StoppingOptions, ChainOptions, UnitOptions, ForceOptions, SeedOptions):
     """Options of `interpret` that decide its result, besides the network, the sequences and β."""
 
     mu: Annotated[float, Option("chemical potential μ of the GC content; positive values favor G and C")] = 0.0
@@ -214,7 +215,7 @@ class SamplingOptions(StoppingOptions, ChainOptions, UnitOptions, ForceOptions, 
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class InterpretOptions(SamplingOptions, AnchorOptions, OutputOptions):
+class InterpretOptions(SamplingOptions, EngineOptions, AnchorOptions, OutputOptions):
     """Options of `jaxmaxent interpret`."""
 
     beta: Annotated[
@@ -232,7 +233,7 @@ class InterpretOptions(SamplingOptions, AnchorOptions, OutputOptions):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ResumeOptions(OutputOptions):
+class ResumeOptions(EngineOptions, OutputOptions):
     """Options of `jaxmaxent resume`."""
 
     out: Annotated[str, Option("folder given to the interrupted `interpret` as --out", metavar="RUN", positional=True)]

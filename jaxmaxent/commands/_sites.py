@@ -16,6 +16,10 @@ from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.report import Picture
 
 ARRAYS, TABLE = "where.npz", "sites.tsv"
+HEADER = (
+    "name\tstart\tstop\tletters\tkind\tnecessity\tnecessity_error\tsufficiency\tsufficiency_error"
+    "\tchromosome\tgenome_start\tgenome_stop\tstrand\n"
+)
 # Widths of the windows of the map of necessity and of sites, and draws of each window (of sites twice as many).
 WIDTH, SITE_WIDTH, DRAWS = 6, 12, 16
 
@@ -62,22 +66,26 @@ def maps_of(
     return Maps(found, of_sites, sufficient, find_sites(of_sites, sufficient))
 
 
-def write_arrays(maps: Maps, names: tuple[str, ...], path: Path) -> None:
-    """Write the maps as arrays of NumPy."""
+def arrays_of(maps: Maps) -> dict[str, np.ndarray]:
+    """Return the maps as arrays by their names: an entry for each anchor, or the width of windows, one number."""
     arrays = {"necessity": maps.necessity, "necessity_of_sites": maps.of_sites, "sufficiency": maps.sufficiency}
-    entries: dict[str, Any] = {"names": np.array(names)}
+    entries: dict[str, np.ndarray] = {}
     for name, found in arrays.items():
         entries |= {
             f"{name}_{field}": value for field, value in found._asdict().items() if isinstance(value, np.ndarray)
         }
         entries |= {f"{name}_width": np.array(found.width)}
-    np.savez_compressed(path, **entries)
+    return entries
 
 
-def write_table(maps: Maps, anchors: Sequences, path: Path) -> None:
-    """Write a table of the sites of all anchors, one line each, with their coordinates if the anchors have some."""
-    numbers = "necessity\tnecessity_error\tsufficiency\tsufficiency_error"
-    lines = [f"name\tstart\tstop\tletters\tkind\t{numbers}\tchromosome\tgenome_start\tgenome_stop\tstrand"]
+def write_arrays(maps: Maps, names: tuple[str, ...], path: Path) -> None:
+    """Write the maps as arrays of NumPy."""
+    np.savez_compressed(path, names=np.array(names), **arrays_of(maps))  # pyright: ignore[reportArgumentType]
+
+
+def table_of(maps: Maps, anchors: Sequences) -> str:
+    """Return the sites of all anchors, one line each, with their coordinates if the anchors have some."""
+    lines: list[str] = []
     letters = anchors.alphabet.decode(anchors.tokens)
     for site in maps.sites:
         name, part = anchors.names[site.anchor], slice(site.start, site.stop)
@@ -87,7 +95,12 @@ def write_table(maps: Maps, anchors: Sequences, path: Path) -> None:
         place = "...." if region is None else region.part(site.start, site.stop)
         texts = map(str, [*cells, *(f"{number:.4g}" for number in numbers), *place])
         lines.append("\t".join(printable(text).replace("\t", " ") for text in texts))
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def write_table(maps: Maps, anchors: Sequences, path: Path) -> None:
+    """Write a table of the sites of all anchors, with a line of the names of its columns."""
+    path.write_text(HEADER + table_of(maps, anchors), encoding="utf-8")
 
 
 def kind(site: FoundSite) -> str:

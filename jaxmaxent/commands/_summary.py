@@ -11,6 +11,7 @@ from jaxtyping import Float
 from jaxmaxent.analysis import Profile, Thermodynamics, information_bits
 from jaxmaxent.commands import _kmers as kmers
 from jaxmaxent.commands._regions import region_entry
+from jaxmaxent.commands._whole import Whole
 from jaxmaxent.results import Run
 from jaxmaxent.results._blank import advice
 from jaxmaxent.results._mobility import is_mobile
@@ -197,12 +198,6 @@ def advice_for(result: Run, a: int) -> str | None:
     return advice(result.beta[a], result.total_information[a], information)
 
 
-def held(result: Run) -> str:
-    """Return the range of the bits that the letters of every anchor hold in total."""
-    low, high = (f"{end:.1f}" for end in (result.total_information[:, -1].min(), result.total_information[:, -1].max()))
-    return low if low == high else f"{low} to {high}"
-
-
 def outcomes(result: Run) -> list[str]:
     """Return lines for each anchor: how it ended, what its letters hold, whether its sites move, k-mers, and advice."""
     bits, errors = result.total_information[:, -1], result.total_information_error[:, -1]
@@ -220,7 +215,7 @@ def outcomes(result: Run) -> list[str]:
     return lines
 
 
-def outcome(result: Run) -> str:
+def outcome(result: Run | Whole) -> str:
     """Return a sentence about convergence, with the names of sequences that did not converge."""
     missing = [name for name, good in zip(result.names, result.converged, strict=True) if not good]
     count = len(result.names)

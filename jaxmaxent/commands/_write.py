@@ -1,77 +1,205 @@
-"""The output folder of `interpret`. Numbers are written first, then pictures and the report."""
+"""The output folder of `interpret`. Numbers are written first, then pictures and the report.
+
+The runs of a store are written part by part, so that memory does not depend on the number of sequences.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from jaxmaxent import console
-from jaxmaxent.analysis import EnrichedKmers, Profile, Thermodynamics, informative_window, profile, thermodynamics
-from jaxmaxent.commands import _sites as sites
-from jaxmaxent.commands._common import Missed, beta_text, file_name, versions, write_json
-from jaxmaxent.commands._job import RUN, JobSettings
-from jaxmaxent.commands._kmers import kmers_of, table
-from jaxmaxent.commands._pictures import along_ladder, at_beta, number_of_sequences, profile_logo
-from jaxmaxent.commands._sites import Maps
-from jaxmaxent.commands._summary import AnchorSummary, advice_for, outcome, summarize
-from jaxmaxent.data import Motif, Sequences, write_meme
-from jaxmaxent.report import AnchorRow, Picture, Setting, write_report
-from jaxmaxent.results import Run
-from jaxmaxent.results._mobility import is_mobile
-from jaxmaxent.sampling import Precision
-
-SUMMARY, MOTIFS = "summary.json", "motifs.meme"
-_ONE_BETA = (
-    "All chains ran at one β. They may not have mixed if β is large: the standard errors compare the chains with each "
-    "other, and cannot show that all of them have missed a part of sequence space."
+from jaxmaxent.analysis import (
+    Profile,
+    SequencesWithin,
+    Thermodynamics,
+    informative_window,
+    profile,
+    thermodynamics,
 )
-_RARE = 0.2  # if neighboring rungs swap less often than this, the parts of the ladder hardly mix
+from jaxmaxent.commands import _sites as sites
+from jaxmaxent.commands._common import Missed, beta_text, file_name, plain, versions
+from jaxmaxent.commands._job_settings import JobSettings
+from jaxmaxent.commands._kmers import kmers_of
+from jaxmaxent.commands._pictures import number_of_sequences, profile_logo
+from jaxmaxent.commands._report_rows import advice_of, anchor_row, notes_of, settings_of
+from jaxmaxent.commands._sites import Maps
+from jaxmaxent.commands._summary import AnchorSummary, outcome, summarize
+from jaxmaxent.commands._whole import Whole, parts_of, whole_of
+from jaxmaxent.data import Motif, Sequences, write_meme
+from jaxmaxent.files import link_or_copy
+from jaxmaxent.report import AnchorRow, Detail, Packed, pack_details, write_report
+from jaxmaxent.results import Run, RunStore
+from jaxmaxent.results._store_writer import write_rows
+
+SUMMARY, MOTIFS, RUN, STORE = "summary.json", "motifs.meme", "run.npz", "run.zarr"
+# Sequences of a store that the report has; those of a file are all in it.
+_MOST_IN_REPORT = 500
+
+
+class Written(NamedTuple):
+    """What there is to say when the output is written.
+
+    Attributes:
+        missed: one sentence per reason why pictures were not drawn.
+        held: the range of the bits that the letters of each sequence hold in total.
+    """
+
+    missed: list[str]
+    held: str
+
+
+@dataclasses.dataclass
+class _Rest:
+    """What is gathered from all parts, to be written at the end."""
+
+    motifs: list[Motif] = dataclasses.field(default_factory=list)
+    rows: list[AnchorRow] = dataclasses.field(default_factory=list)
+    packed: list[Packed] = dataclasses.field(default_factory=list)
+    blank: list[str] = dataclasses.field(default_factory=list)
+    bits: list[float] = dataclasses.field(default_factory=list)
 
 
 def write(
-    result: Run, anchors: Sequences, folder: Path, settings: JobSettings, maps: Maps, *, progress: bool = False
-) -> list[str]:
-    """Write the output of a run, and where its sequences have sites, into an existing folder, numbers first.
+    result: Run | RunStore,
+    anchors: Sequences,
+    folder: Path,
+    settings: JobSettings,
+    maps: Callable[[range], Maps],
+    *,
+    progress: bool = False,
+) -> Written:
+    """Write the output of a job into an existing folder, numbers first.
 
-    Returns:
-        one sentence per reason why pictures were not drawn.
+    Args:
+        result: the runs of all sequences.
+        anchors: the sequences.
+        folder: the folder to fill.
+        settings: the settings of the job.
+        maps: where some of the sequences have sites, by their indices.
+        progress: show progress bars.
     """
-    rungs, any_letter = range(result.beta.shape[1]), anchors.alphabet.any_letter
-    profiles = [[profile(result, anchor=a, rung=k, any_letter=any_letter) for k in rungs] for a in range(len(anchors))]
-    heat = [_thermodynamics(result, a) for a in range(len(anchors))]
-    reasons = settings.reasons or [None] * len(anchors)
-    asked = [_asked_rungs(result, a, settings) for a in range(len(anchors))]
-    rows = [
-        summarize(result, a, profiles[a], heat[a], reasons[a], asked[a], sites.as_json(maps, a))
-        for a in range(len(anchors))
-    ]
-    write_json(folder / SUMMARY, _run_summary(result, settings, rows))
-    _write_frequencies(result, folder / "frequencies.npz")
-    result.save(folder / RUN)
-    sites.write_arrays(maps, anchors.names, folder / sites.ARRAYS)
-    sites.write_table(maps, anchors, folder / sites.TABLE)
-    marks = [f"_beta-{beta_text(beta)}" for beta in settings.asked_betas] or [""]
-    _write_motifs([[every[k] for k in asked[a]] for a, every in enumerate(profiles)], marks, anchors, folder / MOTIFS)
-    missed = Missed()
-    logos, pictures = _draw(result, profiles, heat, asked, anchors, settings.pictures, missed, progress)
-    _write_logos(logos, marks, anchors, folder / "logos")
-    where = _draw_sites(maps, anchors, settings.pictures, missed)
+    whole, rest, missed = whole_of(result), _Rest(), Missed()
+    if isinstance(result, Run):
+        result.save(folder / RUN)
+        _write_frequencies(result, folder / "frequencies.npz")
+    with (folder / sites.TABLE).open("w", encoding="utf-8") as table:
+        table.write(sites.HEADER)
+
+        def rows() -> Iterator[dict[str, Any]]:
+            parts = console.bar(
+                parts_of(result), total=-(-len(anchors) // _size(result)), desc="writing", unit="part",
+                show=progress and isinstance(result, RunStore),
+            )  # fmt: skip
+            for numbers, run in parts:
+                part = _Part(run, anchors.take(np.array(numbers)), numbers, maps(numbers), settings)
+                table.write(sites.table_of(part.maps, part.anchors))
+                yield from (row.as_json() for row in part.rows)
+                _keep_maps(result, part, len(anchors), folder)
+                part.into(rest, folder / "logos", missed, progress and isinstance(result, Run))
+
+        _write_summary(folder / SUMMARY, _head(whole, settings), rows(), _tail(whole))
+    if isinstance(result, RunStore):  # whose maps are complete now
+        link_or_copy(result.path, folder / STORE)
+    if rest.motifs:
+        write_meme(folder / MOTIFS, rest.motifs, alphabet=anchors.alphabet)
     write_report(
         folder / "report.html",
         title=f"Maximum entropy profiles at β = {settings.told_beta}",
-        anchors=[
-            _anchor_row(
-                row, _advice(result, a, settings), logos[a][-1], pictures[a], where[a],
-                sites.told(sites.of_anchor(maps, a)), kmers_of(result, a),
+        anchors=rest.rows,
+        detail=Packed.joined(rest.packed),
+        settings=settings_of(whole, settings),
+        notes=[*_left_out(rest, whole), *notes_of(whole, rest.blank, settings), *missed.told()],
+    )
+    low, high = (f"{end:.1f}" for end in (min(rest.bits), max(rest.bits)))
+    return Written(missed.told(), low if low == high else f"{low} to {high}")
+
+
+class _Part:
+    """Some of the sequences: their numbers, and what is drawn of them."""
+
+    def __init__(self, run: Run, anchors: Sequences, numbers: range, maps: Maps, settings: JobSettings) -> None:
+        rungs, any_letter = range(run.beta.shape[1]), anchors.alphabet.any_letter
+        self.run, self.anchors, self.numbers, self.maps, self.settings = run, anchors, numbers, maps, settings
+        self.profiles = [
+            [profile(run, anchor=a, rung=k, any_letter=any_letter) for k in rungs] for a in range(len(anchors))
+        ]
+        self.heat = [_thermodynamics(run, a) for a in range(len(anchors))]
+        self.asked = [_asked_rungs(run, a, settings) for a in range(len(anchors))]
+        reasons = settings.reasons or [None] * (numbers.stop)
+        self.rows: list[AnchorSummary] = [
+            summarize(run, a, self.profiles[a], self.heat[a], reasons[number], self.asked[a], sites.as_json(maps, a))
+            for a, number in enumerate(numbers)
+        ]
+
+    def into(self, rest: _Rest, logos: Path, missed: Missed, progress: bool) -> None:
+        """Draw the logos, and gather what is written at the end."""
+        marks = [f"_beta-{beta_text(beta)}" for beta in self.settings.asked_betas] or [""]
+        rest.bits += [row.total_information_bits for row in self.rows]
+        rest.blank += [row.advice for row in self.rows if row.advice is not None]
+        for a, number in enumerate(self.numbers):
+            rest.motifs += _motifs(self.anchors.names[a], number, marks, self._at_asked(a))
+        self._draw_logos(marks, logos, missed, progress)
+        if self.numbers.start and self.numbers.stop > _MOST_IN_REPORT:
+            return
+        rest.rows += [
+            anchor_row(
+                row, advice_of(self.run, a, self.settings), self.anchors,
+                sites.told(sites.of_anchor(self.maps, a)), kmers_of(self.run, a),
             )
-            for a, row in enumerate(rows)
-        ],
-        settings=_report_settings(result, settings),
-        notes=_notes(result, settings) + missed.told(),
-    )  # fmt: skip
-    return missed.told()
+            for a, row in enumerate(self.rows)
+        ]  # fmt: skip
+        rest.packed.append(pack_details(self._detail(missed)))
+
+    def _at_asked(self, a: int) -> list[Profile]:
+        return [self.profiles[a][k] for k in self.asked[a]]
+
+    def _draw_logos(self, marks: list[str], folder: Path, missed: Missed, progress: bool) -> None:
+        """Draw the logos at the rungs asked for; of the first sequences of all only."""
+        drawn = [a for a, number in enumerate(self.numbers) if number < self.settings.pictures]
+        for a in console.bar(drawn, desc="drawing", unit="sequence", show=progress and bool(drawn)):
+            name = self.anchors.names[a]
+            with missed.drawing(f"the logo of {name}"):
+                for mark, k in zip(marks, self.asked[a], strict=True):
+                    picture = profile_logo(self.run, a, k, self.profiles[a][k], self.anchors)
+                    folder.mkdir(exist_ok=True)
+                    (folder / f"{file_name(name, self.numbers[a])}{mark}.png").write_bytes(picture)
+
+    def _detail(self, missed: Missed) -> Detail:
+        within: list[SequencesWithin | None] = [None] * len(self.heat)
+        for a, number in enumerate(self.numbers):
+            if number < self.settings.pictures:
+                with missed.drawing(f"the number of sequences around {self.anchors.names[a]}"):
+                    within[a] = number_of_sequences(self.run, a, self.heat[a])
+        return Detail(
+            run=self.run, necessity=self.maps.necessity, sufficiency=self.maps.sufficiency, sites=self.maps.sites,
+            thermodynamics=self.heat, within=within, rungs_at=self.settings.rungs_at,
+        )  # fmt: skip
+
+
+def _size(result: Run | RunStore) -> int:
+    return len(result.names) if isinstance(result, Run) else result.block_size
+
+
+def _left_out(rest: _Rest, whole: Whole) -> list[str]:
+    """Return a note if the report has not all sequences."""
+    shown, count = len(rest.rows), len(whole.names)
+    if shown == count:
+        return []
+    return [f"This page has the first {shown} of {count} sequences; {SUMMARY} and {STORE} have all of them."]
+
+
+def _keep_maps(result: Run | RunStore, part: _Part, count: int, folder: Path) -> None:
+    """Write the maps of a part: to a file, or into the group `where` of the store."""
+    if isinstance(result, Run):
+        sites.write_arrays(part.maps, part.anchors.names, folder / sites.ARRAYS)
+    else:
+        write_rows(result.path, "where", part.numbers, count, sites.arrays_of(part.maps))
 
 
 def _asked_rungs(result: Run, a: int, settings: JobSettings) -> list[int]:
@@ -79,18 +207,36 @@ def _asked_rungs(result: Run, a: int, settings: JobSettings) -> list[int]:
     return [*(result.rung_at(beta, anchor=a) for beta in settings.rungs_at), result.beta.shape[1] - 1]
 
 
-def _run_summary(result: Run, settings: JobSettings, rows: list[AnchorSummary]) -> dict[str, Any]:
-    """Return the contents of `summary.json`. The settings have the names of the options of the command line."""
+def _head(whole: Whole, settings: JobSettings) -> dict[str, Any]:
+    """Return what `summary.json` begins with. The settings have the names of the options of the command line."""
     return {
-        "converged": result.converged.all(),
-        "outcome": outcome(result),
-        "settings": settings.plain() | {"thin": result.thin},
-        "anchors": [row.as_json() for row in rows],
-        "seconds": result.seconds,
-        "compile_seconds": result.compile_seconds,
-        "proposals_per_second": result.proposals_per_second,
-        "versions": versions(),
+        "converged": whole.converged.all(),
+        "outcome": outcome(whole),
+        "settings": settings.plain() | {"thin": whole.thin},
     }
+
+
+def _tail(whole: Whole) -> dict[str, Any]:
+    """Return what `summary.json` ends with."""
+    names = ("seconds", "compile_seconds", "proposals_per_second")
+    return {name: getattr(whole, name) for name in names} | {"versions": versions()}
+
+
+def _write_summary(path: Path, head: dict[str, Any], rows: Iterator[dict[str, Any]], tail: dict[str, Any]) -> None:
+    """Write a JSON object with the entries of `head`, a list `anchors` of rows, and the entries of `tail`.
+
+    The rows are written one by one, as there can be many thousands.
+    """
+    with path.open("w", encoding="utf-8") as file:
+        file.write(_text(head)[:-2] + ',\n "anchors": [')
+        for number, row in enumerate(rows):
+            text = _text(row).replace("\n", "\n  ")
+            file.write(f"{',' * (number > 0)}\n  {text}")
+        file.write("\n ]," + _text(tail)[1:] + "\n")
+
+
+def _text(entries: dict[str, Any]) -> str:
+    return json.dumps(plain(entries), indent=1, allow_nan=False)
 
 
 def _thermodynamics(result: Run, a: int) -> Thermodynamics | None:
@@ -108,173 +254,16 @@ def _write_frequencies(result: Run, path: Path) -> None:
     np.savez_compressed(path, letters=np.array(result.letters), names=np.array(result.names), **arrays)
 
 
-def _write_motifs(profiles: list[list[Profile]], marks: list[str], anchors: Sequences, path: Path) -> None:
-    """Write the informative window of every profile that has one; write no file if none has.
+def _motifs(name: str, number: int, marks: list[str], profiles: list[Profile]) -> list[Motif]:
+    """Return the informative window of every profile of a sequence that has one.
 
-    The profiles are those of each sequence at each β that was asked for, whose marks are part of the names.
+    The profiles are those at each β that was asked for, whose marks are part of the names.
     """
     motifs = []
-    for index, (name, of_sequence) in enumerate(zip(anchors.names, profiles, strict=True)):
-        for mark, found in zip(marks, of_sequence, strict=True):
-            start, stop = informative_window(found.information)
-            if stop > start:
-                rows = found.frequencies[start:stop]
-                rows = rows / rows.sum(1, keepdims=True)
-                motifs.append(Motif(f"{name}_{start}-{stop}{mark}", f"{index}{mark}", rows))
-    if motifs:
-        write_meme(path, motifs, alphabet=anchors.alphabet)
-
-
-def _draw(
-    result: Run,
-    profiles: list[list[Profile]],
-    heat: list[Thermodynamics | None],
-    asked: list[list[int]],
-    anchors: Sequences,
-    limit: int,
-    missed: Missed,
-    progress: bool,
-) -> tuple[list[list[bytes | None]], list[list[Picture]]]:
-    """Draw the logos at the rungs asked for and the other pictures of the first `limit` sequences; others have none."""
-    logos: list[list[bytes | None]] = [[None] * len(rungs) for rungs in asked]
-    pictures: list[list[Picture]] = [[] for _ in anchors.names]
-    first = range(min(limit, len(anchors)))
-    for a in console.bar(first, desc="drawing", unit="sequence", show=progress):
-        with missed.drawing(f"the logo of {result.names[a]}"):
-            for i, k in enumerate(asked[a]):
-                logos[a][i] = profile_logo(result, a, k, profiles[a][k], anchors)
-        # The target's logo has its own place.
-        smaller = reversed(list(zip(asked[a], logos[a], strict=True))[:-1])
-        pictures[a] += [at_beta(result, a, k, logo) for k, logo in smaller if logo is not None]
-        with missed.drawing(f"the ladder of {result.names[a]}"):
-            pictures[a] += along_ladder(result, a, profiles[a])
-        with missed.drawing(f"the number of sequences around {result.names[a]}"):
-            pictures[a] += number_of_sequences(result, a, heat[a])
-    return logos, pictures
-
-
-def _draw_sites(maps: Maps, anchors: Sequences, limit: int, missed: Missed) -> list[list[Picture]]:
-    """Draw where the first `limit` sequences have sites; others have no picture."""
-    pictures: list[list[Picture]] = [[] for _ in anchors.names]
-    for a in range(min(limit, len(anchors))):
-        with missed.drawing(f"the sites of {anchors.names[a]}"):
-            pictures[a].append(sites.picture(maps, a, anchors))
-    return pictures
-
-
-def _write_logos(logos: list[list[bytes | None]], marks: list[str], anchors: Sequences, folder: Path) -> None:
-    for index, of_sequence in enumerate(logos):
-        for mark, picture in zip(marks, of_sequence, strict=True):
-            if picture is not None:
-                folder.mkdir(exist_ok=True)
-                (folder / f"{file_name(anchors.names[index], index)}{mark}.png").write_bytes(picture)
-
-
-def _anchor_row(
-    row: AnchorSummary,
-    advice: str | None,
-    logo: bytes | None,
-    pictures: list[Picture],
-    where: list[Picture],
-    sites_told: str,
-    kmers: EnrichedKmers | None,
-) -> AnchorRow:
-    """Return the report's row of an anchor; where its sites are, and its k-mers, come first if the logo is flat."""
-    target, first = row.target, is_mobile(row.mobility)
-    return AnchorRow(
-        name=row.name, beta=target.beta, mu=row.mu, mean_energy=target.mean_energy, acceptance=target.acceptance,
-        information_bits=row.total_information_bits, information_error=row.total_information_bits_error,
-        blank=row.advice, max_rhat=target.max_rhat, min_ess=target.min_ess,
-        converged=row.converged, consensus=row.consensus, outcome=row.outcome, advice=advice,
-        beta_reason=row.beta_reason, steps=row.steps, proposals_per_second=row.proposals_per_second,
-        compile_seconds=row.compile_seconds, logo=logo, leading=where if first else [],
-        pictures=pictures if first else where + pictures, mobility=row.mobility,
-        mobility_told=f"{row.mobility_told}; {sites_told}", table=None if kmers is None else table(kmers),
-    )  # fmt: skip
-
-
-def _advice(result: Run, a: int, settings: JobSettings) -> str | None:
-    """Return advice for an anchor that did not converge, or None if it did."""
-    if result.converged[a]:
-        return None
-    if settings.rungs == 1:
-        return "Leave --rungs at its default: chains at a single, large β seldom mix. Or take a smaller --beta."
-    wanted = settings.until or Precision()
-    if not (result.max_rhat[a] > wanted.rhat).any() and (result.min_ess[a] >= wanted.ess).all():
-        return (
-            "Take a smaller --beta. The chains agree with each other, but not with the anchor-start chains, and more "
-            "steps seldom bring the two together."
-        )
-    rare = result.swap_acceptance[a].min()
-    if rare < _RARE:
-        return (
-            f"Take more --rungs: one pair of neighbouring rungs accepts only {100 * rare:.0f} % of its swaps. Or take "
-            "a smaller --beta."
-        )
-    if settings.until is None:
-        return (
-            "Take more --steps, or leave out --steps: sampling then goes on until it has converged. Or take a smaller "
-            "--beta."
-        )
-    limits = f"--max-steps (it was {settings.until.steps:,})"
-    if settings.until.seconds is not None:
-        limits += f" and --max-seconds (it was {settings.until.seconds:g})"
-    return f"Allow a larger {limits}, or take a smaller --beta."
-
-
-def _notes(result: Run, settings: JobSettings) -> list[str]:
-    """Return the warnings at the top of the report."""
-    notes = []
-    if not result.converged.all():
-        verdict = outcome(result)
-        notes.append(f"{verdict[0].upper()}{verdict[1:]}. The section of each of them gives the reason and advice.")
-    blank = [tried for tried in (advice_for(result, a) for a in range(len(result.names))) if tried is not None]
-    if len(blank) == 1 and len(result.names) == 1:
-        notes.append(f"{blank[0]}.")
-    elif blank:
-        notes.append(
-            f"For {len(blank)} of {len(result.names)} sequences almost any sequence is equal at this β. The section of "
-            "each of them gives a β to try."
-        )
-    if settings.rungs == 1:
-        notes.append(_ONE_BETA)
-    return notes
-
-
-def _report_settings(result: Run, settings: JobSettings) -> list[Setting]:
-    """Return the report's table of settings and speeds."""
-    fewest, most = int(result.steps.min()), int(result.steps.max())
-    count, drawn = len(result.names), min(settings.pictures, len(result.names))
-    rows = [
-        Setting("rungs of the ladder", settings.rungs),
-        Setting("chains per sequence", settings.chains),
-        Setting("anchor-start chains", settings.anchor_chains),
-        *_limits(settings.until),
-        Setting("steps of each replica", fewest if fewest == most else f"{fewest} to {most}"),
-        Setting("burn-in steps", result.burn_in),
-        Setting("steps per draw", result.thin),
-    ]
-    if drawn < count:
-        rows.append(Setting("sequences with pictures", f"the first {drawn} of {count}"))
-    return [
-        *rows,
-        Setting("seed", settings.seed),
-        Setting("proposals per second", f"{result.proposals_per_second:,.0f}"),
-        Setting("seconds of sampling", f"{result.seconds:.1f}"),
-        Setting("seconds of compilation", f"{result.compile_seconds:.1f}"),
-        *(Setting(name, version) for name, version in versions().items()),
-    ]
-
-
-def _limits(until: Precision | None) -> list[Setting]:
-    """Return the limits that end a run."""
-    if until is None:
-        return []
-    asked = [
-        Setting("R-hat at most", until.rhat),
-        Setting("effective sample size at least", until.ess),
-        Setting("standard error at most", until.mcse),
-        Setting("steps at most", until.steps),
-        Setting("seconds at most", until.seconds),
-    ]
-    return [setting for setting in asked if setting.value is not None]
+    for mark, found in zip(marks, profiles, strict=True):
+        start, stop = informative_window(found.information)
+        if stop > start:
+            rows = found.frequencies[start:stop]
+            rows = rows / rows.sum(1, keepdims=True)
+            motifs.append(Motif(f"{name}_{start}-{stop}{mark}", f"{number}{mark}", rows))
+    return motifs

@@ -17,4 +17,5 @@ from jaxmaxent.files._places import to_read as to_read
 from jaxmaxent.files._publish import new_file as new_file
 from jaxmaxent.files._publish import new_folder as new_folder
 from jaxmaxent.files._sync import PARTIAL as PARTIAL
+from jaxmaxent.files._sync import link_or_copy as link_or_copy
 from jaxmaxent.files._sync import write_whole as write_whole

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
@@ -28,6 +29,18 @@ def write_whole(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
             partial.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def link_or_copy(folder: Path, place: Path) -> None:
+    """Give a folder of files that will not change a second name; copy it where the file system knows no such links."""
+
+    def once(source: str, target: str) -> None:
+        try:
+            os.link(source, target)
+        except OSError:
+            shutil.copy2(source, target)
+
+    shutil.copytree(folder, place, copy_function=once)
 
 
 def sync_file(path: Path) -> None:

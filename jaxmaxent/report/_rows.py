@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from jaxmaxent.report._images import png_size
+from jaxmaxent.results import Run
+from jaxmaxent.results._information import consensus
 
 
 class Setting(NamedTuple):
@@ -64,15 +66,17 @@ class AnchorRow:
 
     Attributes:
         name: the name; a blank name is replaced by "anchor" and the index.
+        region: chromosome, start, end (exclusive) and strand in the genome, such as a `data.Region`.
         beta: β of the target.
         mu: μ of one field, or of each field.
         mean_energy: mean energy at the target.
+        mean_energy_error: its standard error.
         acceptance: share of proposals accepted at the target.
         information_bits: information of all positions together, in bits.
         information_error: its standard error.
         blank: what to do if that is nearly nothing.
-        max_rhat: largest R-hat.
-        min_ess: smallest effective sample size.
+        max_rhat: largest R-hat at the target.
+        min_ess: smallest effective sample size at the target.
         converged: True if the numbers can be trusted; if False, the row and the outcome are shown as a warning.
         consensus: the consensus of the draws.
         outcome: a sentence about convergence, of the form "verdict: reason".
@@ -93,9 +97,11 @@ class AnchorRow:
     """
 
     name: str
+    region: tuple[str, int, int, str] | None = None
     beta: float | None = None
     mu: float | Sequence[float] | None = None
     mean_energy: float | None = None
+    mean_energy_error: float | None = None
     acceptance: float | None = None
     information_bits: float | None = None
     information_error: float | None = None
@@ -125,3 +131,22 @@ class AnchorRow:
     def warns(self) -> bool:
         """Return True if it is known that the anchor has not converged."""
         return self.converged is not None and not self.converged
+
+
+def rows_of(run: Run) -> list[AnchorRow]:
+    """Return the rows of all anchors of a run, with the numbers that the run has."""
+    return [
+        AnchorRow(
+            name=name, beta=run.beta[a, -1], mu=run.mu[a] if run.field_names else None, mean_energy=run.energy[a, -1],
+            mean_energy_error=run.energy_error[a, -1], acceptance=run.acceptance[a, -1],
+            information_bits=bits, information_error=error, max_rhat=rhat, min_ess=ess, converged=run.converged[a],
+            consensus=consensus(run.frequencies[a, -1], run.letters), outcome=run.outcomes[a], steps=int(run.steps[a]),
+            mobility=run.mobility[a], mobility_told=run.mobility_outcomes[a],
+        )
+        for a, (name, bits, error, rhat, ess) in enumerate(
+            zip(
+                run.names, run.total_information[:, -1], run.total_information_error[:, -1], run.max_rhat[:, -1],
+                run.min_ess[:, -1], strict=True,
+            )
+        )
+    ]  # fmt: skip

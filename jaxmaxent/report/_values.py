@@ -41,7 +41,9 @@ def with_error(value: float | None, error: float | None) -> str | None:
     """Return a value and its standard error to one decimal; the value alone without an error; None if unknown."""
     if value is None or not math.isfinite(value):
         return None
-    return f"{value:.1f} ± {error:.1f}" if error is not None and math.isfinite(error) else shown(value)
+    return (
+        f"{value:.1f} ± {error:.1f}".replace("-", "−") if error is not None and math.isfinite(error) else shown(value)
+    )
 
 
 def sentence(text: str) -> str:

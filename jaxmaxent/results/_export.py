@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jaxmaxent import checks
-from jaxmaxent.files import new_file, new_folder
+from jaxmaxent.files import named, new_file, new_folder
 from jaxmaxent.results._format import TooLarge, check_fits
 from jaxmaxent.results._schema import SCHEMA, VARIABLES, axes
 
@@ -31,6 +31,7 @@ Arrays = Mapping[str, np.ndarray]
 
 # The engine of xarray for the files of a suffix, and other packages that the engine needs.
 ENGINES = {".nc": ("h5netcdf", "h5py"), ".zarr": ("zarr",)}
+STORE = "jaxmaxent-store"  # the format of a folder of runs that are written anchor by anchor
 # The specification of Zarr's format 3 has no strings yet.
 _ZARR_FORMAT = 2
 # A NetCDF file ends with this word and the checksum of all bytes before. Readers of HDF5 do not look there. A changed
@@ -38,9 +39,26 @@ _ZARR_FORMAT = 2
 _SEAL, _CHECKSUM, _CHUNK = b"jaxmaxent", 4, 2**20
 
 
+def checked_path(path: Any) -> Path:
+    """Return the path of a saved run; ValueError if its suffix is none of those that a run is saved under."""
+    path = Path(named(path))
+    if path.suffix not in (".npz", *ENGINES):
+        raise ValueError(f"path must end in .npz, .nc or .zarr, got {str(path)!r}")
+    return path
+
+
+def is_store(path: Path) -> bool:
+    """Return True for a Zarr folder that holds runs anchor by anchor."""
+    try:
+        attributes = json.loads((path / ".zattrs").read_text(encoding="utf-8"))
+        return json.loads(attributes["about"])["format"] == STORE
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
 def to_xarray(words: Words, arrays: Arrays) -> xarray.Dataset:
     """Return a dataset that shares the arrays, with coordinates; see `Run.to_xarray`."""
-    (xr,) = _need("to_xarray", "xarray", "xarray")
+    (xr,) = needed("to_xarray", "xarray", "xarray")
     variables = {
         name: (axes(name), arrays[name], {"long_name": what.meaning, "units": what.unit})
         for name, what in VARIABLES.items()
@@ -60,7 +78,7 @@ def to_xarray(words: Words, arrays: Arrays) -> xarray.Dataset:
 
 def to_arviz(words: Words, arrays: Arrays, *, anchor: int, rung: int | None) -> Any:
     """Return the chains of one anchor at one rung for ArviZ; see `Run.to_arviz`."""
-    xr, arviz = _need("to_arviz", "arviz", "xarray", "arviz")
+    xr, arviz = needed("to_arviz", "arviz", "xarray", "arviz")
     anchors, rungs = arrays["beta"].shape
     here = _index("anchor", anchor, anchors), rungs - 1 if rung is None else _index("rung", rung, rungs)
     about = _library() | {"anchor": words["names"][anchor], "beta": float(arrays["beta"][here])}
@@ -130,7 +148,7 @@ def read(path: Path) -> dict[str, Any]:
         ImportError: if a package of the extra `xarray` is not installed.
     """
     engine = _engine(path)
-    (xr,) = _need("load", "xarray", "xarray")
+    (xr,) = needed("load", "xarray", "xarray")
     if not path.exists():
         raise ValueError(f"{path} is not there, expected a run saved as {path.suffix}")
     if engine != "zarr" and not _sealed(path):
@@ -190,11 +208,11 @@ def _seal(path: Path, size: int) -> bytes:
 
 def _engine(path: Path) -> str:
     engine, *others = ENGINES[path.suffix]
-    _need(f"a run in {path.suffix}", "xarray", engine, *others)
+    needed(f"a run in {path.suffix}", "xarray", engine, *others)
     return engine
 
 
-def _need(what: str, extra: str, *packages: str) -> list[Any]:
+def needed(what: str, extra: str, *packages: str) -> list[Any]:
     """Import packages and return them, or raise an error that names their extra."""
     found = []
     for package in packages:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
 from jaxmaxent import checks
-from jaxmaxent.files import named
 from jaxmaxent.results import _archive as archive
 from jaxmaxent.results import _export as export
 from jaxmaxent.results import _summary as summary
@@ -21,6 +19,8 @@ from jaxmaxent.results._validate import Wrong, checked
 
 if TYPE_CHECKING:
     import xarray
+
+    from jaxmaxent.results._store import RunStore
 
 # A β that a user writes differs so much at most from the same β in single precision.
 _SAME = 1e-6
@@ -306,9 +306,24 @@ class Run:
                 ends in something else.
             ImportError: if NetCDF or Zarr is asked for and a package of the extra `xarray` is not installed.
         """
-        path = _checked_path(path)
+        path = export.checked_path(path)
         store = export if path.suffix in export.ENGINES else archive
         store.write(path, marked(self._words()), self._arrays(), force=force)
+
+    @staticmethod
+    def open(path: str | os.PathLike[str]) -> RunStore:
+        """Open a folder (`.zarr`) of runs of many anchors, each of which is read when it is asked for.
+
+        `jaxmaxent interpret` and `cluster.sample_each` write such folders. Example: `Run.open("run.zarr")[3]` is the
+        run of the fourth anchor.
+
+        Raises:
+            ValueError: if it is missing or damaged, or a run as a whole, which `load` reads.
+            ImportError: if a package of the extra `xarray` is not installed.
+        """
+        from jaxmaxent.results import RunStore
+
+        return RunStore(path)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Run:
@@ -318,7 +333,10 @@ class Run:
             ValueError: if the file is missing, damaged, of another kind or of another version of the format.
             ImportError: if it is NetCDF or Zarr and a package of the extra `xarray` is not installed.
         """
-        path = _checked_path(path)
+        path = export.checked_path(path)
+        if path.suffix == ".zarr" and export.is_store(path):
+            store = cls.open(path)
+            return store.take(range(len(store)))
         entries = (export if path.suffix in export.ENGINES else archive).read(path)
         about, older = read_about(path, entries.pop("about", None))
         entries |= {name: np.full(np.shape(entries.get("anchors", 0))[:1], np.nan) for name in older}
@@ -327,10 +345,3 @@ class Run:
             return cls(**checked(types, about, entries))
         except Wrong as error:
             raise ValueError(f"{path} is no complete run: {error}") from None
-
-
-def _checked_path(path: str | os.PathLike[str]) -> Path:
-    path = Path(named(path))
-    if path.suffix not in (".npz", *export.ENGINES):
-        raise ValueError(f"path must end in .npz, .nc or .zarr, got {str(path)!r}")
-    return path

@@ -134,7 +134,7 @@ def sample(
     prepared = prepare(batch, options, rule=rule, mesh=mesh, start=start)
     key_start, key_steps = _two(key)
     kept = contextlib.nullcontext() if checkpoint is None else owned(checkpoint, parents=True)
-    with kept, Progress(options.steps, show=progress) as bar:
+    with kept, Progress(options.steps, until=options.until, show=progress) as bar:
         tokens = first_tokens(key_start, batch, prepared.program, start)
         log_q = _on_device(prepared.ladder.log_q, batch)
         carry = placed(prepared.program.mesh, begin(prepared.program, batch, prepared.rule, log_q, tokens))
@@ -180,7 +180,7 @@ def resume(
         batch = ensemble.batched()
         saved.check_ensemble(batch)
         prepared = prepare(batch, saved.options, rule=rule, mesh=mesh)
-        with Progress(prepared.options.steps, show=progress) as bar:
+        with Progress(prepared.options.steps, until=prepared.options.until, show=progress) as bar:
             loop = saved.restore(prepared, bar)
             return _run(loop, saver, keep_checkpoint)
 

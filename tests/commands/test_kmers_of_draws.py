@@ -8,7 +8,7 @@ from made_up_runs import made_up
 
 import jaxmaxent as jme
 from jaxmaxent.analysis import enriched_kmers
-from jaxmaxent.commands._job import JobSettings
+from jaxmaxent.commands._job_settings import JobSettings
 from jaxmaxent.commands._kmers import as_json, kmers_of, table, told
 from jaxmaxent.commands._summary import advice_for, outcomes
 

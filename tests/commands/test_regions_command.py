@@ -20,7 +20,8 @@ from jaxmaxent.commands import _grammar as grammar
 from jaxmaxent.commands import _interpret as interpret
 from jaxmaxent.commands import _potential as potential
 from jaxmaxent.commands import _where as where
-from jaxmaxent.commands._job import Job, JobSettings
+from jaxmaxent.commands._job import Job
+from jaxmaxent.commands._job_settings import JobSettings
 from jaxmaxent.commands._options import AnchorOptions
 from jaxmaxent.commands._parser import COMMANDS, make_parser, options_of
 from jaxmaxent.commands._summary import summarize

@@ -1,14 +1,16 @@
 """The page is read back with a parser: a reader must see every value, and no name may become HTML."""
 
 import base64
+import hashlib
 import re
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from made_up_report import WINDOW, maps_of, report_run
 
 from jaxmaxent import plot
-from jaxmaxent.report import AnchorRow, Picture, Setting, Table, write_report
+from jaxmaxent.report import AnchorRow, Detail, Picture, Setting, Table, write_report
 from jaxmaxent.report._images import PNG_SIGNATURE
 
 HOSTILE = "<script>alert(1)</script>"
@@ -42,7 +44,7 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data):
-        if "style" in self.open:
+        if {"style", "script"} & set(self.open):
             return
         self.text.append(data)
         if {"td", "th"} & set(self.open):
@@ -97,23 +99,12 @@ def test_every_anchor_has_a_row_that_leads_to_its_logo(tmp_path, picture):
     page = Page(written(tmp_path, anchors))
     head, first, second = page.cells
     assert head == [
-        "anchor", "β", "μ", "mean energy", "acceptance", "information (bits)", "mobility", "R-hat", "ESS", "converged",
+        "anchor", "information (bits)", "E", "R-hat", "ESS", "converged", "β", "μ", "acceptance", "mobility",
         "consensus",
     ]  # fmt: skip
-    assert first == [
-        "chr1:1-4",
-        "100",
-        "−0.1235",
-        "0.09012",
-        "0.25",
-        "3.75",
-        "0.23",
-        "1.003",
-        "1,235",
-        "yes",
-        "ACGN" * 25,
-    ]
-    assert second == ["two", "1", "0.5, −2", "0.09012", "0.25", "0", "0.23", "1.003", "1,235", "yes", "ACGN" * 25]
+    numbers = ["3.75", "0.09012", "1.003", "1,235", "yes"]
+    assert first == ["chr1:1-4", *numbers, "100", "−0.1235", "0.25", "0.23", "ACGN" * 25]
+    assert second == ["two", "0", *numbers[1:], "1", "0.5, −2", "0.25", "0.23", "ACGN" * 25]
     # On a narrow screen each number has its column's name beside it.
     assert [cell["data-label"] for cell in page.all("td")] == 2 * head[1:]
 
@@ -155,10 +146,10 @@ def test_every_string_from_outside_is_text(tmp_path, picture):
         notes=[HOSTILE, QUOTES],
     )
     page = Page(text)
-    assert not page.all("script") and not page.all("b")
+    assert len(page.all("script")) == 1 and not page.all("b")
     assert not [name for _, attributes in page.elements for name in attributes if name.startswith("on")]
     seen = " ".join(page.lines())
-    assert "javascript" not in text
+    assert "javascript:" not in text
     # Title, heading, a name in table and section, a consensus, a μ, a setting and its value, a note, a picture.
     assert seen.count(HOSTILE) == 2 + 2 + 2 + 2 + 1 + 1
     # Title, heading, a name in table and section, the reason of a β, a setting and its value, a note, a caption.
@@ -198,12 +189,18 @@ def test_the_file_needs_nothing_else(tmp_path, picture):
     ]
     assert len(references) == 3
     assert all(value.startswith(("#", "data:image/png;base64,")) for value in references)
-    assert not page.all("link") and not page.all("script") and not page.all("iframe")
+    assert not page.all("link") and not page.all("iframe")
     (style,) = re.findall("<style>(.*?)</style>", text, re.DOTALL)
     assert "url(" not in style and "@import" not in style and "//" not in style
-    assert "http://" not in text and text.count("https://") == 1  # the setting, as text
+    # The setting, as text, and the name that marks drawings as SVG.
+    assert text.count("https://") == 1 and text.count("http://") == text.count('"http://www.w3.org/2000/svg"')
     policies = [meta["content"] for meta in page.all("meta") if "http-equiv" in meta]
-    assert policies == ["default-src 'none'; img-src data:; style-src 'unsafe-inline'"]
+    (script,) = re.findall("<script>(.*?)</script>", text, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert policies == [
+        f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; base-uri 'none'; "
+        "form-action 'none'"
+    ]
     assert "prefers-color-scheme: dark" in style and "@media print" in style
     assert text.startswith("<!DOCTYPE html>\n") and text.endswith("</html>\n")
 
@@ -223,7 +220,7 @@ def test_a_table_stands_below_the_leading_pictures_or_else_last(tmp_path, pictur
     table = Table("K-mers", f"How to {HOSTILE}", ("k-mer", "copies"), [("ACG", "0.5"), (HOSTILE, "2")])
     leading, last = [Picture("Where", "How to read it.", picture)], [Picture("More", "Read on.", picture)]
     anchors = [entry("a", logo=picture, table=table, leading=leading), entry("b", logo=picture, table=table)]
-    anchors.append(entry("c", pictures=last, table=table._replace(rows=())))
+    anchors.append(entry("c", mobility=0.8, pictures=last, table=table._replace(rows=())))
     page = Page(written(tmp_path, anchors))
     lines = page.lines()
     assert lines.index("Where") < lines.index("K-mers") < lines.index("Logo of the draws")
@@ -235,14 +232,14 @@ def test_ids_are_unique_for_equal_and_missing_names(tmp_path):
     anchors = [entry("same"), entry("same"), entry(" "), AnchorRow(name="")]
     page = Page(written(tmp_path, anchors))
     ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
-    assert len(set(ids)) == len(ids) == 1 + len(anchors)
+    assert len(set(ids)) == len(ids) and {f"anchor-{a}" for a in range(len(anchors))} <= set(ids)
     assert [row[0] for row in page.cells[1:]] == ["same", "same", "anchor 2", "anchor 3"]
 
 
 def test_unknown_values_are_dashes_and_no_warning(tmp_path):
     page = Page(written(tmp_path, [AnchorRow(name="a"), entry("b", mean_energy=np.nan, information_bits=np.nan)]))
     assert page.cells[1] == ["a"] + 10 * ["–"]
-    assert page.cells[2][3] == page.cells[2][5] == "–"
+    assert page.cells[2][1:3] == ["–", "–"]
     assert not [tag for tag, attributes in page.elements if "warning" in attributes.get("class", "")]
 
 
@@ -255,7 +252,7 @@ def test_only_anchors_that_did_not_converge_are_in_a_box_with_advice(tmp_path):
     page = Page(written(tmp_path, [good, bad]))
     warned = [tag for tag, attributes in page.elements if "warning" in attributes.get("class", "").split()]
     assert warned == ["tr", "p"]  # its row and its sentence
-    assert page.cells[2][7:10] == ["∞", "–", "no"]
+    assert page.cells[2][3:6] == ["∞", "–", "no"]
     lines = page.lines()
     assert "Converged after 640 steps: largest R-hat 1.004." in lines
     assert "not shown" not in " ".join(lines)
@@ -319,3 +316,39 @@ def test_bad_input(tmp_path):
         write_report(path, **given)
     write_report(path, force=True, **given | {"title": "second"})
     assert "second" in path.read_text("utf-8")
+
+
+def test_the_details_of_a_run_are_in_the_page_once(tmp_path):
+    run = report_run(3)
+    write_report(tmp_path / "r.html", title="t", detail=Detail(run=run))
+    page = Page((tmp_path / "r.html").read_text("utf-8"))
+    assert [row[1] for row in page.cells[1:]] == list(run.names)
+    parts = [script["id"] for script in page.all("script") if script.get("type") == "text/plain"]
+    assert parts == [f"detail-{a}" for a in range(3)]
+    assert [row[0].split(" ")[-1] for row in page.cells[1:]] == 3 * [f"{WINDOW[0] - 1}–{WINDOW[1] + 1}"]
+
+
+def test_regions_are_told_and_known_to_the_script(tmp_path):
+    rows = [entry(region=("chr1", 1000, 1101, "-")), entry("b")]
+    page = Page(written(tmp_path, rows))
+    assert page.cells[1][1] == "chr1:1,000–1,101 (−)" and page.cells[2][1] == ""
+    first, second = page.all("section")
+    assert [first[f"data-{key}"] for key in ("chromosome", "start", "end", "strand")] == ["chr1", "1000", "1101", "-"]
+    assert "data-start" not in second
+
+
+def test_bad_details(tmp_path):
+    run, path = report_run(3), tmp_path / "r.html"
+    with pytest.raises(ValueError, match="couplings must have one entry for each of the 3 anchors, got 1"):
+        Detail(run=run, couplings=[None])
+    with pytest.raises(ValueError, match="necessity must be that of the 3 anchors of the run, with positions"):
+        Detail(run=run, necessity=maps_of(report_run(2))[0])
+    with pytest.raises(ValueError, match="beta must be that of a rung of the anchor"):
+        Detail(run=run, rungs_at=(7.0,))
+    with pytest.raises(ValueError, match="anchors must be given if detail is not, got None"):
+        write_report(path, title="t")
+    with pytest.raises(ValueError, match="anchors must have the names of the run of detail"):
+        write_report(path, title="t", anchors=[entry("other")], detail=Detail(run=run))
+    with pytest.raises(ValueError, match="megabytes must be a finite number above 0, got 0"):
+        write_report(path, title="t", detail=Detail(run=run), megabytes=0)
+    assert not path.exists()

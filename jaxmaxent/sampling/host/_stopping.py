@@ -67,6 +67,10 @@ def _knows_enough(loop: Loop, kept: Kept, anchor: int) -> bool:
     rhat = target_rhat(counts, loop.totals.size, loop.totals.target_replicas, varies)
     near = _near(loop.options.wanted)
     found = diagnose(batches_of(loop, kept, anchor), varies) if rhat <= near.rhat else None
+    if found is None:
+        loop.bar.looked(rhat)
+    else:
+        loop.bar.looked(float(np.nanmax([rhat, *found.max_rhat()])), float(found.min_ess().min()))
     if found is None or not _judged(loop, anchor, found, near)[0]:
         loop.passed[anchor] = 0
         return False

@@ -1,0 +1,189 @@
+"""`sample_each`: many anchors, each sampled by itself, into one store."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import uuid
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Key
+
+from jaxmaxent import checks, console
+from jaxmaxent.cluster._anchor import run_of
+from jaxmaxent.cluster._each import each
+from jaxmaxent.ensembles import Ensemble
+from jaxmaxent.files import named, owned
+from jaxmaxent.files._checkpoints import Checkpoints
+from jaxmaxent.results import RunStore
+from jaxmaxent.results import _store_writer as writer
+from jaxmaxent.results._parts import checked_keep
+from jaxmaxent.results._store import file_of
+from jaxmaxent.sampling import Options, prepare
+
+_TAKEN = ("start", "mesh", "checkpoint", "keep_checkpoint")
+# Anchors between two moves of finished anchors into the arrays of the store.
+_PACK_EVERY = 16
+
+
+def sample_each(
+    key: Key[Array, ""],
+    ensemble: Ensemble | Callable[[], Ensemble],
+    path: str | os.PathLike[str],
+    *,
+    executor: Executor | None = None,
+    workers: int | None = None,
+    keep: str = "ladder",
+    names: Sequence[str] | None = None,
+    rule: Any = None,
+    progress: bool = True,
+    **settings: Any,
+) -> RunStore:
+    """Sample every anchor of an ensemble by itself, into a store on disk, with memory for one anchor at a time.
+
+    An anchor's run depends on key, ensemble and settings alone: not on the other anchors, their order, the engine or an
+    interruption. If the call is made again after one, with the same arguments, finished anchors stay and others go on
+    from their checkpoints; another number of workers or another engine may do the rest.
+
+    Args:
+        key: a typed key, `jax.random.key(seed)`.
+        ensemble: what to sample, with all anchors. Or a function without arguments that returns it: with other
+            processes every one of them calls it once, so that parameters are not sent again and again.
+        path: the folder to write, `.zarr`; readable with `Run.open` while it grows.
+        executor: an engine, such as `dask.distributed.Client(…).get_executor(pure=False)`. All workers must see
+            `path`.
+        workers: instead of it, so many processes of this machine; this process alone if None.
+        keep: what is kept of each run: "profile" (the first rung and the target), "ladder" (all rungs) or "draws" (all
+            rungs and, with `store_every`, stored draws).
+        names: names of the anchors; anchor_0, anchor_1, … if None.
+        rule: how replicas move, as in `sample`.
+        progress: show a progress bar of the anchors.
+        settings: further arguments of `sample`, such as `until`, `chains`, `store_every` or `kmers`.
+
+    Returns:
+        the store, with the run of every anchor.
+
+    Raises:
+        ValueError: for bad input, if `path` holds the runs of another call, or if another process writes to it.
+        ImportError: if a package of the extra `xarray` is not installed.
+        NonFiniteEnergyError, Interrupted: as `sample`.
+
+    Example:
+        ```
+        store = cluster.sample_each(jax.random.key(0), ensemble, "run.zarr", workers=2)
+        bits = [run.total_information[0, -1] for run in store]
+        ```
+    """
+    place = _checked_place(path)
+    for name in _TAKEN:
+        if name in settings:
+            raise ValueError(f"{name} must be left out, as every anchor is sampled by itself, got {name}=…")
+    key, keep = checks.typed_key(key), checked_keep(keep)
+    batch = _batched(ensemble)
+    names = tuple(f"anchor_{i}" for i in range(batch.anchors)) if names is None else tuple(names)
+    options = Options.of(batch, names=names, **settings)
+    one = dataclasses.replace(options, names=names[:1])
+    evaluation = prepare(batch.take(np.array([0])), one, rule=rule, kept=1).options.evaluation
+    settings |= {"evaluation": evaluation}
+    alone = executor is None and (workers or 1) == 1
+    work = _Work(
+        str(place), uuid.uuid4().hex, batch if alone else ensemble, np.asarray(jax.random.key_data(key)),
+        str(jax.random.key_impl(key)), names, keep, rule, settings,
+    )  # fmt: skip
+    with owned(place, parents=True):
+        store = _begun(place, names, keep, _fingerprint(batch, work))
+        left = np.flatnonzero(~store.complete)
+        with console.bar(
+            total=len(names), initial=len(names) - len(left), desc="anchors", unit="anchor", show=progress
+        ) as bar:
+            for count, _ in enumerate(each(work, left.tolist(), executor=executor, workers=workers), 1):
+                bar.update()
+                if count % _PACK_EVERY == 0:
+                    writer.pack(place)
+        writer.pack(place, last=True)
+    return RunStore(place)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Work:
+    """The work on one anchor, as other processes get it."""
+
+    path: str
+    token: str
+    ensemble: Ensemble | Callable[[], Ensemble]
+    key_data: np.ndarray
+    key_impl: str
+    names: tuple[str, ...]
+    keep: str
+    rule: Any
+    settings: dict[str, Any]
+
+    def __call__(self, number: int) -> bool:
+        """Sample an anchor and write its run; return whether it converged."""
+        path, checkpoint = Path(self.path), file_of(Path(self.path), number).with_suffix("")
+        key = jax.random.wrap_key_data(jnp.asarray(self.key_data), impl=self.key_impl)
+        one = _here(self.token, self.ensemble).take(np.array([number]))
+        run = run_of(key, one, checkpoint, rule=self.rule, names=[self.names[number]], progress=False, **self.settings)
+        writer.add(path, number, run, self.keep)
+        Checkpoints(checkpoint).remove()
+        return bool(run.converged[0])
+
+
+# The ensemble of the job that this process works for. Its function is part of the compiled program, so that the same
+# one has to be used for all anchors, though every call brings its own.
+_HERE: dict[str, Ensemble] = {}
+
+
+def _here(token: str, ensemble: Ensemble | Callable[[], Ensemble]) -> Ensemble:
+    if token not in _HERE:
+        _HERE.clear()
+        _HERE[token] = _batched(ensemble)
+    return _HERE[token]
+
+
+def _batched(ensemble: Any) -> Ensemble:
+    found = ensemble if isinstance(ensemble, Ensemble) or not callable(ensemble) else ensemble()
+    if not isinstance(found, Ensemble):
+        raise ValueError(f"ensemble must be an Ensemble or a function that returns one, got {type(found).__name__}")
+    return found.batched()
+
+
+def _checked_place(path: Any) -> Path:
+    place = Path(named(path))
+    if place.suffix != ".zarr":
+        raise ValueError(f"path must end in .zarr, got {str(place)!r}")
+    return place
+
+
+def _begun(place: Path, names: tuple[str, ...], keep: str, job: dict[str, Any]) -> RunStore:
+    """Return the store of a job, which may have been begun before."""
+    if not place.exists():
+        return writer.create(place, names, keep, job)
+    store = RunStore(place)
+    if store.about != json.loads(json.dumps(job)) or store.names != names:
+        raise ValueError(
+            f"{place} holds the runs of a call with another ensemble, key or settings; name another folder, or go on "
+            "with the same arguments"
+        )
+    return store
+
+
+@jax.transfer_guard("allow")
+def _fingerprint(batch: Ensemble, work: _Work) -> dict[str, Any]:
+    """Return what tells a job from others, in words that JSON holds."""
+    digest = hashlib.sha256()
+    for leaf in jax.tree.leaves(batch):
+        digest.update(np.ascontiguousarray(leaf).tobytes())
+    settings = {name: repr(value) for name, value in sorted(work.settings.items())}
+    return {
+        "ensemble": digest.hexdigest(), "key": [work.key_impl, *map(int, work.key_data.ravel())],
+        "keep": work.keep, "rule": type(work.rule).__name__, "settings": settings,
+    }  # fmt: skip
