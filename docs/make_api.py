@@ -1,4 +1,4 @@
-"""Write docs/api.md: every public name of every public package, with the first sentence of its docstring.
+"""Write docs/reference/api.md: every public name of every public package, with the first sentence of its docstring.
 
 `python docs/make_api.py` writes the page; `--check` writes nothing and fails if the page is not the one that the
 package gives. A public package is `jaxmaxent`, or a package that the `dir` of a public package shows.
@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-PAGE = Path(__file__).parent / "api.md"
+PAGE = Path(__file__).parent / "reference" / "api.md"
 HEAD = """\
 # API reference
 
@@ -78,7 +78,7 @@ def main() -> int:
     if not parser.parse_args().check:
         PAGE.write_text(wanted, "utf-8")
     elif not PAGE.exists() or PAGE.read_text("utf-8") != wanted:
-        print("docs/api.md is out of date: run python docs/make_api.py", file=sys.stderr)
+        print("docs/reference/api.md is out of date: run python docs/make_api.py", file=sys.stderr)
         return 1
     return 0
 

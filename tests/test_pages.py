@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob(".github/**/*.md")])
+DOCS = ROOT / "docs"
+MADE = [DOCS / "_build", DOCS / "notebooks", DOCS / "reference" / "packages"]  # when the site is built
+WRITTEN = sorted(page for page in DOCS.rglob("*.md") if not any(page.is_relative_to(folder) for folder in MADE))
+PAGES = [*sorted(ROOT.glob("*.md")), *WRITTEN, *sorted(ROOT.glob(".github/**/*.md"))]
 
 
 def without_code(text):
@@ -52,10 +55,43 @@ def test_the_pages_are_all_there():
     assert {"README.md", "CONTRIBUTING.md", "CHANGELOG.md", "api.md", "design.md"} <= {page.name for page in PAGES}
 
 
+def listed(page):
+    """Pages and patterns in the tables of contents of a page, as paths without their endings."""
+    for block in re.findall(r"^```\{toctree\}\n(.*?)^```", page.read_text("utf-8"), flags=re.M | re.S):
+        for entry in block.splitlines():
+            if entry and not entry.startswith(":"):
+                yield (page.parent / entry).resolve()
+
+
+def test_every_page_of_the_site_stands_in_one_table_of_contents():
+    entries = [entry for page in WRITTEN for entry in listed(page)]
+    named = sorted(entry for entry in entries if not any(entry.is_relative_to(folder) for folder in MADE))
+    assert named == sorted(page.with_suffix("") for page in WRITTEN if page != DOCS / "index.md")
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=lambda page: str(page.relative_to(DOCS)))
+def test_a_page_that_is_included_exists(page):
+    for name in re.findall(r"^```\{include\} (\S+)$", page.read_text("utf-8"), flags=re.M):
+        assert (page.parent / name).exists(), name
+
+
+def code(name):
+    """The Python code of a page, all blocks together."""
+    blocks = re.findall(
+        r"^```python\n(.*?)^```", (DOCS / "how_to" / f"{name}.md").read_text("utf-8"), flags=re.M | re.S
+    )
+    return "\n".join(blocks)
+
+
+def test_the_example_of_energies_and_fields_prints_what_it_says(capsys):
+    exec(code("custom"), {})
+    assert capsys.readouterr().out == "0.0\n" and "# 0.0\n" in code("custom")
+
+
 @pytest.mark.slow
 def test_the_example_of_what_equal_means_prints_what_it_says(capsys):
-    (example,) = re.findall(r"^```python\n(.*?)^```", (ROOT / "docs/equal.md").read_text("utf-8"), flags=re.M | re.S)
-    exec(compile(example, "docs/equal.md", "exec"), {})
+    example = code("equal")
+    exec(example, {})
     both, only = re.findall(r"# (\w+), then (\w+)", example)[0]
     assert capsys.readouterr().out.splitlines() == [
         f"max of euclidean, euclidean {both}", f"contrast of euclidean and euclidean {only}"
@@ -64,8 +100,8 @@ def test_the_example_of_what_equal_means_prints_what_it_says(capsys):
 
 @pytest.mark.slow
 def test_the_example_of_choosing_beta_runs_and_says_what_it_promises(capsys):
-    (example,) = re.findall(r"^```python\n(.*?)^```", (ROOT / "docs/beta.md").read_text("utf-8"), flags=re.M | re.S)
-    exec(compile(example, "docs/beta.md", "exec"), {})
+    example = code("beta")
+    exec(example, {})
     told = capsys.readouterr().out
     assert told.count("almost any sequence is equal; try β = ") == 1
     assert told.index("almost any sequence") < told.index("by a short run, letters hold 5 bits in total")
@@ -73,11 +109,9 @@ def test_the_example_of_choosing_beta_runs_and_says_what_it_promises(capsys):
 
 @pytest.mark.slow
 def test_the_example_of_constraints_runs_and_keeps_them(capsys):
-    (example,) = re.findall(
-        r"^```python\n(.*?)^```", (ROOT / "docs/constraints.md").read_text("utf-8"), flags=re.M | re.S
-    )
+    example = code("constraints")
     names = {}
-    exec(compile(example, "docs/constraints.md", "exec"), names)
+    exec(example, names)
     assert "('GC', 'CANNTG', 'codons', 'repeats')" in capsys.readouterr().out
     run = names["run"]
     assert (run.last[0, :, :, :3] == run.anchors[0, :3]).all()
@@ -86,7 +120,7 @@ def test_the_example_of_constraints_runs_and_keeps_them(capsys):
 
 @pytest.mark.slow
 def test_the_example_of_where_sites_are_prints_what_it_says(capsys):
-    (example,) = re.findall(r"^```python\n(.*?)^```", (ROOT / "docs/where.md").read_text("utf-8"), flags=re.M | re.S)
-    exec(compile(example, "docs/where.md", "exec"), {})
+    example = code("where")
+    exec(example, {})
     told = re.findall(r"# (\d+ \d+ \w+), then (\d+ \d+ \w+)", example)[0]
     assert tuple(capsys.readouterr().out.splitlines()) == told

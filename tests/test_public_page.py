@@ -1,4 +1,4 @@
-"""The public page: what `dir` shows of every public package is what docs/api.md lists, and nothing else."""
+"""The public page: what `dir` shows of every public package is what docs/reference/api.md lists, and nothing else."""
 
 import ast
 import builtins
@@ -59,6 +59,38 @@ def test_the_page_lists_every_public_name_and_no_other():
 
 def test_the_page_has_the_first_sentences_of_today():
     assert API["PAGE"].read_text("utf-8") == API["page"](), "run python docs/make_api.py"
+
+
+@pytest.fixture(scope="module")
+def site():
+    """The module that writes the reference of the documentation site."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(ROOT / "docs")
+        yield runpy.run_path(str(ROOT / "docs" / "api_pages.py"))
+
+
+@pytest.mark.parametrize("name", API["public_packages"]())
+def test_the_site_has_an_entry_for_every_public_name(name, site):
+    page = site["package_page"](name)
+    entries = re.findall(rf"^::::{{py:\w+}} {re.escape(name)}\.(\w+)", page, flags=re.M)
+    assert sorted(entries) == sorted(API["public_names"](importlib.import_module(name)))
+
+
+def test_the_site_shows_a_docstring_with_its_sections(site):
+    docstring = "Return x < y.\n\nArgs:\n    x: one\n        number.\n    y: `a < b`.\n\nReturns:\n    z.\n\nExample:\n"
+    shown = site["markdown"](docstring + "    ```python\n    f(x < y)\n    ```\n")
+    assert shown == (
+        "Return x \\< y.\n\n**Args**\n\n- `x`: one\n      number.\n- `y`: `a < b`.\n\n**Returns**\n\nz.\n\n"
+        "**Example**\n\n```python\nf(x < y)\n```"
+    )
+
+
+def test_the_site_has_the_help_of_every_command(site):
+    from jaxmaxent.commands._parser import COMMANDS
+
+    page = site["command_page"]()
+    assert re.findall(r"^## jaxmaxent (\w+)$", page, flags=re.M) == list(COMMANDS)
+    assert "--beta BETA" in page
 
 
 def test_first_sentence_ends_at_its_full_stop():

@@ -1,4 +1,4 @@
-"""The README's code and commands are run as they are written; `test_pages.py` looks at its links."""
+"""The README's code is run as it is written, and its commands are read; `test_pages.py` looks at its links."""
 
 import re
 from pathlib import Path
@@ -7,11 +7,13 @@ import pytest
 
 import jaxmaxent.cli
 
-README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS = (ROOT / "docs" / "how_to" / "command_line.md").read_text(encoding="utf-8")
 
 
-def blocks(language):
-    return re.findall(rf"```{language}\n(.*?)```", README, re.S)
+def blocks(language, page=README):
+    return re.findall(rf"```{language}\n(.*?)```", page, re.S)
 
 
 @pytest.mark.slow
@@ -33,7 +35,7 @@ def test_python_example_runs_on_what_the_demo_makes(tmp_path, monkeypatch, capsy
 
 
 def test_options_on_the_command_line_are_those_of_the_parser(capsys):
-    usage = blocks("bash")[2]
+    usage = blocks("bash")[1] + blocks("bash", COMMANDS)[0]
     for line in usage.strip().splitlines():
         program, command, *words = line.split()
         assert program == "jaxmaxent"

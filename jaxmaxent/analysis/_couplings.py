@@ -142,6 +142,10 @@ def couplings(
 
     Raises:
         ValueError: if a run has no stored draws, or an argument does not fit.
+
+    Example:
+        >>> found = analysis.couplings(run, window=(4, 12))
+        >>> pairs = [(pair.first, pair.second, pair.mutual_information, pair.q) for pair in found.pairs]
     """
     shuffles = checks.integer("shuffles", shuffles, at_least=5)
     strongest = checks.integer("strongest", strongest, at_least=0)
@@ -185,6 +189,9 @@ def pair_frequencies(
 
     Raises:
         ValueError: if a run has no stored draws, or an argument does not fit.
+
+    Example:
+        >>> found = analysis.pair_frequencies(run, window=(4, 12))
     """
     groups, tokens, letters, _ = _chosen(draws, anchor, rung, letters, window)
     number, size, _ = groups.shape

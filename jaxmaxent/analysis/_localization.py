@@ -80,6 +80,11 @@ def localization(
     Raises:
         ValueError: if scores are not finite, shapes do not fit, or a sequence has no position or every position in a
             site.
+
+    Example:
+        >>> found = analysis.localization(np.array([[0.0, 2.0, 3.0, 0.1]]), [[(1, 3)]])
+        >>> float(found.auroc.value)
+        1.0
     """
     from jaxmaxent.models._areas import areas  # brings networks, which nothing else in this room needs
 

@@ -106,6 +106,9 @@ def periodicity(
 
     Raises:
         ValueError: for bad input, naming the argument.
+
+    Example:
+        >>> found = analysis.periodicity(analysis.kmer_profile(run, "WW"), periods=(4.0, 8.0))
     """
     several = _checked_profiles(profiles, coherent)
     several = [_within(profile, within) for profile in several]

@@ -82,6 +82,10 @@ def stored_draws(run: Run, *, anchor: int = 0, rung: int | None = None) -> UInt8
 
     Raises:
         ValueError: if the run stored no draws, or has no such anchor or rung.
+
+    Example:
+        >>> analysis.stored_draws(run).shape  # [chains, draws, length]
+        (4, 40, 24)
     """
     checked_run(run, "draws")
     if run.draws is None or 0 in run.draws.shape:

@@ -72,6 +72,10 @@ def input_x_gradient(
 
     Returns:
         scores, shape [sequences, length, letters], in units of the output.
+
+    Example:
+        >>> attribution.input_x_gradient(network, tokens, unit=0).shape  # [sequences, length, letters]
+        (3, 24, 4)
     """
     gradient = saliency(representation, tokens, unit=unit, alphabet=alphabet, centered=centered, chunk=chunk)
     return gradient * np.eye(gradient.shape[-1], dtype=gradient.dtype)[np.asarray(tokens)]

@@ -67,6 +67,10 @@ def loss_of_letters(
     Returns:
         minus the mean over the letters, shape [sequences, length], in units of the output. For a linear network it
         equals integrated gradients with the uniform baseline.
+
+    Example:
+        >>> attribution.loss_of_letters(attribution.mutagenesis(network, tokens, unit=0)).shape
+        (3, 24)
     """
     return -np.asarray(changes).mean(-1)
 

@@ -157,6 +157,10 @@ def write_fasta(path: str | os.PathLike[str], sequences: Sequences, *, force: bo
 
     Raises:
         ValueError: if there is no sequence, if the file exists and `force` is False, or if it cannot be written.
+
+    Example:
+        >>> sequences = data.Sequences(jme.DNA.encode(["ACGT", "TTGA"]), ("first", "second"))
+        >>> data.write_fasta("two.fa", sequences)
     """
     checks.like("sequences", sequences, "tokens", "Sequences, as the readers give them")
     if len(sequences) == 0:

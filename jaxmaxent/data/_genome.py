@@ -198,6 +198,12 @@ def split_by_chromosome(windows: Sequences, held_out: str | Iterable[str]) -> tu
     Raises:
         ValueError: if a window has another kind of name, a held-out chromosome has no window, or no window is left on
             the other chromosomes.
+
+    Example:
+        >>> windows = data.Sequences(jme.DNA.encode(["ACGT", "TTGA"]), ("chr1:0-4(+)", "chr8:0-4(+)"))
+        >>> train, test = data.split_by_chromosome(windows, ["chr8"])
+        >>> train.names, test.names
+        (('chr1:0-4(+)',), ('chr8:0-4(+)',))
     """
     checks.like("windows", windows, "names", "Sequences, as read_windows gives them")
     wanted = (held_out,) if isinstance(held_out, str) else tuple(checks.several("held_out", held_out, "chromosomes"))

@@ -94,6 +94,10 @@ def composition(letters: str, mu: float = 0.0, *, alphabet: Alphabet = DNA) -> F
 
     Raises:
         ValueError: for a letter outside the alphabet, none, or all of them (the count could not change).
+
+    Example:
+        >>> float(jme.composition("GC", mu=0.4).count(jnp.array(jme.DNA.encode("GATTACA"), int)))
+        2.0
     """
     checked_alphabet(alphabet)
     chosen = set(checks.text("letters", letters))
@@ -114,6 +118,10 @@ def dinucleotide(pair: str, mu: float = 0.0, *, alphabet: Alphabet = DNA) -> Fie
 
     Raises:
         ValueError: if `pair` is not two letters of the alphabet.
+
+    Example:
+        >>> float(jme.dinucleotide("CG", mu=-1.0).count(jnp.array(jme.DNA.encode("ACGTCG"), int)))
+        2.0
     """
     checked_alphabet(alphabet)
     if len(checks.text("pair", pair)) != 2 or not set(pair) <= set(alphabet.letters):
@@ -137,6 +145,11 @@ def position_prior(table: ArrayLike, mu: float = 1.0) -> Field:
 
     Raises:
         ValueError: for NaN, +∞, a position without any letter left, or another number of axes.
+
+    Example:
+        >>> scores = np.zeros((24, 4))
+        >>> scores[3, 0] = -np.inf  # no A at position 3
+        >>> field = jme.position_prior(scores)
     """
     scores, forbidden = split_forbidden("table", table)
     if scores.ndim != 2:

@@ -50,13 +50,24 @@ class Evaluator(Protocol):
 
 
 def read(tokens: Int[Array, " length"], starts: Int[Array, " parts"], width: int) -> Int[Array, "parts width"]:
-    """Return `width` letters from each start on."""
+    """Return `width` letters from each start on.
+
+    Example:
+        >>> evaluate.read(jnp.array([0, 1, 2, 3, 2]), jnp.array([1]), 3).tolist()
+        [[1, 2, 3]]
+    """
     parts = [slices.cut(tokens, starts[i], width) for i in range(starts.shape[0])]
     return jax.numpy.stack(parts)
 
 
 def write(tokens: Int[Array, " length"], edit: Edit) -> Int[Array, " length"]:
-    """Return `tokens` after an edit."""
+    """Return `tokens` after an edit.
+
+    Example:
+        >>> edit = evaluate.Edit(starts=jnp.array([1]), letters=jnp.array([[3, 3]]))
+        >>> evaluate.write(jnp.zeros(5, int), edit).tolist()
+        [0, 3, 3, 0, 0]
+    """
     for i in range(edit.starts.shape[0]):
         tokens = slices.put(tokens, edit.letters[i], edit.starts[i])
     return tokens

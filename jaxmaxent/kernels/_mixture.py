@@ -157,6 +157,9 @@ def evaluator_for(rule: Rule | Mixture, ensemble: Ensemble, *, incremental: bool
         rule: the rule or `Mixture`.
         ensemble: the ensemble, of one anchor.
         incremental: True to evaluate incrementally, unless the rule needs gradients.
+
+    Example:
+        >>> evaluator = kernels.evaluator_for(kernels.Site(), ensemble.take(0))
     """
     if rule.needs_gradient:
         return GradientEvaluator(ensemble)

@@ -18,7 +18,7 @@ from jaxmaxent.kernels._site import BINARY_LAZINESS
 # The share of uniform letters among the proposals, so that letters which burn-in has not seen are proposed too.
 UNIFORM_SHARE = 0.1
 # The share of proposals that go to positions in proportion to their information, which brings sequences up and down a
-# ladder; the others go to all positions alike, which gives more effective draws (docs/results.md, Convergence).
+# ladder; the others go to all positions alike, which gives more effective draws (docs/results/choices.md).
 INFORMED_SHARE = 0.35
 # Keeps the logarithm of a letter never seen finite.
 TINY = 1e-3

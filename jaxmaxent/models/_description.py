@@ -22,6 +22,11 @@ def architecture_from_dict(fields: dict[str, Any]) -> Architecture:
 
     Raises:
         ValueError: for an unknown name, missing or unknown fields, or values out of range.
+
+    Example:
+        >>> fields = models.MLPArchitecture(length=12).to_dict()
+        >>> models.architecture_from_dict(fields) == models.MLPArchitecture(length=12)
+        True
     """
     if not isinstance(fields, dict):
         raise ValueError(f"an architecture must be an object with a name, got {checks.shown(fields)}")

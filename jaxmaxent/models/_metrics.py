@@ -26,6 +26,10 @@ def auroc(labels: Int[np.ndarray, " n"], scores: Float[np.ndarray, " n"]) -> flo
 
     Raises:
         ValueError: for other labels, a single class, unequal lengths or scores that are not finite.
+
+    Example:
+        >>> models.auroc([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
+        0.75
     """
     return float(areas(*_checked(labels, scores))[0, 0])
 
@@ -41,6 +45,10 @@ def auprc(labels: Int[np.ndarray, " n"], scores: Float[np.ndarray, " n"]) -> flo
 
     Raises:
         ValueError: for other labels, a single class, unequal lengths or scores that are not finite.
+
+    Example:
+        >>> models.auprc([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
+        0.8333333333333333
     """
     return float(areas(*_checked(labels, scores))[0, 1])
 
@@ -73,6 +81,10 @@ def predict(
 
     Raises:
         ValueError: if `network` is not a network of this package, or does not accept these tokens.
+
+    Example:
+        >>> models.predict(trained, tokens).shape  # [sequences, units]
+        (3, 2)
     """
     from scipy.special import softmax  # imported here, because it takes longer to import than this whole package
 

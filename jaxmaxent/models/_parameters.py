@@ -44,7 +44,12 @@ def _structure(architecture: Architecture, training: bool) -> nnx.GraphDef:
 
 
 def parameters(network: Network) -> dict[str, Any]:
-    """Return the weights of a network as nested dictionaries of arrays, such as `params["head"]["kernel"]`."""
+    """Return the weights of a network as nested dictionaries of arrays, such as `params["head"]["kernel"]`.
+
+    Example:
+        >>> sorted(models.parameters(trained))
+        ['dense', 'head']
+    """
     return nnx.to_pure_dict(nnx.state(network, nnx.Param))
 
 
@@ -57,5 +62,8 @@ def with_parameters(architecture: Architecture, params: dict[str, Any], *, train
         architecture: the architecture to build.
         params: the result of `parameters` for a network of an equal architecture.
         training: turn dropout on and compute the convolution as a matrix product, which trains faster on CPUs.
+
+    Example:
+        >>> same = models.with_parameters(trained.architecture, models.parameters(trained))
     """
     return nnx.merge(_structure(architecture, training), params)

@@ -44,6 +44,9 @@ def representation(network: Network) -> Representation:
         - params: nested dictionaries of the weights, float32.
         - head: weights from the features to the output units, shape [features, units].
         - alphabet: the alphabet of the architecture.
+
+    Example:
+        >>> ensemble = jme.Ensemble.create(models.representation(trained), tokens[0], beta=10.0)
     """
     params = parameters(network)
     architecture = network.architecture

@@ -67,6 +67,9 @@ def write(network: Network, folder: str | os.PathLike[str], *, metadata: dict[st
 
     Raises:
         ValueError: if the weights are not finite, or JSON cannot hold the metadata.
+
+    Example:
+        >>> models.write(trained, Path("."))  # into a folder that exists
     """
     params = parameters(network)
     checks.finite_parameters("the network's weights", params)
@@ -103,6 +106,11 @@ def load(path: str | os.PathLike[str]) -> Network:
     Raises:
         ValueError: if the folder is missing, is not a saved network or has a newer format; if the weights are missing,
             damaged or not finite, or do not fit the architecture.
+
+    Example:
+        >>> models.save(trained, "model")
+        >>> models.load("model").architecture == trained.architecture
+        True
     """
     path = Path(named(path))
     description = _description(path)
@@ -127,6 +135,11 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
 
     Raises:
         ValueError: if the folder is missing, is not a saved network or has a newer format.
+
+    Example:
+        >>> models.save(trained, "model_3", metadata={"seed": 3})
+        >>> models.read_metadata("model_3")
+        {'seed': 3}
     """
     return _description(Path(named(path))).get("metadata", {})
 

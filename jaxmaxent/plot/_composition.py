@@ -36,6 +36,9 @@ def composition_shift(found: CompositionShift, *, names: Sequence[str] | None = 
     Raises:
         ValueError: if there are not as many names as anchors.
         ImportError: if matplotlib is not installed.
+
+    Example:
+        >>> axes = plot.composition_shift(analysis.composition_shift(run, ensemble=ensemble), names=run.names)
     """
     need("matplotlib")
     anchors = np.arange(len(found.shift))
@@ -72,6 +75,9 @@ def composition_response(found: CompositionResponse, *, ax: Axes | None = None) 
     Args:
         found: the result of `analysis.composition_response`.
         ax: where to draw; a new figure if None.
+
+    Example:
+        >>> axes = plot.composition_response(analysis.composition_response(run))
     """
     need("matplotlib")
     ax = _axes(_NARROWEST, 0.5) if ax is None else ax

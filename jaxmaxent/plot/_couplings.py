@@ -51,6 +51,9 @@ def coupling_map(
     Raises:
         ValueError: if the shapes do not match, or there is nothing to draw.
         ImportError: if matplotlib, or with `frequencies` logomaker, is not installed.
+
+    Example:
+        >>> figure = plot.coupling_map(analysis.couplings(run, window=(4, 12)), frequencies=run.frequencies[0, -1])
     """
     need("matplotlib")
     values = found.corrected if corrected else found.mutual_information

@@ -37,6 +37,9 @@ def information_track(
     Raises:
         ValueError: if the shapes do not match or `information` is not finite.
         ImportError: if matplotlib is not installed.
+
+    Example:
+        >>> axes = plot.information_track(analysis.profile(run).information)
     """
     need("matplotlib")
     information = checks.finite_array("information", information)
@@ -75,6 +78,10 @@ def training_curve(history: Sequence[Mapping[str, Any]], *, ax: Axes | None = No
     Raises:
         ValueError: if `history` is empty or holds none of the values drawn.
         ImportError: if matplotlib is not installed.
+
+    Example:
+        >>> history = [{"train_loss": 0.6, "validation_auroc": 0.7}, {"train_loss": 0.4, "validation_auroc": 0.8}]
+        >>> axes = plot.training_curve(history)
     """
     need("matplotlib")
     losses = {"train_loss": ("training loss", GRAY, "-"), "validation_loss": ("validation loss", BLUE, "-")}

@@ -44,6 +44,9 @@ def draw_motifs(found: DrawMotifs, *, alphabet: Alphabet = DNA, title: str | Non
     Raises:
         ValueError: if `found` is not such a result, or the alphabet has another number of letters.
         ImportError: if matplotlib or logomaker is not installed.
+
+    Example:
+        >>> figure = plot.draw_motifs(analysis.draw_motifs(run))
     """
     need("matplotlib", "logomaker")
     if not isinstance(found, DrawMotifs):

@@ -29,6 +29,9 @@ def save(figure_or_axes: Figure | Axes, path: str | os.PathLike[str], *, force: 
 
     Raises:
         ValueError: for another suffix, or if the file cannot be written or may not be replaced.
+
+    Example:
+        >>> plot.save(plot.logo(run.frequencies[0, -1]), "logo.svg")
     """
     suffix = Path(path).suffix.lower()
     if suffix not in (".png", ".svg"):
@@ -48,6 +51,9 @@ def show(figure_or_axes: Figure | Axes, path: str | os.PathLike[str] | None = No
 
     Raises:
         ValueError: as `save`.
+
+    Example:
+        >>> plot.show(plot.logo(run.frequencies[0, -1]))
     """
     if path is not None:
         save(figure_or_axes, path)
@@ -59,7 +65,11 @@ def show(figure_or_axes: Figure | Axes, path: str | os.PathLike[str] | None = No
 
 
 def png(figure_or_axes: Figure | Axes) -> bytes:
-    """Return a figure, or the figure of an Axes, as the bytes of a PNG file at 150 dots per inch."""
+    """Return a figure, or the figure of an Axes, as the bytes of a PNG file at 150 dots per inch.
+
+    Example:
+        >>> picture = plot.png(plot.logo(run.frequencies[0, -1]))  # bytes
+    """
     return _render(figure_or_axes, "png")
 
 

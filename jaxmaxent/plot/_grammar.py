@@ -40,6 +40,9 @@ def grammar(found: Grammar, *, title: str | None = None) -> Figure:
     Raises:
         ValueError: if `found` is not a grammar.
         ImportError: if matplotlib is not installed.
+
+    Example:
+        >>> figure = plot.grammar(analysis.grammar(run, motifs=data.read_motifs("jaspar.meme")[:2]))
     """
     need("matplotlib")
     if not isinstance(found, Grammar):

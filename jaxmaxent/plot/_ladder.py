@@ -50,6 +50,9 @@ def energy_along(
     Raises:
         ValueError: if shapes do not match, or β or energies are not finite.
         ImportError: if matplotlib is not installed.
+
+    Example:
+        >>> axes = plot.energy_along(run.beta[0], run.energy[0], standard_error=run.energy_error[0])
     """
     need("matplotlib")
     betas = checked_betas(betas)
@@ -89,6 +92,9 @@ def information_along(
     Raises:
         ValueError: if shapes do not match, or β or `information` are not finite.
         ImportError: if matplotlib is not installed.
+
+    Example:
+        >>> axes = plot.information_along(run.beta[0], run.total_information[0])
     """
     title = "information (bits)"
     ax = line_along_beta("information", betas, information, standard_error, ax, errors=1, title=title)
@@ -114,6 +120,9 @@ def swap_acceptance_along(betas: PerRung, swap_acceptance: PerPair, *, ax: Axes 
     Raises:
         ValueError: if shapes do not match or a value is not finite.
         ImportError: if matplotlib is not installed.
+
+    Example:
+        >>> axes = plot.swap_acceptance_along(run.beta[0], run.swap_acceptance[0])
     """
     need("matplotlib")
     betas = checked_betas(betas)
@@ -140,6 +149,10 @@ def ladder(
 
     Raises:
         ValueError, ImportError: as these functions.
+
+    Example:
+        >>> bits = run.total_information[0]
+        >>> figure = plot.ladder(run.beta[0], run.energy[0], bits, run.swap_acceptance[0])
     """
     figure, panels = new_panels(3)
     energy_along(

@@ -58,6 +58,10 @@ def logo(
     Raises:
         ValueError: if shapes or lengths do not match, or a row of `frequencies` does not sum to 1.
         ImportError: if matplotlib or logomaker is not installed.
+
+    Example:
+        >>> axes = plot.logo(run.frequencies[0, -1], standard_error=run.frequency_errors[0, -1])
+        >>> plot.save(axes, "logo.png")
     """
     need("matplotlib", "logomaker")
     frequencies = checked_frequencies("frequencies", frequencies, letters, ndim=2)
@@ -104,6 +108,9 @@ def logo_grid(
     Raises:
         ValueError: as for `logo`, or if `names` or `anchors` does not have one entry per row.
         ImportError: if matplotlib or logomaker is not installed.
+
+    Example:
+        >>> figure = plot.logo_grid(run.frequencies[:, -1], run.names)
     """
     need("matplotlib", "logomaker")
     frequencies = checked_frequencies("frequencies", frequencies, letters, ndim=3)
@@ -145,6 +152,9 @@ def resolutions(
     Raises:
         ValueError: as for `logo`, or if `betas` or `titles` does not have one entry per row.
         ImportError: if matplotlib or logomaker is not installed.
+
+    Example:
+        >>> figure = plot.resolutions(run.beta[0], run.frequencies[0])
     """
     need("matplotlib", "logomaker")
     frequencies = checked_frequencies("frequencies", frequencies, letters, ndim=3)

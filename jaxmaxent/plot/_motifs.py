@@ -51,6 +51,11 @@ def motif(
     Raises:
         ValueError: if the alphabet does not have as many letters as the motif.
         ImportError: if matplotlib or logomaker is not installed.
+
+    Example:
+        >>> profiles = np.full((3, 24, 4), 0.25)
+        >>> profiles[:, 8:14] = np.eye(4)[jme.DNA.encode("AGATAA")]  # three anchors that hold AGATAA
+        >>> figure = plot.motif(analysis.find_motifs(profiles).motifs[0])
     """
     need("matplotlib", "logomaker")
     width, letters = found.probabilities.shape

@@ -27,6 +27,10 @@ def periodic_profile(found: Periodicity, *, ax: Axes | None = None) -> Axes:
     Args:
         found: the result of `analysis.periodicity`.
         ax: where to draw; a new figure if None.
+
+    Example:
+        >>> found = analysis.periodicity(analysis.kmer_profile(run, "WW"), periods=(4.0, 8.0))
+        >>> axes = plot.periodic_profile(found)
     """
     need("matplotlib")
     if ax is None:
@@ -53,6 +57,10 @@ def spectrum(found: Periodicity, *, ax: Axes | None = None) -> Axes:
     Args:
         found: the result of `analysis.periodicity`.
         ax: where to draw; a new figure if None.
+
+    Example:
+        >>> found = analysis.periodicity(analysis.kmer_profile(run, "WW"), periods=(4.0, 8.0))
+        >>> axes = plot.spectrum(found)
     """
     need("matplotlib")
     ax = _axes(_NARROWEST) if ax is None else ax

@@ -43,6 +43,10 @@ def pinned_profile(
         ValueError: if `found` is not such a result, or there is no such anchor, or the sequence has another length or
             other letters.
         ImportError: if matplotlib or logomaker is not installed.
+
+    Example:
+        >>> pinned = analysis.pinned_profile(key, ensemble, width=12, stride=12, steps=100)
+        >>> figure = plot.pinned_profile(pinned, jme.DNA.decode(tokens[0]))
     """
     need("matplotlib", "logomaker")
     if not isinstance(found, PinnedProfile):

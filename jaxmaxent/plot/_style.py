@@ -38,6 +38,10 @@ def colors(letters: str) -> dict[str, str]:
 
     Args:
         letters: an alphabet, such as "ACGT".
+
+    Example:
+        >>> plot.colors("AT")
+        {'A': '#0058A8', 'T': '#E69F00'}
     """
     if set("ACG") <= set(letters) <= set("ACGTUN-"):
         return {letter: NUCLEOTIDES.get(letter, GRAY) for letter in letters}

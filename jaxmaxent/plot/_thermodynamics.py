@@ -38,6 +38,10 @@ def entropy_along(
     Raises:
         ValueError: if shapes do not match, or β or `entropy` are not finite.
         ImportError: if matplotlib is not installed.
+
+    Example:
+        >>> heat = analysis.thermodynamics(run)
+        >>> axes = plot.entropy_along(run.beta[0], heat.entropy, standard_error=heat.entropy_error)
     """
     return line_along_beta("entropy", betas, entropy, standard_error, ax, errors=2, title="entropy (bits)")
 
@@ -60,6 +64,9 @@ def heat_capacity_along(
     Raises:
         ValueError: if shapes do not match, or β or `heat_capacity` are not finite.
         ImportError: if matplotlib is not installed.
+
+    Example:
+        >>> axes = plot.heat_capacity_along(run.beta[0], analysis.thermodynamics(run).heat_capacity)
     """
     title = "heat capacity β² Var E"
     ax = line_along_beta("heat_capacity", betas, heat_capacity, standard_error, ax, errors=2, title=title)
@@ -88,6 +95,11 @@ def sequences_within(
     Raises:
         ValueError: if shapes do not match, `energy` does not increase, or no number is finite.
         ImportError: if matplotlib is not installed.
+
+    Example:
+        >>> energies = np.linspace(0.1, 1, 10)
+        >>> found = analysis.sequences_within(run, energies)
+        >>> axes = plot.sequences_within(energies, found.log10_number)
     """
     need("matplotlib")
     energy = checked_increasing("energy", energy)
@@ -121,6 +133,11 @@ def thermodynamics(
 
     Raises:
         ValueError, ImportError: as these functions.
+
+    Example:
+        >>> heat, energies = analysis.thermodynamics(run), np.linspace(0.1, 1, 10)
+        >>> number = analysis.sequences_within(run, energies).log10_number
+        >>> figure = plot.thermodynamics(run.beta[0], heat.entropy, heat.heat_capacity, energies, number)
     """
     figure, panels = new_panels(3)
     entropy_along(betas, entropy, standard_error=entropy_error, ax=panels[0])

@@ -58,6 +58,11 @@ def views(
     Raises:
         ValueError: if shapes or lengths do not match, the scores are not finite, or the sequence has other letters.
         ImportError: if matplotlib or logomaker is not installed.
+
+    Example:
+        >>> scores = attribution.every_view(network, tokens[:1], unit=0)
+        >>> scores = {name: values[0] for name, values in scores.items()}
+        >>> figure = plot.views(run.frequencies[0, -1], scores, jme.DNA.decode(tokens[0]))
     """
     need("matplotlib", "logomaker")
     frequencies = checked_frequencies("frequencies", frequencies, letters, ndim=2)

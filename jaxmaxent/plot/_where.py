@@ -54,6 +54,10 @@ def where(
     Raises:
         ValueError: if shapes do not match, numbers are not finite, or the sequence has other letters.
         ImportError: if matplotlib or logomaker is not installed.
+
+    Example:
+        >>> needed = analysis.necessity(ensemble, 6, draws=8, key=key)
+        >>> figure = plot.where(needed.positions[0], jme.DNA.decode(tokens[0]))
     """
     need("matplotlib", "logomaker")
     necessity = checks.finite_array("necessity", necessity)

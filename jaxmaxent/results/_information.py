@@ -23,6 +23,10 @@ def information_bits(frequencies: Float[np.ndarray, "... letters"]) -> Float[np.
     """Return log2(letters) − entropy at every position, in bits.
 
     It is 0 for uniform letters and log2(letters) for a certain letter.
+
+    Example:
+        >>> analysis.information_bits(np.array([[1.0, 0, 0, 0], [0.25, 0.25, 0.25, 0.25]]))
+        array([2., 0.])
     """
     frequencies = np.asarray(frequencies, float)
     return np.log2(frequencies.shape[-1]) + (frequencies * _logs(frequencies)).sum(-1)
@@ -143,7 +147,12 @@ def bits_variance(frequencies: np.ndarray, errors: np.ndarray, slopes: np.ndarra
 
 
 def consensus(frequencies: Float[np.ndarray, "length letters"], letters: str, *, any_letter: str = "N") -> str:
-    """Return the letter of more than half of the draws at each position, `any_letter` where no letter has so many."""
+    """Return the letter of more than half of the draws at each position, `any_letter` where no letter has so many.
+
+    Example:
+        >>> analysis.consensus(np.array([[0.9, 0.1, 0, 0], [0.25, 0.25, 0.25, 0.25]]), "ACGT")
+        'AN'
+    """
     best = checks.number_array("frequencies", frequencies).argmax(-1)
     checks.text("any_letter", any_letter)
     return "".join(letters[b] if row[b] > 0.5 else any_letter for b, row in zip(best, frequencies, strict=True))
@@ -153,6 +162,10 @@ def informative_window(information: Float[np.ndarray, " length"], *, threshold: 
     """Return the stretch [start, stop) with the largest sum of information above `threshold` bits per position.
 
     It is (0, 0) where no position has more than `threshold`.
+
+    Example:
+        >>> analysis.informative_window(np.array([0.0, 1.5, 2.0, 0.1, 1.0, 0.0]))
+        (1, 5)
     """
     best, start, total, window = 0.0, 0, 0.0, (0, 0)
     for position, excess in enumerate(np.asarray(information, float) - threshold):

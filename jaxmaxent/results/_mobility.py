@@ -6,7 +6,7 @@ import math
 
 # A logo shows a letter at its own position, so it is flat where shifted copies are much nearer to the anchor than
 # unrelated sequences are. Networks that pool over the sequence have 0.05 to 0.23; the published CTCF network, which
-# does not, has 0.70 or more for 29 of 30 anchors (docs/results.md).
+# does not, has 0.70 or more for 29 of 30 anchors (docs/results/sites.md).
 MOBILE, TIED = 0.4, 0.6
 
 

@@ -20,6 +20,10 @@ class Precision:
         mcse: largest standard error of a letter frequency, or None.
         steps: give up after so many steps of each replica.
         seconds: give up after so many seconds of sampling (None: never). The result then depends on the machine.
+
+    Example:
+        >>> jme.Precision(rhat=1.05, ess=100, steps=20_000)
+        Precision(rhat=1.05, ess=100, mcse=None, steps=20000, seconds=None)
     """
 
     rhat: float = 1.01

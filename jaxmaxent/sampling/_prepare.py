@@ -25,7 +25,8 @@ from jaxmaxent.sampling.program._memory import check
 from jaxmaxent.sampling.program._program import ENOUGH_FOR_A_CPU, Program, program_of
 
 # How often the default mixture redraws single sites, a few adjacent ones, and whole segments, which cost several times
-# as much. A few sites give most effective draws at the target, segments bring sequences up the ladder; docs/results.md
+# as much. A few sites give most effective draws at the target, segments bring sequences up the ladder
+# (docs/results/choices.md).
 _FEW = 6
 _SHARES = (6, 3, 1)
 # The same for rules that move sites whole, 0 where the network ties the sites of the anchors to their places, as they

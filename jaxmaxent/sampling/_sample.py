@@ -116,6 +116,11 @@ def sample(
         ValueError: for bad input, naming the argument.
         NonFiniteEnergyError: if the network returns NaN or infinity, naming anchor, chain and sequence.
         Interrupted: on Ctrl-C or SIGTERM, once a run with a `checkpoint` is saved.
+
+    Example:
+        >>> run = jme.sample(key, ensemble, steps=100, progress=False)  # or until=jme.Precision()
+        >>> run.frequencies.shape  # [anchors, rungs, length, letters]
+        (3, 14, 24, 4)
     """
     if not isinstance(ensemble, Ensemble):
         raise ValueError(f"ensemble must be an Ensemble, got {type(ensemble).__name__}")
@@ -163,6 +168,10 @@ def resume(
         ValueError: if the checkpoint is missing, damaged, or of another ensemble or rule, or another process goes on
             with it.
         NonFiniteEnergyError, Interrupted: as `sample`.
+
+    Example:
+        >>> run = jme.sample(key, ensemble, steps=100, checkpoint="folder", keep_checkpoint=True, progress=False)
+        >>> run = jme.resume("folder", ensemble, progress=False)
     """
     if not isinstance(ensemble, Ensemble):
         raise ValueError(f"ensemble must be an Ensemble, got {type(ensemble).__name__}")

@@ -37,7 +37,7 @@ PROGRAM = """
 import jaxmaxent as jme
 network = jme.Representation(lambda params, one_hot: one_hot[:, :3].sum(0), {})
 """
-PAGE = (Path(__file__).parent.parent.parent / "docs" / "regions.md").read_text("utf-8")
+PAGE = (Path(__file__).parent.parent.parent / "docs" / "how_to" / "regions.md").read_text("utf-8")
 
 
 class Read(Exception):
@@ -247,5 +247,5 @@ def test_the_example_of_the_page_prints_what_it_says(tmp_path, monkeypatch, caps
     Path("peaks.bed").write_text("chr1\t40\t50\nchr1\t0\t1\n")
     save(MLPArchitecture(length=12, hidden=(4,)).build(nnx.Rngs(0)), "model")
     with pytest.warns(data.LeftOut):
-        exec(compile(example, "docs/regions.md", "exec"), {})
+        exec(compile(example, "docs/how_to/regions.md", "exec"), {})
     assert capsys.readouterr().out.split() == list(re.findall(r"# (\S+), then (\S+)", example)[0])

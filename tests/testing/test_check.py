@@ -266,7 +266,7 @@ def test_bad_input_is_named(given, said):
 
 @pytest.mark.slow
 def test_the_page_on_rules_runs_as_written(capsys):
-    page = Path(__file__).parents[2] / "docs" / "rules.md"
+    page = Path(__file__).parents[2] / "docs" / "how_to" / "rules.md"
     (code,) = re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.S)
     exec(compile(code, str(page), "exec"), {})
     assert "The check passed all of" in capsys.readouterr().out

@@ -114,6 +114,11 @@ def solve_chemical_potential(
 
     Raises:
         ValueError: for bad input, naming the argument.
+
+    Example:
+        >>> found = analysis.solve_chemical_potential(key, ensemble, 0.41, tolerance=0.2, progress=False)
+        >>> found.mu.shape  # [anchors]
+        (3,)
     """
     key = checks.typed_key(key)
     if not isinstance(ensemble, Ensemble):

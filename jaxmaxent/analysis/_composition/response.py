@@ -89,6 +89,9 @@ def composition_response(
     Raises:
         ValueError: if the run has no such field, anchor or rung, a field grows along the ladder, the ensemble has other
             anchors or another μ, a μ is not finite, or the count never changed in the run.
+
+    Example:
+        >>> found = analysis.composition_response(run, field="GC")
     """
     checked_run(run, "field_names")
     k, anchor, rung = field_of(run, field), anchor_of(run, anchor), rung_of(run, rung)

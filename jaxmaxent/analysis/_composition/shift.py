@@ -113,6 +113,9 @@ def composition_shift(
     Raises:
         ValueError: if the run has no such field or rung, a field grows along the ladder, the ensemble has other anchors
             or another μ, or the run has no rung at β = 0 and there is no ensemble.
+
+    Example:
+        >>> found = analysis.composition_shift(run, field="GC", ensemble=ensemble)
     """
     checked_run(run, "field_names")
     k, rung = field_of(run, field), rung_of(run, rung)
@@ -164,6 +167,10 @@ def shift_over_anchors(
 
     Raises:
         ValueError: if shapes differ, a count is not finite, or an error is negative.
+
+    Example:
+        >>> one = np.ones(6)
+        >>> found = analysis.shift_over_anchors(12 * one, 0.1 * one, 10 * one, 2 * one, length=24)
     """
     length = checks.integer("length", length, at_least=1)
     count = checks.finite_array("count", count)

@@ -122,6 +122,10 @@ def find_motifs(
 
     Raises:
         ValueError: if the run has no such rung, shapes do not match, rows do not sum to 1, or a number is out of range.
+
+    Example:
+        >>> found = analysis.find_motifs(run)
+        >>> names = [motif.consensus for motif in found.motifs]
     """
     if alphabet is not None:
         checked_alphabet(alphabet)

@@ -102,6 +102,12 @@ def match_motifs(
 
     Raises:
         ValueError: if there is no target, or a motif has other letters.
+
+    Example:
+        >>> known = data.read_motifs("jaspar.meme")
+        >>> hits = analysis.match_motifs(known[:1], known)
+        >>> hits[0][0].name == known[0].name
+        True
     """
     checked_alphabet(alphabet)
     best = checks.integer("best", best, at_least=1)

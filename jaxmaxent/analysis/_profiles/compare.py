@@ -52,6 +52,9 @@ def compare_profiles(
 
     Raises:
         ValueError: if the profiles differ in length or alphabet, or an argument is out of range.
+
+    Example:
+        >>> found = analysis.compare_profiles(analysis.profile(run, anchor=0), analysis.profile(run, anchor=1))
     """
     from scipy.stats import false_discovery_control  # slow to import, and it changes warning filters
 

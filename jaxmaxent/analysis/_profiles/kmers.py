@@ -85,6 +85,9 @@ def kmer_profile(
 
     Raises:
         ValueError: if a run has no stored draws, tokens have another shape or alphabet, or the class is invalid.
+
+    Example:
+        >>> found = analysis.kmer_profile(run, "WW")
     """
     if isinstance(draws, Run):
         tokens, letters = stored_draws(draws, anchor=anchor, rung=rung), draws.letters

@@ -83,6 +83,11 @@ def profile(
 
     Raises:
         ValueError: if the run has no such anchor or rung, or the background has another shape or is no distribution.
+
+    Example:
+        >>> found = analysis.profile(run, anchor=0)
+        >>> found.frequencies.shape, len(found.consensus)
+        ((24, 4), 24)
     """
     checked_run(run, "frequencies")
     anchor, rung = anchor_of(run, anchor), rung_of(run, rung)
@@ -102,7 +107,12 @@ def profile(
 
 
 def background_frequencies(ensemble: Ensemble) -> Float[np.ndarray, "anchors length letters"]:
-    """Return the exact letter frequencies of every anchor at β = 0, where only fields and fixed positions act."""
+    """Return the exact letter frequencies of every anchor at β = 0, where only fields and fixed positions act.
+
+    Example:
+        >>> analysis.background_frequencies(ensemble).shape  # [anchors, length, letters]
+        (3, 24, 4)
+    """
     checks.like("ensemble", ensemble, "batched", "an Ensemble")
     batch = ensemble.batched()
     return np.asarray(_background_frequencies(batch), np.float64)

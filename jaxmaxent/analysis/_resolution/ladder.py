@@ -78,6 +78,9 @@ def beta_at_energy(run: Run, energy: float, *, anchor: int = 0) -> Resolution:
 
     Raises:
         ValueError: if the energy is out of range, for fields that grow along the ladder, and as `thermodynamics` does.
+
+    Example:
+        >>> beta = analysis.beta_at_energy(run, run.energy[0, 1:3].mean())
     """
     energy = checks.number("energy", energy)
     pooled = mbar(run, anchor)
@@ -139,6 +142,9 @@ def resolution_curve(run: Run, *, anchor: int = 0) -> ResolutionCurve:
 
     Raises:
         ValueError: for fields that grow along the ladder, and as `thermodynamics` does.
+
+    Example:
+        >>> found = analysis.resolution_curve(run)
     """
     pooled = mbar(run, anchor)
     refuse_growing(run, "the slope of ⟨E⟩ is not its variance then")

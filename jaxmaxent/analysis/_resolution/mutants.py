@@ -30,6 +30,9 @@ def beta_by_acceptance(ensemble: Ensemble, target: float = ACCEPTANCE) -> Float[
 
     Raises:
         ValueError: if the target is out of range, or so many mutants are at distance 0 that no β reaches it.
+
+    Example:
+        >>> ensemble = ensemble.with_beta(analysis.beta_by_acceptance(ensemble, 0.1))
     """
     target = checks.number("target", target, above=0, below=1)
     beta, unseen = by_acceptance(mutant_energies(ensemble), target)
@@ -53,6 +56,9 @@ def beta_by_median(ensemble: Ensemble, survival: float = SURVIVAL) -> Float[np.n
 
     Raises:
         ValueError: if the chance is out of range, or an anchor has no mutant that the network sees.
+
+    Example:
+        >>> ensemble = ensemble.with_beta(analysis.beta_by_median(ensemble))
     """
     survival = checks.number("survival", survival, above=0, below=1)
     return medians(mutant_energies(ensemble), survival)[1]
@@ -68,6 +74,10 @@ def mutant_energies(ensemble: Ensemble) -> Float[np.ndarray, "anchors movable ot
 
     Raises:
         ValueError: if `ensemble` is no ensemble, or an energy is not finite.
+
+    Example:
+        >>> analysis.mutant_energies(ensemble).shape  # [anchors, movable, letters − 1]
+        (3, 24, 3)
     """
     if not isinstance(ensemble, Ensemble):
         raise ValueError(f"ensemble must be an Ensemble, got {type(ensemble).__name__}")
