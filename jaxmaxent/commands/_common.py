@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import json
 import math
+import os
 import typing
 import warnings
 from collections.abc import Iterator
@@ -24,6 +25,9 @@ from jaxmaxent.commands._values import Unit
 from jaxmaxent.console import say as say
 from jaxmaxent.data import LeftOut, Sequences, read_sequences
 from jaxmaxent.ensembles import Ensemble, Representation, composition
+from jaxmaxent.results import Run, RunStore, join
+from jaxmaxent.results._export import is_store
+from jaxmaxent.results._parts import kept
 from jaxmaxent.sampling import Precision, device_name
 
 HEADERS = typing.get_args(Headers)
@@ -178,10 +182,25 @@ def file_name(name: str, index: int) -> str:
     return f"{index:04d}_{safe}"
 
 
-def saved_run(path: str) -> Path:
-    """Return the file of the run in a folder that `interpret` or `grammar` wrote; for another path, the path itself."""
-    inside = Path(path) / "run.npz"
-    return inside if inside.is_file() else Path(path)
+def saved_run(path: str | os.PathLike[str]) -> Path:
+    """Return the file or store of the runs in a folder of `interpret` or `grammar`; for another path, the path."""
+    for name in ("run.npz", "run.zarr"):
+        if (Path(path) / name).exists():
+            return Path(path) / name
+    return Path(path)
+
+
+def loaded(path: str | os.PathLike[str], keep: str) -> Run:
+    """Return the runs of a folder that `interpret` or `grammar` wrote, or saved runs, as one.
+
+    Args:
+        path: the folder, file or store.
+        keep: what is kept in memory of the runs of a store, "profile", "ladder" or "draws"; of a file it is all.
+    """
+    saved = saved_run(path)
+    if saved.suffix == ".zarr" and is_store(saved):
+        return join([kept(run, keep) for _, run in RunStore(saved).blocks()])
+    return Run.load(saved)
 
 
 def match_of(hit: MotifHit) -> dict[str, Any]:

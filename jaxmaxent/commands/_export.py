@@ -14,10 +14,9 @@ import numpy as np
 from jaxmaxent import checks
 from jaxmaxent.analysis import find_motifs, letter_scores
 from jaxmaxent.commands import _export_tables as tables
-from jaxmaxent.commands._common import say
+from jaxmaxent.commands._common import loaded, say
 from jaxmaxent.commands._export_options import HOLDS, ExportOptions
 from jaxmaxent.commands._summary import outcome
-from jaxmaxent.commands._write import RUN
 from jaxmaxent.data import AnchorInterval, Motif, write_meme
 from jaxmaxent.data._columns import is_our_parquet, is_our_tsv, write_parquet, write_tsv
 from jaxmaxent.data._ours import begins, first_line, sealed
@@ -53,8 +52,7 @@ def run(options: ExportOptions) -> None:
     """Write one file about a finished run, whole or not at all, and say what is in it."""
     what = _checked(options)
     with new_file(options.out, force=options.force, ours=_OURS[options.format]) as scratch:
-        inside = Path(options.run) / RUN
-        result = Run.load(inside if inside.is_file() else options.run)
+        result = loaded(options.run, "profile" if options.beta is None else "ladder")
         if options.beta is not None:
             result = _at_beta(result, options.beta)
         told = _WRITERS[options.format](_Request(scratch, result, what, options))

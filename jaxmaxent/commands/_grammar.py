@@ -21,9 +21,9 @@ from jaxmaxent.commands._common import (
     Missed,
     ensemble_of,
     file_name,
+    loaded,
     match_of,
     read_for,
-    saved_run,
     say,
     telling_what_is_left_out,
     versions,
@@ -88,7 +88,7 @@ def _sampled(ensemble: Ensemble, names: tuple[str, ...], options: GrammarOptions
 
 
 def _loaded(path: str) -> Run:
-    result = Run.load(saved_run(path))
+    result = loaded(path, "draws")
     if result.draws is None:
         raise ValueError(
             f"run must have stored draws, which `interpret` does not keep, got {path} without: leave out --run, and "

@@ -7,12 +7,11 @@ from typing import Any
 
 from jaxmaxent.analysis import FoundMotif, MotifHit, Motifs, find_motifs, match_motifs
 from jaxmaxent.checks import integer
-from jaxmaxent.commands._common import Missed, match_of, saved_run, say, telling_what_is_left_out, versions, write_json
+from jaxmaxent.commands._common import Missed, loaded, match_of, say, telling_what_is_left_out, versions, write_json
 from jaxmaxent.commands._options import MotifsOptions
 from jaxmaxent.data import read_motifs, write_meme
 from jaxmaxent.ensembles import Alphabet, with_letters
 from jaxmaxent.files import new_folder
-from jaxmaxent.results import Run
 
 MOTIFS = "motifs.json"
 _DRAWN = 10
@@ -22,7 +21,7 @@ def run(options: MotifsOptions) -> Motifs:
     """Find the motifs of a saved run, compare them with known ones if given, write the output folder, return them."""
     best, missed, against = integer("best", options.best, at_least=1), Missed(), options.against
     with new_folder(options.out, kind="motifs", force=options.force) as folder:
-        result = Run.load(saved_run(options.run))
+        result = loaded(options.run, "profile")
         alphabet = with_letters(result.letters)
         with telling_what_is_left_out():
             known = None if against is None else read_motifs(against, alphabet)

@@ -9,14 +9,23 @@ from typing import Any
 
 from jaxmaxent import checks, console
 from jaxmaxent.commands import _sites as sites
-from jaxmaxent.commands._common import Missed, ensemble_of, file_name, read_for, say, versions, write_json
+from jaxmaxent.commands._common import (
+    Missed,
+    ensemble_of,
+    file_name,
+    loaded,
+    read_for,
+    saved_run,
+    say,
+    versions,
+    write_json,
+)
 from jaxmaxent.commands._network import Found
 from jaxmaxent.commands._options import WhereOptions
 from jaxmaxent.commands._regions import region_entry
 from jaxmaxent.data import Sequences
 from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.files import new_folder
-from jaxmaxent.results import Run
 from jaxmaxent.results._mobility import told
 from jaxmaxent.sampling._sites import mobility
 
@@ -64,14 +73,14 @@ def _read(options: WhereOptions) -> tuple[Ensemble, Sequences]:
     """Return the anchors, from a file of sequences or from a run, whose μ and unit then hold as well."""
     network = Found.at(options)
     path = Path(options.sequences or "")
-    saved = path / "run.npz" if path.is_dir() else path
+    saved = saved_run(path)
     if options.sequences is None or not (path.is_dir() or _is_archive(path)):
         made, anchors = read_for(network, options)
         return ensemble_of(made, anchors, beta=1.0, mu=options.mu or 0.0, unit=options.unit).batched(), anchors
     for name in ("called", "limit", "headers", "genome", "regions", "center", "flank"):
         if (given := getattr(options, name)) is not None:
             raise ValueError(f"{name} must be left out for the sequences of a run, got {checks.shown(given)}")
-    result = Run.load(saved)
+    result = loaded(saved, "profile")
     if result.letters != network.alphabet.letters:
         raise ValueError(f"{saved} has the letters {result.letters!r}, but the network {network.alphabet.letters!r}")
     anchors = Sequences(result.anchors, result.names, alphabet=network.alphabet)
