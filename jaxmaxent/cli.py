@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxmaxent import console
+from jaxmaxent.commands._compare_options import CompareOptions
 from jaxmaxent.commands._export_options import ExportOptions
 from jaxmaxent.commands._grammar_options import GrammarOptions
 from jaxmaxent.commands._options import (
@@ -144,6 +145,14 @@ def _export(options: ExportOptions) -> int:
     return 0
 
 
+def _compare(options: CompareOptions) -> int:
+    from jaxmaxent.commands import _compare as compare
+
+    compare.run(options)
+    console.say(f"written to {options.out}")
+    return 0
+
+
 def _grammar(options: GrammarOptions) -> int:
     from jaxmaxent.commands import _grammar as grammar
 
@@ -174,6 +183,7 @@ _FUNCTIONS: dict[str, Callable[[Any], int]] = {
     "where": _where,
     "motifs": _motifs,
     "export": _export,
+    "compare": _compare,
     "grammar": _grammar,
     "demo": _demo,
 }

@@ -197,10 +197,27 @@ def loaded(path: str | os.PathLike[str], keep: str) -> Run:
         path: the folder, file or store.
         keep: what is kept in memory of the runs of a store, "profile", "ladder" or "draws"; of a file it is all.
     """
+    parts = list(run_parts(path, keep))
+    return parts[0] if len(parts) == 1 else join(parts)
+
+
+def run_parts(path: str | os.PathLike[str], keep: str) -> Iterator[Run]:
+    """Yield the runs of a folder or of saved runs: some anchors at a time from a store, otherwise all at once."""
     saved = saved_run(path)
     if saved.suffix == ".zarr" and is_store(saved):
-        return join([kept(run, keep) for _, run in RunStore(saved).blocks()])
-    return Run.load(saved)
+        for _, run in RunStore(saved).blocks():
+            yield kept(run, keep)
+    else:
+        yield Run.load(saved)
+
+
+def unit_of(folder: Path) -> Any:
+    """Return the output unit that a run was interpreted by, from the summary in its folder; None if it has none."""
+    try:
+        unit = json.loads((folder / "summary.json").read_text(encoding="utf-8"))["settings"]["unit"]
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+    return tuple(unit) if isinstance(unit, list) else unit
 
 
 def match_of(hit: MotifHit) -> dict[str, Any]:

@@ -14,7 +14,8 @@ import numpy as np
 from jaxmaxent import checks
 from jaxmaxent.analysis import find_motifs, letter_scores
 from jaxmaxent.commands import _export_tables as tables
-from jaxmaxent.commands._common import loaded, say
+from jaxmaxent.commands._common import loaded, run_parts, say
+from jaxmaxent.commands._export_analyses import TABLES
 from jaxmaxent.commands._export_options import HOLDS, ExportOptions
 from jaxmaxent.commands._summary import outcome
 from jaxmaxent.data import AnchorInterval, Motif, write_meme
@@ -52,6 +53,9 @@ def run(options: ExportOptions) -> None:
     """Write one file about a finished run, whole or not at all, and say what is in it."""
     what = _checked(options)
     with new_file(options.out, force=options.force, ours=_OURS[options.format]) as scratch:
+        if what in TABLES:
+            say(_write_analysis(scratch, what, options))
+            return
         result = loaded(options.run, "profile" if options.beta is None else "ladder")
         if options.beta is not None:
             result = _at_beta(result, options.beta)
@@ -67,10 +71,16 @@ def _checked(options: ExportOptions) -> str:
         raise ValueError(f"what must {wanted} for the format {options.format}, got {checks.shown(options.what)}")
     what = options.what or (known[0] if known else "")
     is_track = options.format in ("bedgraph", "bigwig")
-    for name, fits in (("error", is_track), ("letter", what == "frequency"), ("sizes", options.format == "bigwig")):
+    places = {
+        "error": (is_track, "bedgraph and bigwig"),
+        "letter": (what == "frequency", "what frequency"),
+        "sizes": (options.format == "bigwig", "bigwig"),
+        "kmer": (what == "periodicity", "what periodicity"),
+        "beta": (what not in TABLES, "what is of one rung"),
+    }
+    for name, (fits, place) in places.items():
         given = getattr(options, name)
         if given not in (None, False) and not fits:
-            place = "what frequency" if name == "letter" else "bigwig" if name == "sizes" else "bedgraph and bigwig"
             raise ValueError(f"{name} must be left out except for {place}, got {checks.shown(given)}")
     return what
 
@@ -86,6 +96,14 @@ def _at_beta(result: Run, beta: float) -> Run:
         if axes(name)[:2] == ["anchor", "rung"]
     }
     return dataclasses.replace(result, **arrays)
+
+
+def _write_analysis(path: Path, what: str, options: ExportOptions) -> str:
+    """Write the table of an analysis of every anchor, part by part; return what there is to say."""
+    keep, table = TABLES[what]
+    columns = table(run_parts(options.run, keep), options.kmer)
+    (write_tsv if options.format == "tsv" else write_parquet)(path, columns)
+    return f"{what}: a table of {len(next(iter(columns.values()))):,} rows"
 
 
 def _table(request: _Request) -> str:

@@ -8,11 +8,15 @@ from typing import Annotated, Literal
 from jaxmaxent.commands._options import ForceOptions, Option
 
 Format = Literal["tsv", "parquet", "bed", "bedgraph", "bigwig", "meme", "h5", "npz"]
-What = Literal["positions", "anchors", "windows", "sites", "motifs", "information", "height", "frequency"]
+What = Literal[
+    "positions", "anchors", "windows", "sites", "thermodynamics", "composition", "couplings", "periodicity", "motifs",
+    "information", "height", "frequency",
+]  # fmt: skip
+_TABLES = ("positions", "anchors", "windows", "sites", "thermodynamics", "composition", "couplings", "periodicity")
 # What each format can hold; the first is the default.
 HOLDS: dict[str, tuple[str, ...]] = {
-    "tsv": ("positions", "anchors", "windows", "sites"),
-    "parquet": ("positions", "anchors", "windows", "sites"),
+    "tsv": _TABLES,
+    "parquet": _TABLES,
     "bed": ("windows", "sites", "motifs"),
     "bedgraph": ("information", "height", "frequency"),
     "bigwig": ("information", "height", "frequency"),
@@ -32,7 +36,8 @@ class ExportOptions(ForceOptions):
     what: Annotated[
         What | None,
         Option(
-            "what to write: positions, anchors, windows or sites as tsv or parquet; windows, sites or motifs as bed; "
+            "what to write: positions, anchors, windows, sites, thermodynamics, composition, or (from stored draws) "
+            "couplings or periodicity as tsv or parquet; windows, sites or motifs as bed; "
             "information, height or frequency as bedgraph or bigwig; motifs or windows as meme",
             "the first of these",
         ),
@@ -44,6 +49,9 @@ class ExportOptions(ForceOptions):
     error: Annotated[bool, Option("write the standard errors of what bedgraph or bigwig would hold")] = False
     letter: Annotated[
         str | None, Option("letter of the genome for --what frequency", "that of the anchor at each position")
+    ] = None
+    kmer: Annotated[
+        str | None, Option("k-mer whose places --what periodicity looks at; IUPAC letters stand for several", "WW")
     ] = None
     sizes: Annotated[
         str | None,

@@ -23,7 +23,17 @@ Columns = dict[str, np.ndarray]
 # The windows are those from which `find_motifs` makes motifs, without flanks.
 _LEAST, _GAP = 4.0, 8
 # Columns by which a table is known to be one of these.
-KNOWN = (frozenset({"anchor", "information_error"}), frozenset({"anchor", "necessity_error"}))
+KNOWN = tuple(
+    frozenset({"anchor", name})
+    for name in (
+        "information_error",
+        "necessity_error",
+        "heat_capacity_error",
+        "shift_error",
+        "mutual_information",
+        "amplitude_error",
+    )
+)
 _NUMBERS = ("necessity", "necessity_error", "sufficiency", "sufficiency_error")
 
 

@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple, NoReturn
 import jaxmaxent
 from jaxmaxent import console
 from jaxmaxent.commands import _options as options
+from jaxmaxent.commands._compare_options import CompareOptions
 from jaxmaxent.commands._export_options import ExportOptions
 from jaxmaxent.commands._grammar_options import GrammarOptions
 from jaxmaxent.commands._option import GROUPS, Option
@@ -84,6 +85,13 @@ COMMANDS = {
         "write a run for genome browsers, data frames and motif programs",
         "Anchors are placed by names such as chr1:100-201(+); without such names, each is a sequence of its own.",
         "jaxmaxent export run --format bigwig --out information.bw",
+    ),
+    "compare": Command(
+        CompareOptions,
+        "set the profiles of a run beside attribution methods",
+        "The command computes saliency, input × gradient, integrated gradients, DeepLIFT and mutagenesis for the sequences "
+        "of a run, and writes them beside the information of the draws: a table, correlations and pictures.",
+        "jaxmaxent compare model run --out compare",
     ),
     "grammar": Command(
         GrammarOptions,

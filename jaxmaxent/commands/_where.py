@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import zipfile
 from pathlib import Path
-from typing import Any
 
 from jaxmaxent import checks, console
 from jaxmaxent.commands import _sites as sites
@@ -17,6 +15,7 @@ from jaxmaxent.commands._common import (
     read_for,
     saved_run,
     say,
+    unit_of,
     versions,
     write_json,
 )
@@ -91,21 +90,12 @@ def _read(options: WhereOptions) -> tuple[Ensemble, Sequences]:
     if mu is None:
         mu = result.mu[0, result.field_names.index("GC")] if "GC" in result.field_names else 0.0
     if unit is None:
-        unit = _unit_of(path)
+        unit = unit_of(path)
     return ensemble_of(made, anchors, beta=1.0, mu=mu, unit=unit).batched(), anchors
 
 
 def _is_archive(path: Path) -> bool:
     return path.is_file() and path.suffix == ".npz" and zipfile.is_zipfile(path)
-
-
-def _unit_of(folder: Path) -> Any:
-    """Return the output unit that a run was interpreted by, from the summary in its folder; None if it has none."""
-    try:
-        unit = json.loads((folder / "summary.json").read_text(encoding="utf-8"))["settings"]["unit"]
-    except (OSError, ValueError, TypeError, KeyError):
-        return None
-    return tuple(unit) if isinstance(unit, list) else unit
 
 
 def _draw(maps: sites.Maps, anchors: Sequences, folder: Path, options: WhereOptions, missed: Missed) -> None:
