@@ -600,11 +600,12 @@
   const table = document.getElementById("overview"), tools = document.getElementById("tools"), steps = document.getElementById("steps");
   const redraws = [], opened = new Set();
   const open = async (section) => {
-    const place = section.querySelector(".explorer"), packed = document.getElementById(`detail-${section.dataset.index}`);
-    if (!place || !packed || opened.has(section)) return;
+    const place = section.querySelector(".explorer"), find = () => document.getElementById(`detail-${section.dataset.index}`);
+    if (!place || opened.has(section)) return;
     opened.add(section);
+    if (!find()) await new Promise((go) => addEventListener("DOMContentLoaded", go, { once: true })); // not read yet
     try {
-      redraws.push(explore(section, place, await unpack(packed.textContent)));
+      redraws.push(explore(section, place, await unpack(find().textContent)));
     } catch (error) {
       place.replaceChildren(make("p", { class: "outcome warning" }, typeof DecompressionStream === "undefined"
         ? "This browser is too old to show the logo: take one of 2023 or later." : `The logo cannot be drawn: ${error.message}`));
