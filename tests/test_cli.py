@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from jaxmaxent import DNA, Run, plot
+from jaxmaxent import DNA, Run, console, plot
 from jaxmaxent.analysis import consensus, enriched_kmers, information_bits, informative_window
 from jaxmaxent.cli import main
 from jaxmaxent.commands import _demo as demo
@@ -43,9 +43,18 @@ LENGTH = 35  # the shortest in which the example's sites, up to 10 positions off
 NAMES = ["a&b<script>", "two", "two"]
 BETA = 500  # so large, for a network that has learned nothing, that some positions stand out
 # The sampler is compiled for few shapes in this file.
-LADDER = ["--rungs", "4", "--chains", "6", "--quiet"]
+LADDER = ["--rungs", "4", "--chains", "6"]
 # Too short to converge: exit code 3. Pictures take longer than the sampling.
 TINY = [*LADDER, "--steps", "60", "--burn-in", "20", "--pictures", "0"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_bars():
+    """Hide progress bars, so that the standard error stream has errors only, while lines are printed."""
+    shown = console.bar
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(console, "bar", lambda *arguments, **settings: shown(*arguments, **settings | {"show": False}))
+        yield
 
 
 def call(*arguments):
@@ -337,7 +346,7 @@ def test_force_replaces_a_run(work, done, tmp_path):
     assert Run.load(tmp_path / "out" / "run.npz").beta[0, -1] == 2
 
 
-ZERO = ["--beta", "0", "--chains", "32", "--steps", "500", "--quiet"]
+ZERO = ["--beta", "0", "--chains", "32", "--steps", "500"]
 
 
 @pytest.mark.parametrize("gc", [0.3, 0.5, 0.62])
@@ -364,7 +373,7 @@ def test_potential_of_several_sequences_is_an_entry_for_each(work, tmp_path, cap
 @pytest.mark.slow
 def test_potential_that_is_not_reached_says_so_and_exits_with_3(work, tmp_path, capsys):
     settings = ["--beta", 5, "--gc", 0.5, "--chains", 32, "--steps", 10, "--max-steps", 10, "--tolerance", 1e-9]
-    code = call("potential", work.model, work.fasta, "--out", tmp_path / "p.json", *settings, "--limit", 1, "--quiet")
+    code = call("potential", work.model, work.fasta, "--out", tmp_path / "p.json", *settings, "--limit", 1)
     assert code == 3
     found = json.loads((tmp_path / "p.json").read_text())
     assert (found["reached"], found["mu"]) == (False, None)

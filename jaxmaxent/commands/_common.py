@@ -27,6 +27,7 @@ from jaxmaxent.ensembles import Ensemble, Representation, composition
 from jaxmaxent.sampling import Precision, device_name
 
 HEADERS = typing.get_args(Headers)
+_DIGITS = 7
 
 
 def read_for(network: Found, options: AnchorOptions) -> tuple[Representation, Sequences]:
@@ -114,21 +115,23 @@ def ensemble_of(network: Representation, sequences: Sequences, *, beta: Any, mu:
 def write_json(path: Path, value: Any) -> None:
     """Write JSON that every reader accepts: NaN and infinity become null, and NumPy numbers become plain ones.
 
+    Numbers have 7 significant digits, more than any standard error leaves. Those under "settings" keep all digits.
+
     Letters outside ASCII are escaped, so names cannot affect a terminal that shows the file. Reading restores them.
     """
     path.write_text(json.dumps(_plain(value), indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, exact: bool = False) -> Any:
     if isinstance(value, dict):
-        return {str(key): _plain(entry) for key, entry in value.items()}
+        return {str(key): _plain(entry, exact or key == "settings") for key, entry in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(entry) for entry in value]
+        return [_plain(entry, exact) for entry in value]
     if isinstance(value, np.ndarray | np.generic):
-        return _plain(value.tolist())
+        return _plain(value.tolist(), exact)
     if isinstance(value, float) and not math.isfinite(value):
         return None
-    return value
+    return float(f"{value:.{_DIGITS}g}") if isinstance(value, float) and not exact else value
 
 
 def versions() -> dict[str, str]:

@@ -30,7 +30,7 @@ class ForceOptions:
 class OutputOptions(ForceOptions):
     """Options of every command."""
 
-    quiet: Annotated[bool, Option("show no progress bars", group=OTHERS)] = False
+    quiet: Annotated[bool, Option("print nothing but errors", group=OTHERS)] = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
