@@ -19,6 +19,7 @@ from jaxmaxent.commands._options import InterpretOptions, SamplingOptions, Stopp
 from jaxmaxent.commands._summary import held
 from jaxmaxent.commands._values import BetaRule
 from jaxmaxent.commands._write import write
+from jaxmaxent.console import complain
 from jaxmaxent.ensembles import DNA, Ensemble
 from jaxmaxent.files import new_folder, owned
 from jaxmaxent.results import Run
@@ -59,7 +60,7 @@ def finish(job: Job, *, begun_here: bool, force: bool = False, progress: bool = 
         try:
             job.remove()
         except ValueError as error:  # no failure: the result is written, and only files of the job are left
-            say(error)
+            complain(error)
     for sentence in missed:
         say(sentence)
     count, speed = len(job.anchors), result.proposals_per_second

@@ -46,6 +46,7 @@ from jaxmaxent.commands._network import Found
 from jaxmaxent.commands._options import ChainOptions, SamplingOptions, StoppingOptions, values
 from jaxmaxent.commands._sites import Maps, maps_of
 from jaxmaxent.commands._summary import outcomes
+from jaxmaxent.console import complain
 from jaxmaxent.data import Sequences
 from jaxmaxent.ensembles import Ensemble, Representation
 from jaxmaxent.files import (
@@ -305,7 +306,7 @@ class Job:
             ValueError: if something in it cannot be deleted.
         """
         if self.folder.is_dir() and not has_sound_list(self.folder):
-            say(f"the list of files {self.folder / MANIFEST} was missing or damaged; it was not needed")
+            complain(f"the list of files {self.folder / MANIFEST} was missing or damaged; it was not needed")
         discard(self.folder)
 
 

@@ -210,7 +210,7 @@ class SamplingOptions(StoppingOptions, ChainOptions, UnitOptions, ForceOptions, 
     """Options of `interpret` that decide its result, besides the network, the sequences and β."""
 
     mu: Annotated[float, Option("chemical potential μ of the GC content; positive values favor G and C")] = 0.0
-    pictures: Annotated[int, Option("draw pictures of the first N sequences", metavar="N")] = 50
+    pictures: Annotated[int, Option("draw logos of the first N sequences as PNG files", metavar="N")] = 50
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
