@@ -49,7 +49,8 @@ def _run(arguments: Sequence[str] | None) -> int:
     try:
         options = options_of(parsed)
         _check_texts(options)
-        return _FUNCTIONS[parsed.command](options)
+        with console.silence(getattr(options, "quiet", False)):
+            return _FUNCTIONS[parsed.command](options)
     except MemoryError as error:
         return _complain(_OUT_OF_MEMORY.format(f" ({error})" if str(error) else ""), EXIT_BAD_INPUT)
     except RuntimeError as error:  # an error of JAX, which is imported only when it is needed

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import contextvars
 import os
 import sys
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 with warnings.catch_warnings():
@@ -30,9 +32,23 @@ _ASCII = {
 }  # fmt: skip
 
 
+_silent = contextvars.ContextVar("silent", default=False)
+
+
 def say(*words: Any) -> None:
-    """Print a line to the standard output at once, even if that is a pipe."""
-    _print(sys.stdout, words)
+    """Print a line to the standard output at once, even if that is a pipe; print nothing inside `silence`."""
+    if not _silent.get():
+        _print(sys.stdout, words)
+
+
+@contextlib.contextmanager
+def silence(wanted: bool = True) -> Iterator[None]:
+    """Print only errors inside the block, if `wanted`."""
+    before = _silent.set(wanted or _silent.get())
+    try:
+        yield
+    finally:
+        _silent.reset(before)
 
 
 def complain(*words: Any) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from jaxmaxent import DNA, Run, plot
+from jaxmaxent import DNA, Run, console, plot
 from jaxmaxent.analysis import consensus, enriched_kmers, information_bits, informative_window
 from jaxmaxent.cli import main
 from jaxmaxent.commands import _demo as demo
@@ -43,9 +43,18 @@ LENGTH = 35  # the shortest in which the example's sites, up to 10 positions off
 NAMES = ["a&b<script>", "two", "two"]
 BETA = 500  # so large, for a network that has learned nothing, that some positions stand out
 # The sampler is compiled for few shapes in this file.
-LADDER = ["--rungs", "4", "--chains", "6", "--quiet"]
+LADDER = ["--rungs", "4", "--chains", "6"]
 # Too short to converge: exit code 3. Pictures take longer than the sampling.
 TINY = [*LADDER, "--steps", "60", "--burn-in", "20", "--pictures", "0"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_bars():
+    """Hide progress bars, so that the standard error stream has errors only, while lines are printed."""
+    shown = console.bar
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(console, "bar", lambda *arguments, **settings: shown(*arguments, **settings | {"show": False}))
+        yield
 
 
 def call(*arguments):
@@ -125,7 +134,7 @@ def test_interpret_writes_a_summary_of_every_anchor(done):
         assert row["mean_energy"] > 0
         assert 0 < row["acceptance"] < 1
         assert row["consensus"] == consensus(table, "ACGT")
-        np.testing.assert_allclose(row["information_bits"], information_bits(table), rtol=1e-9)
+        np.testing.assert_allclose(row["information_bits"], information_bits(table), rtol=1e-6)
         assert len(row["information_bits"]) == len(row["information_bits_error"]) == LENGTH
         assert row["gc"] == pytest.approx(table[:, 1:3].sum(1).mean(), rel=1e-5)
         assert (row["arrivals"], row["round_trips"]) == (run.arrivals[a], run.round_trips[a])
@@ -137,8 +146,9 @@ def test_interpret_tells_where_the_sites_of_every_sequence_are(done, work):
     summary, run = json.loads((done / "summary.json").read_text()), Run.load(done / "run.npz")
     with np.load(done / "where.npz") as maps:
         for a, row in enumerate(summary["anchors"]):
-            assert (row["mobility"], row["mobility_told"]) == (run.mobility[a], run.mobility_outcomes[a])
-            np.testing.assert_allclose(row["where"]["necessity"], maps["necessity_positions"][a])
+            assert row["mobility"] == pytest.approx(run.mobility[a], rel=1e-6)
+            assert row["mobility_told"] == run.mobility_outcomes[a]
+            np.testing.assert_allclose(row["where"]["necessity"], maps["necessity_positions"][a], rtol=1e-6)
             assert len(row["where"]["sufficiency"]) == LENGTH
             assert all(0 <= site["start"] < site["stop"] <= LENGTH for site in row["where"]["sites"])
     page = (done / "report.html").read_text()
@@ -176,13 +186,14 @@ def test_the_summary_tells_every_rung(done):
     run = Run.load(done / "run.npz")
 
     def known(values):
-        return [float(value) if np.isfinite(value) else None for value in values]
+        """The values with the 7 digits that a summary has."""
+        return [float(f"{value:.7g}") if np.isfinite(value) else None for value in values]
 
     for a, row in enumerate(summary["anchors"]):
         columns = {name: [rung[name] for rung in row["ladder"]] for name in row["ladder"][0]}
-        assert columns["beta"] == run.beta[a].tolist()
+        assert columns["beta"] == known(run.beta[a])
         assert (columns["beta"][0], columns["beta"][-1]) == (0, BETA)
-        assert columns["swap_acceptance_with_next"] == [*run.swap_acceptance[a].tolist(), None]
+        assert columns["swap_acceptance_with_next"] == [*known(run.swap_acceptance[a]), None]
         assert columns["acceptance"][0] is None
         for name, values in (
             ("mean_energy", run.energy), ("mean_energy_error", run.energy_error), ("acceptance", run.acceptance),
@@ -192,7 +203,7 @@ def test_the_summary_tells_every_rung(done):
         ):  # fmt: skip
             assert columns[name] == known(values[a]), name
         bits = information_bits(run.frequencies[a]).sum(-1)
-        np.testing.assert_allclose(columns["information_bits"], bits, rtol=1e-9)
+        np.testing.assert_allclose(columns["information_bits"], bits, rtol=1e-6)
         assert columns["information_bits"][-1] == pytest.approx(sum(row["information_bits"]))
         errors = [error or np.nan for error in row["information_bits_error"]]
         assert columns["information_bits_error"][-1] in (None, pytest.approx(sum(errors)))
@@ -270,7 +281,7 @@ def test_a_picture_that_fails_costs_nothing_else(work, done, tmp_path, monkeypat
     assert_same_but_for_times(tmp_path / "out", Run.load(done / "run.npz"))
     monkeypatch.setattr(train, "train", lambda *a, **k: SimpleNamespace(**trained(work)))
     monkeypatch.setattr(train, "_told", lambda metrics: "trained")
-    assert call("train", work.table, "--out", tmp_path / "model", "--quiet") == 0
+    assert call("train", work.table, "--out", tmp_path / "model") == 0
     assert f"Not drawn: the course of the training ({reason})\n" in capsys.readouterr().out
     assert load(tmp_path / "model").architecture.length == LENGTH
     assert call("motifs", done, "--out", tmp_path / "motifs") in (0, 3)
@@ -337,7 +348,7 @@ def test_force_replaces_a_run(work, done, tmp_path):
     assert Run.load(tmp_path / "out" / "run.npz").beta[0, -1] == 2
 
 
-ZERO = ["--beta", "0", "--chains", "32", "--steps", "500", "--quiet"]
+ZERO = ["--beta", "0", "--chains", "32", "--steps", "500"]
 
 
 @pytest.mark.parametrize("gc", [0.3, 0.5, 0.62])
@@ -364,7 +375,7 @@ def test_potential_of_several_sequences_is_an_entry_for_each(work, tmp_path, cap
 @pytest.mark.slow
 def test_potential_that_is_not_reached_says_so_and_exits_with_3(work, tmp_path, capsys):
     settings = ["--beta", 5, "--gc", 0.5, "--chains", 32, "--steps", 10, "--max-steps", 10, "--tolerance", 1e-9]
-    code = call("potential", work.model, work.fasta, "--out", tmp_path / "p.json", *settings, "--limit", 1, "--quiet")
+    code = call("potential", work.model, work.fasta, "--out", tmp_path / "p.json", *settings, "--limit", 1)
     assert code == 3
     found = json.loads((tmp_path / "p.json").read_text())
     assert (found["reached"], found["mu"]) == (False, None)
@@ -1038,7 +1049,7 @@ def test_a_job_killed_in_its_last_step_is_finished(work, out, kept, monkeypatch,
     assert kept.is_dir() and f"jaxmaxent resume {out}" in capsys.readouterr().err
     shutil.copytree(kept, out.parent / "copy")
     for _ in range(2):  # the second time there is nothing left to do
-        assert call("resume", out, "--quiet") == 3
+        assert call("resume", out) == 3
         assert "was finished already" in capsys.readouterr().out
         assert snapshot(out) == whole
         assert not kept.exists()
@@ -1174,8 +1185,8 @@ def test_a_damaged_list_of_files_is_told_in_a_line_and_nothing_is_left(
     LISTS[case](kept / ".jaxmaxent.json")
     assert call("resume", out, "--quiet") == 3
     said = capsys.readouterr()
-    lines = [line for line in said.out.splitlines() if ".jaxmaxent.json" in line]
-    assert said.err == "" and len(lines) == (case != "a file renamed")
+    lines = [line for line in said.err.splitlines() if ".jaxmaxent.json" in line]
+    assert said.out == "" and len(lines) == len(said.err.splitlines()) == (case != "a file renamed")
     assert [path.name for path in out.parent.iterdir()] == ["out"]
     assert {path.name for path in out.iterdir() if path.name.startswith(".")} == {".jaxmaxent.json"}
 
@@ -1217,8 +1228,8 @@ def test_a_damaged_checkpoint_is_told_in_a_line_and_the_one_before_it_taken(work
     capsys.readouterr()
     assert call("resume", out, "--quiet") == 3
     said = capsys.readouterr()
-    assert said.err == ""
-    told = [line for line in said.out.splitlines() if " is damaged" in line]
+    assert said.out == ""  # --quiet prints nothing else
+    told = said.err.splitlines()
     assert len(told) == 1 and told[0].startswith(f"the checkpoint {newest} is damaged: ")
     assert told[0].endswith("; going on from the one before it, of step 0")
     assert call(*commands(work)["interpret"], "--out", out.with_name("whole")) == 3
@@ -1315,7 +1326,7 @@ def test_every_beta_that_is_asked_for_is_a_rung_and_has_its_numbers(several):
         for k, entry in zip(rungs, asked, strict=True):
             table = run.frequencies[a, k]
             assert entry["consensus"] == consensus(table, "ACGT")
-            np.testing.assert_allclose(entry["information_bits"], information_bits(table), rtol=1e-9)
+            np.testing.assert_allclose(entry["information_bits"], information_bits(table), rtol=1e-6)
             assert entry["total_information_bits"] == pytest.approx(run.total_information[a, k])
             assert entry["gc"] == pytest.approx(table[:, 1:3].sum(1).mean(), rel=1e-5)
             assert entry["min_ess"] == pytest.approx(run.min_ess[a, k])
@@ -1355,7 +1366,7 @@ def test_several_betas_go_on_where_they_were_interrupted(work, out, several, mon
     with monkeypatch.context() as patch:
         after_blocks(patch, 3, lambda: signal.raise_signal(signal.SIGINT))
         assert call(*commands(work)["interpret"], "--beta", *SEVERAL, "--out", out) == 130
-    assert call("resume", out, "--quiet") == 3
+    assert call("resume", out) == 3
     assert f"at β = 40.5, {BETA}, " in capsys.readouterr().out
     assert_same_but_for_times(out, Run.load(several / "run.npz"))
     one, other = (json.loads((folder / "summary.json").read_text())["anchors"][0] for folder in (out, several))

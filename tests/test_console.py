@@ -275,3 +275,12 @@ def test_interpret_and_resume_end_whatever_their_output_can_hold(tmp_path, reade
         assert b"at beta = 2" in out
         assert rb"a\x1b[31m\x00\u202eb: not converged" in out
         assert not {0x1B, 0x00} & set(out)
+
+
+def test_only_errors_are_printed_in_silence(capsys):
+    with console.silence(), console.silence(False):
+        console.say("a result")
+        console.complain("an error")
+    with console.silence(False):
+        console.say("later")
+    assert capsys.readouterr() == ("later\n", "an error\n")

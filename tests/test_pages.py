@@ -3,7 +3,11 @@
 import re
 from pathlib import Path
 
+import jax
+import numpy as np
 import pytest
+
+import jaxmaxent as jme
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -124,3 +128,15 @@ def test_the_example_of_where_sites_are_prints_what_it_says(capsys):
     exec(example, {})
     told = re.findall(r"# (\d+ \d+ \w+), then (\d+ \d+ \w+)", example)[0]
     assert tuple(capsys.readouterr().out.splitlines()) == told
+
+
+def test_the_examples_of_the_report_run(tmp_path, monkeypatch):
+    ensemble = jme.Ensemble.create(lambda x: x.reshape(-1) @ np.eye(24, 2, dtype=np.float32), "ACGTAC", beta=2.0)
+    sizes = {"ladder": 3, "chains": 4, "steps": 200, "burn_in": 20, "store_every": 10, "progress": False}
+    run = jme.sample(jax.random.key(0), ensemble, **sizes)
+    (example,) = re.findall(
+        r"^```python\n(.*?)^```", (ROOT / "docs/how_to/report.md").read_text("utf-8"), flags=re.M | re.S
+    )
+    monkeypatch.chdir(tmp_path)
+    exec(compile(example, "docs/how_to/report.md", "exec"), {"run": run, "couplings": jme.analysis.couplings})
+    assert all('id="detail-0"' in Path(name).read_text("utf-8") for name in ("report.html", "more.html"))

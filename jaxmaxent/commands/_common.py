@@ -31,6 +31,7 @@ from jaxmaxent.results._parts import kept
 from jaxmaxent.sampling import Precision, device_name
 
 HEADERS = typing.get_args(Headers)
+_DIGITS = 7
 
 
 def read_for(network: Found, options: AnchorOptions) -> tuple[Representation, Sequences]:
@@ -118,22 +119,24 @@ def ensemble_of(network: Representation, sequences: Sequences, *, beta: Any, mu:
 def write_json(path: Path, value: Any) -> None:
     """Write JSON that every reader accepts: NaN and infinity become null, and NumPy numbers become plain ones.
 
+    Numbers have 7 significant digits, more than any standard error leaves. Those under "settings" keep all digits.
+
     Letters outside ASCII are escaped, so names cannot affect a terminal that shows the file. Reading restores them.
     """
     path.write_text(json.dumps(plain(value), indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
-def plain(value: Any) -> Any:
-    """Return a value as JSON can hold it: NumPy numbers become plain ones, NaN and infinity null."""
+def plain(value: Any, exact: bool = False) -> Any:
+    """Return a value as JSON can hold it: NumPy numbers become plain ones, NaN and infinity null; see `write_json`."""
     if isinstance(value, dict):
-        return {str(key): plain(entry) for key, entry in value.items()}
+        return {str(key): plain(entry, exact or key == "settings") for key, entry in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(entry) for entry in value]
+        return [plain(entry, exact) for entry in value]
     if isinstance(value, np.ndarray | np.generic):
-        return plain(value.tolist())
+        return plain(value.tolist(), exact)
     if isinstance(value, float) and not math.isfinite(value):
         return None
-    return value
+    return float(f"{value:.{_DIGITS}g}") if isinstance(value, float) and not exact else value
 
 
 def versions() -> dict[str, str]:

@@ -24,6 +24,7 @@ from jaxmaxent.commands._options import InterpretOptions, SamplingOptions, Stopp
 from jaxmaxent.commands._values import BetaRule
 from jaxmaxent.commands._whole import whole_of
 from jaxmaxent.commands._write import STORE, write
+from jaxmaxent.console import complain
 from jaxmaxent.ensembles import DNA, Ensemble
 from jaxmaxent.files import new_folder, owned
 from jaxmaxent.results import Run, RunStore
@@ -69,7 +70,7 @@ def finish(
         try:
             job.remove()
         except ValueError as error:  # no failure: the result is written, and only files of the job are left
-            say(error)
+            complain(error)
     for sentence in written.missed:
         say(sentence)
     count, speed = len(job.anchors), whole.proposals_per_second

@@ -52,6 +52,7 @@ from jaxmaxent.commands._network import Found
 from jaxmaxent.commands._sites import Maps, maps_of
 from jaxmaxent.commands._summary import outcomes
 from jaxmaxent.commands._write import RUN, STORE
+from jaxmaxent.console import complain
 from jaxmaxent.data import Sequences
 from jaxmaxent.ensembles import Ensemble, Representation
 from jaxmaxent.files import (
@@ -282,7 +283,7 @@ class Job:
             ValueError: if something in it cannot be deleted.
         """
         if self.folder.is_dir() and not has_sound_list(self.folder):
-            say(f"the list of files {self.folder / MANIFEST} was missing or damaged; it was not needed")
+            complain(f"the list of files {self.folder / MANIFEST} was missing or damaged; it was not needed")
         discard(self.folder)
 
 

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from jaxmaxent.console import say
+from jaxmaxent.console import complain
 from jaxmaxent.files import HIDDEN, MANIFEST, PARTIAL, belongings, entries, read_manifest, refusing, resolved
 from jaxmaxent.files._checkpoints import DamagedCheckpointWarning
 
@@ -180,7 +180,9 @@ def saying_what_is_damaged() -> Iterator[None]:
         show = warnings.showwarning
 
         def told(message: Any, category: Any, *rest: Any, **more: Any) -> None:
-            say(message) if issubclass(category, DamagedCheckpointWarning) else show(message, category, *rest, **more)
+            complain(message) if issubclass(category, DamagedCheckpointWarning) else show(
+                message, category, *rest, **more
+            )
 
         warnings.showwarning = told
         yield

@@ -31,7 +31,7 @@ class ForceOptions:
 class OutputOptions(ForceOptions):
     """Options of every command."""
 
-    quiet: Annotated[bool, Option("show no progress bars", group=OTHERS)] = False
+    quiet: Annotated[bool, Option("print nothing but errors", group=OTHERS)] = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -211,7 +211,7 @@ class SamplingOptions(KeepOptions, StoppingOptions, ChainOptions, UnitOptions, F
     """Options of `interpret` that decide its result, besides the network, the sequences and β."""
 
     mu: Annotated[float, Option("chemical potential μ of the GC content; positive values favor G and C")] = 0.0
-    pictures: Annotated[int, Option("draw pictures of the first N sequences", metavar="N")] = 50
+    pictures: Annotated[int, Option("draw logos of the first N sequences as PNG files", metavar="N")] = 50
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

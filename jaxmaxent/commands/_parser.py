@@ -89,8 +89,8 @@ COMMANDS = {
     "compare": Command(
         CompareOptions,
         "set the profiles of a run beside attribution methods",
-        "The command computes saliency, input × gradient, integrated gradients, DeepLIFT and mutagenesis for the sequences "
-        "of a run, and writes them beside the information of the draws: a table, correlations and pictures.",
+        "The command computes saliency, input × gradient, integrated gradients, DeepLIFT and mutagenesis for the "
+        "sequences of a run, and writes them beside the information of the draws: a table, correlations and pictures.",
         "jaxmaxent compare model run --out compare",
     ),
     "grammar": Command(

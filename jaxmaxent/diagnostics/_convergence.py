@@ -266,9 +266,11 @@ def judge(
             misses.append(f"the effective sample size of the {name} is {least:,.0f}{at}, wanted {ess:g}")
     if misses:
         return False, "; ".join(misses)
-    largest, smallest = np.fmax.reduce(found.max_rhat()), found.min_ess().min()
-    anywhere = " at any β" if len(betas) > 1 else ""
-    return True, f"largest R-hat {largest:.3f} and smallest effective sample size {smallest:,.0f}{anywhere}"
+    rhats, sizes = found.max_rhat(), found.min_ess()
+    where = f" at any β ({rhats[-1]:.3f} and {sizes[-1]:,.0f} at the target)" if len(betas) > 1 else ""
+    return True, (
+        f"largest R-hat {np.fmax.reduce(rhats):.3f} and smallest effective sample size {sizes.min():,.0f}{where}"
+    )
 
 
 def _letter_misses(

@@ -89,7 +89,8 @@ def training_curve(history: Sequence[Mapping[str, Any]], *, ax: Axes | None = No
     if not any(len(epochs) for epochs, _ in curves.values()):
         raise ValueError(f"history must hold a value of {', '.join(curves)}, got {len(history)} entries without any")
     if ax is None:
-        ax = new_axes(5.0, 3.0, bottom=0.5, top=0.4, right=0.65)
+        # The margins leave room for ticks of three decimals.
+        ax = new_axes(5.3, 3.0, bottom=0.5, top=0.4, left=0.7, right=0.75)
 
     lines = []
     for key, (label, color, style) in losses.items():

@@ -65,38 +65,54 @@
   const theme = () => (dark.matches && !printed.matches ? DARK_THEME : LIGHT_THEME);
 
   // ---- letters as outlines in a box from (0, 0) to (1, 1)
-  const arc = (rx, ry, from, to) => Array.from({ length: 15 }, (_, i) => {
+  const arc = (rx, ry, from, to, cx = 0.5, cy = 0.5) => Array.from({ length: 15 }, (_, i) => {
     const angle = ((from + ((to - from) * i) / 14) * Math.PI) / 180;
-    return [0.5 + rx * Math.cos(angle), 0.5 + ry * Math.sin(angle)];
+    return [cx + rx * Math.cos(angle), cy + ry * Math.sin(angle)];
   });
+  const bow = (cx, cy, rx, ry) => arc(rx, ry, 90, -90, cx, cy), hollow = (cx, cy, rx, ry) => arc(rx, ry, -90, 90, cx, cy);
+  const RING = [arc(0.5, 0.5, 360, 0), arc(0.28, 0.34, 0, 360)]; // holes go round the other way
+  const P = [[[0, 0], [0, 1], ...bow(0.55, 0.71, 0.45, 0.29), [0.22, 0.42], [0.22, 0]],
+    [[0.22, 0.58], ...hollow(0.55, 0.71, 0.23, 0.13), [0.22, 0.84]]];
   const OUTLINES = {
     A: [[[0, 0], [0.22, 0], [0.3, 0.24], [0.7, 0.24], [0.78, 0], [1, 0], [0.62, 1], [0.38, 1]],
       [[0.36, 0.41], [0.5, 0.83], [0.64, 0.41]]],
+    B: [[[0, 0], [0, 1], ...bow(0.55, 0.74, 0.4, 0.26), ...bow(0.55, 0.27, 0.45, 0.27)],
+      [[0.22, 0.6], ...hollow(0.53, 0.72, 0.2, 0.12), [0.22, 0.84]], [[0.22, 0.16], ...hollow(0.54, 0.3, 0.24, 0.14), [0.22, 0.44]]],
     C: [[...arc(0.5, 0.5, 38, 322), ...arc(0.28, 0.34, 318, 42)]],
+    D: [[[0, 0], [0, 1], ...bow(0.45, 0.5, 0.55, 0.5)], [[0.22, 0.16], ...hollow(0.45, 0.5, 0.33, 0.34), [0.22, 0.84]]],
     G: [[...arc(0.5, 0.5, 38, 318), [0.98, 0.24], [0.98, 0.54], [0.52, 0.54], [0.52, 0.38], [0.77, 0.38], [0.77, 0.27],
       ...arc(0.28, 0.34, 318, 42)]],
+    O: RING,
+    P,
+    Q: [...RING, [[0.5, 0.36], [0.7, 0.36], [1, 0], [0.76, 0]]],
+    R: [...P, [[0.4, 0.48], [0.64, 0.48], [1, 0], [0.75, 0]]],
     T: [[[0, 1], [0, 0.83], [0.39, 0.83], [0.39, 0], [0.61, 0], [0.61, 0.83], [1, 0.83], [1, 1]]],
   };
   // Other letters are strokes along these points, in percent.
   const STROKES = {
-    B: "0,0 0,100 70,100 95,87 95,63 70,50 0,50|70,50 100,37 100,13 70,0 0,0", D: "0,0 0,100 60,100 100,70 100,30 60,0 0,0",
     E: "100,100 0,100 0,0 100,0|0,52 85,52", F: "100,100 0,100 0,0|0,52 85,52", H: "0,0 0,100|100,0 100,100|0,50 100,50",
-    I: "50,0 50,100", J: "100,100 100,25 75,0 25,0 0,20", K: "0,0 0,100|100,100 0,42|25,58 100,0", L: "0,100 0,0 100,0",
-    M: "0,0 0,100 50,35 100,100 100,0", N: "0,0 0,100 100,0 100,100", O: "50,100 10,80 0,50 10,20 50,0 90,20 100,50 90,80 50,100",
-    P: "0,0 0,100 70,100 100,87 100,60 70,46 0,46", Q: "50,100 10,80 0,50 10,20 50,0 90,20 100,50 90,80 50,100|60,30 100,0",
-    R: "0,0 0,100 70,100 100,87 100,60 70,46 0,46|50,46 100,0", V: "0,100 50,0 100,100", X: "0,0 100,100|0,100 100,0",
-    S: "100,85 75,100 25,100 0,85 0,65 25,53 75,47 100,35 100,15 75,0 25,0 0,15", U: "0,100 0,25 25,0 75,0 100,25 100,100",
-    W: "0,100 25,0 50,80 75,0 100,100", Y: "0,100 50,50 100,100|50,50 50,0", Z: "0,100 100,100 0,0 100,0", "-": "0,50 100,50",
+    I: "50,0 50,100", J: "100,100 100,28 95,14 85,5 70,0 35,0 20,5 8,14 2,28", K: "0,0 0,100|100,100 0,42|25,58 100,0",
+    L: "0,100 0,0 100,0", M: "0,0 0,100 50,35 100,100 100,0", N: "0,0 0,100 100,0 100,100", V: "0,100 50,0 100,100",
+    S: "98,80 90,92 75,100 25,100 8,93 0,82 0,68 8,58 25,52 75,48 92,42 100,32 100,18 92,7 75,0 25,0 10,8 2,20",
+    U: "0,100 0,28 5,14 15,5 30,0 70,0 85,5 95,14 100,28 100,100", X: "0,0 100,100|0,100 100,0", W: "0,100 25,0 50,80 75,0 100,100",
+    Y: "0,100 50,50 100,100|50,50 50,0", Z: "0,100 100,100 0,0 100,0", "-": "0,50 100,50",
   };
   const thick = (text) => {
-    const half = 0.09, shapes = [];
+    const half = 0.1, shapes = [];
     for (const line of text.split("|")) {
       const points = line.split(" ").map((p) => p.split(",").map((v) => half + (v / 100) * (1 - 2 * half)));
+      // Square ends and corners; where a stroke bends a little, a disc fills the joint.
+      const bends = (i) => {
+        if (i === 0 || i === points.length - 1) return false;
+        const [u, v] = [0, 1].map((k) => [points[i + k][0] - points[i + k - 1][0], points[i + k][1] - points[i + k - 1][1]]);
+        return Math.abs(Math.atan2(u[0] * v[1] - u[1] * v[0], u[0] * v[0] + u[1] * v[1])) < Math.PI / 3;
+      };
       for (let i = 0; i + 1 < points.length; i++) {
-        const [[x0, y0], [x1, y1]] = [points[i], points[i + 1]];
-        const size = Math.hypot(x1 - x0, y1 - y0), u = ((x1 - x0) / size) * half, v = ((y1 - y0) / size) * half;
-        shapes.push([[x0 - u + v, y0 - v - u], [x1 + u + v, y1 + v - u], [x1 + u - v, y1 + v + u], [x0 - u - v, y0 - v + u]]
-          .map((p) => p.map((value) => Math.min(Math.max(value, 0), 1))));
+        const [[x0, y0], [x1, y1]] = [points[i], points[i + 1]], size = Math.hypot(x1 - x0, y1 - y0);
+        const u = ((x1 - x0) / size) * half, v = ((y1 - y0) / size) * half, [a, b] = [bends(i) ? 0 : 1, bends(i + 1) ? 0 : 1];
+        shapes.push([[x0 - a * u + v, y0 - a * v - u], [x1 + b * u + v, y1 + b * v - u], [x1 + b * u - v, y1 + b * v + u],
+          [x0 - a * u - v, y0 - a * v + u]].map((p) => p.map((value) => Math.min(Math.max(value, 0), 1))));
+        if (bends(i)) shapes.push(arc(half, half, 0, 360, x0, y0));
       }
     }
     return shapes;
@@ -600,11 +616,12 @@
   const table = document.getElementById("overview"), tools = document.getElementById("tools"), steps = document.getElementById("steps");
   const redraws = [], opened = new Set();
   const open = async (section) => {
-    const place = section.querySelector(".explorer"), packed = document.getElementById(`detail-${section.dataset.index}`);
-    if (!place || !packed || opened.has(section)) return;
+    const place = section.querySelector(".explorer"), find = () => document.getElementById(`detail-${section.dataset.index}`);
+    if (!place || opened.has(section)) return;
     opened.add(section);
+    if (!find()) await new Promise((go) => addEventListener("DOMContentLoaded", go, { once: true })); // not read yet
     try {
-      redraws.push(explore(section, place, await unpack(packed.textContent)));
+      redraws.push(explore(section, place, await unpack(find().textContent)));
     } catch (error) {
       place.replaceChildren(make("p", { class: "outcome warning" }, typeof DecompressionStream === "undefined"
         ? "This browser is too old to show the logo: take one of 2023 or later." : `The logo cannot be drawn: ${error.message}`));

@@ -73,7 +73,9 @@ def refused(capsys, network, *more):
 
 
 def test_a_program_is_run_and_says_so(place, capsys):
-    assert interpret("program.py:network", "--unit", "1,0") in (0, 3)
+    settings = [option for option in TINY if option != "--quiet"]
+    given = ["program.py:network", "s.fa", "--beta", "3", "--unit", "1,0", "--out", "run"]
+    assert main(["interpret", *given, *settings]) in (0, 3)
     assert "running program.py" in capsys.readouterr().out
     run = Run.load("run/run.npz")
     assert run.names == ("s0", "s1", "s2")

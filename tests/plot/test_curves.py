@@ -38,3 +38,16 @@ def test_training_curve_leaves_out_what_is_absent():
     for nothing in ([], [{"epoch": 1}]):
         with pytest.raises(ValueError, match="history must hold a value of train_loss"):
             plot.training_curve(nothing)
+
+
+@pytest.mark.parametrize("span", [0.0004, 0.04, 0.4, 40.0])
+def test_no_label_of_a_training_curve_is_cut(span):
+    history = [
+        {"train_loss": 0.3 + span * i, "validation_loss": 0.3, "validation_auroc": 0.98 + min(span, 0.4) * i / 30}
+        for i in range(4)
+    ]
+    figure = plot.training_curve(history).figure
+    figure.canvas.draw()
+    box = figure.get_tightbbox(figure.canvas.get_renderer())
+    width, height = figure.get_size_inches()
+    assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= width and box.y1 <= height
