@@ -20,7 +20,7 @@ from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.ensembles._reference import with_reference
 from jaxmaxent.kernels import State, build, evaluator_for
 from jaxmaxent.sampling.device._counters import SCALARS, add_draw
-from jaxmaxent.sampling.device._end_draws import standing_at_ends
+from jaxmaxent.sampling.device._end_draws import drawn, standing_at_ends
 from jaxmaxent.sampling.device._hash import written_out
 from jaxmaxent.sampling.device._state import (
     TRACE_SLOTS,
@@ -34,7 +34,7 @@ from jaxmaxent.sampling.device._state import (
     setup_of,
 )
 from jaxmaxent.sampling.device._swaps import swap
-from jaxmaxent.sampling.device._walk import refresh, walk
+from jaxmaxent.sampling.device._walk import REFRESH_EVERY, refresh, walk
 from jaxmaxent.sampling.program._program import Program
 from jaxmaxent.sampling.program._sharding import over_devices
 
@@ -130,7 +130,6 @@ def _advance(setup: Setup, carry: Carry, clock: Clock) -> tuple[Carry, Trace]:
     def draw(index: Array, outer: tuple[Carry, Trace]) -> tuple[Carry, Trace]:
         carry, trace = outer
         number = clock.first // program.thin + index
-        carry = refresh(setup, number, carry)
         carry, accepted = walk(setup, clock.first + index * program.thin, carry)
         # The steps count for the slot where a replica made them, though a swap may move it now.
         accepted = jnp.take_along_axis(accepted, carry.in_slot, axis=1)
@@ -138,7 +137,26 @@ def _advance(setup: Setup, carry: Carry, clock: Clock) -> tuple[Carry, Trace]:
             carry = swap(setup, number, clock.teaching, carry, carry.draws)
         return jax.vmap(functools.partial(_count, setup, clock, index, number))(carry, accepted, trace)
 
-    return jax.lax.fori_loop(0, clock.draws, draw, (carry, Trace(scalars, stored)))
+    def stretch(outer: tuple[Array, tuple[Carry, Trace]]) -> tuple[Array, tuple[Carry, Trace]]:
+        index, (carry, trace) = outer
+        number = clock.first // program.thin + index
+        carry = refresh(setup, number, carry)
+        if carry.draws is not None:
+            carry = carry._replace(draws=drawn(setup, number, carry.draws))
+        until = jnp.minimum(index + _until_due(program, number), clock.draws)
+        with jax.named_scope("draws"):
+            return until, jax.lax.fori_loop(index, until, draw, (carry, trace))
+
+    # What is seldom due is done before a stretch of draws, because a GPU would ask its host before each draw whether
+    # it is due.
+    first = jnp.zeros_like(clock.draws), (carry, Trace(scalars, stored))
+    return jax.lax.while_loop(lambda outer: outer[0] < clock.draws, stretch, first)[1]
+
+
+def _until_due(program: Program, number: Int[Array, ""]) -> Int[Array, ""]:
+    """Return the draws until caches are recomputed or new draws at the ends are made again, at least 1."""
+    periods = REFRESH_EVERY, *([2 * program.drawn_together] if program.has_background else [])
+    return functools.reduce(jnp.minimum, [period - number % period for period in periods])
 
 
 def _count(
