@@ -195,3 +195,14 @@ def evaluator_for(rule: Rule | Mixture, ensemble: Ensemble, *, incremental: bool
     if rule.needs_gradient:
         return GradientEvaluator(ensemble)
     return IncrementalEvaluator(ensemble) if incremental else FullEvaluator(ensemble)
+
+
+def choice_for(rule: Rule | Mixture, *, incremental: bool) -> str:
+    """Return how a step of a mixture chooses its rule on this kind of device (see `MixtureKernel`).
+
+    A CPU changes caches in place in loops. A TPU decides branches by itself, but a GPU asks its host, and waits for it.
+    """
+    backend = jax.default_backend()
+    if backend == "cpu":
+        return LOOP
+    return SWITCH if backend == "tpu" or incremental or rule.needs_gradient else TOGETHER

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 
 from jaxmaxent.ensembles import Ensemble
-from jaxmaxent.kernels._mixture import LOOP, SWITCH, TOGETHER
+from jaxmaxent.kernels._mixture import LOOP, choice_for
 from jaxmaxent.sampling._options import INCREMENTAL, Options
 from jaxmaxent.sampling.program._sharding import mesh_for
 
@@ -119,16 +119,5 @@ def program_of(ensemble: Ensemble, options: Options, rule: Any, mesh: jax.shardi
         mesh=mesh_for(mesh, ensemble.anchors, options.all_chains),
         rule=str(jax.tree.structure(rule)),
         kmers=options.kmers,
-        choice=_choice(rule, incremental=incremental),
+        choice=choice_for(rule, incremental=incremental),
     )
-
-
-def _choice(rule: Any, *, incremental: bool) -> str:
-    """Return how a step of a mixture chooses its rule on this kind of device.
-
-    A CPU changes caches in place in loops. A TPU decides branches by itself, but a GPU asks its host, and waits for it.
-    """
-    backend = jax.default_backend()
-    if backend == "cpu":
-        return LOOP
-    return SWITCH if backend == "tpu" or incremental or rule.needs_gradient else TOGETHER
