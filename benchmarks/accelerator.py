@@ -5,8 +5,8 @@
 It runs on the device that JAX finds, and writes the file after every part, in this order:
 
 1. exactness: three ensembles of five letters against enumeration, every letter frequency within 5 standard errors;
-2. resume: a run, and the same run resumed from its checkpoint; the arrays that differ, if any. Where products are autotuned
-   anew, the last bits of energies may differ: XLA_FLAGS=--xla_gpu_autotune_level=0 pins them;
+2. resume: a run, and the same run resumed from its checkpoint; the arrays that differ, if any. Where products are
+   autotuned anew, the last bits of energies may differ: XLA_FLAGS=--xla_gpu_autotune_level=0 pins them;
 3. walks of single sites of the CTCF network, both ways, for more and more chains;
 4. `sample` for 1 and for 32 anchors, with a profile of the first if a folder is named;
 5. walks of Basset, both ways;

@@ -15,7 +15,9 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 def test_all_parts_of_the_script_for_a_device_run_on_a_cpu(tmp_path):
     file = tmp_path / "cpu.json"
     command = [sys.executable, str(BENCHMARKS / "accelerator.py"), "--minutes", "2", "--out", str(file)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=600, env=os.environ | {"JAX_PLATFORMS": "cpu"})
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=600, env=os.environ | {"JAX_PLATFORMS": "cpu"}
+    )
     assert done.returncode == 0, done.stderr
     found = json.loads(file.read_text())
     parts = ["exactness", "resume", "ctcf", "sample", "basset", "memory"]

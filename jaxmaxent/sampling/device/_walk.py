@@ -41,8 +41,28 @@ def refresh(setup: Setup, number: Int[Array, ""], carry: Carry) -> Carry:
         return jax.lax.fori_loop(0, due, recompute, carry)
 
 
-def walk(setup: Setup, first: Int[Array, ""], carry: Carry) -> tuple[Carry, Int[Array, "chains replicas"]]:
-    """Make `thin` steps of every replica, and return how many of each were accepted."""
+def shared_of(setup: Setup, first: Int[Array, ""], draws: int) -> Any:
+    """Return what all chains share in each step of some draws, [steps, …], or None if there are many steps.
+
+    Made for many steps at once, small arrays cost hardly more time than for one step.
+    """
+    if setup.program.thin > _TOGETHER:
+        return None
+    return _shared(setup, first + jnp.arange(draws * setup.program.thin, dtype=first.dtype))
+
+
+def walk(
+    setup: Setup, first: Int[Array, ""], carry: Carry, shared: Any, offset: Int[Array, ""]
+) -> tuple[Carry, Int[Array, "chains replicas"]]:
+    """Make `thin` steps of every replica, and return how many of each were accepted.
+
+    Args:
+        setup: constants.
+        first: number of the first step.
+        carry: where the replicas are.
+        shared: what `shared_of` returned.
+        offset: the entry of `shared` that belongs to the first step.
+    """
     program, shape = setup.program, carry.in_slot.shape
     # The inverse of the permutation `in_slot`, by comparison, because a sort takes seconds to compile.
     here = carry.in_slot[:, :, None] == jnp.arange(shape[1], dtype=carry.in_slot.dtype)[None, None]
@@ -53,13 +73,13 @@ def walk(setup: Setup, first: Int[Array, ""], carry: Carry) -> tuple[Carry, Int[
 
     def some(which: Array, inner: _Walked) -> _Walked:
         numbers = first + which * size + jnp.arange(size, dtype=first.dtype)
-        drawn = _numbers(setup, numbers)
+        wheres, entry = (_shared(setup, numbers), 0) if shared is None else (shared, offset + which * size)
         with jax.named_scope("steps"):
-            return jax.lax.fori_loop(0, size, functools.partial(step, drawn), inner)
+            return jax.lax.fori_loop(0, size, functools.partial(step, wheres, entry, _keys(setup, numbers)), inner)
 
-    def step(drawn: Any, index: Array, inner: _Walked) -> _Walked:
+    def step(wheres: Any, entry: Any, all_keys: Key[Array, "steps replicas"], index: Array, inner: _Walked) -> _Walked:
         states, accepted, non_finite, offender = inner
-        where, keys = jax.tree.map(lambda leaf: leaf[index], drawn)
+        where, keys = jax.tree.map(lambda leaf: leaf[entry + index], wheres), all_keys[index]
 
         def move(key: Array, state: State, slot: Array) -> tuple[State, Info]:
             # Beyond the target by the letters of the reference, in its further slots as in the first.
@@ -91,9 +111,12 @@ class _Walked(NamedTuple):
     offender: Int[Array, "replicas length"]
 
 
-def _numbers(setup: Setup, steps: Int[Array, " steps"]) -> tuple[Any, Key[Array, "steps replicas"]]:
-    """Return what all chains share in each of some steps, and the key of every replica, [steps, …]."""
-    keys = setup.what_keys.reshape(-1)
+def _shared(setup: Setup, steps: Int[Array, " steps"]) -> Any:
+    """Return what all chains share in each of some steps, [steps, …]."""
+    return jax.vmap(lambda number: setup.kernel.where(jax.random.fold_in(setup.where_key, number)))(steps)
+
+
+def _keys(setup: Setup, steps: Int[Array, " steps"]) -> Key[Array, "steps replicas"]:
+    """Return the key of every replica in each of some steps."""
     fold = jax.vmap(jax.random.fold_in, in_axes=(0, None))
-    where = jax.vmap(lambda number: setup.kernel.where(jax.random.fold_in(setup.where_key, number)))(steps)
-    return where, jax.vmap(fold, in_axes=(None, 0))(keys, steps)
+    return jax.vmap(fold, in_axes=(None, 0))(setup.what_keys.reshape(-1), steps)
