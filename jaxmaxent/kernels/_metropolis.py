@@ -52,6 +52,22 @@ class Info(NamedTuple):
     proposed: Int[Array, " length"]
 
 
+class Proposed(NamedTuple):
+    """A proposal to one chain, besides its energy.
+
+    Attributes:
+        edited: the proposed sequence.
+        change: the change of every field's count.
+        correction: the log-ratio of the probabilities to propose the way back and the way there.
+        changed: True if the sequence differs from that of the chain.
+    """
+
+    edited: Int[Array, " length"]
+    change: Float[Array, " fields"]
+    correction: Float[Array, ""]
+    changed: Bool[Array, ""]
+
+
 class Rule(Protocol):
     """The interface of a proposal.
 
@@ -186,25 +202,41 @@ class Metropolis(NamedTuple):
         edited = write(state.tokens, edit)
         change = _change(self.ensemble, state, edited, edit)
         energy, patch = self.evaluator.propose(state.cache, edit)
+        correction = self.rule.correction(state, edit, patch, self.ensemble)
+        changed = (edit.letters != read(state.tokens, edit.starts, edit.letters.shape[1])).any()
+        return self.decided(key_accept, state, Proposed(edited, change, correction, changed), energy, patch)
+
+    def proposed(self, key: Key[Array, ""], state: State, where: Any) -> Proposed:
+        """Return what the rule proposes to one chain, for a rule whose correction needs no patch."""
+        edit = self.rule.what(key, state, where, self.ensemble)
+        edited = write(state.tokens, edit)
+        correction = self.rule.correction(state, edit, None, self.ensemble)
+        changed = (edit.letters != read(state.tokens, edit.starts, edit.letters.shape[1])).any()
+        return Proposed(edited, _change(self.ensemble, state, edited, edit), correction, changed)
+
+    def decided(
+        self, key: Key[Array, ""], state: State, proposed: Proposed, energy: Float[Array, ""], patch: Any
+    ) -> tuple[State, Info]:
+        """Accept or reject what was proposed to one chain, given its energy and patch."""
+        edited, change, correction, changed = proposed
         if any(field.grows for field in self.ensemble.fields):
             # The count of a growing field may be NaN or infinite, which stops the run as such an energy does.
             energy = jnp.where(jnp.isfinite(change).all(), energy, jnp.nan)
         log_ratio = (
             -self.ensemble.beta * (energy - state.energy)
             + jnp.dot(self.ensemble.mu(), change, precision="highest")
-            + self.rule.correction(state, edit, patch, self.ensemble)
+            + correction
         )
         if self.ensemble.forbidden() is not None:
             log_ratio = jnp.where(self.ensemble.allows(edited), log_ratio, -jnp.inf)
         # −Exponential is log U without log 0: a uniform float can be 0, and log 0 would accept anything.
-        accept = -jax.random.exponential(key_accept, dtype=log_ratio.dtype) < log_ratio
+        accept = -jax.random.exponential(key, dtype=log_ratio.dtype) < log_ratio
         moved = State(
             tokens=jnp.where(accept, edited, state.tokens),
             energy=jnp.where(accept, energy, state.energy),
             counts=jnp.where(accept, state.counts + change, state.counts),
             cache=self.evaluator.commit(state.cache, patch, accept),
         )
-        changed = (edit.letters != read(state.tokens, edit.starts, edit.letters.shape[1])).any()
         return moved, Info(accept & changed, log_ratio, energy, edited)
 
 

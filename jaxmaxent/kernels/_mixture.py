@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -12,9 +13,12 @@ from jaxtyping import Array, Float, Int, Key
 
 from jaxmaxent import checks
 from jaxmaxent.ensembles import Ensemble
-from jaxmaxent.evaluate import Evaluator, FullEvaluator, GradientEvaluator, IncrementalEvaluator
+from jaxmaxent.evaluate import Edit, Evaluator, FullEvaluator, GradientEvaluator, IncrementalEvaluator
 from jaxmaxent.kernels._metropolis import Info, Kernel, Metropolis, Rule, State
 from jaxmaxent.kernels._rule_dataclass import rule_dataclass
+
+# How a compiled step chooses the rule of a mixture (see `MixtureKernel`).
+LOOP, SWITCH, TOGETHER = "loop", "switch", "together"
 
 
 @rule_dataclass
@@ -92,10 +96,14 @@ class MixtureKernel(NamedTuple):
     Attributes:
         kernels: the kernels of the rules.
         probabilities: the probability of each, shape [rules].
+        choice: how a compiled step chooses; the numbers are the same. "loop": one loop of one step or none per rule,
+            best on a CPU. "switch": one branch. "together": every rule proposes, and one proposal is evaluated, so
+            that nothing waits for the host of a GPU; for full evaluation without gradients.
     """
 
     kernels: tuple[Metropolis, ...]
     probabilities: Float[Array, " rules"]
+    choice: str = LOOP
 
     def init(self, tokens: Int[Array, " length"]) -> State:
         """Return the state of a chain that starts at `tokens`."""
@@ -109,7 +117,9 @@ class MixtureKernel(NamedTuple):
     def where(self, key: Key[Array, ""]) -> Any:
         """Draw the number of a rule, and what all chains share under each of the rules."""
         key_rule, *keys = jax.random.split(key, 1 + len(self.kernels))
-        chosen = jax.random.choice(key_rule, len(self.kernels), p=self.probabilities)
+        # As `jax.random.choice` does, whose binary search is a loop.
+        sums = jnp.cumsum(self.probabilities)
+        chosen = jnp.sum(sums < sums[-1] * (1 - jax.random.uniform(key_rule, (), sums.dtype)), dtype=jnp.int32)
         # A device may add up the probabilities in an order whose rounding leaves something to a rule without a share.
         chosen = jnp.where(self.probabilities[chosen] > 0, chosen, jnp.argmax(self.probabilities))
         return chosen, tuple(kernel.where(k) for kernel, k in zip(self.kernels, keys, strict=True))
@@ -117,6 +127,12 @@ class MixtureKernel(NamedTuple):
     def move(self, key: Key[Array, ""], state: State, where: Any) -> tuple[State, Info]:
         """Make one step of one chain under the chosen rule."""
         chosen, wheres = where
+        if self.choice == TOGETHER:
+            return self._together(key, state, chosen, wheres)
+        if self.choice == SWITCH:
+            return jax.lax.switch(
+                chosen, [functools.partial(self._one, k) for k in range(len(wheres))], key, state, wheres
+            )
         nothing = jnp.zeros((), bool), jnp.zeros_like(state.energy), jnp.zeros_like(state.energy)
         carried = state, Info(*nothing, jnp.zeros_like(state.tokens))
         for number, (kernel, mine) in enumerate(zip(self.kernels, wheres, strict=True)):
@@ -127,17 +143,35 @@ class MixtureKernel(NamedTuple):
                 return kernel.move(its_key, before[0], its_where)
 
             # A loop of one step or none: unlike a branch, it changes the caches of evaluators in place.
-            carried = jax.lax.fori_loop(0, (chosen == number).astype(jnp.int32), step, carried)
+            with jax.named_scope("rule"):
+                carried = jax.lax.fori_loop(0, (chosen == number).astype(jnp.int32), step, carried)
         return carried
 
+    def _one(self, number: int, key: Key[Array, ""], state: State, wheres: tuple[Any, ...]) -> tuple[State, Info]:
+        return self.kernels[number].move(key, state, wheres[number])
 
-def build(rule: Rule | Mixture, ensemble: Ensemble, evaluator: Evaluator) -> Kernel:
+    def _together(
+        self, key: Key[Array, ""], state: State, chosen: Int[Array, ""], wheres: tuple[Any, ...]
+    ) -> tuple[State, Info]:
+        """Let every rule propose, and evaluate the proposal of the chosen one as an edit of the whole sequence."""
+        key_what, key_accept = jax.random.split(key)
+        pairs = zip(self.kernels, wheres, strict=True)
+        proposals = [kernel.proposed(key_what, state, mine) for kernel, mine in pairs]
+        proposed = jax.tree.map(lambda *each: jax.lax.select_n(chosen, *each), *proposals)
+        edit = Edit(jnp.zeros(1, chosen.dtype), proposed.edited[None])
+        first = self.kernels[0]
+        energy, patch = first.evaluator.propose(state.cache, edit)
+        return first.decided(key_accept, state, proposed, energy, patch)
+
+
+def build(rule: Rule | Mixture, ensemble: Ensemble, evaluator: Evaluator, *, choice: str = LOOP) -> Kernel:
     """Return the kernel of a rule or a mixture of rules.
 
     Args:
         rule: the rule or `Mixture`.
         ensemble: the ensemble, of one anchor.
         evaluator: the evaluator of its energies.
+        choice: how a compiled step of a mixture chooses its rule (see `MixtureKernel`).
 
     Example:
         ```python
@@ -146,7 +180,7 @@ def build(rule: Rule | Mixture, ensemble: Ensemble, evaluator: Evaluator) -> Ker
     """
     if isinstance(rule, Mixture):
         kernels = tuple(Metropolis(ensemble, evaluator, one) for one in rule.rules)
-        return MixtureKernel(kernels, rule.probabilities)
+        return MixtureKernel(kernels, rule.probabilities, choice)
     return Metropolis(ensemble, evaluator, rule)
 
 
@@ -164,3 +198,14 @@ def evaluator_for(rule: Rule | Mixture, ensemble: Ensemble, *, incremental: bool
     if rule.needs_gradient:
         return GradientEvaluator(ensemble)
     return IncrementalEvaluator(ensemble) if incremental else FullEvaluator(ensemble)
+
+
+def choice_for(rule: Rule | Mixture, *, incremental: bool) -> str:
+    """Return how a step of a mixture chooses its rule on this kind of device (see `MixtureKernel`).
+
+    A CPU changes caches in place in loops. A TPU decides branches by itself, but a GPU asks its host, and waits for it.
+    """
+    backend = jax.default_backend()
+    if backend == "cpu":
+        return LOOP
+    return SWITCH if backend == "tpu" or incremental or rule.needs_gradient else TOGETHER

@@ -14,7 +14,7 @@ from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.evaluate import Edit, read
 from jaxmaxent.kernels._metropolis import State, Unlearned
 from jaxmaxent.kernels._rule_dataclass import rule_dataclass
-from jaxmaxent.kernels._window import MovableWindow, draw_window, ring_of
+from jaxmaxent.kernels._window import MovableWindow, draw_window
 
 
 @rule_dataclass
@@ -62,7 +62,7 @@ class ReverseComplement(Unlearned):
         """Return the edit that reverses and complements the letters at the movable positions of the window."""
         del key
         letters = read(state.tokens, where.start, len(where.inside))[0]
-        ring = ring_of(where.inside)
+        ring = where.ring
         mirrored = letters[ring.members[ring.size - 1 - ring.rank]]
         complements = jnp.asarray(ensemble.alphabet.complement(np.arange(len(ensemble.alphabet))), letters.dtype)
         return Edit(where.start, jnp.where(where.inside, complements[mirrored], letters)[None])

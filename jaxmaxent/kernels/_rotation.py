@@ -14,7 +14,7 @@ from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.evaluate import Edit, read
 from jaxmaxent.kernels._metropolis import State, Unlearned
 from jaxmaxent.kernels._rule_dataclass import rule_dataclass
-from jaxmaxent.kernels._window import MovableWindow, draw_window, ring_of
+from jaxmaxent.kernels._window import MovableWindow, draw_window
 
 
 @rule_dataclass
@@ -63,7 +63,7 @@ class Rotation(Unlearned):
         """Draw the amount, and return the edit that moves each letter that far along the ring."""
         del ensemble
         places = jnp.arange(len(where.inside))
-        ring = ring_of(where.inside)
+        ring = where.ring
         amount = 1 + jax.random.randint(key, (), 0, jnp.maximum(ring.size - 1, 1))
         origin = ring.members[(ring.rank - amount) % jnp.maximum(ring.size, 1)]
         letters = read(state.tokens, where.start, len(places))[0]

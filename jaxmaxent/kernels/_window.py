@@ -11,18 +11,6 @@ from jaxtyping import Array, Bool, Int, Key
 from jaxmaxent.ensembles import Ensemble
 
 
-class MovableWindow(NamedTuple):
-    """A window of adjacent positions, as the part of an edit of fixed size in which it lies.
-
-    Attributes:
-        start: the first position of the edit, shape [1].
-        inside: True at the movable positions of the window; the other letters of the edit stay as they are.
-    """
-
-    start: Int[Array, " 1"]
-    inside: Bool[Array, " size"]
-
-
 class Ring(NamedTuple):
     """The movable positions of a window, in order.
 
@@ -37,6 +25,25 @@ class Ring(NamedTuple):
     members: Int[Array, " size"]
 
 
+class MovableWindow(NamedTuple):
+    """A window of adjacent positions, as the part of an edit of fixed size in which it lies.
+
+    Attributes:
+        start: the first position of the edit, shape [1].
+        inside: True at the movable positions of the window; the other letters of the edit stay as they are.
+        ring: these positions in order, which all chains share like the window.
+    """
+
+    start: Int[Array, " 1"]
+    inside: Bool[Array, " size"]
+    ring: Ring
+
+    @classmethod
+    def of(cls, start: Int[Array, " 1"], inside: Bool[Array, " size"]) -> MovableWindow:
+        """Return the window of these movable positions of an edit."""
+        return cls(start, inside, ring_of(inside))
+
+
 def draw_window(key: Key[Array, ""], ensemble: Ensemble, most: int) -> MovableWindow:
     """Draw a window: its width uniform from 2 to `most`, then its start uniform among those inside the sequence.
 
@@ -48,7 +55,7 @@ def draw_window(key: Key[Array, ""], ensemble: Ensemble, most: int) -> MovableWi
     first = jax.random.randint(key_start, (), 0, length - width + 1)
     start = jnp.minimum(first, length - most)
     positions = start + jnp.arange(most, dtype=start.dtype)
-    return MovableWindow(start[None], ensemble.moves(positions) & (positions >= first) & (positions < first + width))
+    return MovableWindow.of(start[None], ensemble.moves(positions) & (positions >= first) & (positions < first + width))
 
 
 def ring_of(inside: Bool[Array, " size"]) -> Ring:

@@ -12,6 +12,7 @@ import numpy as np
 from jaxmaxent import checks
 from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.results import Run
+from jaxmaxent.sampling._chains import ANCHOR_CHAINS, default_chains
 from jaxmaxent.sampling._kmers import checked_kmers
 from jaxmaxent.sampling._precision import Precision
 from jaxmaxent.sampling.host._ladder import checked_ladder, checked_rungs_at
@@ -28,7 +29,6 @@ AUTO, FULL, INCREMENTAL = "auto", "full", "incremental"
 FEWEST_BATCHES = 16
 # Steps between two swaps. Sequences travel along a ladder as fast as it swaps.
 THIN = 5
-CHAINS, CHAINS_AT_ONE_BETA, ANCHOR_CHAINS = 8, 256, 1
 DEFAULT_RUNGS, MOST_RUNGS = 14, 10_000
 # Rungs beyond the target, on the way to the learned reference.
 REFERENCE_RUNGS = 6
@@ -175,12 +175,12 @@ class Options:
         rungs_at = checked_rungs_at(rungs_at, np.asarray(ensemble.beta), rungs, placed=laddered and betas is None)
         if isinstance(start, Run) and laddered and target_replicas is None:
             target_replicas = start.target_replicas
-        if chains is None:
-            chains = CHAINS if laddered else CHAINS_AT_ONE_BETA
         if anchor_chains is None:
             anchor_chains = ANCHOR_CHAINS if laddered and not goes_on else 0
         target_replicas = _target_replicas(target_replicas, laddered=laddered)
         anchor_chains = checks.integer("anchor_chains", anchor_chains, at_least=0)
+        if chains is None:
+            chains = default_chains(anchor_chains, laddered=laddered)
         reference_rungs = _reference_rungs(reference_rungs, start, anchor_chains, placed=laddered and betas is None)
         thin = checks.integer("thin", thin, at_least=1, at_most=checks.MOST_STEPS)
         until, steps = _length(until, steps, thin)

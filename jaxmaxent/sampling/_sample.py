@@ -79,7 +79,8 @@ def sample(
             that stay at the anchor, each position by itself. It is drawn exactly too, so that the anchor's
             surroundings and the background are both weighed at the target. 6 if None, and 0, no second leg, if the
             ladder is given or None or if there are no anchor-start chains.
-        chains: chains at every rung; 8, or 256 without a ladder, if None.
+        chains: chains at every rung; 8, or 256 without a ladder, if None. On accelerators a few more, so that they and
+            the anchor-start chains divide evenly among the devices of this process.
         target_replicas: replicas of each chain at the target, where sequences change slowest; all count. 8, or 1
             without a ladder, if None.
         anchor_chains: chains that start at the anchor and run beside the others, at all rungs, as a diagnostic; they
@@ -102,8 +103,8 @@ def sample(
             activations that a proposal can change, or "auto" for the faster of the two, which is timed for a moment if
             it is not obvious. The results are the same up to rounding.
         names: names of the anchors; anchor_0, anchor_1, … if None.
-        mesh: devices to spread over, with axes named "anchors" or "chains"; those of this process if None. The result
-            depends on them in the last bits of energies only.
+        mesh: devices of this process to spread over, with axes named "anchors" or "chains"; all of them if None. The
+            result depends on them in the last bits of energies only.
         checkpoint: a folder, written from time to time and when the run is interrupted; `resume` goes on from there.
         keep_checkpoint: leave that folder when the run is over, so that you can delete it once the run is saved.
         progress: show a progress bar.

@@ -17,6 +17,7 @@ from jaxmaxent.commands import _option as described
 from jaxmaxent.commands import _options as options
 from jaxmaxent.commands import _train as train
 from jaxmaxent.commands._parser import COMMANDS, make_parser, options_of
+from jaxmaxent.sampling import _chains as chain_settings
 from jaxmaxent.sampling import _options as run_settings
 
 LIGHT = ("_option", "_options", "_export_options", "_grammar_options", "_values")
@@ -56,10 +57,10 @@ def test_the_defaults_that_help_tells_are_those_of_the_library(capsys):
     with pytest.raises(SystemExit):
         main(["interpret", "--help"])
     told = " ".join(capsys.readouterr().out.split())
-    until, chains = Precision(), (run_settings.CHAINS, run_settings.CHAINS_AT_ONE_BETA)
+    until, chains = Precision(), (chain_settings.CHAINS, chain_settings.CHAINS_AT_ONE_BETA)
     for default in (
         f"(default {run_settings.DEFAULT_RUNGS})", f"(default {chains[0]}, or {chains[1]} without a ladder)",
-        f"(default {run_settings.ANCHOR_CHAINS}, or 0 without a ladder)",
+        f"(default {chain_settings.ANCHOR_CHAINS}, or 0 without a ladder)",
         f"(default {run_settings.BURN_IN_SWEEPS} × length",
         f"(default {until.rhat:g})", f"(default {until.ess:g})", f"(default {until.steps})",
     ):  # fmt: skip

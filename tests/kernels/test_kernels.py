@@ -509,6 +509,36 @@ def test_mixture_takes_its_rules_in_proportion_to_their_weights():
     assert chi_square(chosen.astype(float), 20_000 * np.array([1, 2, 5]) / 8) > 1e-4
 
 
+@pytest.mark.parametrize("way", ["full", pytest.param("incremental", marks=pytest.mark.slow)])
+def test_a_mixture_makes_the_same_steps_however_it_chooses(way):
+    """Check loops, a branch, and one evaluation of one of all proposals: 40 steps of 8 chains, with fields."""
+    problem = Problem(length=6, mus=(0.3,))
+    ensemble = problem.ensemble(beta=2.0)
+    rule = Mixture.create([Site(), Rotation(4), Transposition()])
+    evaluator = evaluator_for(rule, ensemble, incremental=way == "incremental")
+    keys, tokens = jax.random.split(jax.random.key(1), 8), jnp.asarray(problem.states[:8], jnp.int32)
+
+    def walked(choice):
+        kernel = build(rule, ensemble, evaluator, choice=choice)
+
+        def step(states, number):
+            where = kernel.where(jax.random.fold_in(keys[0], number))
+            move = jax.vmap(lambda key, state: kernel.move(jax.random.fold_in(key, number), state, where))
+            states, info = move(keys, states)
+            return states, (states.tokens, info.accepted, states.energy, info.log_ratio)
+
+        return jax.lax.scan(step, jax.vmap(kernel.init)(tokens), jnp.arange(40))[1]
+
+    expected = jax.jit(walked, static_argnums=0)("loop")
+    assert 40 < np.sum(expected[1]) < 280
+    for choice in ("switch", "together"):
+        found = jax.jit(walked, static_argnums=0)(choice)
+        for one, other in zip(found[:2], expected[:2], strict=True):
+            np.testing.assert_array_equal(one, other)
+        for one, other in zip(found[2:], expected[2:], strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("rules", "weights", "said"),
     [((), None, "rules"), ((Site(),), [1, 2], "weights"), ((Site(), Transposition()), [1, 0], "weights")],

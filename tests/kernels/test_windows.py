@@ -76,7 +76,9 @@ def window(first, width, most):
     """A window as the rules draw it, for sequences of seven letters with position 3 held."""
     start = min(first, 7 - most)
     at = start + np.arange(most)
-    return MovableWindow(jnp.array([start], jnp.int32), jnp.asarray((at != 3) & (at >= first) & (at < first + width)))
+    return MovableWindow.of(
+        jnp.array([start], jnp.int32), jnp.asarray((at != 3) & (at >= first) & (at < first + width))
+    )
 
 
 @functools.cache

@@ -62,6 +62,8 @@ def _own(chains: int, array: Array, its: bool) -> Array:
 
 
 def _at_once(axes: Any, held: tuple[Array, ...], patches: tuple[Any, ...], accept: Array) -> tuple[Array, ...]:
+    # Patches are complete before the first old value is written over, or the compiler would copy the old values.
+    held, patches, accept = lax.optimization_barrier((held, patches, accept))
     each = zip(held, patches, axes, strict=True)
     return tuple(jax.vmap(_replaced, (0, axis, 0))(value, patch, accept) for value, patch, axis in each)
 

@@ -20,7 +20,7 @@ from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.ensembles._reference import with_reference
 from jaxmaxent.kernels import State, build, evaluator_for
 from jaxmaxent.sampling.device._counters import SCALARS, add_draw
-from jaxmaxent.sampling.device._end_draws import standing_at_ends
+from jaxmaxent.sampling.device._end_draws import drawn, standing_at_ends
 from jaxmaxent.sampling.device._hash import written_out
 from jaxmaxent.sampling.device._state import (
     TRACE_SLOTS,
@@ -34,9 +34,12 @@ from jaxmaxent.sampling.device._state import (
     setup_of,
 )
 from jaxmaxent.sampling.device._swaps import swap
-from jaxmaxent.sampling.device._walk import refresh, walk
+from jaxmaxent.sampling.device._walk import REFRESH_EVERY, refresh, shared_of, walk
 from jaxmaxent.sampling.program._program import Program
 from jaxmaxent.sampling.program._sharding import over_devices
+
+# Draws of a stretch, at most, where no draws at ends set its length.
+_STRETCH = 8
 
 
 @functools.partial(jax.jit, static_argnames=("program",))
@@ -127,18 +130,35 @@ def _advance(setup: Setup, carry: Carry, clock: Clock) -> tuple[Carry, Trace]:
     scalars = jnp.zeros((chains, TRACE_SLOTS, program.path, SCALARS + len(ensemble.fields)), carry.states.energy.dtype)
     stored = jnp.zeros((chains, program.buffer, program.rungs, ensemble.length), jnp.uint8)
 
-    def draw(index: Array, outer: tuple[Carry, Trace]) -> tuple[Carry, Trace]:
+    longest = 2 * program.drawn_together if program.has_background else _STRETCH
+
+    def draw(begun: Array, shared: Any, index: Array, outer: tuple[Carry, Trace]) -> tuple[Carry, Trace]:
         carry, trace = outer
         number = clock.first // program.thin + index
-        carry = refresh(setup, number, carry)
-        carry, accepted = walk(setup, clock.first + index * program.thin, carry)
+        first = clock.first + index * program.thin
+        carry, accepted = walk(setup, first, carry, shared, (index - begun) * program.thin)
         # The steps count for the slot where a replica made them, though a swap may move it now.
         accepted = jnp.take_along_axis(accepted, carry.in_slot, axis=1)
         if carry.draws is not None:
             carry = swap(setup, number, clock.teaching, carry, carry.draws)
         return jax.vmap(functools.partial(_count, setup, clock, index, number))(carry, accepted, trace)
 
-    return jax.lax.fori_loop(0, clock.draws, draw, (carry, Trace(scalars, stored)))
+    def stretch(outer: tuple[Array, tuple[Carry, Trace]]) -> tuple[Array, tuple[Carry, Trace]]:
+        index, (carry, trace) = outer
+        number = clock.first // program.thin + index
+        carry = refresh(setup, number, carry)
+        if carry.draws is not None:
+            carry = carry._replace(draws=drawn(setup, number, carry.draws))
+        due = [period - number % period for period in (REFRESH_EVERY, longest)]
+        until = jnp.minimum(index + functools.reduce(jnp.minimum, due), clock.draws)
+        shared = shared_of(setup, clock.first + index * program.thin, longest)
+        with jax.named_scope("draws"):
+            return until, jax.lax.fori_loop(index, until, functools.partial(draw, index, shared), (carry, trace))
+
+    # What is seldom due is done before a stretch of draws, because a GPU would ask its host before each draw whether
+    # it is due.
+    first = jnp.zeros_like(clock.draws), (carry, Trace(scalars, stored))
+    return jax.lax.while_loop(lambda outer: outer[0] < clock.draws, stretch, first)[1]
 
 
 def _count(

@@ -52,7 +52,8 @@ def drawn(setup: Setup, number: Int[Array, ""], draws: State) -> State:
 
     # A loop of one step or none; unlike a branch it copies nothing when there is nothing to do.
     due = (number % (2 * together) == 0).astype(jnp.int32)
-    return jax.lax.fori_loop(0, due, draw, draws)
+    with jax.named_scope("end_draws"):
+        return jax.lax.fori_loop(0, due, draw, draws)
 
 
 def installed(
@@ -81,11 +82,14 @@ def installed(
 
 
 def _at_once(states: State, replica: Array, taken: Array, draws: State, now: Array) -> State:
-    chains = jnp.arange(replica.shape[0])[:, None]
-    put_at = jnp.where(taken, replica, states.energy.shape[1])  # beyond the last replica: nothing is put
+    # Chosen one by one, because compilers of accelerators copy whole caches before and after a scatter.
+    here = (jnp.arange(states.energy.shape[1])[None, None] == replica[:, :, None]) & taken[:, :, None]
 
     def put(leaf: Array, drawn: Array) -> Array:
-        return leaf.at[chains, put_at].set(drawn[:, now], mode="drop")
+        for end in range(now.shape[0]):
+            mask = here[:, end].reshape(*leaf.shape[:2], *[1] * (leaf.ndim - 2))
+            leaf = jnp.where(mask, jax.lax.dynamic_index_in_dim(drawn, now[end], axis=1), leaf)
+        return leaf
 
     return jax.tree.map(put, states, draws)
 

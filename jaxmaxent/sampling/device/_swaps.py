@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from jaxmaxent.kernels import State
-from jaxmaxent.sampling.device._end_draws import drawn, installed, standing_at_ends
+from jaxmaxent.sampling.device._end_draws import installed, standing_at_ends
 from jaxmaxent.sampling.device._state import Carry, Setup, mu_differs
 
 
@@ -36,7 +36,7 @@ def swap(setup: Setup, number: Int[Array, ""], teaching: Any, carry: Carry, draw
     Chains that teach the reference swap nothing, so that what stands at their target never left it.
     """
     program = setup.program
-    draws, now = drawn(setup, number, draws), standing_at_ends(program, number)
+    now = standing_at_ends(program, number)
     replaced = carry.in_slot[:, jnp.array([0, program.walked - 1])[: len(now)]]
     keys = jax.vmap(lambda key: jax.random.fold_in(key, number))(setup.swap_keys)
     allowed = ~(setup.teachers & (teaching > 0))

@@ -18,6 +18,7 @@ from jaxmaxent import checks
 from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.evaluate.incremental import Incremental
 from jaxmaxent.kernels import build, evaluator_for
+from jaxmaxent.kernels._mixture import choice_for
 from jaxmaxent.sampling._options import AUTO, FULL, INCREMENTAL, Options
 from jaxmaxent.sampling.program._memory import besides_caches, free_bytes
 
@@ -137,7 +138,12 @@ def _seconds_per_step(way: str, ensemble: Ensemble, rule: Any, replicas: int) ->
 def _walk(
     way: str, ensemble: Ensemble, rule: Any, key: Key[Array, ""], tokens: Int[Array, "replicas length"], steps: Any
 ) -> Array:
-    kernel = build(rule, ensemble, evaluator_for(rule, ensemble, incremental=way == INCREMENTAL))
+    incremental = way == INCREMENTAL
+    evaluator, choice = (
+        evaluator_for(rule, ensemble, incremental=incremental),
+        choice_for(rule, incremental=incremental),
+    )
+    kernel = build(rule, ensemble, evaluator, choice=choice)
     keys = jax.random.split(key, tokens.shape[0])
 
     def step(number: Array, states: Any) -> Any:

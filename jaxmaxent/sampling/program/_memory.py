@@ -19,14 +19,8 @@ from jax.extend import core
 
 from jaxmaxent import memory
 from jaxmaxent.ensembles import Ensemble
-from jaxmaxent.sampling._options import (
-    ANCHOR_CHAINS,
-    CHAINS,
-    CHAINS_AT_ONE_BETA,
-    DEFAULT_RUNGS,
-    TARGET_REPLICAS,
-    Options,
-)
+from jaxmaxent.sampling._chains import ANCHOR_CHAINS, CHAINS, CHAINS_AT_ONE_BETA
+from jaxmaxent.sampling._options import DEFAULT_RUNGS, TARGET_REPLICAS, Options
 from jaxmaxent.sampling.device._counters import SCALARS
 from jaxmaxent.sampling.device._state import TRACE_SLOTS
 from jaxmaxent.sampling.host._totals import BATCHES, first_size

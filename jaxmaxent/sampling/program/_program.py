@@ -8,6 +8,7 @@ from typing import Any
 import jax
 
 from jaxmaxent.ensembles import Ensemble
+from jaxmaxent.kernels._mixture import LOOP, choice_for
 from jaxmaxent.sampling._options import INCREMENTAL, Options
 from jaxmaxent.sampling.program._sharding import mesh_for
 
@@ -39,6 +40,7 @@ class Program:
         store_every: draws between two stored draws; 0 stores none.
         buffer: stored draws that a block has room for.
         kmers: letters of the k-mers that are counted; 0 counts none.
+        choice: how a step of a mixture chooses its rule (see `MixtureKernel`).
         mesh: devices to spread over, or None for one.
         rule: structure of the rule; JAX takes pytrees of two classes for one program if their leaves are alike.
     """
@@ -60,6 +62,7 @@ class Program:
     mesh: jax.sharding.Mesh | None = None
     rule: str = ""
     kmers: int = 0
+    choice: str = LOOP
 
     @property
     def path(self) -> int:
@@ -116,4 +119,5 @@ def program_of(ensemble: Ensemble, options: Options, rule: Any, mesh: jax.shardi
         mesh=mesh_for(mesh, ensemble.anchors, options.all_chains),
         rule=str(jax.tree.structure(rule)),
         kmers=options.kmers,
+        choice=choice_for(rule, incremental=incremental),
     )

@@ -18,7 +18,8 @@ def mesh_for(mesh: Mesh | None, anchors: int, all_chains: int) -> Mesh | None:
     """Return the mesh given, checked; without one, the most devices of this process that divide the chains evenly.
 
     Raises:
-        ValueError: for axes of other names, or of sizes that do not divide anchors and chains.
+        ValueError: for axes of other names, or of sizes that do not divide anchors and chains; for devices of other
+            processes, whose results this one could not read.
     """
     if mesh is None:
         devices = jax.local_devices()
@@ -27,6 +28,12 @@ def mesh_for(mesh: Mesh | None, anchors: int, all_chains: int) -> Mesh | None:
     if not isinstance(mesh, Mesh) or not set(mesh.axis_names) <= {ANCHORS, CHAINS}:
         raise ValueError(
             f"mesh must be a jax.sharding.Mesh with axes named {ANCHORS!r} and {CHAINS!r}, got {checks.shown(mesh)}"
+        )
+    others = sum(device.process_index != jax.process_index() for device in mesh.devices.flat)
+    if others:
+        raise ValueError(
+            f"mesh must have devices of this process only, got {others} of other processes: run one process per host "
+            f"on jax.local_devices(), each with its share of the anchors"
         )
     for name, size in ((ANCHORS, anchors), (CHAINS, all_chains)):
         if size % mesh.shape.get(name, 1):

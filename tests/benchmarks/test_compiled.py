@@ -1,0 +1,41 @@
+"""Bounds of what the compilers for an H200 and a v5e make of the sampler, and how a program is read."""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+PLUGINS = {"h200": "jax_plugins.xla_cuda12", "v5e": "libtpu"}
+
+
+def installed(name):
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def row_of(device, way, tmp_path):
+    """The figures of the default block of the CTCF network; a device whose compiler is missing skips the test."""
+    if not installed(PLUGINS[device]):
+        pytest.skip(f'needs the compiler for a {device}: pip install -e ".[accelerators]"')
+    file = tmp_path / "compiled.json"
+    command = [sys.executable, str(BENCHMARKS / "compiled.py"), "--devices", device, "--ways", way, "--out", str(file)]
+    environment = os.environ | {"JAX_PLATFORMS": "cpu", "JAX_DISABLE_MOST_OPTIMIZATIONS": "0", "XLA_FLAGS": ""}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=1200, env=environment)
+    assert done.returncode == 0, done.stderr
+    return json.loads(file.read_text())["rows"][0]
+
+
+@pytest.mark.slow
+def test_a_gpu_hardly_waits_for_its_host(tmp_path):
+    row = row_of("h200", "full", tmp_path)
+    assert row["per draw"]["waits"] <= 1.6
+    assert row["per step"]["kernels"] <= 40
+    assert row["per step"].get("scatters", 0) == 0
+    assert "collectives" not in row["per draw"]

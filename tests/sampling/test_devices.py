@@ -1,0 +1,70 @@
+"""Devices other than a CPU, and devices of other processes, as far as a CPU can tell."""
+
+import jax
+import numpy as np
+import pytest
+
+import jaxmaxent as jme
+from jaxmaxent.kernels import Informed, Mixture, Rotation, Site, SiteAdaptive
+from jaxmaxent.kernels._mixture import choice_for
+from jaxmaxent.sampling import Options
+from jaxmaxent.sampling.device import _end_draws as end_draws
+from jaxmaxent.sampling.program import _program as program
+from jaxmaxent.sampling.program._sharding import mesh_for
+from problems import Problem
+
+
+@pytest.mark.parametrize(
+    ("backend", "devices", "ladder", "chains"),
+    [("cpu", 8, 3, 8), ("gpu", 1, 3, 8), ("gpu", 2, 3, 9), ("tpu", 4, 3, 11), ("tpu", 8, 3, 15), ("tpu", 3, None, 258)],
+)
+def test_chains_that_nobody_asked_for_fill_all_devices(backend, devices, ladder, chains, monkeypatch):
+    ensemble = Problem(length=4).ensemble()
+    monkeypatch.setattr(jax, "default_backend", lambda: backend)
+    monkeypatch.setattr(jax, "local_devices", lambda: [None] * devices)
+    options = Options.of(ensemble, ladder=ladder, steps=10)
+    assert options.chains == chains
+    assert backend == "cpu" or options.all_chains % devices == 0
+    assert Options.of(ensemble, ladder=ladder, steps=10, chains=5).chains == 5
+
+
+@pytest.mark.parametrize(
+    ("backend", "rule", "incremental", "choice"),
+    [
+        ("cpu", Site(), False, "loop"),
+        ("tpu", Site(), False, "switch"),
+        ("gpu", Site(), False, "together"),
+        ("gpu", Site(), True, "switch"),
+        ("gpu", Informed(), False, "switch"),
+    ],
+)
+def test_a_step_chooses_its_rule_as_is_best_for_the_device(backend, rule, incremental, choice, monkeypatch):
+    monkeypatch.setattr(jax, "default_backend", lambda: backend)
+    assert choice_for(rule, incremental=incremental) == choice
+
+
+def test_a_mesh_with_devices_of_another_process_is_refused_in_a_sentence(monkeypatch):
+    mesh = jax.sharding.Mesh(np.array(jax.devices()[:1]), ("chains",))
+    assert mesh_for(mesh, 1, 9) is mesh
+    monkeypatch.setattr(jax, "process_index", lambda: 1)
+    with pytest.raises(ValueError, match="mesh must have devices of this process only, got 1 of other processes: run"):
+        mesh_for(mesh, 1, 9)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("choice", ["switch", "together"])
+def test_a_run_as_on_an_accelerator_is_the_same_run(choice, monkeypatch):
+    """Check every stored draw: 600 steps with a second leg and a field, another choice of rules, and other swaps."""
+    problem = Problem(length=6, mus=(0.3,))
+    ensemble = problem.ensemble(beta=2.0)
+    rule = Mixture.create([SiteAdaptive(), Rotation(4)], [3, 1])
+    settings = {"ladder": [0.0, 0.7, 2.0], "chains": 4, "anchor_chains": 1, "steps": 600, "burn_in": 200}
+    settings |= {"rule": rule, "store_every": 5, "evaluation": "full", "progress": False}
+    expected = jme.sample(jax.random.key(6), ensemble, **settings)
+    monkeypatch.setattr(program, "choice_for", lambda rule, incremental: choice)
+    # A swap by selection, as lowered for other platforms.
+    monkeypatch.setattr(end_draws, "_in_turn", end_draws._at_once)
+    found = jme.sample(jax.random.key(6), ensemble, **settings)
+    np.testing.assert_array_equal(found.draws, expected.draws)
+    np.testing.assert_array_equal(found.acceptance, expected.acceptance)
+    assert found.round_trips[0] == expected.round_trips[0] > 10
