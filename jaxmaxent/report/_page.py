@@ -23,7 +23,7 @@ from jaxmaxent.results._mobility import is_mobile
 
 _TEMPLATE, _STYLE, _SCRIPT = "_page.html.jinja", "_page.css", "_page.js"
 MEGABYTES = 12.0
-_AROUND = 60  # bytes of the element around a packed detail
+_AROUND = 250  # at most so many bytes belong to a packed detail besides itself
 
 
 def write_report(
