@@ -131,7 +131,7 @@ def _settings(
     filled = Options.of(
         batch, ladder=None if ladder == 1 else ladder, chains=options.chains, anchor_chains=options.anchor_chains,
         until=until, steps=options.steps, burn_in=options.burn_in, evaluation=options.evaluation, rungs_at=betas[:-1],
-        kmers=kmers,
+        kmers=kmers, store_every=options.store_every,
     )  # fmt: skip
     group = group_size(batch, filled)
     filled = prepare(batch.take(np.arange(group)), filled, kept=batch.anchors).options

@@ -212,6 +212,9 @@ class Job:
             parts.append(self._group(first, ensemble, progress))
             for line in outcomes(parts[-1]):
                 say(line)
+        if any(part.draws is None for part in parts) and not all(part.draws is None for part in parts):
+            say("some sequences took fewer steps than --store-every: no draws are kept")
+            parts = [dataclasses.replace(part, draws=None) for part in parts]
         return join(parts)
 
     def maps(self) -> Maps:

@@ -188,7 +188,8 @@ def _at_beta(result: Run, a: int, k: int, found: Profile, heat: Thermodynamics |
 def advice_for(result: Run, a: int) -> str | None:
     """Return a sentence that says what to try if the letters of an anchor hold nearly nothing.
 
-    That is another β, or another analysis if sites may stand anywhere. Where draws have k-mers that stand anywhere, they are no arbitrary sequences, though no position holds a letter.
+    That is another β, or another analysis if sites may stand anywhere. Where draws have k-mers that stand anywhere,
+    they are no arbitrary sequences, though no position holds a letter.
     """
     mobile = is_mobile(result.mobility[a])
     moving = kmers.kmers_of(result, a) if mobile else None

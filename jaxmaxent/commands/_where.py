@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import zipfile
 from pathlib import Path
-from typing import Any
 
 from jaxmaxent import checks, console
 from jaxmaxent.commands import _sites as sites
-from jaxmaxent.commands._common import Missed, ensemble_of, file_name, read_for, say, versions, write_json
+from jaxmaxent.commands._common import (
+    Missed,
+    ensemble_of,
+    file_name,
+    mu_of,
+    read_for,
+    say,
+    unit_of,
+    versions,
+    write_json,
+)
 from jaxmaxent.commands._network import Found
 from jaxmaxent.commands._options import WhereOptions
 from jaxmaxent.commands._regions import region_entry
@@ -79,24 +87,13 @@ def _read(options: WhereOptions) -> tuple[Ensemble, Sequences]:
     if network.length not in (None, length):
         raise ValueError(f"{saved} has sequences of length {length}, but the network takes {network.length}")
     made, mu, unit = network.representation(length), options.mu, options.unit
-    if mu is None:
-        mu = result.mu[0, result.field_names.index("GC")] if "GC" in result.field_names else 0.0
-    if unit is None:
-        unit = _unit_of(path)
+    mu = mu_of(result) if mu is None else mu
+    unit = unit_of(path) if unit is None else unit
     return ensemble_of(made, anchors, beta=1.0, mu=mu, unit=unit).batched(), anchors
 
 
 def _is_archive(path: Path) -> bool:
     return path.is_file() and path.suffix == ".npz" and zipfile.is_zipfile(path)
-
-
-def _unit_of(folder: Path) -> Any:
-    """Return the output unit that a run was interpreted by, from the summary in its folder; None if it has none."""
-    try:
-        unit = json.loads((folder / "summary.json").read_text(encoding="utf-8"))["settings"]["unit"]
-    except (OSError, ValueError, TypeError, KeyError):
-        return None
-    return tuple(unit) if isinstance(unit, list) else unit
 
 
 def _draw(maps: sites.Maps, anchors: Sequences, folder: Path, options: WhereOptions, missed: Missed) -> None:
