@@ -123,6 +123,7 @@ def found(motifs: analysis.DrawMotifs, known: list[Motif], near: dict[str, set[s
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--anchors", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--copies", type=int, default=1, help="rolled copies of each sequence, to train on")
@@ -142,7 +143,7 @@ def main() -> None:
     near = alike(known, options.q)
     print({name: len(own) for name, own in near.items()}, "known matrices like the implanted ones")
     rows = json.loads(options.out.read_text()) if options.out.exists() else []
-    for seed in range(options.seeds):
+    for seed in range(options.first, options.first + options.seeds):
         done = {row["anchor"] for row in rows if row["seed"] == seed}
         if {*range(options.anchors), "together"} <= done or time.perf_counter() - began > options.seconds:
             continue

@@ -205,11 +205,6 @@ def calls(t):
             {"key": key, **ensemble, "motifs": ["AC"], "designs": [[analysis.Insertion(0, 1)]], "anchor": 0,
              "of": "energy", "draws": 4},
         ),
-        "pair_effects": (
-            analysis.pair_effects,
-            {"key": key, **ensemble, "first": "A", "second": "C", "spacings": [0, 1], "strands": (1, 1), "anchor": 0,
-             "of": "output", "draws": 4},
-        ),
         "grammar": (
             analysis.grammar,
             {**run, "motifs": [data.Motif("m", "m", np.eye(4)[[0, 2, 1]])], **here, "ensemble": t.ensemble,
@@ -314,7 +309,6 @@ NAMES = [
     "draw_motifs",
     "enriched_kmers",
     "insertion_effects",
-    "pair_effects",
     "grammar",
     "shared_requirements",
     "couplings",

@@ -847,6 +847,7 @@ def test_anchors_that_are_taken_in_turn_end_when_each_has_converged(work, tmp_pa
 # Two sequences in turn, each of a second or so.
 # The way of evaluation is named, as each command would time both anew, and they differ by rounding.
 LONG = ["--beta", 5, *LADDER, "--steps", 2000, "--burn-in", 100, "--limit", 2, "--evaluation", "incremental"]
+LONG += ["--store-every", 500]
 IN_TURN = """
 import sys
 import zlib

@@ -34,9 +34,7 @@ from jaxmaxent.analysis._grammar.shared import SharedRequirement as SharedRequir
 from jaxmaxent.analysis._grammar.shared import shared_requirements as shared_requirements
 from jaxmaxent.analysis._insertions import Insertion as Insertion
 from jaxmaxent.analysis._insertions import InsertionEffects as InsertionEffects
-from jaxmaxent.analysis._insertions import PairEffects as PairEffects
 from jaxmaxent.analysis._insertions import insertion_effects as insertion_effects
-from jaxmaxent.analysis._insertions import pair_effects as pair_effects
 from jaxmaxent.analysis._localization import Estimate as Estimate
 from jaxmaxent.analysis._localization import Localization as Localization
 from jaxmaxent.analysis._localization import localization as localization
@@ -99,7 +97,7 @@ __all__ = [  # noqa: RUF022 (by question)
     "find_motifs", "Motifs", "FoundMotif", "MotifMember", "match_motifs", "MotifHit", "NamedMotif",
     # Which motifs do the draws of one anchor have, wherever they stand, and what does the network make of them?
     "draw_motifs", "DrawMotifs", "DrawMotif", "DrawSite", "enriched_kmers", "EnrichedKmers", "EnrichedKmer",
-    "insertion_effects", "Insertion", "InsertionEffects", "pair_effects", "PairEffects",
+    "insertion_effects", "Insertion", "InsertionEffects",
     # What does the network ask of motifs: which, how many, and how arranged?
     "grammar", "Grammar", "Requirement", "Spacing", "shared_requirements", "SharedRequirement",
     # Which positions depend on each other?

@@ -60,32 +60,27 @@ class InsertionEffects(NamedTuple):
     before_error: float
     changes: Float[np.ndarray, "designs draws"]
 
+    def interaction(self, together: int, *alone: int) -> tuple[float, float]:
+        """Return the mean change of a design less those of its parts, and its standard error.
 
-class PairEffects(NamedTuple):
-    """The changes that two motifs make together and alone, at each spacing.
+        It is 0 within errors if the network adds the parts up.
 
-    Attributes:
-        spacings: letters between the two motifs, shape [spacings].
-        both: mean change by both together, shape [spacings], in units of E or of the output.
-        both_error: its standard error.
-        first: mean change by the first alone, at the same places.
-        first_error: its standard error.
-        second: mean change by the second alone, at the same places, shape [spacings].
-        second_error: its standard error.
-        interaction: mean of the change by both less the changes by each, shape [spacings]. 0 if the network adds them
-            up.
-        interaction_error: its standard error.
-    """
+            designs = [[Insertion(0, 50)], [Insertion(1, 70)], [Insertion(0, 50), Insertion(1, 70)]]
+            insertion_effects(key, ensemble, ["CAGATG", "GATAAG"], designs).interaction(2, 0, 1)
 
-    spacings: Int[np.ndarray, " spacings"]
-    both: Float[np.ndarray, " spacings"]
-    both_error: Float[np.ndarray, " spacings"]
-    first: float
-    first_error: float
-    second: Float[np.ndarray, " spacings"]
-    second_error: Float[np.ndarray, " spacings"]
-    interaction: Float[np.ndarray, " spacings"]
-    interaction_error: Float[np.ndarray, " spacings"]
+        Args:
+            together: index of the design that has all insertions.
+            alone: indices of the designs that have some of them each.
+
+        Raises:
+            ValueError: if there is no such design, or fewer than two parts.
+        """
+        parts = [index_of("alone", part, len(self.changes)) for part in alone]
+        if len(parts) < 2:
+            raise ValueError(f"alone must be at least two designs, got {checks.shown(alone)}")
+        rest = self.changes[index_of("together", together, len(self.changes))] - self.changes[parts].sum(0)
+        mean, error = _mean(rest)
+        return float(mean), float(error)
 
 
 def insertion_effects(
@@ -131,70 +126,6 @@ def insertion_effects(
     changes = changes.reshape(len(placed), draws)
     (mean, error), (first, first_error) = _mean(changes), _mean(before)
     return InsertionEffects(mean, error, float(first), float(first_error), changes)
-
-
-def pair_effects(
-    key: Key[Array, ""],
-    ensemble: Ensemble,
-    first: NamedMotif | str,
-    second: NamedMotif | str,
-    spacings: Sequence[int],
-    *,
-    strands: tuple[int, int] = (1, 1),
-    anchor: int = 0,
-    of: str | Callable[[Array], Array] = OUTPUT,
-    draws: int = 1000,
-    sampled: bool = True,
-) -> PairEffects:
-    """Insert two motifs at several spacings, each alone and both together, at random places of draws at β = 0.
-
-    The first motif stands at the same place of a draw at all spacings, and the second follows it.
-
-        found = pair_effects(key, ensemble, "CAGATG", "GATAAG", range(0, 60, 4))
-        found.interaction / found.interaction_error
-
-    Args:
-        key: a typed key, `jax.random.key(seed)`.
-        ensemble: as for `insertion_effects`.
-        first: the motif that comes first, or a word.
-        second: the motif that follows.
-        spacings: numbers of letters between them, of at least 0.
-        strands: 1 or −1 for each of the two.
-        anchor, of, draws, sampled: as for `insertion_effects`.
-
-    Raises:
-        ValueError: if the motifs do not fit anywhere at the largest spacing, or as for `insertion_effects`.
-    """
-    one, _ = _checked(key, ensemble, anchor, of)
-    draws = checks.integer("draws", draws, at_least=2)
-    gaps = np.array(
-        [checks.integer("spacings", gap, at_least=0) for gap in checks.several("spacings", spacings, "numbers")]
-    )
-    if not len(gaps):
-        raise ValueError("spacings must hold at least one number, got none")
-    if len(checks.several("strands", strands, "two strands")) != 2:
-        raise ValueError(f"strands must be two, one of each motif, got {checks.shown(strands)}")
-    widths = [len(_probabilities(motif, one)) for motif in (first, second)]
-    starts = _free_starts(one, widths, gaps)
-    if not len(starts):
-        raise ValueError(
-            f"spacings must leave room for both motifs among the {one.length} positions, got {int(gaps.max())} between "
-            f"motifs of {widths[0]} and {widths[1]}"
-        )
-    rng = np.random.default_rng(_seed(jax.random.fold_in(key, 1)))
-    start = rng.choice(starts, draws)
-    at = [Insertion(1, start + widths[0] + gap, strands[1]) for gap in gaps.tolist()]
-    alone = Insertion(0, start, strands[0])
-    designs = [[alone], *([other] for other in at), *([alone, other] for other in at)]
-    found = insertion_effects(
-        key, ensemble, [first, second], designs, anchor=anchor, of=of, draws=draws, sampled=sampled
-    ).changes
-    second_alone, both = found[1 : 1 + len(gaps)], found[1 + len(gaps) :]
-    pairs = _mean(both), _mean(found[0]), _mean(second_alone), _mean(both - found[0] - second_alone)
-    (mean, error), (alone_mean, alone_error), (other, other_error), (interaction, interaction_error) = pairs
-    return PairEffects(
-        gaps, mean, error, float(alone_mean), float(alone_error), other, other_error, interaction, interaction_error
-    )
 
 
 class _Words:
@@ -327,18 +258,6 @@ def _checked_design(design: Any, words: _Words, ensemble: Ensemble, draws: int) 
         np.put_along_axis(taken, places, True, axis=1)
         placed.append(Insertion(motif, start, int(entry.strand)))
     return placed
-
-
-def _free_starts(ensemble: Ensemble, widths: Sequence[int], gaps: np.ndarray) -> Int[np.ndarray, " starts"]:
-    """Return the starts of the first motif at which both motifs have only movable positions at all spacings."""
-    movable = np.asarray(ensemble.moves(jnp.arange(ensemble.length)))
-    last = ensemble.length - sum(widths) - int(gaps.max())
-
-    def fits(start: int) -> bool:
-        second = [start + widths[0] + gap + np.arange(widths[1]) for gap in gaps.tolist()]
-        return bool(movable[np.concatenate([start + np.arange(widths[0]), *second])].all())
-
-    return np.array([start for start in range(last + 1) if fits(start)], int)
 
 
 def _seed(key: Key[Array, ""]) -> list[int]:

@@ -104,7 +104,15 @@ def _called(network: Found, made: Representation, sequences: Sequences, unit: in
     return sequences.take(chosen)
 
 
-def ensemble_of(network: Representation, sequences: Sequences, *, beta: Any, mu: float, unit: Unit | None) -> Ensemble:
+def ensemble_of(
+    network: Representation,
+    sequences: Sequences,
+    *,
+    beta: Any,
+    mu: float,
+    unit: Unit | None,
+    distance: Any = "euclidean",
+) -> Ensemble:
     """Return the ensemble around sequences under a network, with a GC field if the alphabet has G and C."""
     alphabet, mu = sequences.alphabet, float(checks.factor("mu", mu))
     has_gc = {"G", "C"} <= set(alphabet.letters)
@@ -113,7 +121,7 @@ def ensemble_of(network: Representation, sequences: Sequences, *, beta: Any, mu:
     fields = [composition("GC", mu, alphabet=alphabet)] if has_gc else []
     # Letters are passed, not tokens, because the tokens of a few short sequences can look like a one-hot array.
     letters = alphabet.decode(sequences.tokens)
-    return Ensemble.create(network, letters, beta=beta, unit=unit, fields=fields, alphabet=alphabet)
+    return Ensemble.create(network, letters, beta=beta, unit=unit, distance=distance, fields=fields, alphabet=alphabet)
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -221,6 +229,11 @@ def unit_of(folder: Path) -> Any:
     except (OSError, ValueError, TypeError, KeyError):
         return None
     return tuple(unit) if isinstance(unit, list) else unit
+
+
+def mu_of(result: Run) -> float:
+    """Return the chemical potential μ of the GC content that a run was sampled at; 0 without a GC field."""
+    return float(result.mu[0, result.field_names.index("GC")]) if "GC" in result.field_names else 0.0
 
 
 def match_of(hit: MotifHit) -> dict[str, Any]:

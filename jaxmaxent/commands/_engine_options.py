@@ -33,9 +33,12 @@ class KeepOptions:
     """Options that say what is kept of each run, and in which form."""
 
     keep: Annotated[
-        Literal["profile", "ladder", "draws"],
-        Option("profile: the rungs at β = 0 and at --beta; ladder: all rungs; draws: also stored draws", group=ENGINE),
-    ] = "ladder"
+        Literal["profile", "ladder", "draws"] | None,
+        Option(
+            "profile: the rungs at β = 0 and at --beta; ladder: all rungs; draws: also those of --store-every",
+            "ladder, or draws with --store-every", group=ENGINE,
+        ),
+    ] = None  # fmt: skip
     store: Annotated[
         Literal["npz", "zarr"] | None,
         Option(

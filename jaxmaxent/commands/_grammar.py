@@ -23,9 +23,11 @@ from jaxmaxent.commands._common import (
     file_name,
     loaded,
     match_of,
+    mu_of,
     read_for,
     say,
     telling_what_is_left_out,
+    unit_of,
     versions,
     write_json,
 )
@@ -59,8 +61,13 @@ def run(options: GrammarOptions) -> tuple[Run, list[Grammar]]:
         with telling_what_is_left_out():
             given = None if options.motifs is None else read_motifs(options.motifs, anchors.alphabet)
             known = None if options.against is None else read_motifs(options.against, anchors.alphabet)
-        ensemble = ensemble_of(network, anchors, beta=options.beta or 0.0, mu=0.0, unit=options.unit)
-        drawn = _sampled(ensemble, anchors.names, options) if options.run is None else _loaded(options.run)
+        loaded = None if options.run is None else _loaded(options.run)
+        unit = unit_of(Path(options.run)) if options.unit is None and options.run is not None else options.unit
+        ensemble = ensemble_of(
+            network, anchors, beta=options.beta or 0.0, mu=0.0 if loaded is None else mu_of(loaded), unit=unit,
+            distance=options.distance,
+        )  # fmt: skip
+        drawn = _sampled(ensemble, anchors.names, options) if loaded is None else loaded
         motifs = draw_motifs(drawn, anchor=None, known=known) if given is None else given
         settings: dict[str, Any] = {"level": options.level, "false": options.false, "ensemble": ensemble}
         found = [grammar(drawn, motifs=motifs, anchor=anchor, **settings) for anchor in range(len(drawn.names))]
@@ -91,8 +98,8 @@ def _loaded(path: str) -> Run:
     result = loaded(path, "draws")
     if result.draws is None:
         raise ValueError(
-            f"run must have stored draws, which `interpret` does not keep, got {path} without: leave out --run, and "
-            "the command draws itself"
+            f"run must have stored draws, which `interpret` keeps with --store-every, got {path} without: leave out "
+            "--run, and the command draws itself"
         )
     return result
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Annotated
+from typing import Annotated, Literal
 
 from jaxmaxent.commands._option import Option
 from jaxmaxent.commands._options import AnchorOptions, OutputOptions, SeedOptions, UnitOptions
@@ -31,9 +31,16 @@ class GrammarOptions(UnitOptions, AnchorOptions, OutputOptions, SeedOptions):
     run: Annotated[
         str | None,
         Option(
-            "run of the same sequences with stored draws: a folder of this command or a file", "sample", metavar="RUN"
+            "run of the same sequences with stored draws: a folder of this command, or of interpret with "
+            "--store-every, or a file",
+            "sample",
+            metavar="RUN",
         ),
     ] = None
+    distance: Annotated[
+        Literal["euclidean", "output"],
+        Option("euclidean: every feature of the network must stay; output: only the output that is interpreted"),
+    ] = "euclidean"
     chains: Annotated[int, Option("independent chains per sequence, at least 2")] = 8
     steps: Annotated[int, Option("steps of each replica, of which every 20th is stored")] = 4000
     level: Annotated[float, Option("share of the draws that must have what is called required")] = 0.8

@@ -142,7 +142,7 @@ def _settings(
     filled = Options.of(
         batch, ladder=None if ladder == 1 else ladder, chains=options.chains, anchor_chains=options.anchor_chains,
         until=until, steps=options.steps, burn_in=options.burn_in, evaluation=options.evaluation, rungs_at=betas[:-1],
-        kmers=kmers,
+        kmers=kmers, store_every=options.store_every,
     )  # fmt: skip
     # On a CPU sequences take turns, so nothing is gained by sampling them side by side.
     group = 1 if jax.default_backend() == "cpu" else group_size(batch, filled)
@@ -154,13 +154,22 @@ def _settings(
     filled = prepare(batch.take(np.arange(group)), some, kept=kept).options
     asked = values(options, SamplingOptions) | stopping_of(until)
     asked |= {name: getattr(filled, name) for name in ("rungs", "chains", "anchor_chains", "burn_in", "evaluation")}
-    asked |= {"mu": float(options.mu), "kmers": kmers, "store": store}
+    asked |= {"mu": float(options.mu), "kmers": kmers, "store": store, "keep": _keep(options)}
     if not isinstance(options.beta, BetaRule):
         beta = float(betas[-1])
         return JobSettings(**asked, beta=beta, rule=None, wanted=None, group=group, rungs_at=betas[:-1])
     if options.beta.wanted is not None:
         checked_rule(*options.beta)
     return JobSettings(**asked, beta=None, rule=options.beta.rule, wanted=options.beta.wanted, group=group)
+
+
+def _keep(options: InterpretOptions) -> str:
+    """Return what is kept of each run; ValueError if draws are to be kept and none are stored, or the reverse."""
+    stores = options.store_every is not None
+    if options.keep is not None and (options.keep == "draws") != stores:
+        advice = "draws with --store-every" if stores else "profile or ladder without --store-every"
+        raise ValueError(f"keep must be {advice}, got {options.keep}")
+    return options.keep or ("draws" if stores else "ladder")
 
 
 def _counts_kmers(batch: Ensemble, ladder: Any, chains: int | None) -> bool:

@@ -148,7 +148,7 @@ class Job:
         """Sample all groups that are not finished, print the outcome of each sequence, and return their runs."""
         firsts, count = range(0, len(self.anchors), self.settings.group), len(self.anchors)
         if self.stored and not self.store.exists():
-            create(self.store, self.anchors.names, self.settings.keep, {})
+            create(self.store, self.anchors.names, self.settings.keep or "ladder", {})
         done = self._done()
         left = [first for first in firsts if first not in done]
         bar = console.bar(
@@ -168,9 +168,16 @@ class Job:
                 if self.stored and number % _PACK_EVERY == 0:
                     pack(self.store)
         if not self.stored:
-            return join([self._read(first) for first in firsts])
+            return self._joined([self._read(first) for first in firsts])
         pack(self.store, last=True)
         return RunStore(self.store)
+
+    def _joined(self, parts: list[Run]) -> Run:
+        """Return the runs of all groups as one; without draws if some have none."""
+        if any(part.draws is None for part in parts) and not all(part.draws is None for part in parts):
+            say("some sequences took fewer steps than --store-every: no draws are kept")
+            parts = [dataclasses.replace(part, draws=None) for part in parts]
+        return join(parts)
 
     def _done(self) -> set[int]:
         """Return the first sequences of the groups that are finished."""
@@ -232,9 +239,15 @@ class Job:
         part = part.take(np.arange(min(size, count - first)))
         if self.stored:
             for a in range(len(part.names)):
-                add(self.store, first + a, part.take(np.array([a])), given.keep, reasons[a] if reasons else "")
+                add(
+                    self.store,
+                    first + a,
+                    part.take(np.array([a])),
+                    given.keep or "ladder",
+                    reasons[a] if reasons else "",
+                )
         else:
-            kept(part, given.keep).save(checkpoint.with_suffix(".npz"), force=True)
+            kept(part, given.keep or "ladder").save(checkpoint.with_suffix(".npz"), force=True)
         Checkpoints(checkpoint).remove()
         if self.stored:  # which has the reasons
             chosen.unlink(missing_ok=True)

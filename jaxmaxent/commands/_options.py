@@ -182,6 +182,9 @@ class ChainOptions:
             "auto: take the faster of the two"
         ),
     ] = "auto"
+    store_every: Annotated[
+        int | None, Option("keep the sequences of each N steps in run.npz; N is a multiple of 5", "none", metavar="N")
+    ] = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

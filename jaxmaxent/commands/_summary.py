@@ -187,15 +187,17 @@ def _at_beta(result: Run, a: int, k: int, found: Profile, heat: Thermodynamics |
 
 
 def advice_for(result: Run, a: int) -> str | None:
-    """Return a sentence that says at which β to try again, if the letters of an anchor hold nearly nothing.
+    """Return a sentence that says what to try if the letters of an anchor hold nearly nothing.
 
-    Where draws have k-mers that stand anywhere, they are no arbitrary sequences, though no position holds a letter.
+    That is another β, or another analysis if sites may stand anywhere. Where draws have k-mers that stand anywhere,
+    they are no arbitrary sequences, though no position holds a letter.
     """
-    moving = kmers.kmers_of(result, a) if is_mobile(result.mobility[a]) else None
+    mobile = is_mobile(result.mobility[a])
+    moving = kmers.kmers_of(result, a) if mobile else None
     if moving is not None and moving.kmers:
         return None
     information = information_bits(result.frequencies[a, -1])
-    return advice(result.beta[a], result.total_information[a], information)
+    return advice(result.beta[a], result.total_information[a], information, mobile=mobile)
 
 
 def outcomes(result: Run) -> list[str]:

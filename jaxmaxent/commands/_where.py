@@ -12,6 +12,7 @@ from jaxmaxent.commands._common import (
     ensemble_of,
     file_name,
     loaded,
+    mu_of,
     read_for,
     saved_run,
     say,
@@ -87,10 +88,8 @@ def _read(options: WhereOptions) -> tuple[Ensemble, Sequences]:
     if network.length not in (None, length):
         raise ValueError(f"{saved} has sequences of length {length}, but the network takes {network.length}")
     made, mu, unit = network.representation(length), options.mu, options.unit
-    if mu is None:
-        mu = result.mu[0, result.field_names.index("GC")] if "GC" in result.field_names else 0.0
-    if unit is None:
-        unit = unit_of(path)
+    mu = mu_of(result) if mu is None else mu
+    unit = unit_of(path) if unit is None else unit
     return ensemble_of(made, anchors, beta=1.0, mu=mu, unit=unit).batched(), anchors
 
 

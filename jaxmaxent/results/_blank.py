@@ -14,6 +14,11 @@ from jaxmaxent.results._information import informative_window
 FEWEST_BITS, FEWEST_IN_WINDOW = 6.0, 4.0
 # The bits that the advised β should give: enough to be above that limit in spite of its error.
 WANTED_BITS = 8.0
+# Where sites count wherever they stand, no β makes positions hold their letters.
+ANYWHERE = (
+    "sites may stand anywhere, so no position holds a letter: `where` tells where the anchor has them, `draw_motifs` "
+    "which motifs the draws have; if they have none, try a larger β"
+)
 # Rungs that the line is laid through beyond the ladder, and how far beyond it a β is advised.
 _THROUGH, _FARTHEST = 4, 5.0
 
@@ -52,7 +57,11 @@ def advised_beta(beta: Float[np.ndarray, " rungs"], bits: Float[np.ndarray, " ru
 
 
 def advice(
-    beta: Float[np.ndarray, " rungs"], bits: Float[np.ndarray, " rungs"], information: Float[np.ndarray, " positions"]
+    beta: Float[np.ndarray, " rungs"],
+    bits: Float[np.ndarray, " rungs"],
+    information: Float[np.ndarray, " positions"],
+    *,
+    mobile: bool = False,
 ) -> str | None:
     """Return a sentence if letters hold nearly nothing at the target; None if they hold something, or at β = 0.
 
@@ -60,9 +69,12 @@ def advice(
         beta: β of each rung, the target last.
         bits: total information at each rung.
         information: information of each position at the target.
+        mobile: whether sites of the anchor count wherever they stand, see `is_mobile`.
     """
     if beta[-1] == 0 or not is_blank(float(bits[-1]), information):
         return None
+    if mobile:
+        return f"{ANYWHERE[0].upper()}{ANYWHERE[1:]}"
     tried = advised_beta(beta, bits)
     number = "a larger β" if math.isnan(tried) else f"β = {tried:g}"
     return f"At this β almost any sequence is equal; try {number}"

@@ -8,6 +8,7 @@ per anchor and array, 10,000 anchors would make half a million files.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import zlib
@@ -31,6 +32,9 @@ ABOUT = "about"  # the attribute with everything that all anchors share
 COMPLETE, CHECKSUMS, REMARKS, OUTCOMES, NAMES = "complete", "checksums", "remark", "outcomes", "names"
 # Numbers of a whole run, which a store has for each anchor.
 EACH = ("burn_in", "seconds", "compile_seconds", "proposals_per_second")
+# Arrays whose length differs from anchor to anchor, and its axis, by the name of the array with that length.
+LENGTHS = {"states": ("energies", 3), "stored": ("draws", 2)}
+PER_STATE = ("energies", "counts")
 SHARED = ("letters", "field_names", "thin", "device", "evaluation")
 WAITING = ".jaxmaxent-waiting"  # the hidden folder of anchors that are finished or begun, and in no chunk yet
 
@@ -99,12 +103,15 @@ class RunStore(Sequence[Run]):
         return (self._read(number)[0] for number in range(len(self)))
 
     def take(self, indices: Any) -> Run:
-        """Return the runs of some anchors as one, in memory.
+        """Return the runs of some anchors as one, in memory; without stored draws if some have none.
 
         Raises:
             IndexError, ValueError: as for one anchor.
         """
-        return join([self[int(i)] for i in indices])
+        runs = [self[int(i)] for i in indices]
+        if not all(run.draws is not None for run in runs):
+            runs = [dataclasses.replace(run, draws=None) for run in runs]
+        return join(runs)
 
     @property
     def block_size(self) -> int:
@@ -156,8 +163,10 @@ class RunStore(Sequence[Run]):
         rows, first, about = self._block_with(number)
         row = number - first
         arrays = {name: rows[name][row : row + 1] for name in about["arrays"]}
-        for name in ("energies", "counts"):
+        for name in PER_STATE:
             arrays[name] = arrays[name][:, :, :, : int(rows["states"][row])]
+        if "draws" in arrays:
+            arrays["draws"] = arrays["draws"][:, :, : int(rows["stored"][row])]
         texts = {name: str(rows[name][row]) for name in (OUTCOMES, REMARKS)}
         if not np.array_equal(rows[CHECKSUMS][row], checksums(arrays, texts)):
             raise ValueError(f"{self.path} is damaged: the run of {self.names[number]!r} does not have its checksum")
@@ -165,6 +174,8 @@ class RunStore(Sequence[Run]):
         words["field_names"] = tuple(words["field_names"])
         absent = {name: None for name in VARIABLES if name not in arrays}
         attributes: dict[str, Any] = {**words, **arrays, **absent}
+        if "draws" in arrays and not arrays["draws"].shape[2]:
+            attributes["draws"] = None
         run = Run(names=(self.names[number],), outcomes=(texts[OUTCOMES],), **attributes)
         return run, texts[REMARKS]
 
@@ -177,7 +188,7 @@ class RunStore(Sequence[Run]):
         first = number // size * size
         if self._block is None or self._block[1] != first:
             about = json.loads(self._group.attrs[ABOUT])
-            names = [*about["arrays"], "states", *EACH, OUTCOMES, REMARKS, CHECKSUMS]
+            names = [*about["arrays"], *LENGTHS, *EACH, OUTCOMES, REMARKS, CHECKSUMS]
             try:
                 rows = {name: self._group[name][first : first + size] for name in names}
             except Exception as error:  # damaged chunks raise errors of any type

@@ -8,6 +8,7 @@ depends on the runs alone, not on the order in which they came.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import shutil
 import warnings
@@ -20,7 +21,6 @@ import numpy as np
 from jaxmaxent.files import write_whole
 from jaxmaxent.results import _export as export
 from jaxmaxent.results import _store as stores
-from jaxmaxent.results._join import join
 from jaxmaxent.results._parts import kept
 from jaxmaxent.results._run import Run
 from jaxmaxent.results._schema import VARIABLES, axes
@@ -39,9 +39,8 @@ from jaxmaxent.results._store import (
 
 # Chunks of the largest array have about so many bytes, before they are compressed.
 _CHUNK_BYTES, _MOST_IN_CHUNK = 8 * 2**20, 64
-# Traced states of an anchor for which a chunk has room; the number differs from anchor to anchor.
-_STATES = 1024
-_PER_STATE = ("energies", "counts")
+# Arrays whose length differs from anchor to anchor: the axis, and the entries for which a chunk has room.
+_LONG = {"energies": (3, 1024), "counts": (3, 1024), "draws": (2, 64)}
 
 
 def create(path: Path, names: Sequence[str], keep: str, job: Mapping[str, Any]) -> RunStore:
@@ -90,7 +89,7 @@ def pack(path: Path, *, last: bool = False) -> None:
     with _quiet():
         group = zarr.open_group(path, mode="r+", zarr_format=2, use_consolidated=False)
         if numbers and COMPLETE not in group:
-            _make_arrays(group, Run.load(file_of(path, min(numbers))))
+            _make_arrays(group, _with_draws(Run.load(file_of(path, min(numbers))), group))
         if COMPLETE in group:
             count, size = group[NAMES].shape[0], group[COMPLETE].chunks[0]
             for block in sorted({number // size for number in numbers}):
@@ -129,19 +128,20 @@ def _make_arrays(group: Any, run: Run) -> None:
     """Make the arrays for all anchors, with the shapes of one run. The mark of complete anchors comes last."""
     count = group[NAMES].shape[0]
     arrays = run._arrays()
-    largest = max(array.nbytes for name, array in arrays.items() if name not in _PER_STATE)
+    largest = max(_bytes_in_chunk(name, array) for name, array in arrays.items() if name not in stores.PER_STATE)
     size = max(1, min(_MOST_IN_CHUNK, _CHUNK_BYTES // max(1, largest)))
     about = json.loads(group.attrs[stores.ABOUT])
     shared = {name: getattr(run, name) for name in SHARED}
     group.attrs[stores.ABOUT] = json.dumps(about | {"arrays": sorted(arrays), "shared": shared})
     for name, array in arrays.items():
         dims, shape, chunk = axes(name), [count, *array.shape[1:]], [size, *array.shape[1:]]
-        if name in _PER_STATE:
-            shape[3], chunk[3] = 1, _STATES
+        if name in _LONG:
+            axis, room = _LONG[name]
+            shape[axis], chunk[axis] = 1, room
         what = {"long_name": VARIABLES[name].meaning, "units": VARIABLES[name].unit}
         _empty(group, name, shape, chunk, array.dtype, dims, what)
-    for name in ("states", *EACH):
-        kind = np.int64 if name in ("states", "burn_in") else np.float64
+    for name in (*stores.LENGTHS, *EACH):
+        kind = np.float64 if name in EACH and name != "burn_in" else np.int64
         _empty(group, name, [count], [size], np.dtype(kind), ["anchor"])
     for name in (OUTCOMES, REMARKS):
         _array(group, name, np.full(count, "", object), ["anchor"], chunk=size)
@@ -156,16 +156,13 @@ def _write_block(group: Any, path: Path, inside: range) -> None:
     here = slice(inside.start, inside.stop)
     files = [file_of(path, number) for number in inside]
     if not group[COMPLETE][here].all():
-        runs = [Run.load(file) for file in files]
+        runs = [_with_draws(Run.load(file), group) for file in files]
         remarks = [stores.read_remark(file) for file in files]
-        together = join(runs)
-        for name, array in together._arrays().items():
-            target = group[name]
-            if name in _PER_STATE and target.shape[3] < array.shape[3]:
-                target.resize([*target.shape[:3], array.shape[3], *target.shape[4:]])
-            region = (here, *[slice(0, n) for n in array.shape[1:]])
-            target[region] = array
-        group["states"][here] = [run.energies.shape[3] for run in runs]
+        for name in runs[0]._arrays():
+            _write_array(group[name], [getattr(run, name) for run in runs], inside.start, _LONG.get(name))
+        for name, (of_array, axis) in stores.LENGTHS.items():
+            arrays = [getattr(run, of_array) for run in runs]
+            group[name][here] = [0 if array is None else array.shape[axis] for array in arrays]
         for name in EACH:
             group[name][here] = [getattr(run, name) for run in runs]
         group[OUTCOMES][here] = np.array([run.outcomes[0] for run in runs], object)
@@ -178,6 +175,40 @@ def _write_block(group: Any, path: Path, inside: range) -> None:
     for file in files:
         file.unlink()
         file.with_suffix(".txt").unlink(missing_ok=True)
+
+
+def _write_array(target: Any, arrays: list[np.ndarray], first: int, long: tuple[int, int] | None) -> None:
+    """Write an array of the anchors of a block; a long one may make the stored one longer, and ends in NaN or 0."""
+    if long is not None:
+        axis, longest = long[0], max(array.shape[long[0]] for array in arrays)
+        if target.shape[axis] < longest:
+            target.resize([*target.shape[:axis], longest, *target.shape[axis + 1 :]])
+        fill = np.nan if target.dtype.kind == "f" else 0
+        arrays = [_filled(array, axis, longest, fill) for array in arrays]
+    together = np.concatenate(arrays)
+    target[(slice(first, first + len(arrays)), *(slice(0, n) for n in together.shape[1:]))] = together
+
+
+def _filled(array: np.ndarray, axis: int, length: int, fill: float) -> np.ndarray:
+    filling = [(0, length - array.shape[axis] if axis == i else 0) for i in range(array.ndim)]
+    return np.pad(array, filling, constant_values=fill)
+
+
+def _bytes_in_chunk(name: str, array: np.ndarray) -> int:
+    """Return the bytes of an anchor in a chunk; of draws they are those for which there is room."""
+    if name not in _LONG:
+        return array.nbytes
+    axis, room = _LONG[name]
+    others = np.prod([size for i, size in enumerate(array.shape) if i != axis])
+    return int(room * others) * array.itemsize
+
+
+def _with_draws(run: Run, group: Any) -> Run:
+    """Return a run with an array of draws, without any if none were stored, if the store keeps draws."""
+    if run.draws is not None or json.loads(group.attrs[stores.ABOUT])["keep"] != "draws":
+        return run
+    shape = (1, run.beta.shape[1], 0, run.chains, run.anchors.shape[1])
+    return dataclasses.replace(run, draws=np.zeros(shape, np.uint8))
 
 
 def _empty(

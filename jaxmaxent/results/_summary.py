@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxmaxent.results._blank import advised_beta, is_blank
+from jaxmaxent.results._blank import ANYWHERE, advised_beta, is_blank
 from jaxmaxent.results._information import information_bits, total_information
 from jaxmaxent.results._mobility import is_mobile, told
 
@@ -91,15 +91,26 @@ def _bits(bits: np.ndarray, errors: np.ndarray) -> str:
 
 
 def _advice(arrays: Mapping[str, np.ndarray], bits: np.ndarray) -> dict[str, str]:
-    """Return the row that says at which β to try again; no row if the letters of all anchors hold something."""
+    """Return the row that says what to try where the letters of anchors hold nothing; no row if they all do.
+
+    Where sites may stand anywhere that is another analysis, and otherwise another β.
+    """
     beta, information = arrays["beta"], information_bits(arrays["frequencies"][:, -1])
     blank = [a for a in range(len(beta)) if beta[a, -1] > 0 and is_blank(bits[a, -1], information[a])]
     if not blank:
         return {}
-    tried = np.array([advised_beta(beta[a], bits[a]) for a in blank])
-    number = f"β = {_range(tried)}" if np.isfinite(tried).all() else "a larger β"
-    which = "" if len(blank) == len(beta) else f" for {len(blank)} of {len(beta)} anchors"
-    return {"advice": f"at this β almost any sequence is equal{which}; try {number}"}
+    mobile = [a for a in blank if is_mobile(arrays["mobility"][a])]
+    told = [f"{_share(mobile, beta)}{ANYWHERE}"] if mobile else []
+    if fixed := [a for a in blank if a not in mobile]:
+        tried = np.array([advised_beta(beta[a], bits[a]) for a in fixed])
+        number = f"β = {_range(tried)}" if np.isfinite(tried).all() else "a larger β"
+        told.append(f"{_share(fixed, beta)}at this β almost any sequence is equal; try {number}")
+    return {"advice": "; ".join(told)}
+
+
+def _share(some: list[int], beta: np.ndarray) -> str:
+    """Return for how many of the anchors something holds; nothing if for all."""
+    return "" if len(some) == len(beta) else f"for {len(some)} of {len(beta)} anchors, "
 
 
 def _names(names: Iterable[str]) -> str:

@@ -10,7 +10,7 @@ import pytest
 
 import exact
 import jaxmaxent as jme
-from jaxmaxent.analysis import Insertion, insertion_effects, pair_effects
+from jaxmaxent.analysis import Insertion, insertion_effects
 from jaxmaxent.data import Motif
 from problems import Problem
 
@@ -77,22 +77,40 @@ def test_consensus_letters_are_written_as_they_stand():
     assert set(found.changes[0]) <= {0.0, 1.0, 2.0} and len(set(found.changes[0])) > 1
 
 
-def test_pairs_interact_at_the_spacing_that_counts():
+def _pairs(first, second, start, spacings):
+    """Return the first motif alone, then the second and both at each spacing."""
+    after = [start + 4 + spacing for spacing in spacings]
+    pairs = [[[Insertion(1, place)], [Insertion(0, start), Insertion(1, place)]] for place in after]
+    return [first, second], [[Insertion(0, start)], *(design for pair in pairs for design in pair)]
+
+
+def test_motifs_interact_at_the_spacing_that_counts():
     ensemble = jme.Ensemble.create(_flat, "A" * 20, beta=1.0, fields=[jme.composition("A", 40.0)])
-    found = pair_effects(KEY, ensemble, "GCGC", "TATA", [0, 4, 8], of=_both, draws=50)
+    found = insertion_effects(KEY, ensemble, *_pairs("GCGC", "TATA", 2, [0, 4, 8]), of=_both, draws=50)
     # Draws are A all over, so nothing is there by chance.
-    np.testing.assert_array_equal(found.both, [0, 1, 0])
-    np.testing.assert_array_equal(found.interaction, [0, 1, 0])
-    assert found.first == 0 and (found.second == 0).all()
+    np.testing.assert_array_equal(found.mean, [0, 0, 0, 0, 1, 0, 0])
+    assert [found.interaction(k + 1, 0, k)[0] for k in (1, 3, 5)] == [0, 1, 0]
 
 
 def test_changes_that_add_up_do_not_interact():
     ensemble = jme.Ensemble.create(_flat, "A" * 20, beta=1.0)
-    found = pair_effects(KEY, ensemble, "GC", "GC", [1, 5], of=_letters, draws=400)
-    np.testing.assert_allclose(found.interaction, 0, atol=1e-6)
-    # The GC adds 2, less what stood at the three pairs that it touches (two at the end, one of 12 places), less A's.
-    expected = 2 - 2 * (3 - 1 / 12) / 16 - 2 / 4
-    assert abs(found.first - expected) < 5 * found.first_error
+    start = np.random.default_rng(0).integers(0, 8, 400)  # another place in each draw
+    designs = [[Insertion(0, start)], [Insertion(0, start + 9)], [Insertion(0, start), Insertion(0, start + 9)]]
+    found = insertion_effects(KEY, ensemble, ["GC"], designs, of=_letters, draws=400, sampled=False)
+    assert found.interaction(2, 0, 1) == pytest.approx((0, 0), abs=1e-6)
+    # The GC adds 2, less what stood at the three pairs that it touches (two at the end), less A's.
+    expected = 2 - 2 * (3 - (start == 0).mean()) / 16 - 2 / 4
+    assert abs(found.mean[0] - expected) < 5 * found.error[0]
+    one = found._replace(changes=np.array([[1.0, 2, 3], [0, 1, 0], [2, 2, 4]]))
+    assert one.interaction(2, 0, 1) == pytest.approx((1 / 3, np.std([1, -1, 1], ddof=1) / np.sqrt(3)))
+
+
+def test_an_interaction_is_of_designs_that_there_are():
+    found = insertion_effects(KEY, PROBLEM.ensemble(), ["AC", "GT"], DESIGNS, draws=3)
+    with pytest.raises(ValueError, match="alone must be at least two designs, got "):
+        found.interaction(2, 1)
+    with pytest.raises(ValueError, match="together must be a whole number from 0 to 2, got 3"):
+        found.interaction(3, 0, 1)
 
 
 def test_held_positions_stay():
@@ -101,12 +119,6 @@ def test_held_positions_stay():
         ValueError, match="designs must leave held positions alone, got an insertion at the held position 3"
     ):
         insertion_effects(KEY, ensemble, ["AC"], [[Insertion(0, 2)]], draws=4)
-    found = pair_effects(KEY, ensemble, "AC", "GT", [0], draws=20)
-    assert np.isfinite(found.both).all()
-    with pytest.raises(
-        ValueError, match="spacings must leave room for both motifs among the 12 positions, got 9 between"
-    ):
-        pair_effects(KEY, ensemble, "AC", "GT", [9], draws=20)
 
 
 @pytest.mark.parametrize(

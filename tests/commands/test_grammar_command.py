@@ -11,6 +11,9 @@ from made_up_runs import made_up
 import jaxmaxent as jme
 from jaxmaxent import data, models
 from jaxmaxent.cli import main
+from jaxmaxent.commands import _grammar as grammar_command
+from jaxmaxent.commands import _interpret as interpret
+from jaxmaxent.commands._job import Job, JobSettings
 
 LENGTH, SITE = 20, "GATTACA"
 
@@ -100,6 +103,44 @@ def test_a_run_that_the_command_sampled_serves_again(folder, tmp_path, capsys):
     assert not (tmp_path / "second" / "run.npz").exists()
 
 
+@pytest.mark.slow
+def test_draws_that_interpret_kept_serve(folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(interpret, "group_size", lambda *_: 1)  # so that the draws of two groups are joined
+    given, known = [folder / "model", folder / "s.fa"], folder / "known.meme"
+    short = ["--steps", 60, "--burn-in", 20, "--chains", 2, "--rungs", 3, "--evaluation", "full", "--pictures", 0]
+    out = tmp_path / "run"
+    asked = ["--beta", 2, "--mu", 0.5, "--store-every", 20, "--quiet"]
+    assert call("interpret", *given, *asked, *short, "--out", out) == 3
+    run = jme.Run.load(out / "run.npz")
+    assert run.draws.shape == (2, 3, 3, 2, LENGTH)
+    assert json.loads((out / "summary.json").read_text())["settings"]["store_every"] == 20
+    asked_of = []
+    original = grammar_command.ensemble_of
+    monkeypatch.setattr(grammar_command, "ensemble_of", lambda *a, **k: asked_of.append(k) or original(*a, **k))
+    found = tmp_path / "grammar"
+    assert call("grammar", *given, "--run", out, "--motifs", known, "--distance", "output", "--out", found) == 3
+    assert (asked_of[0]["mu"], asked_of[0]["distance"]) == (0.5, "output")
+    assert len(json.loads((found / "grammar.json").read_text())["sequences"]) == 2
+    capsys.readouterr()
+    again = ["--out", tmp_path / "other", "--store-every", 7]
+    assert call("interpret", *given, *asked[:4], *short, *again) == 2
+    assert "--store-every must be a multiple of 5, got 7" in capsys.readouterr().err
+
+
+def test_draws_of_some_groups_alone_are_not_kept(folder, monkeypatch, capsys):
+    run = dataclasses.replace(jme.Run.load(folder / "run.npz"), kmer_counts=None)
+    parts = [run.take(np.array([0])), dataclasses.replace(run.take(np.array([1])), draws=None)]
+    settings = JobSettings(beta=2.0, rule=None, wanted=None, group=1)
+    anchors = data.Sequences(run.anchors, run.names)
+    network = models.representation(models.load(folder / "model"))
+    one = Job(folder, folder, "", network, anchors, settings)
+    monkeypatch.setattr(Job, "_group", lambda self, first, *_: parts[first])
+    assert one.sampled(progress=False).draws is None
+    assert "some sequences took fewer steps than --store-every: no draws are kept" in capsys.readouterr().out
+    monkeypatch.setattr(Job, "_group", lambda self, first, *_: run.take(np.array([first])))
+    np.testing.assert_array_equal(one.sampled(progress=False).draws, run.draws)
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -108,9 +149,9 @@ def test_a_run_that_the_command_sampled_serves_again(folder, tmp_path, capsys):
         (["--motifs", "{folder}/known.meme", "--chains", "1"], "--chains must be a whole number of at least 2, got 1"),
         (
             ["--motifs", "{folder}/known.meme", "--against", "x"],
-            "--against must be left out if motifs are given, got x",
+            "--against must be left out if motifs are given, got 'x'",
         ),
-        (["--run", "{folder}/bare.npz"], "--run must have stored draws, which `interpret` does not keep"),
+        (["--run", "{folder}/bare.npz"], "--run must have stored draws, which `interpret` keeps with --store-every"),
     ],
 )
 def test_bad_input_is_one_sentence(folder, tmp_path, capsys, arguments, words):

@@ -46,6 +46,10 @@ def test_the_sentence():
     unknown = np.where(BETA < 2, np.nan, bits)
     assert advice(BETA, unknown, np.zeros(9)) == "At this β almost any sequence is equal; try a larger β"
     assert advice(np.zeros(1), np.zeros(1), np.zeros(9)) is None
+    moving = advice(BETA, bits, np.zeros(9), mobile=True)
+    assert moving is not None and moving.startswith("Sites may stand anywhere") and "β = " not in moving
+    assert "`where`" in moving and "`draw_motifs`" in moving
+    assert advice(BETA, 2 * bits, np.zeros(9), mobile=True) is None
     assert advised_beta(BETA, 0.3 * BETA) == 27  # two digits of 26.67
 
 
@@ -78,8 +82,9 @@ def test_the_total_of_letters_that_nothing_holds_is_zero_on_average():
     assert (limits[:, 1] > found.std()).all()
 
 
-def blank_run(top):
-    run = dataclasses.replace(made_up(fields=()), beta=np.tile([0.0, 1, 2, 4], (3, 1)), steps=np.array([10**9] * 3))
+def blank_run(top, mobility=0.9):
+    made = dataclasses.replace(made_up(fields=()), mobility=np.broadcast_to(mobility, 3).astype(float))
+    run = dataclasses.replace(made, beta=np.tile([0.0, 1, 2, 4], (3, 1)), steps=np.array([10**9] * 3))
     a = 0.25 + top * run.beta[..., None] / 4
     run.frequencies[:] = np.stack([a, *[(1 - a) / 3] * 3], -1)
     run.frequency_errors[:] = 1e-4
@@ -95,3 +100,14 @@ def test_a_run_states_its_bits_and_the_beta_to_try():
     assert f"{bits:.1f} ± 0.0 bits at the target" in one
     full = repr(blank_run(0.74))
     assert "advice" not in full
+
+
+def test_a_run_whose_sites_may_stand_anywhere_leads_to_other_analyses_than_another_beta():
+    mixed = repr(blank_run(0.25, [0.1, 0.9, 0.2]))
+    assert "for 2 of 3 anchors, sites may stand anywhere" in mixed and "`draw_motifs`" in mixed
+    assert "; for 1 of 3 anchors, at this β almost any sequence is equal; try β = " in mixed
+    alone = repr(blank_run(0.25, 0.1))
+    assert "advice      sites may stand anywhere" in alone and "try β" not in alone and "`where`" in alone
+    assert "advice" not in repr(blank_run(0.74, 0.1))
+    unknown = repr(blank_run(0.25, np.nan))
+    assert "sites may" not in unknown and "try β = " in unknown

@@ -142,6 +142,18 @@ def test_taken_apart_and_joined_it_is_the_same_run(runs, draws):
     assert_same(dataclasses.replace(joined, seconds=run.seconds, compile_seconds=run.compile_seconds), run)
 
 
+def test_of_longer_runs_as_many_draws_are_joined_as_the_shortest_has(runs):
+    run = runs[True]
+    number = run.draws.shape[2]
+    short = dataclasses.replace(run, draws=run.draws[:, :, : number // 2])
+    joined = join([run, short])
+    assert joined.draws.shape[:3] == (2 * len(run.names), *run.draws.shape[1:2], number // 2)
+    np.testing.assert_array_equal(joined.draws[: len(run.names)], run.draws[:, :, number - 2 * (number // 2) + 1 :: 2])
+    np.testing.assert_array_equal(joined.draws[len(run.names) :], short.draws)
+    with pytest.raises(ValueError, match="runs must all have stored draws, or none of them, .* got some without"):
+        join([run, runs[False]])
+
+
 def test_anchors_are_taken_in_the_order_asked_for(runs):
     run = runs[True]
     taken = run.take(np.array([2, 0, 2]))

@@ -27,7 +27,7 @@ def small_blocks():
 
 def runs(count=COUNT, **more):
     """Runs of single anchors, of different length."""
-    found = [made_up(i, anchor=1, state=30 + i % 7, **more) for i in range(count)]
+    found = [made_up(i, anchor=1, state=30 + i % 7, draw=1 + i % 5, draws=i % 6 > 0, **more) for i in range(count)]
     return [dataclasses.replace(run, names=(f"n{i} β",), burn_in=20 + i) for i, run in enumerate(found)]
 
 

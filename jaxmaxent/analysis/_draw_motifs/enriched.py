@@ -20,6 +20,9 @@ from jaxmaxent.results import Run
 COUNTED = "k-mers that the run counted at β = 0"
 SMALLEST, LARGEST = 3, 8  # letters of a k-mer; 4^8 counts of every chain fit into memory
 _USUAL = 6
+# A motif is grown from fewer letters: a seed as long as a short site, such as GATAAG, is mostly there in exact copies
+# only, and then nothing is learned of its variants and of the letters beside it.
+SEED = 5
 MOST_BITS = 64  # of an enrichment that is asked for: no run has so many draws
 
 
@@ -99,14 +102,14 @@ def letters_of(run: Run, alphabet: Alphabet | None) -> Alphabet:
     return letters
 
 
-def checked_size(size: Any, run: Run, letters: Alphabet, counted: int | None) -> int:
+def checked_size(size: Any, run: Run, letters: Alphabet, counted: int | None, usual: int = _USUAL) -> int:
     """Return the letters of the k-mers, or raise a ValueError if there are too many such k-mers or none.
 
-    None means those that the run counted, or else 6, or fewer if the sequences are shorter or have many letters.
+    None means those that the run counted, or else `usual`, or fewer if the sequences are shorter or have many letters.
     """
     if size is None:
         most = int(LARGEST * math.log(4) / math.log(len(letters)) + 1e-9)
-        usual = max(min(_USUAL, run.anchors.shape[1], most), SMALLEST)
+        usual = max(min(usual, run.anchors.shape[1], most), SMALLEST)
         size = counted if counted is not None and counted >= SMALLEST else usual
     size = checks.integer("size", size, at_least=SMALLEST, at_most=LARGEST)
     if size > run.anchors.shape[1]:

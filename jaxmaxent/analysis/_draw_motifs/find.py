@@ -7,7 +7,14 @@ from typing import Any
 
 from jaxmaxent.analysis._draw_motifs.describe import described
 from jaxmaxent.analysis._draw_motifs.draws import Draws, draws_of
-from jaxmaxent.analysis._draw_motifs.enriched import COUNTED, checked_size, counted_rates, counted_size, letters_of
+from jaxmaxent.analysis._draw_motifs.enriched import (
+    COUNTED,
+    SEED,
+    checked_size,
+    counted_rates,
+    counted_size,
+    letters_of,
+)
 from jaxmaxent.analysis._draw_motifs.found import DrawMotif, DrawMotifs, EnrichedKmer
 from jaxmaxent.analysis._draw_motifs.kmers import strands
 from jaxmaxent.analysis._draw_motifs.search import DrawSearch, Settings, checked_settings, together
@@ -52,8 +59,8 @@ def draw_motifs(
         anchor: index of the anchor; several, or None for all, are searched together: chains of all of them count, so
             that a motif is found that is too weak in any one anchor. It need not be in all.
         rung: index of the rung; None means the target.
-        size: letters of the k-mers, from 3 to 8; None means those that the run counted, or else 6, or fewer if the
-            sequences are shorter or have many letters.
+        size: letters of the k-mers, from 3 to 8; None means 5, or fewer if the sequences are shorter or have many
+            letters. If the run counted k-mers of this size, these counts serve, which are of all draws.
         fdr: largest share of false k-mers among those called enriched, between 0 and 1.
         least: smallest log2 of copies over copies at β = 0, of k-mers and of motifs. A network that holds GC content
             makes many k-mers a little more frequent.
@@ -73,7 +80,7 @@ def draw_motifs(
     """
     letters = letters_of(checked_run(run, "draws"), alphabet)
     counted = counted_size(run, rung, ensemble)
-    size = checked_size(size, run, letters, counted)
+    size = checked_size(size, run, letters, None, SEED)
     settings = checked_settings(size, fdr, least, excess, most, flank, threshold)
     draws = draws_of(run, anchor, rung, ensemble, key)
     kmers = strands(settings.size, letters, both=both_strands)
