@@ -23,6 +23,7 @@ Operations of the refresh and of draws at the ends count once per their period. 
 import argparse
 import collections
 import contextlib
+import dataclasses
 import os
 import re
 import sys
@@ -148,7 +149,7 @@ def walk(device: str, ensemble: jme.Ensemble, way: str, sequences: int | None) -
     kernel = build(Site(), ensemble, evaluator_for(Site(), ensemble, incremental=way == "incremental"))
 
     def walked(params: Any, key: Any, states: Any, steps: Any) -> Any:
-        its = ensemble.replace(params=params)
+        its = dataclasses.replace(ensemble, params=params)
         own = build(Site(), its, evaluator_for(Site(), its, incremental=way == "incremental"))
         keys = jax.random.split(key, chains)
 

@@ -1,4 +1,4 @@
-"""Bounds of what the compilers for an H200 and a v5e make of the sampler, and how a program is read."""
+"""Bounds of what the compilers for an H200 and a v5e make of the sampler."""
 
 import importlib.util
 import json
@@ -39,3 +39,11 @@ def test_a_gpu_hardly_waits_for_its_host(tmp_path):
     assert row["per step"]["kernels"] <= 40
     assert row["per step"].get("scatters", 0) == 0
     assert "collectives" not in row["per draw"]
+
+
+@pytest.mark.slow
+def test_a_tpu_makes_few_operations(tmp_path):
+    row = row_of("v5e", "incremental", tmp_path)
+    assert row["per draw"]["cycles"] <= 1.0e6
+    assert row["per draw"].get("cache copies", 0) <= 2.1
+    assert row["per step"].get("scatters", 0) == 0
