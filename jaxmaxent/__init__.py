@@ -20,6 +20,7 @@ from jaxmaxent.ensembles import motif_count as motif_count
 from jaxmaxent.ensembles import position_prior as position_prior
 from jaxmaxent.ensembles import together as together
 from jaxmaxent.results import Run as Run
+from jaxmaxent.results import RunStore as RunStore
 from jaxmaxent.sampling import Interrupted as Interrupted
 from jaxmaxent.sampling import NonFiniteEnergyError as NonFiniteEnergyError
 from jaxmaxent.sampling import Precision as Precision
@@ -44,7 +45,7 @@ __version__ = "0.1.0"
 _SUBPACKAGES = ("analysis", "attribution", "cluster", "data", "evaluate", "kernels", "models", "plot", "testing")
 
 __all__ = [  # noqa: RUF022 (sorted by kind)
-    "sample", "resume", "check", "Run", "Precision", "Interrupted", "NonFiniteEnergyError",
+    "sample", "resume", "check", "Run", "RunStore", "Precision", "Interrupted", "NonFiniteEnergyError",
     "Ensemble", "Representation", "Field", "composition", "dinucleotide", "position_prior",
     "together", "contrast",
     "motif_count", "codons", "count",

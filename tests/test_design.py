@@ -66,7 +66,7 @@ ALLOWED |= {
 }
 # `localization` measures scores by the areas under curves that measure a network.
 ALLOWED["analysis"] |= {"models"}
-ALLOWED["commands"] |= {"models", "data", ""}
+ALLOWED["commands"] |= {"models", "data", "attribution", ""}
 ALLOWED["cli"] |= {"models", "data", ""}
 OPTIONAL = {"matplotlib", "logomaker", "pandas", "torch", "keras", "tensorflow", "psutil"}
 OPTIONAL |= {"xarray", "arviz", "zarr", "h5netcdf", "h5py", "onnx", "onnxruntime", "google"}

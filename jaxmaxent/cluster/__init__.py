@@ -6,5 +6,6 @@ Scheduling, retries and lost machines are the engine's. Results do not depend on
 anchor is sampled.
 """
 
+from jaxmaxent.cluster._each import LostWorkerError as LostWorkerError
 from jaxmaxent.cluster._each import each as each
 from jaxmaxent.cluster._sample_each import sample_each as sample_each

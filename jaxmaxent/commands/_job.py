@@ -160,7 +160,7 @@ class Job:
         )
         with bar, open_engine(engine, len(left)) as (executor, workers):
             alone = executor is None and workers == 1
-            work = functools.partial(self.group, progress=progress) if alone else _Work(self.out)
+            work = functools.partial(self.group, progress=progress) if alone else _GroupWork(self.out)
             for number, (first, lines) in enumerate(each(work, left, executor=executor, workers=workers), 1):
                 for line in lines:
                     say(line)
@@ -301,7 +301,7 @@ class Job:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Work:
+class _GroupWork:
     """The work on a group, as other processes get it: they open the job themselves, once."""
 
     out: Path

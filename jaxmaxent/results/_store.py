@@ -220,8 +220,8 @@ def checksums(arrays: dict[str, np.ndarray], texts: dict[str, str]) -> np.ndarra
 
 def read_remark(file: Path) -> str:
     """Return the remark that lies beside the file of a finished anchor."""
-    place = file.with_suffix(".txt")
-    return place.read_text(encoding="utf-8") if place.is_file() else ""
+    file = file.with_suffix(".txt")
+    return file.read_text(encoding="utf-8") if file.is_file() else ""
 
 
 def _opened(path: Path) -> Any:

@@ -72,11 +72,11 @@ def add(path: Path, number: int, run: Run, keep: str, remark: str = "") -> None:
         keep: what is kept of it.
         remark: a text that is kept with it.
     """
-    place = file_of(path, number)
-    place.parent.mkdir(exist_ok=True)
+    file = file_of(path, number)
+    file.parent.mkdir(exist_ok=True)
     if remark:
-        write_whole(place.with_suffix(".txt"), lambda file: file.write(remark.encode()))
-    kept(run, keep).save(place, force=True)
+        write_whole(file.with_suffix(".txt"), lambda stream: stream.write(remark.encode()))
+    kept(run, keep).save(file, force=True)
 
 
 def pack(path: Path, *, last: bool = False) -> None:

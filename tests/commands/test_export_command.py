@@ -321,7 +321,7 @@ def test_only_files_of_this_command_are_replaced(folder, tmp_path, capsys, kind)
     [
         (["gone", "--format", "tsv"], "gone"),
         (["{folder}", "--format", "bed", "--what", "positions"], "--what must be windows or sites or motifs for the"),
-        (["{folder}", "--format", "npz", "--what", "sites"], "--what must be left out for the format npz, got sites"),
+        (["{folder}", "--format", "npz", "--what", "sites"], "--what must be left out for the format npz, got 'sites'"),
         (["{folder}", "--format", "tsv", "--error"], "--error must be left out except for bedgraph and bigwig"),
         (["{folder}", "--format", "bigwig", "--letter", "A"], "--letter must be left out except for what frequency"),
         (

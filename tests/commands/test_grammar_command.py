@@ -13,7 +13,8 @@ from jaxmaxent import data, models
 from jaxmaxent.cli import main
 from jaxmaxent.commands import _grammar as grammar_command
 from jaxmaxent.commands import _interpret as interpret
-from jaxmaxent.commands._job import Job, JobSettings
+from jaxmaxent.commands._job import Job
+from jaxmaxent.commands._job_settings import JobSettings
 
 LENGTH, SITE = 20, "GATTACA"
 
@@ -127,18 +128,17 @@ def test_draws_that_interpret_kept_serve(folder, tmp_path, monkeypatch, capsys):
     assert "--store-every must be a multiple of 5, got 7" in capsys.readouterr().err
 
 
-def test_draws_of_some_groups_alone_are_not_kept(folder, monkeypatch, capsys):
+def test_draws_of_some_groups_alone_are_not_kept(folder, capsys):
     run = dataclasses.replace(jme.Run.load(folder / "run.npz"), kmer_counts=None)
     parts = [run.take(np.array([0])), dataclasses.replace(run.take(np.array([1])), draws=None)]
     settings = JobSettings(beta=2.0, rule=None, wanted=None, group=1)
     anchors = data.Sequences(run.anchors, run.names)
     network = models.representation(models.load(folder / "model"))
     one = Job(folder, folder, "", network, anchors, settings)
-    monkeypatch.setattr(Job, "_group", lambda self, first, *_: parts[first])
-    assert one.sampled(progress=False).draws is None
+    assert one._joined(parts).draws is None
     assert "some sequences took fewer steps than --store-every: no draws are kept" in capsys.readouterr().out
-    monkeypatch.setattr(Job, "_group", lambda self, first, *_: run.take(np.array([first])))
-    np.testing.assert_array_equal(one.sampled(progress=False).draws, run.draws)
+    whole = one._joined([run.take(np.array([a])) for a in range(2)])
+    np.testing.assert_array_equal(whole.draws, run.draws)
 
 
 @pytest.mark.parametrize(

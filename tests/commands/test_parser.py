@@ -20,7 +20,9 @@ from jaxmaxent.commands._parser import COMMANDS, make_parser, options_of
 from jaxmaxent.sampling import _chains as chain_settings
 from jaxmaxent.sampling import _options as run_settings
 
-LIGHT = ("_option", "_options", "_export_options", "_grammar_options", "_values")
+LIGHT = (
+    "_compare_options", "_engine_options", "_export_options", "_grammar_options", "_option", "_options", "_values",
+)  # fmt: skip
 
 
 def test_the_version_is_that_of_the_package(capsys):

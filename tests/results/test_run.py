@@ -449,7 +449,7 @@ def test_pickled_objects_are_not_executed(path):
 
 @pytest.mark.parametrize("name", ["run", "run.npy", "run.npz.gz", "run.NPZ"])
 def test_other_files_are_neither_written_nor_read(runs, tmp_path, name):
-    message = rf"path must end in \.npz, \.nc or \.zarr, got {tmp_path / name}$"
+    message = rf"path must end in \.npz, \.nc or \.zarr, got '{tmp_path / name}'$"
     with pytest.raises(ValueError, match=message):
         runs[False].save(tmp_path / name)
     assert not list(tmp_path.iterdir())
