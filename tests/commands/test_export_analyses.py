@@ -34,7 +34,7 @@ def with_ladder(made):
 
 @pytest.fixture(scope="module")
 def run():
-    return with_ladder(made_up(draws=True, draw=80, position=12, chain=4))
+    return with_ladder(made_up(draws=True, draw=80, position=48, chain=4))
 
 
 @pytest.fixture(scope="module")
