@@ -86,7 +86,8 @@ def train(
 
     The same key and data on the same machine give the same weights, bit by bit.
 
-    The defaults suit the default `ConvArchitecture` on 10⁴ to 10⁵ sequences. The XOR of a dinucleotide is learned with epochs=60, learning_rate=0.02, weight_decay=0, patience=60.
+    The defaults suit the default `ConvArchitecture` on 10⁴ to 10⁵ sequences. The XOR of a dinucleotide is learned with
+    epochs=60, learning_rate=0.02, weight_decay=0, patience=60.
 
         result = train(jax.random.key(0), ConvArchitecture(length=101), tokens, labels)
         save(result.network, "model")
