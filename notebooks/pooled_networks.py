@@ -95,14 +95,13 @@ STEPS, CHAINS = 20000, 8 if on_cpu else 64
 
 # %%
 SITES = ("AGATAA", "CAGCTG")
-KERNELS = jnp.stack([jnp.eye(4)[jme.DNA.encode(site)] for site in SITES])
+FILTERS = jnp.stack([jnp.eye(4)[jme.DNA.encode(site)].T for site in SITES])
 
 
 def features(one_hot):
     """Return how well the best window matches each site: about 0 for up to 4 of 6 letters, 2 for 5 and 6 for 6."""
-    windows = jnp.stack([one_hot[start : start + 6] for start in range(one_hot.shape[0] - 5)])
-    matches = jnp.einsum("wpl,spl->ws", windows, KERNELS)
-    return jax.nn.softplus(4 * (matches - 4.5)).max(0)
+    matches = jax.lax.conv(one_hot.T[None], FILTERS, (1,), "VALID")[0]
+    return jax.nn.softplus(4 * (matches - 4.5)).max(1)
 
 
 anchor = "CCTCGTCCAGATAACTGTCCGCCTGGTCCAGCTGGCCTTCGTGCCTAGATAAGCCGTCCT"
@@ -120,7 +119,7 @@ run = jme.sample(jax.random.key(0), ensemble, until=enough, chains=CHAINS, burn_
 print(run.outcomes[0])
 print(run.mobility_outcomes[0])
 profile = analysis.profile(run)
-logo = plot.logo(profile.frequencies, standard_error=profile.frequency_errors, anchor=anchor, title="flat")
+logo = plot.logo(profile.frequencies, standard_error=profile.frequency_errors, anchor=anchor, title="no position is held")
 plot.show(logo, "pooled_logo.png")
 
 # %% [markdown]
