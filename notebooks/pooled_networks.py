@@ -119,7 +119,9 @@ run = jme.sample(jax.random.key(0), ensemble, until=enough, chains=CHAINS, burn_
 print(run.outcomes[0])
 print(run.mobility_outcomes[0])
 profile = analysis.profile(run)
-logo = plot.logo(profile.frequencies, standard_error=profile.frequency_errors, anchor=anchor, title="no position is held")
+logo = plot.logo(
+    profile.frequencies, standard_error=profile.frequency_errors, anchor=anchor, title="no position is held"
+)
 plot.show(logo, "pooled_logo.png")
 
 # %% [markdown]
