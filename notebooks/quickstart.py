@@ -80,6 +80,7 @@ print(f"{jax.device_count()} × {jax.devices()[0].device_kind}")
 on_cpu = jax.default_backend() == "cpu"
 
 # %%
+import jax.numpy as jnp
 import numpy as np
 
 import jaxmaxent as jme
@@ -119,8 +120,8 @@ network = models.representation(trained.network)
 # %%
 ensemble = jme.Ensemble.create(network, example.tokens[0], beta=40.0)
 anchor = jme.DNA.decode(example.tokens[0])
-shuffle = example.tokens[SEQUENCES]
-print(f"E of the anchor {ensemble.energy(ensemble.anchor):.2f}, of its shuffle {ensemble.energy(shuffle):.2f}")
+energies = jax.vmap(ensemble.energy)(jnp.asarray(example.tokens[[0, SEQUENCES]], int))
+print(f"E of the anchor {energies[0]:.2f}, of its shuffle {energies[1]:.2f}")
 
 # %% [markdown]
 # ## Draws
@@ -153,8 +154,7 @@ print(f"⟨E⟩ = {run.energy[0, -1]:.3f} ± {run.energy_error[0, -1]:.3f}, {pro
 #   copies of the anchor: letters appear that no decision depends on. Changes are refused nearly always, so chains mix
 #   slowly. The run says that it has not converged, and then its numbers must not be used.
 #
-# In between, the picture hardly depends on β. `analysis.auto_beta` finds such a β: the letters then hold 8 bits in
-# total. A CTCF site has about 14 bits.
+# In between, the same letters are tall at every β. `analysis.auto_beta` finds such a β by a short run.
 
 # %%
 small = int(np.searchsorted(run.beta[0], 4.0))
@@ -186,12 +186,17 @@ information = profile.information
 for name, position in (("tallest", int(information.argmax())), ("flattest", int(information.argmin()))):
     mutants = np.tile(example.tokens[0], (3, 1))
     mutants[:, position] = [letter for letter in range(4) if letter != example.tokens[0, position]]
-    energy = np.mean([ensemble.energy(mutant) for mutant in mutants])
+    energy = jax.vmap(ensemble.energy)(jnp.asarray(mutants, int)).mean()
     print(f"{name} position {position}: mean E of its three mutants {energy:.3f}, β E = {40 * energy:.1f}")
+print(f"draws: ⟨E⟩ {run.energy[0, -1]:.3f}, β ⟨E⟩ = {40 * run.energy[0, -1]:.1f}")
 
 # %% [markdown]
-# A mutant is exp(β E) times less likely than the anchor. Now change *two* tall letters at once: is E the sum of both
-# changes? Where it is not, the network treats letters jointly, which no number per letter can show.
+# A mutant is exp(β E) times less likely than the anchor. So the anchor is the most likely sequence of all, and yet
+# hardly ever drawn: far more sequences have the energy of the draws. A letter at a flat position may be replaced within
+# that energy, one at a tall position may not.
+#
+# Now change *two* tall letters at once: is E the sum of both changes? Where it is not, the network treats letters
+# jointly, which no number per letter can show.
 #
 # ## Beside DeepLIFT
 #

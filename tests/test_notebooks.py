@@ -47,7 +47,7 @@ EXPECTED = {
         data=True,
     ),
     "pooled_networks": Expected(
-        "STEPS, CHAINS = 4000, 8",
+        "STEPS, CHAINS = 1000, 8",
         3,
         r"wherever they stand(.*\n)*8 to 14: AGATAA, redundant\n28 to 34: CAGCTG, needed\n46 to 52: AGATAA, redundant\n"
         r"(.*\n)*(AGATAA|TTATCT|CAGCTG): [01]\.\d\d ± ",
