@@ -220,6 +220,6 @@ print(f"correlation of information and |DeepLIFT| over positions: {agreement:.2f
 
 # %%
 solved = analysis.solve_chemical_potential(
-    jax.random.key(3), ensemble.with_beta(10.0), 0.41, steps=max(STEPS // 40, 5), tolerance=0.05
+    jax.random.key(3), ensemble.with_beta(10.0), 0.41, steps=max(STEPS // 40, 10), tolerance=0.05
 )
 print(f"μ = {solved.mu[0]:.3f} ± {solved.standard_error[0]:.3f}: {solved.outcomes[0]}")
