@@ -107,11 +107,11 @@ network = models.representation(trained.network)
 # How far is a sequence x from the anchor, for the network? Its **energy** is the distance of the representations, each
 # number weighted by its weight w in the output:
 #
-# $$E(x) = \sqrt{\sum_i \left[\, w_i \left( \Phi_i(x) - \Phi_i(x_0) \right) \right]^2}$$
+#     E(x) = sqrt( Σ_i [ w_i (Φ_i(x) − Φ_i(x0)) ]² )
 #
 # Sequences are drawn with the probability
 #
-# $$p(x) \propto e^{-\beta E(x)}$$
+#     p(x) ∝ exp( −β E(x) )
 #
 # Of all distributions with the same mean energy this one has the largest entropy: it assumes nothing else about the
 # sequence. That is why it is called the maximum entropy method. **β** says how small an energy has to be to count as
