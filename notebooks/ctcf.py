@@ -1,6 +1,7 @@
 # ---
 # jupyter:
 #   jupytext:
+#     formats: ipynb,py:percent
 #     text_representation:
 #       extension: .py
 #       format_name: percent
@@ -23,29 +24,75 @@
 # ten sequences of the published example ([jssong-lab/maxEnt](https://github.com/jssong-lab/maxEnt)); and in `jaspar/`
 # the motifs of [JASPAR 2024](https://jaspar.elixir.no/downloads/), vertebrates, non-redundant, in MEME format.
 #
-# Two cores need about five minutes; a GPU or TPU is used if there is one.
+# Two cores need about five minutes.
 
 # %%
-try:
-    import jaxmaxent as jme
-except ModuleNotFoundError:  # a fresh machine, such as Colab's
-    import subprocess
-    import sys
-
-    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "jaxmaxent[plot]"], check=True)
-    import jaxmaxent as jme
-
-# %%
+# Where jaxmaxent is missing, as on Colab, it is installed: from a checkout or a wheel beside this notebook, or else
+# from JAXMAXENT_SOURCE, which is a folder, a wheel, or the address of a repository.
+import importlib
+import importlib.util
 import os
+import subprocess
+import sys
 from pathlib import Path
 
+EXTRAS = "plot"
+NEEDED = ("jaxmaxent", "arviz_stats", "logomaker")
+
+
+def is_installed(name):
+    found = importlib.util.find_spec(name)
+    return found is not None and found.origin is not None  # a mere folder of this name has no origin
+
+
+def source_of_package():
+    here = Path.cwd()
+    checkouts = [folder for folder in (here, here.parent, here / "jaxmaxent") if (folder / "hatch_build.py").is_file()]
+    wheels = sorted(here.glob("jaxmaxent-*.whl"))
+    return str([*checkouts, *reversed(wheels), os.environ.get("JAXMAXENT_SOURCE", "jaxmaxent")][0])
+
+
+def requirement(source):
+    if Path(source).exists():
+        return f"{source}[{EXTRAS}]"
+    if "://" in source:
+        is_repository = not source.startswith("git+") and not source.endswith((".whl", ".zip", ".gz"))
+        return f"jaxmaxent[{EXTRAS}] @ {'git+' * is_repository}{source}"
+    return source.replace("jaxmaxent", f"jaxmaxent[{EXTRAS}]", 1)  # the name, perhaps with a version
+
+
+if not all(map(is_installed, NEEDED)):
+    # JAX and its support of an accelerator must have the same version, so both are installed together.
+    support = {"cuda12": "jax_cuda12_plugin", "cuda13": "jax_cuda13_plugin", "tpu": "libtpu"}
+    accelerators = [f"jax[{extra}]" for extra, package in support.items() if is_installed(package)]
+    source = source_of_package()
+    pip = [sys.executable, "-m", "pip", "install", "--quiet"]
+    if subprocess.run([*pip, requirement(source), *accelerators]).returncode:
+        raise RuntimeError(
+            f"jaxmaxent could not be installed from {source!r}: upload its wheel beside this notebook, or write "
+            "os.environ['JAXMAXENT_SOURCE'] = '…' with a folder, a wheel or the address of its repository into a cell "
+            "above, and run this cell again"
+        )
+    importlib.invalidate_caches()
+
+# %% [markdown]
+# **The device.** JAX takes a GPU or TPU if it finds one, and the sizes below follow. On Colab, *Runtime → Change
+# runtime type* chooses it; then run all cells again from the first.
+
+# %%
 import jax
+
+print(f"{jax.device_count()} × {jax.devices()[0].device_kind}")
+on_cpu = jax.default_backend() == "cpu"
+
+# %%
 import numpy as np
 
+import jaxmaxent as jme
 from jaxmaxent import analysis, attribution, models, plot
 from jaxmaxent.data import read_motifs, read_one_hot, read_sequences
 
-TRAIN, EPOCHS, ANCHORS, STEPS = 77174, 6, 10, 40000
+TRAIN, EPOCHS, ANCHORS, STEPS, CHAINS = 77174, 6, 10, 40000, 8 if on_cpu else 64
 
 # %% [markdown]
 # ## The network
@@ -78,7 +125,8 @@ network = models.representation(trained.network)
 anchors = read_one_hot(data / "ctcf" / "published_anchors_gcat.npy", "GCAT").take(np.arange(ANCHORS))
 ensemble = jme.Ensemble.create(network, anchors.tokens, beta=100.0)
 enough = jme.Precision(rhat=1.05, ess=100, steps=STEPS)
-run = jme.sample(jax.random.key(1), ensemble, names=anchors.names, until=enough, burn_in=min(STEPS // 5, 4040))
+burn_in = min(STEPS // 5, 4040)
+run = jme.sample(jax.random.key(1), ensemble, names=anchors.names, until=enough, chains=CHAINS, burn_in=burn_in)
 for name, outcome in zip(run.names, run.outcomes, strict=True):
     print(f"{name}: {outcome}")
 
@@ -151,7 +199,7 @@ if found.motifs:
 start, stop = analysis.informative_window(converged.information)
 window = (max(start - 3, 0), min(max(stop, start + 8) + 3, 101))
 stored = jme.sample(
-    jax.random.key(3), one, ladder=run.beta[:1], store_every=40, burn_in=min(STEPS // 5, 4040), until=enough
+    jax.random.key(3), one, ladder=run.beta[:1], store_every=40, chains=CHAINS, burn_in=burn_in, until=enough
 )
 pairs = analysis.couplings(stored, window=window)
 plot.show(plot.coupling_map(pairs, frequencies=stored.frequencies[0, -1]), "ctcf_couplings.png")

@@ -1,6 +1,7 @@
 # ---
 # jupyter:
 #   jupytext:
+#     formats: ipynb,py:percent
 #     text_representation:
 #       extension: .py
 #       format_name: percent
@@ -24,35 +25,82 @@
 # sacCer3, with columns chromosome, dyad, end, NCP score; and `tss.txt.gz`, start sites and strands of transcripts from
 # Ensembl BioMart. The last two are as in [pepebonet/nano_damage](https://github.com/pepebonet/nano_damage).
 #
-# Two cores need about five minutes; a GPU or TPU is used if there is one.
+# Two cores need about five minutes.
 
 # %%
-try:
-    import jaxmaxent as jme
-except ModuleNotFoundError:  # a fresh machine, such as Colab's
-    import subprocess
-    import sys
+# Where jaxmaxent is missing, as on Colab, it is installed: from a checkout or a wheel beside this notebook, or else
+# from JAXMAXENT_SOURCE, which is a folder, a wheel, or the address of a repository.
+import importlib
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
 
-    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "jaxmaxent[plot]"], check=True)
-    import jaxmaxent as jme
+EXTRAS = "plot"
+NEEDED = ("jaxmaxent", "arviz_stats", "logomaker")
+
+
+def is_installed(name):
+    found = importlib.util.find_spec(name)
+    return found is not None and found.origin is not None  # a mere folder of this name has no origin
+
+
+def source_of_package():
+    here = Path.cwd()
+    checkouts = [folder for folder in (here, here.parent, here / "jaxmaxent") if (folder / "hatch_build.py").is_file()]
+    wheels = sorted(here.glob("jaxmaxent-*.whl"))
+    return str([*checkouts, *reversed(wheels), os.environ.get("JAXMAXENT_SOURCE", "jaxmaxent")][0])
+
+
+def requirement(source):
+    if Path(source).exists():
+        return f"{source}[{EXTRAS}]"
+    if "://" in source:
+        is_repository = not source.startswith("git+") and not source.endswith((".whl", ".zip", ".gz"))
+        return f"jaxmaxent[{EXTRAS}] @ {'git+' * is_repository}{source}"
+    return source.replace("jaxmaxent", f"jaxmaxent[{EXTRAS}]", 1)  # the name, perhaps with a version
+
+
+if not all(map(is_installed, NEEDED)):
+    # JAX and its support of an accelerator must have the same version, so both are installed together.
+    support = {"cuda12": "jax_cuda12_plugin", "cuda13": "jax_cuda13_plugin", "tpu": "libtpu"}
+    accelerators = [f"jax[{extra}]" for extra, package in support.items() if is_installed(package)]
+    source = source_of_package()
+    pip = [sys.executable, "-m", "pip", "install", "--quiet"]
+    if subprocess.run([*pip, requirement(source), *accelerators]).returncode:
+        raise RuntimeError(
+            f"jaxmaxent could not be installed from {source!r}: upload its wheel beside this notebook, or write "
+            "os.environ['JAXMAXENT_SOURCE'] = '…' with a folder, a wheel or the address of its repository into a cell "
+            "above, and run this cell again"
+        )
+    importlib.invalidate_caches()
+
+# %% [markdown]
+# **The device.** JAX takes a GPU or TPU if it finds one, and the sizes below follow. On Colab, *Runtime → Change
+# runtime type* chooses it; then run all cells again from the first.
+
+# %%
+import jax
+
+print(f"{jax.device_count()} × {jax.devices()[0].device_kind}")
+on_cpu = jax.default_backend() == "cpu"
 
 # %%
 import csv
 import gzip
-import os
 import warnings
-from pathlib import Path
 
-import jax
 import numpy as np
 from matplotlib.figure import Figure
 from scipy.stats import t as student
 
+import jaxmaxent as jme
 from jaxmaxent import analysis, attribution, models, plot
 from jaxmaxent.analysis import KmerProfile
 from jaxmaxent.data import LeftOut, Sequences, dinucleotide_shuffle, read_windows, split_by_chromosome
 
-TRAIN, EPOCHS, ANCHORS, STEPS = 14000, 3, 6, 6000
+TRAIN, EPOCHS, ANCHORS, STEPS, CHAINS = 14000, 3, 6, 6000, 8 if on_cpu else 64
 
 # %% [markdown]
 # ## Windows of 201 bp
@@ -157,6 +205,7 @@ for name, network in networks.items():
         ensemble.with_mu(mu),
         until=enough,
         ladder=8,
+        chains=CHAINS,
         burn_in=STEPS // 30 * 10,
         store_every=max(STEPS // 500 * 5, 5),
     )

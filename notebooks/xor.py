@@ -1,6 +1,7 @@
 # ---
 # jupyter:
 #   jupytext:
+#     formats: ipynb,py:percent
 #     text_representation:
 #       extension: .py
 #       format_name: percent
@@ -18,23 +19,73 @@
 # the draws can be checked against it. Two cores need about a minute.
 
 # %%
-try:
-    import jaxmaxent as jme
-except ImportError:  # for example on Colab
-    import subprocess
-    import sys
+# Where jaxmaxent is missing, as on Colab, it is installed: from a checkout or a wheel beside this notebook, or else
+# from JAXMAXENT_SOURCE, which is a folder, a wheel, or the address of a repository.
+import importlib
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
 
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "jaxmaxent[plot]"], check=True)
-    import jaxmaxent as jme
+EXTRAS = "plot"
+NEEDED = ("jaxmaxent", "arviz_stats", "logomaker")
+
+
+def is_installed(name):
+    found = importlib.util.find_spec(name)
+    return found is not None and found.origin is not None  # a mere folder of this name has no origin
+
+
+def source_of_package():
+    here = Path.cwd()
+    checkouts = [folder for folder in (here, here.parent, here / "jaxmaxent") if (folder / "hatch_build.py").is_file()]
+    wheels = sorted(here.glob("jaxmaxent-*.whl"))
+    return str([*checkouts, *reversed(wheels), os.environ.get("JAXMAXENT_SOURCE", "jaxmaxent")][0])
+
+
+def requirement(source):
+    if Path(source).exists():
+        return f"{source}[{EXTRAS}]"
+    if "://" in source:
+        is_repository = not source.startswith("git+") and not source.endswith((".whl", ".zip", ".gz"))
+        return f"jaxmaxent[{EXTRAS}] @ {'git+' * is_repository}{source}"
+    return source.replace("jaxmaxent", f"jaxmaxent[{EXTRAS}]", 1)  # the name, perhaps with a version
+
+
+if not all(map(is_installed, NEEDED)):
+    # JAX and its support of an accelerator must have the same version, so both are installed together.
+    support = {"cuda12": "jax_cuda12_plugin", "cuda13": "jax_cuda13_plugin", "tpu": "libtpu"}
+    accelerators = [f"jax[{extra}]" for extra, package in support.items() if is_installed(package)]
+    source = source_of_package()
+    pip = [sys.executable, "-m", "pip", "install", "--quiet"]
+    if subprocess.run([*pip, requirement(source), *accelerators]).returncode:
+        raise RuntimeError(
+            f"jaxmaxent could not be installed from {source!r}: upload its wheel beside this notebook, or write "
+            "os.environ['JAXMAXENT_SOURCE'] = '…' with a folder, a wheel or the address of its repository into a cell "
+            "above, and run this cell again"
+        )
+    importlib.invalidate_caches()
+
+# %% [markdown]
+# **The device.** JAX takes a GPU or TPU if it finds one, and the sizes below follow. On Colab, *Runtime → Change
+# runtime type* chooses it; then run all cells again from the first.
+
+# %%
+import jax
+
+print(f"{jax.device_count()} × {jax.devices()[0].device_kind}")
+on_cpu = jax.default_backend() == "cpu"
 
 # %%
 import itertools
+import textwrap
 
-import jax
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+import jaxmaxent as jme
 from jaxmaxent import attribution, models, plot
 
 NETWORKS, SEQUENCES, EPOCHS, CHAINS, STEPS = 8, 2000, 60, 128, 2000
@@ -178,7 +229,8 @@ def draw_maps(anchor, shown):
     for ax, name in zip(axes[:, 0], ["MaxEnt:\npairs drawn", *NAMES_OF_RIVALS], strict=True):
         ax.set_ylabel(name, fontsize=8, rotation=0, ha="right", va="center")
     words = f"Around {NAMES[anchor]}, class {int(sign > 0)}. Letters in red: towards class 0, blue: towards class 1"
-    figure.suptitle(f"{words}; ×: the anchor’s own", x=0.01, ha="left", fontsize=9)
+    words = textwrap.fill(f"{words}; ×: the anchor’s own", int(13 * figure.get_figwidth()))
+    figure.suptitle(words, x=0.01, ha="left", fontsize=9)
     return figure
 
 

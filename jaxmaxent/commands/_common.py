@@ -25,6 +25,7 @@ from jaxmaxent.commands._values import Unit
 from jaxmaxent.console import say as say
 from jaxmaxent.data import LeftOut, Sequences, read_sequences
 from jaxmaxent.ensembles import Ensemble, Representation, composition
+from jaxmaxent.files import read_manifest
 from jaxmaxent.results import Run, RunStore, join
 from jaxmaxent.results._export import is_store
 from jaxmaxent.results._parts import kept
@@ -194,11 +195,20 @@ def file_name(name: str, index: int) -> str:
 
 
 def saved_run(path: str | os.PathLike[str]) -> Path:
-    """Return the file or store of the runs in a folder of `interpret` or `grammar`; for another path, the path."""
-    for name in ("run.npz", "run.zarr"):
-        if (Path(path) / name).exists():
-            return Path(path) / name
-    return Path(path)
+    """Return the run in a folder that `interpret` or `grammar` wrote; for another path, the path itself.
+
+    Raises:
+        ValueError: for a folder of something else, such as a network.
+    """
+    folder = Path(path)
+    if not folder.is_dir() or folder.suffix == ".zarr":
+        return folder
+    for inside in (folder / "run.npz", folder / "run.zarr"):
+        if inside.exists():
+            return inside
+    about = read_manifest(folder)
+    holds = f"output of the kind {about.get('kind')!r}" if about else "no run"
+    raise ValueError(f"run must be a folder that `interpret` wrote, or a saved run, but {path} holds {holds}")
 
 
 def loaded(path: str | os.PathLike[str], keep: str) -> Run:

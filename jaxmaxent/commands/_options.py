@@ -247,20 +247,20 @@ class TrainOptions(ReadingOptions, OutputOptions, SeedOptions):
     """Options of `jaxmaxent train`."""
 
     table: Annotated[
-        str, Option("table with columns seq and label, FASTA file, or - for standard input", positional=True)
+        str, Option("table with columns seq and label, FASTA file with headers 0 and 1, or -", positional=True)
     ]
     out: Annotated[str, Option("folder to write", metavar="MODEL")]
     valid: Annotated[
         str | None,
-        Option(
-            "table for choosing the best epoch", "a tenth of the training table, left out of training", metavar="TABLE"
-        ),
+        Option("table or FASTA file for choosing the best epoch", "a tenth of TABLE, left out", metavar="TABLE"),
     ] = None
-    test: Annotated[str | None, Option("table for measuring AUROC and AUPRC", metavar="TABLE")] = None
+    test: Annotated[str | None, Option("table or FASTA file for measuring AUROC and AUPRC", metavar="TABLE")] = None
     architecture: Annotated[
         Literal["conv", "mlp"], Option("conv: a convolutional network; mlp: fully connected layers")
     ] = "conv"
-    epochs: Annotated[int | None, Option("largest number of passes over the training table", "6, or 60 for mlp")] = None
+    epochs: Annotated[
+        int | None, Option("largest number of passes over TABLE; the best one's weights are kept", "20, or 60 for mlp")
+    ] = None
     both_strands: Annotated[bool, Option("train on reverse complements as well")] = False
     sequence_column: Annotated[
         str | None, Option("name of the column of sequences", "seq or sequence", metavar="NAME", group=READING)

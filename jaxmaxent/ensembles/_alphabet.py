@@ -112,14 +112,22 @@ class Alphabet:
         wrong = np.flatnonzero(tokens == 255)
         if wrong.size:
             letter = sequence[wrong[0]]
+            if self._nucleotides and _reads_as_protein(sequence):
+                described, hint = repr(letter), "; it reads as a protein, for which alphabet=PROTEIN may be meant"
+            else:
+                described, hint = self._describe(letter), ""
             raise ValueError(
-                f"{what} has {self._describe(letter)} at position {wrong[0]} (0-based), "
-                f"expected only the letters {self.letters!r}"
+                f"{what} has {described} at position {wrong[0]} (0-based), "
+                f"expected only the letters {self.letters!r}{hint}"
             )
         return tokens
 
+    @property
+    def _nucleotides(self) -> bool:
+        return set(self.letters) in (set(DNA.letters), set(RNA.letters))
+
     def _describe(self, letter: str) -> str:
-        meaning = IUPAC_DNA.get(letter.upper()) if set(self.letters) == set("ACGT") else None
+        meaning = IUPAC_DNA.get(letter.upper()) if set(self.letters) == set(DNA.letters) else None
         return f"{letter!r} (IUPAC for {meaning})" if meaning else repr(letter)
 
     def _table(self) -> np.ndarray:
@@ -301,6 +309,13 @@ DNA = Alphabet("ACGT", any_letter="N", complements="TGCA")
 RNA = Alphabet("ACGU", any_letter="N", complements="UGCA")
 PROTEIN = Alphabet("ACDEFGHIKLMNPQRSTVWY", any_letter="X")
 BINARY = Alphabet("01")
+
+
+def _reads_as_protein(sequence: str) -> bool:
+    """Return True for letters of proteins only, if some are no code for nucleotides or most are no nucleotide."""
+    found = sequence.upper()
+    most = sum(letter not in "ACGTUN" for letter in found) > len(found) / 2
+    return set(found) <= set(PROTEIN.letters) and (most or bool(set(found) - set("ACGTU") - set(IUPAC_DNA)))
 
 
 def with_letters(letters: str) -> Alphabet:

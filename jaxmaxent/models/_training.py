@@ -72,7 +72,7 @@ def train(
     *,
     validation: tuple[Any, Any] | None = None,
     validation_fraction: float = 0.1,
-    epochs: int = 6,
+    epochs: int = 20,
     batch_size: int = 128,
     learning_rate: float = 3e-3,
     weight_decay: float = 0.3,
@@ -86,8 +86,8 @@ def train(
 
     The same key and data on the same machine give the same weights, bit by bit.
 
-    The defaults suit the default `ConvArchitecture` on about 10⁵ sequences. A small table needs more epochs or smaller
-    batches. The XOR of a dinucleotide is learned with epochs=60, learning_rate=0.02, weight_decay=0, patience=60.
+    The defaults suit the default `ConvArchitecture` on 10⁴ to 10⁵ sequences. The XOR of a dinucleotide is learned with
+    epochs=60, learning_rate=0.02, weight_decay=0, patience=60.
 
         result = train(jax.random.key(0), ConvArchitecture(length=101), tokens, labels)
         save(result.network, "model")
@@ -99,7 +99,8 @@ def train(
         labels: class of each sequence, 0 to units − 1, shape [n]. Every class must be present.
         validation: (tokens, labels) for choosing the best epoch. None sets a part of the training sequences aside.
         validation_fraction: the size of that part. It is the same fraction of every class and is not trained on.
-        epochs: passes over the training sequences. The learning rate has fallen to 0 at the end of the last one.
+        epochs: the most passes over the training sequences; `patience` may end them sooner, and the weights of the best
+            one are kept. The learning rate has fallen to 0 at the end of the last one.
         batch_size: sequences per step, at most the number of training sequences. Each epoch uses whole batches only,
             and leaves out some random sequences if the number is not a multiple.
         learning_rate: the largest learning rate of the schedule.

@@ -9,6 +9,7 @@ import pytest
 from flax import nnx
 
 import jaxmaxent as jme
+from jaxmaxent import models
 from jaxmaxent.cli import main
 from jaxmaxent.commands._common import read_for
 from jaxmaxent.commands._network import Found
@@ -69,6 +70,16 @@ def test_the_motif_is_found_written_named_and_drawn(saved, tmp_path, capsys, giv
         "motifs.meme",
         "motif_1.png",
     }
+
+
+def test_a_network_in_place_of_the_run_is_named(tmp_path, capsys):
+    models.save(ConvArchitecture(length=30).build(nnx.Rngs(0)), tmp_path / "model")
+    assert call("motifs", tmp_path / "model", "--out", tmp_path / "out") == 2
+    assert "run must be a folder that `interpret` wrote, or a saved run, but" in (said := capsys.readouterr().err)
+    assert said.rstrip().endswith("holds output of the kind 'network'")
+    (tmp_path / "empty").mkdir()
+    assert call("motifs", tmp_path / "empty", "--out", tmp_path / "out") == 2
+    assert capsys.readouterr().err.rstrip().endswith("empty holds no run")
 
 
 def test_without_a_motif_it_says_so_and_exits_with_3(saved, tmp_path, capsys):

@@ -44,6 +44,20 @@ def test_ambiguity_codes_are_named_with_their_place(code, meaning):
         DNA.encode(["ACGT", f"AC{code}T"])
 
 
+@pytest.mark.parametrize("sequence", ["ACGTLACGTACGT", "MKVHRS", "mkvlaagivgl"])
+def test_a_protein_among_nucleotides_is_told_of_its_alphabet(sequence):
+    for alphabet in (DNA, RNA):
+        with pytest.raises(ValueError, match="; it reads as a protein, for which alphabet=PROTEIN may be meant$"):
+            alphabet.encode(sequence)
+    PROTEIN.encode(sequence)
+
+
+@pytest.mark.parametrize("sequence", ["ACGTNNNNNNN", "ACRYGT", "ACGTLX", "ACGT-"])
+def test_other_letters_are_not_taken_for_a_protein(sequence):
+    with pytest.raises(ValueError, match="expected only the letters 'ACGT'$"):
+        DNA.encode(sequence)
+
+
 def test_codes_mean_nothing_in_other_alphabets():
     with pytest.raises(ValueError, match="^sequence has 'B' at position 1"):
         PROTEIN.encode("AB")
