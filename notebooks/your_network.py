@@ -149,7 +149,7 @@ for name, network in {
 }.items():
     print(network.features)
     ensemble = jme.Ensemble.create(network, site, unit=0, beta=1.0)
-    ensemble = ensemble.with_beta(analysis.auto_beta(ensemble).beta[0])
+    ensemble = ensemble.with_beta(analysis.auto_beta(ensemble).beta)
     enough = jme.Precision(rhat=1.05, ess=100, steps=STEPS)
     runs[name] = jme.sample(jax.random.key(0), ensemble, until=enough, chains=CHAINS, burn_in=STEPS // 10)
     print(f"{name}, β = {runs[name].beta[0, -1]:.3g}: {runs[name].outcomes[0]}")

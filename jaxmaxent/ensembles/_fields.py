@@ -233,7 +233,12 @@ def settled_positions(
 
 
 def one_per_anchor(name: str, value: Float[np.ndarray, "..."], batch: tuple[int, ...]) -> Float[Array, "*anchors"]:
-    """Return one number, or one per anchor if `batch` is [anchors]; ValueError for another shape."""
+    """Return one number, or one per anchor if `batch` is [anchors]; ValueError for another shape.
+
+    For a single anchor an array of one number is taken as well, as functions that find one per anchor return it.
+    """
+    if not batch and value.shape == (1,):
+        value = value[0]
     if value.shape not in ((), batch):
         expected = f"one number or shape {list(batch)}" if batch else "one number"
         raise ValueError(f"{name} must be {expected}, got shape {list(value.shape)}")

@@ -446,6 +446,14 @@ def test_making_and_changing_ensembles_is_no_transfer_unasked():
     assert (changed.beta.tolist(), np.asarray(changed.fields[2].mu).tolist()) == ([3.0], [np.float32(0.7)])
 
 
+def test_a_single_anchor_takes_what_functions_return_for_one_per_anchor():
+    one = Problem().ensemble()
+    assert one.with_beta(np.array([3.0])).beta.shape == () and float(one.with_beta([3.0]).beta) == 3.0
+    with pytest.raises(ValueError, match=r"beta must be one number, got shape \[2\]"):
+        one.with_beta([1.0, 3.0])
+    assert one.batched().with_beta([3.0]).beta.tolist() == [3.0]
+
+
 # --- what anchors mean
 
 
