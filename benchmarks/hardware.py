@@ -1,6 +1,6 @@
 """Measure the speed of this device for more and more chains, for several networks, two evaluators, two precisions.
 
-    python benchmarks/hardware.py --out FILE.json [--plot FILE.png] [--networks ctcf basset …] [--quick]
+    python benchmarks/hardware.py --out FILE.json [--plot FILE.png] [--networks ctcf basset …] [--minutes 10]
 
 It runs on the device that JAX finds. For each network of benchmarks/networks.py, with random weights, it measures the
 whole single-site kernel with full and with incremental evaluation. Numbers are float32, with matrix products at
@@ -12,11 +12,14 @@ Figures are the median of three rounds. FLOPs are compared with those of a large
 bytes of cache with those of a large copy. `sample` warns of noisy energies if β times their noise exceeds 0.1. So the
 noise of a precision gives the largest β that it allows. That β is compared with the β at which the median single-letter
 mutant is 20 times less likely than the anchor. benchmarks/compare.py shows results side by side.
+
+After `--minutes` no further figure is begun: then give each figure fewer `--seconds`, or choose `--networks`.
 """
 
 import argparse
 import gc
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +50,11 @@ def main() -> None:
                 found["rows"].append(row)
                 # Results are written after every measurement, so that a later failure does not lose earlier ones.
                 write_json(options.out, found)
+                if time.monotonic() > options.end:
+                    break
+            if time.monotonic() > options.end:
+                print(f"{options.minutes:g} minutes are over; what was not measured is left out")
+                break
     print(table(found))
     if options.plot:
         plot(found, options.plot)
@@ -61,12 +69,16 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--chains", type=int, nargs="+", help="numbers of chains to measure, instead of doubling")
     parser.add_argument("--first", type=int, help="chains to begin with (default: 16, on an accelerator 256)")
     parser.add_argument(
-        "--seconds", type=float, default=5.0, help="approximate time of each figure (default %(default)s)"
+        "--seconds", type=float, default=2.0, help="approximate time of each figure (default %(default)s)"
+    )
+    parser.add_argument(
+        "--minutes", type=float, default=10.0, help="begin no figure after so many minutes (default %(default)s)"
     )
     parser.add_argument(
         "--quick", action="store_true", help="the CTCF network and BPNet, 64 and 128 chains, one second"
     )
     options = parser.parse_args()
+    options.end = time.monotonic() + 60 * options.minutes
     if options.quick:
         options.networks, options.seconds = [n for n in ("ctcf", "bpnet") if n in options.networks], 1.0
         options.chains = options.chains or [64, 128]
