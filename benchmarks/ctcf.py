@@ -46,8 +46,8 @@ def main() -> None:
     settings: dict[str, Any] = {name: getattr(options, name) for name in ("beta", "chains", "steps", "seed")}
     settings["rungs"] = 1
     out = str(options.out / f"beta_{options.beta:g}")
-    run = interpret.run(InterpretOptions(model=str(model), sequences=str(anchors), out=out, letters="GCAT", **settings))
-    print_anchors(run)
+    interpret.run(InterpretOptions(model=str(model), sequences=str(anchors), out=out, letters="GCAT", **settings))
+    print_anchors(jme.Run.load(f"{out}/run.npz"))
 
 
 def time_published_job(model: Path, anchors: Path, beta: float) -> None:
