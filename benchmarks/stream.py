@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 NETWORK = """
 import jax.numpy as jnp
@@ -87,10 +88,10 @@ def engine(count: int) -> None:
     from jaxmaxent.cluster import each
 
     seconds, calls = 1.0, 20 * count
+    about: dict[str, Any] = {"n_workers": 4, "threads_per_worker": -(-count // 4), "processes": False}
+    about["dashboard_address"] = None
     with (
-        LocalCluster(
-            n_workers=4, threads_per_worker=-(-count // 4), processes=False, dashboard_address=None
-        ) as cluster,
+        LocalCluster(**about) as cluster,
         Client(cluster) as client,
     ):
         began = time.perf_counter()
