@@ -37,6 +37,10 @@ def reached(*_, **__):
     raise Reached
 
 
+def no_scheduler(*_, **__):
+    raise OSError("no scheduler at this address")
+
+
 def write_2bit(path, names, letters):
     """A genome in the format of UCSC, without blocks of N."""
     codes = {"T": 0, "C": 1, "A": 2, "G": 3}
@@ -112,6 +116,8 @@ def here(place, monkeypatch):
         monkeypatch.setattr(importlib.import_module(f"jaxmaxent.{module}"), name, reached)
     monkeypatch.setattr("jaxmaxent.sampling._checkpoint.Saved.restore", reached)
     monkeypatch.setattr("jaxmaxent.models._training._Fit.run", reached)
+    monkeypatch.setattr("jaxmaxent.cluster._each._in_processes", reached)
+    monkeypatch.setattr("jaxmaxent.commands._engine._dask", lambda: no_scheduler)
     return place
 
 

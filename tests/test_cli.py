@@ -21,11 +21,13 @@ from safetensors.numpy import load_file, save_file
 from jaxmaxent import DNA, Run, console, plot
 from jaxmaxent.analysis import consensus, enriched_kmers, information_bits, informative_window
 from jaxmaxent.cli import main
+from jaxmaxent.cluster import _anchor as anchor
 from jaxmaxent.commands import _demo as demo
 from jaxmaxent.commands import _interpret as interpret
 from jaxmaxent.commands import _job as job
 from jaxmaxent.commands import _options as options
 from jaxmaxent.commands import _potential as potential
+from jaxmaxent.commands import _report_rows as report_rows
 from jaxmaxent.commands import _train as train
 from jaxmaxent.commands import _write as write
 from jaxmaxent.commands._kept import discard
@@ -745,7 +747,7 @@ def raising(error):
         (train, "train", "train"),
         (train, "write_json", "train"),
         (interpret, "read_for", "interpret"),
-        (job, "sample", "interpret"),
+        (anchor, "sample", "interpret"),
         (potential, "solve_chemical_potential", "potential"),
         (train, "train", "demo"),
     ],
@@ -769,12 +771,12 @@ def trained(work):
 
 def test_a_network_that_fails_while_running_exits_with_1(work, out, monkeypatch, capsys):
     error = NonFiniteEnergyError("the network returned a NaN or infinite energy")
-    monkeypatch.setattr(job, "sample", raising(error))
+    monkeypatch.setattr(anchor, "sample", raising(error))
     refused(capsys, commands(work)["interpret"], out, ["NaN or infinite energy"], code=1)
 
 
 def test_a_fault_of_the_program_itself_is_not_taken_for_bad_input(work, out, monkeypatch):
-    monkeypatch.setattr(job, "sample", raising(AssertionError("a bug")))
+    monkeypatch.setattr(anchor, "sample", raising(AssertionError("a bug")))
     with pytest.raises(AssertionError, match="a bug"):
         call(*commands(work)["interpret"], "--out", out)
     assert not list(out.parent.iterdir())
@@ -825,10 +827,12 @@ def test_a_run_that_its_anchor_contradicts_is_advised_of_a_smaller_beta(done):
     known = {name: np.full_like(getattr(run, name), 1.001) for name in ("frequency_rhat", "energy_rhat", "field_rhat")}
     known |= {name: np.full_like(getattr(run, name), 1e4) for name in ("frequency_ess", "energy_ess", "field_ess")}
     settings = SimpleNamespace(rungs=4, until=None)
-    assert "Take a smaller --beta. The chains agree" in write._advice(dataclasses.replace(run, **known), 0, settings)
+    assert "Take a smaller --beta. The chains agree" in report_rows.advice_of(
+        dataclasses.replace(run, **known), 0, settings
+    )
     for name, poor in (("energy_rhat", 1.2), ("field_ess", 10.0)):
         few = dataclasses.replace(run, **known | {name: np.full_like(known[name], poor)})
-        assert "The chains agree" not in write._advice(few, 0, settings)
+        assert "The chains agree" not in report_rows.advice_of(few, 0, settings)
 
 
 @pytest.mark.slow
@@ -942,7 +946,7 @@ def test_what_is_sampled_is_kept_when_the_output_cannot_be_written(work, out, ke
     assert "No space left on device" in said and f"jaxmaxent resume {out}" in said
     assert not out.exists()
     monkeypatch.undo()
-    monkeypatch.setattr(job, "sample", raising(AssertionError("sampled again")))
+    monkeypatch.setattr(anchor, "sample", raising(AssertionError("sampled again")))
     assert call("resume", out, "--quiet") == 3
     assert_same_but_for_times(out, Run.load(done / "run.npz"))
 
@@ -953,13 +957,13 @@ def test_what_is_sampled_is_kept_when_it_cannot_be_saved(work, out, kept, done, 
         assert call(*commands(work)["interpret"], "--beta", BETA, "--out", out) == 2
     said = capsys.readouterr().err
     assert said.startswith(f"jaxmaxent: {kept / 'group-000000.npz'} cannot be written: No space left on device; what")
-    first, sample = Run.load(done / "run.npz").names[0], job.sample
+    first, sample = Run.load(done / "run.npz").names[0], anchor.sample
 
     def only_others(*arguments, names, **settings):
         assert first not in names, "sampled from the beginning"
         return sample(*arguments, names=names, **settings)
 
-    monkeypatch.setattr(job, "sample", only_others)
+    monkeypatch.setattr(anchor, "sample", only_others)
     assert call("resume", out, "--quiet") == 3
     assert_same_but_for_times(out, Run.load(done / "run.npz"))
 
@@ -1005,8 +1009,8 @@ def test_resume_does_not_replace_what_has_come_meanwhile(work, out, done, monkey
     out.mkdir()
     (out / "summary.json").write_text("{}")
     with monkeypatch.context() as patch:  # what would be refused in the end is refused before the sampling
-        patch.setattr(job, "sample", raising(AssertionError("sampled")))
-        patch.setattr(job, "resume", raising(AssertionError("sampled")))
+        patch.setattr(anchor, "sample", raising(AssertionError("sampled")))
+        patch.setattr(anchor, "resume", raising(AssertionError("sampled")))
         for force, words in (([], "exists already"), (["--force"], "'summary.json' and no valid .jaxmaxent.json")):
             assert call("resume", out, "--quiet", *force) == 2
             assert words in capsys.readouterr().err
@@ -1123,7 +1127,7 @@ KEPT = {
     "no JSON": (lambda k: (k / "settings.json").write_text("{"), ["no valid settings.json"]),
     "a list": (lambda k: (k / "settings.json").write_text("[]"), ["no valid settings.json"]),
     "foreign": (lambda k: rewritten(k / "settings.json", lambda a: a.update(format="x")), ["has format 'x'"]),
-    "newer": (lambda k: rewritten(k / "settings.json", lambda a: a.update(format_version=9)), ["version 9"]),
+    "newer": (lambda k: rewritten(k / "settings.json", lambda a: a.update(format_version=99)), ["version 99"]),
     "another seed": (
         lambda k: rewritten(k / "settings.json", lambda a: a["settings"].update(seed=1)),
         ["settings.json does not have its checksum"],
@@ -1296,7 +1300,7 @@ def test_a_choice_of_beta_is_kept_with_the_job(work, tmp_path):
     assert call("interpret", *given, "--out", tmp_path / "whole") == 3
     opened = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(job, "sample", lambda *a, **k: opened.append(1) or raising(KeyboardInterrupt)())
+        patch.setattr(anchor, "sample", lambda *a, **k: opened.append(1) or raising(KeyboardInterrupt)())
         assert call("interpret", *given, "--out", tmp_path / "cut") == 130
     assert opened
     assert call("resume", tmp_path / "cut", "--quiet") == 3

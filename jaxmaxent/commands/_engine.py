@@ -43,8 +43,8 @@ def engine(options: EngineOptions, units: int) -> Iterator[Engine]:
         yield Engine(None, options.workers or _default_workers(units))
         return
     try:
-        client = _dask()(options.scheduler, timeout="10s")
-    except (OSError, ValueError) as error:
+        client = _dask()(options.scheduler, timeout="5s")
+    except (OSError, ValueError, TypeError) as error:
         raise ValueError(
             f"scheduler must be the address of a Dask scheduler such as tcp://host:8786, got "
             f"{shown(options.scheduler)}, which does not answer"

@@ -74,6 +74,8 @@ from jaxmaxent.sampling import Interrupted
 
 # The number of the key of the short runs that choose β.
 _OTHER_KEY = 1
+# A job that ends sooner, or is refused, shows no bar.
+_SECONDS_BEFORE_A_BAR = 5.0
 # Groups between two moves of finished runs into the arrays of a store.
 _PACK_EVERY = 16
 OUTPUT = "interpretation"  # the kind of the output, in the list of its files
@@ -151,14 +153,13 @@ class Job:
             create(self.store, self.anchors.names, self.settings.keep or "ladder", {})
         done = self._done()
         left = [first for first in firsts if first not in done]
-        bar = console.bar(
-            total=count,
-            initial=min(len(done) * self.settings.group, count),
-            desc="sequences",
-            unit="sequence",
-            show=progress,
-        )
-        with bar, open_engine(engine, len(left)) as (executor, workers):
+        if not self.stored:
+            for first in done:
+                self._read(first)  # a damaged one is named before the rest is sampled
+        with open_engine(engine, len(left)) as (executor, workers), console.bar(
+            total=count, initial=min(len(done) * self.settings.group, count), desc="sequences", unit="sequence",
+            show=progress, delay=_SECONDS_BEFORE_A_BAR,
+        ) as bar:  # fmt: skip
             alone = executor is None and workers == 1
             work = functools.partial(self.group, progress=progress) if alone else _GroupWork(self.out)
             for number, (first, lines) in enumerate(each(work, left, executor=executor, workers=workers), 1):

@@ -73,13 +73,13 @@ def _read(options: WhereOptions) -> tuple[Ensemble, Sequences]:
     """Return the anchors, from a file of sequences or from a run, whose μ and unit then hold as well."""
     network = Found.at(options)
     path = Path(options.sequences or "")
-    saved = saved_run(path)
     if options.sequences is None or not (path.is_dir() or _is_archive(path)):
         made, anchors = read_for(network, options)
         return ensemble_of(made, anchors, beta=1.0, mu=options.mu or 0.0, unit=options.unit).batched(), anchors
     for name in ("called", "limit", "headers", "genome", "regions", "center", "flank"):
         if (given := getattr(options, name)) is not None:
             raise ValueError(f"{name} must be left out for the sequences of a run, got {checks.shown(given)}")
+    saved = saved_run(path)
     result = loaded(saved, "profile")
     if result.letters != network.alphabet.letters:
         raise ValueError(f"{saved} has the letters {result.letters!r}, but the network {network.alphabet.letters!r}")
