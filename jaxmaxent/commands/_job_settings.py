@@ -56,7 +56,8 @@ class JobSettings(SamplingOptions):
 
     def plain(self) -> dict[str, Any]:
         """Return the settings as the summary of a run shows them."""
-        hidden = {"force", "reasons", "group", "rule", "wanted", "rungs_at", "kmers", "store", "keep", "store_every"}
+        hidden = {"force", "reasons", "group", "rule", "wanted", "rungs_at", "kmers", "store", "keep"}
+        hidden |= {"store_every"} if self.store_every is None else set()
         hidden |= set(values(self, StoppingOptions))
         shown = {name: value for name, value in dataclasses.asdict(self).items() if name not in hidden}
         chosen = {} if self.rule is None else {"beta_rule": self.rule, "beta_wanted": checked_rule(*self.asked)[1]}
