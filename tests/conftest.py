@@ -38,6 +38,20 @@ def pytest_collection_finish():
     gc.freeze()
 
 
+# Compiled programs of tests stay in memory. Above so many bytes they are dropped behind a file of tests.
+MOST_RESIDENT = 3 * 2**30
+
+
+@pytest.fixture(autouse=True, scope="module")
+def bounded_memory():
+    """Drop compiled programs behind a file of tests if this process has become large."""
+    yield
+    statistics = Path("/proc/self/statm")
+    if statistics.exists() and int(statistics.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") > MOST_RESIDENT:
+        jax.clear_caches()
+        gc.collect()
+
+
 @pytest.fixture
 def data() -> Path:
     """Return the folder of real data, or skip the test with a sentence that says how to get it."""
