@@ -891,7 +891,7 @@ def stop(arguments, kept, group, number):
 
 @pytest.mark.slow
 def test_a_process_that_was_stopped_and_killed_is_gone_on_with(work, out, kept, monkeypatch):
-    command = ["interpret", work.model, work.fasta, *LONG, "--out"]
+    command = ["interpret", work.model, work.fasta, *LONG, "--quiet", "--out"]
     code, said = stop([*command, out], kept, 0, signal.SIGINT)
     assert said.splitlines() == [
         f"jaxmaxent: interrupted; what was sampled is kept in {kept} (0 of 2 sequences are done), "

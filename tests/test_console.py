@@ -268,7 +268,7 @@ def test_interpret_and_resume_end_whatever_their_output_can_hold(tmp_path, reade
     summary = json.loads((tmp_path / "r" / "summary.json").read_text("ascii"))
     assert [row["name"] for row in summary["anchors"]] == ["a\x1b[31m\x00\u202eb"]
     assert b"jaxmaxent: r cannot be written: No space left on device; what was sampled is kept in " in errors
-    assert b"sampling: 100%|##########|" in errors
+    assert b"drawing: 100%|##########|" in errors
     assert b"drawing: 100%" in errors
     assert b"Warning" not in errors and b"\x1b[31m" not in errors
     if reader:

@@ -60,8 +60,9 @@ def place(tmp_path, monkeypatch):
     return tmp_path
 
 
-def interpret(network, *more, out="run"):
-    return main(["interpret", network, "s.fa", "--beta", "3", *TINY, "--out", out, *more])
+def interpret(network, *more, out="run", quiet=True):
+    tiny = [option for option in TINY if quiet or option != "--quiet"]
+    return main(["interpret", network, "s.fa", "--beta", "3", *tiny, "--out", out, *more])
 
 
 def refused(capsys, network, *more):
@@ -146,11 +147,11 @@ def test_an_onnx_file_is_interpreted_by_its_layers(place, capsys):
     constants = [onnx.numpy_helper.from_array(array, name) for name, array in weights.items()]
     graph = make.make_graph(nodes, "g", ports[:1], ports[1:], constants)
     onnx.save(make.make_model(graph, opset_imports=[make.make_opsetid("", 17)], ir_version=9), place / "network.onnx")
-    assert interpret("network.onnx", "--layout", "NLC", "--unit", "1,0") in (0, 3)
+    assert interpret("network.onnx", "--layout", "NLC", "--unit", "1,0", quiet=False) in (0, 3)
     assert (
         "network.onnx: the ONNX model, layout NLC, 5 features after bend, linear to 2 units" in capsys.readouterr().out
     )
-    assert interpret("network.onnx", "--layout", "NLC", "--layer", "hidden", out="hidden") in (0, 3)
+    assert interpret("network.onnx", "--layout", "NLC", "--layer", "hidden", out="hidden", quiet=False) in (0, 3)
     assert "5 features after hidden, no head" in capsys.readouterr().out
     assert "layer must be the name or number of a layer, got 'lost'" in refused(
         capsys, "network.onnx", "--layout", "NLC", "--layer", "lost", "--force"
