@@ -353,7 +353,7 @@ def test_options_of_any_value(here, command, option):
 @pytest.mark.slow
 @pytest.mark.parametrize(("command", "option"), OPTIONS + POSITIONALS)
 def test_options_of_many_values(here, command, option):
-    @settings(max_examples=25, **DRAWN)
+    @settings(max_examples=12, **DRAWN)
     @given(VALUES)
     def attempt(value):
         try_option(here, command, option, value)

@@ -14,7 +14,7 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 @pytest.mark.slow
 def test_all_parts_of_the_script_for_a_device_run_on_a_cpu(tmp_path):
     file = tmp_path / "cpu.json"
-    command = [sys.executable, str(BENCHMARKS / "accelerator.py"), "--minutes", "2", "--out", str(file)]
+    command = [sys.executable, str(BENCHMARKS / "accelerator.py"), "--minutes", "1", "--out", str(file)]
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=600, env=os.environ | {"JAX_PLATFORMS": "cpu"}
     )
