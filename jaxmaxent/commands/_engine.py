@@ -13,8 +13,8 @@ import jax
 from jaxmaxent.checks import integer, shown
 from jaxmaxent.commands._engine_options import EngineOptions
 
-# A process takes some seconds to begin and to compile, so there have to be several sequences for each.
-_FEWEST_FOR_A_WORKER = 4
+# A process takes half a minute to begin and to compile: for 8 short runs two processes took longer than one.
+_FEWEST_FOR_A_WORKER = 32
 # A call is repeated so often if the worker that made it is lost or fails.
 _RETRIES = 3
 

@@ -16,7 +16,7 @@ class EngineOptions:
         int | None,
         Option(
             "processes that sample, each with one core or one GPU",
-            "one per core of a CPU, or per GPU, if there are four sequences or more for each", group=ENGINE,
+            "one per core of a CPU, or per GPU, if there are 32 sequences or more for each", group=ENGINE,
         ),
     ] = None  # fmt: skip
     scheduler: Annotated[
