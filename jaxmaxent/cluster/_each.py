@@ -14,11 +14,13 @@ from jaxmaxent.cluster._processes import processes
 Result = TypeVar("Result")
 # Calls that an engine knows of at a time: enough for hundreds of workers, few enough for the memory of its scheduler.
 _AHEAD = 1024
+# Errors of Dask for a call that killed several workers, and for one whose scheduler is gone.
+_GIVEN_UP = ("KilledWorker", "CancelledError", "FutureCancelledError")
 # A pool of processes that loses a worker is lost as a whole. It is begun again, but not for ever.
 _MOST_LOSSES = 3
 
 
-class LostWorkerError(RuntimeError):
+class LostWorkerError(ChildProcessError):
     """Worker processes end again and again, for example because there is not enough memory for them."""
 
 
@@ -70,10 +72,22 @@ def _by(executor: Executor, work: Callable[[int], Result], numbers: Iterable[int
             if not known:
                 return
             future = ended.get()
-            yield known.pop(future), future.result()
+            yield known.pop(future), _result_of(future)
     finally:
         for future in known:
             future.cancel()
+
+
+def _result_of(future: Future[Result]) -> Result:
+    """Return the result of a call, or raise its error; an engine that gave it up has an error of its own."""
+    try:
+        return future.result()
+    except Exception as error:
+        if type(error).__name__ not in _GIVEN_UP:
+            raise
+        raise LostWorkerError(
+            "the engine gave up a call, as the workers that made it were lost; look into their logs for the reason"
+        ) from error
 
 
 def _in_processes(work: Callable[[int], Result], numbers: Iterable[int], workers: int) -> Iterator[tuple[int, Result]]:

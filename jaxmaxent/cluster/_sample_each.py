@@ -182,10 +182,10 @@ def _begun(place: Path, names: tuple[str, ...], keep: str, job: dict[str, Any]) 
 def _fingerprint(batch: Ensemble, work: _Work) -> dict[str, Any]:
     """Return what tells a job from others, in words that JSON holds."""
     digest = hashlib.sha256()
-    for leaf in jax.tree.leaves(batch):
+    for leaf in jax.tree.leaves((batch, work.rule)):
         digest.update(np.ascontiguousarray(leaf).tobytes())
     settings = {name: repr(value) for name, value in sorted(work.settings.items())}
     return {
         "ensemble": digest.hexdigest(), "key": [work.key_impl, *map(int, work.key_data.ravel())],
-        "keep": work.keep, "rule": type(work.rule).__name__, "settings": settings,
+        "keep": work.keep, "rule": str(jax.tree.structure(work.rule)), "settings": settings,
     }  # fmt: skip

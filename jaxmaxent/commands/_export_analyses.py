@@ -18,7 +18,7 @@ from jaxmaxent.results import Run
 
 Columns = dict[str, np.ndarray]
 DEFAULT_KMER = "WW"
-# Anchors fewer than this give no standard error between them.
+# Attributes of `CompositionShift` that have a number for each anchor.
 _PER_FIELD = ("fraction", "background", "shift", "shift_error", "own")
 
 

@@ -27,6 +27,11 @@ class Refused(ValueError):
         super().__init__(f"{path} cannot be {what}: {reason}")
         self.path: str | os.PathLike[str] = path
         self.reason: str = reason
+        self._what = what
+
+    def __reduce__(self) -> Any:
+        """Let the error come out of other processes, with its notes."""
+        return type(self), (self.path, self._what, self.reason), self.__dict__
 
 
 def named(path: Any) -> str:

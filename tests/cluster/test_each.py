@@ -1,6 +1,7 @@
 """A function called for many numbers: in this process, in others, by any executor, with lost workers and errors."""
 
 import os
+import pickle
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -8,6 +9,8 @@ import work
 
 from jaxmaxent.cluster import each
 from jaxmaxent.cluster._each import LostWorkerError
+from jaxmaxent.files import Refused
+from jaxmaxent.sampling import Interrupted
 
 
 def test_in_this_process_in_order():
@@ -26,9 +29,28 @@ def test_an_error_comes_out_and_ends_the_rest():
         list(each(work.fail_at_three, range(10), executor=executor))
 
 
-def test_processes_are_told_to_take_one_thread_each_and_a_lost_one_is_replaced(tmp_path):
+def test_a_lost_process_is_replaced(tmp_path):
     assert sorted(each(work.DieOnce(tmp_path), range(5), workers=2)) == [(n, n) for n in range(5)]
     assert (tmp_path / "died").exists()
+
+
+def test_errors_come_out_of_other_processes_whole():
+    refused, stopped = Refused("out", "written", "No space left on device"), Interrupted("saved", 15)
+    refused.add_note("what was sampled is kept")
+    for error in (refused, stopped):
+        other = pickle.loads(pickle.dumps(error))
+        assert (type(other), str(other), vars(other)) == (type(error), str(error), vars(error))
+
+
+def test_a_call_that_the_engine_gave_up_is_told():
+    class KilledWorker(Exception):
+        pass
+
+    def lost(number):
+        raise KilledWorker
+
+    with ThreadPoolExecutor(1) as executor, pytest.raises(LostWorkerError, match="look into their logs"):
+        list(each(lost, range(2), executor=executor))
 
 
 @pytest.mark.slow

@@ -19,6 +19,10 @@ class Interrupted(KeyboardInterrupt):
         super().__init__(message)
         self.signal = number
 
+    def __reduce__(self) -> Any:
+        """Let the exception come out of other processes, with its notes."""
+        return type(self), (str(self), self.signal), self.__dict__
+
 
 class Interrupts:
     """A context in which a first SIGINT or SIGTERM is only noted, and a second one acts as it did before.
