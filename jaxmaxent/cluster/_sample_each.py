@@ -93,15 +93,16 @@ def sample_each(
     names = tuple(f"anchor_{i}" for i in range(batch.anchors)) if names is None else tuple(names)
     options = Options.of(batch, names=names, **settings)
     one = dataclasses.replace(options, names=names[:1])
-    evaluation = prepare(batch.take(np.array([0])), one, rule=rule, kept=1).options.evaluation
-    settings |= {"evaluation": evaluation}
+    job = {"evaluation": prepare(batch.take(np.array([0])), one, rule=rule, kept=1).options.evaluation}
     alone = executor is None and (workers or 1) == 1
     work = _Work(
         str(place), uuid.uuid4().hex, batch if alone else ensemble, np.asarray(jax.random.key_data(key)),
         str(jax.random.key_impl(key)), names, keep, rule, settings,
     )  # fmt: skip
     with owned(place, parents=True):
-        store = _begun(place, names, keep, _fingerprint(batch, work))
+        store = _begun(place, names, keep, _fingerprint(batch, work) | job)
+        # The way of evaluation is timed once, by the call that began the store.
+        work = dataclasses.replace(work, settings=settings | {"evaluation": store.about["evaluation"]})
         left = np.flatnonzero(~store.complete)
         with console.bar(
             total=len(names), initial=len(names) - len(left), desc="anchors", unit="anchor", show=progress
@@ -170,7 +171,8 @@ def _begun(place: Path, names: tuple[str, ...], keep: str, job: dict[str, Any]) 
     if not place.exists():
         return writer.create(place, names, keep, job)
     store = RunStore(place)
-    if store.about != json.loads(json.dumps(job)) or store.names != names:
+    given = json.loads(json.dumps(job)) | {"evaluation": store.about.get("evaluation")}
+    if store.about != given or store.names != names:
         raise ValueError(
             f"{place} holds the runs of a call with another ensemble, key or settings; name another folder, or go on "
             "with the same arguments"

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxmaxent.files import write_whole
+from jaxmaxent.files import HIDDEN, write_whole
 from jaxmaxent.results import _export as export
 from jaxmaxent.results import _store as stores
 from jaxmaxent.results._parts import kept
@@ -44,7 +44,7 @@ _LONG = {"energies": (3, 1024), "counts": (3, 1024), "draws": (2, 64)}
 
 
 def create(path: Path, names: Sequence[str], keep: str, job: Mapping[str, Any]) -> RunStore:
-    """Make the folder of a store without anchors. What is there must be nothing, or an unfinished `create`.
+    """Make the folder of a store without anchors, whole or not at all; nothing may be in its place.
 
     Args:
         path: the folder to make.
@@ -54,11 +54,14 @@ def create(path: Path, names: Sequence[str], keep: str, job: Mapping[str, Any]) 
     """
     (zarr,) = export.needed("a run in .zarr", "xarray", "zarr")
     about = {"format": stores.FORMAT, "format_version": stores.FORMAT_VERSION, "keep": keep, "job": dict(job)}
+    scratch = path.with_name(f"{HIDDEN}store-{path.name}")
+    shutil.rmtree(scratch, ignore_errors=True)  # of a process that was killed
     with _quiet():
-        group = zarr.open_group(path, mode="w", zarr_format=2)
+        group = zarr.open_group(scratch, mode="w", zarr_format=2)
         _array(group, NAMES, np.array(list(names), object), ["anchor"], chunk=len(names))
-        (path / WAITING).mkdir(exist_ok=True)
-        group.attrs[stores.ABOUT] = json.dumps(about)  # the mark of a store, so it comes last
+        (scratch / WAITING).mkdir()
+        group.attrs[stores.ABOUT] = json.dumps(about)
+    scratch.rename(path)
     return RunStore(path)
 
 

@@ -70,6 +70,20 @@ def test_a_second_call_goes_on_and_other_arguments_are_refused(alone, tmp_path, 
     assert_same_runs(sample_each(KEY, work.ensemble(), path, **SMALL), alone)  # nothing is left to do
 
 
+def test_the_way_of_evaluation_is_timed_once(alone, monkeypatch):
+    """Another call may find the other way faster, and must not take the store for that of another job."""
+    timed = module.prepare
+
+    def other(*arguments, **more):
+        prepared = timed(*arguments, **more)
+        way = "full" if prepared.options.evaluation == "incremental" else "incremental"
+        return prepared._replace(options=dataclasses.replace(prepared.options, evaluation=way))
+
+    monkeypatch.setattr(module, "prepare", other)
+    again = sample_each(KEY, work.ensemble(), alone.path, **SMALL)
+    assert_same_runs(again, alone)
+
+
 @pytest.mark.slow
 def test_processes_give_the_same_runs(alone, tmp_path):
     store = sample_each(KEY, work.ensemble, tmp_path / "run.zarr", workers=2, **SMALL)
