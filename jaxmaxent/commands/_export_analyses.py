@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import numpy as np
 
@@ -47,7 +46,7 @@ def composition_table(parts: Iterator[Run], kmer: str | None) -> Columns:
 
 def _ladder_of(run: Run, a: int) -> Columns:
     found = thermodynamics(run, anchor=a)
-    numbers = {name: np.asarray(value, float) for name, value in vars_of(found).items()}
+    numbers = {name: np.asarray(value, float) for name, value in found._asdict().items()}
     return {"anchor": np.full(len(found.beta), run.names[a], object), "rung": np.arange(len(found.beta))} | numbers
 
 
@@ -81,11 +80,6 @@ def _shifts_of(run: Run, field: str) -> Columns:
     return {"anchor": np.array(run.names, object), "field": np.full(count, field, object)} | {
         name: np.asarray(getattr(found, name), float) for name in _PER_FIELD
     }
-
-
-def vars_of(found: Any) -> dict[str, np.ndarray]:
-    """Return the arrays of a result by their names."""
-    return {name: getattr(found, name) for name in found._fields}
 
 
 def _joined(rows: Iterator[Columns]) -> Columns:

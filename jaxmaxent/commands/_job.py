@@ -153,9 +153,8 @@ class Job:
             create(self.store, self.anchors.names, self.settings.keep or "ladder", {})
         done = self._done()
         left = [first for first in firsts if first not in done]
-        if not self.stored:
-            for first in done:
-                self._read(first)  # a damaged one is named before the rest is sampled
+        # Read at once, so that a damaged one is named before the rest is sampled.
+        known = {} if self.stored else {first: self._read(first) for first in done}
         with open_engine(engine, len(left)) as (executor, workers), console.bar(
             total=count, initial=min(len(done) * self.settings.group, count), desc="sequences", unit="sequence",
             show=progress, delay=_SECONDS_BEFORE_A_BAR,
@@ -169,7 +168,7 @@ class Job:
                 if self.stored and number % _PACK_EVERY == 0:
                     pack(self.store)
         if not self.stored:
-            return self._joined([self._read(first) for first in firsts])
+            return self._joined([known[first] if first in known else self._read(first) for first in firsts])
         pack(self.store, last=True)
         return RunStore(self.store)
 

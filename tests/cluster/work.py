@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -55,8 +54,3 @@ def ensemble(count=6, length=5):
     rng = np.random.default_rng(0)
     network = jme.Representation(features, jnp.asarray(rng.normal(size=(4 * length, 2)), jnp.float32))
     return jme.Ensemble.create(network, rng.integers(0, 4, (count, length)).astype(np.uint8), beta=2.0)
-
-
-def sleep(number):
-    time.sleep(0.05)
-    return number
