@@ -8,32 +8,23 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Key
 
 from jaxmaxent import checks
 from jaxmaxent.ensembles import Ensemble
-from jaxmaxent.evaluate import energy_noise
 from jaxmaxent.files import owned
 from jaxmaxent.kernels import Mixture, Rule
 from jaxmaxent.results import Run
+from jaxmaxent.sampling._begin import finished, first_loop
 from jaxmaxent.sampling._checkpoint import Saver
 from jaxmaxent.sampling._options import THIN, Options
 from jaxmaxent.sampling._precision import Precision
 from jaxmaxent.sampling._prepare import prepare
-from jaxmaxent.sampling.device._block import begin
-from jaxmaxent.sampling.device._state import Carry, Keys
-from jaxmaxent.sampling.host._assemble import result
-from jaxmaxent.sampling.host._first_states import first_tokens, key_after
-from jaxmaxent.sampling.host._loop import Loop, NonFiniteEnergyError
+from jaxmaxent.sampling.host._first_states import key_after
+from jaxmaxent.sampling.host._loop import Loop
 from jaxmaxent.sampling.host._progress import Progress
 from jaxmaxent.sampling.host._signals import Interrupts
-from jaxmaxent.sampling.host._stopping import enough, verdict
-from jaxmaxent.sampling.program._sharding import placed
-
-# Functions under `jax.transfer_guard("allow")` send little between host and device, before and after the loop or
-# between rounds of its burn-in. The blocks of the loop leave the guard as the user has it, and send explicitly.
+from jaxmaxent.sampling.host._stopping import enough
 
 
 def sample(
@@ -133,15 +124,9 @@ def sample(
         start=start, names=names, evaluation=evaluation, rungs_at=rungs_at, kmers=kmers,
     )  # fmt: skip
     prepared = prepare(batch, options, rule=rule, mesh=mesh, start=start)
-    key_start, key_steps = _two(key)
     kept = contextlib.nullcontext() if checkpoint is None else owned(checkpoint, parents=True)
     with kept, Progress(options.steps, until=options.until, show=progress) as bar:
-        tokens = first_tokens(key_start, batch, prepared.program, start)
-        log_q = _on_device(prepared.ladder.log_q, batch)
-        carry = placed(prepared.program.mesh, begin(prepared.program, batch, prepared.rule, log_q, tokens))
-        _check_first_energies(batch, carry)
-        loop = Loop(prepared, Keys.of(key_steps), carry, bar)
-        loop.noise = _noise(batch, tokens, carry)
+        loop = first_loop(key, prepared, start, bar)
         saver = None if checkpoint is None else Saver.begin(checkpoint, loop)
         return _run(loop, saver, keep_checkpoint)
 
@@ -195,38 +180,8 @@ def _run(loop: Loop, saver: Saver | None, keep_checkpoint: bool) -> Run:
     else:
         with Interrupts() as interrupts:
             loop.run(enough, lambda: saver.save_if_due(loop, interrupts))
-    kept = loop.kept()
-    found = result(loop, kept, [verdict(loop, kept, a) for a in range(loop.ensemble.anchors)], compile_seconds)
+    found = finished(loop, compile_seconds)
     if saver is not None and not keep_checkpoint:
         saver.remove()
     return found
 
-
-@jax.transfer_guard("allow")
-def _on_device(log_q: Any, ensemble: Ensemble) -> Array:
-    return jnp.asarray(log_q, ensemble.beta.dtype)
-
-
-@jax.transfer_guard("allow")
-def _two(key: Key[Array, ""]) -> tuple[Any, Any]:
-    first, second = jax.random.split(key)
-    return first, second
-
-
-@jax.transfer_guard("allow")
-def _noise(ensemble: Ensemble, tokens: Any, carry: Carry) -> np.ndarray:
-    return energy_noise(ensemble, tokens[:, 0], carry.states.energy[:, 0])
-
-
-@jax.transfer_guard("allow")
-def _check_first_energies(ensemble: Ensemble, carry: Carry) -> None:
-    energies, counts, tokens = jax.device_get((carry.states.energy, carry.states.counts, carry.states.tokens))
-    wrong = np.argwhere(~(np.isfinite(energies) & np.isfinite(counts).all(-1)))
-    if wrong.size:
-        anchor, chain, replica = (int(i) for i in wrong[0])
-        blamed = "the network or a field" if any(field.grows for field in ensemble.fields) else "the network"
-        raise NonFiniteEnergyError(
-            f"{blamed} returned a NaN or infinite energy for {len(wrong)} of {energies.size} first sequences, for "
-            f"example {ensemble.alphabet.decode(tokens[anchor, chain, replica])}, where chain {chain} of anchor "
-            f"{anchor} starts; check its parameters"
-        )

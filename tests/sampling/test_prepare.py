@@ -67,7 +67,7 @@ def test_program_lowers_for_every_platform(one_by_one):
         one = ensemble.replace(params=params)
         keys = Keys.of(jax.random.wrap_key_data(key_data))
         carry = blocks.begin(whole, one, Site(), ladder.log_q, tokens)
-        return blocks.block(whole, one, Site(), ladder, keys, carry, Clock(0, 3, 0, 0, 1, 1))
+        return blocks.block(whole, one, Site(), ladder, keys, carry, Clock(0, 3, 0, 0, 1, 1, 0))
 
     tokens = jnp.zeros((2, 5, 4, 4), jnp.int32)
     ladder = Ladder(jnp.zeros((2, 3)), jnp.ones((2, 2)), jnp.zeros((2, 4, 4)))

@@ -56,7 +56,7 @@ options = Options.of(
 program = prepare(ensemble, options, rule=Site()).program
 ladder = Ladder(*map(jax.numpy.zeros, ((2, 3), (2, 2), (2, 4, 4))))
 carry = blocks.begin(program, ensemble, Site(), ladder.log_q, jax.numpy.zeros((2, 8, 4, 4), int))
-keys, clock = Keys.of(jax.random.key(0)), Clock(*map(jax.numpy.int32, (0, 1, 0, 0, 1, 1)))
+keys, clock = Keys.of(jax.random.key(0)), Clock(*map(jax.numpy.int32, (0, 1, 0, 0, 1, 1, 0)))
 lowered = blocks.block.lower(program, ensemble, Site(), ladder, keys, carry, clock)
 compiled = lowered.compile().as_text()
 collectives = ["all-reduce", "all-gather", "all-to-all", "collective-permute", "reduce-scatter", "collective-broadcast"]

@@ -97,6 +97,13 @@ def block(
     clock: Clock | Int[Array, " numbers"],
 ) -> tuple[Carry, Trace]:
     """Advance all replicas by `clock.draws` × `program.thin` steps; the clock may be an array of its numbers."""
+    return advance(program, ensemble, rule, ladder, keys, carry, Clock(*clock))
+
+
+def advance(
+    program: Program, ensemble: Ensemble, rule: Any, ladder: Ladder, keys: Keys, carry: Carry, clock: Clock
+) -> tuple[Carry, Trace]:
+    """Do `block`, inside a compiled function."""
 
     def on_a_device(
         mine: Ensemble, rule: Any, ladder: Ladder, anchors: Array, chains: Array, keys: Keys, carry: Carry, clock: Clock
@@ -109,7 +116,7 @@ def block(
     keys = Keys(*map(written_out, keys))
     shared = over_devices(program.mesh, on_a_device, ensemble)
     numbers = jnp.arange(ensemble.anchors), jnp.arange(program.all_chains)
-    return shared(ensemble, rule, ladder, *numbers, keys, carry, Clock(*clock))
+    return shared(ensemble, rule, ladder, *numbers, keys, carry, clock)
 
 
 def _over_anchors(program: Program, function: Callable[..., Any], ensemble: Ensemble, *arrays: Any) -> Any:
@@ -134,22 +141,22 @@ def _advance(setup: Setup, carry: Carry, clock: Clock) -> tuple[Carry, Trace]:
 
     def draw(begun: Array, shared: Any, index: Array, outer: tuple[Carry, Trace]) -> tuple[Carry, Trace]:
         carry, trace = outer
-        number = clock.first // program.thin + index
+        number, phase = clock.first // program.thin + index, clock.phase + index
         first = clock.first + index * program.thin
         carry, accepted = walk(setup, first, carry, shared, (index - begun) * program.thin)
         # The steps count for the slot where a replica made them, though a swap may move it now.
         accepted = jnp.take_along_axis(accepted, carry.in_slot, axis=1)
         if carry.draws is not None:
-            carry = swap(setup, number, clock.teaching, carry, carry.draws)
-        return jax.vmap(functools.partial(_count, setup, clock, index, number))(carry, accepted, trace)
+            carry = swap(setup, number, phase, clock.teaching, carry, carry.draws)
+        return jax.vmap(functools.partial(_count, setup, clock, index, phase))(carry, accepted, trace)
 
     def stretch(outer: tuple[Array, tuple[Carry, Trace]]) -> tuple[Array, tuple[Carry, Trace]]:
         index, (carry, trace) = outer
-        number = clock.first // program.thin + index
-        carry = refresh(setup, number, carry)
+        number, phase = clock.first // program.thin + index, clock.phase + index
+        carry = refresh(setup, phase, carry)
         if carry.draws is not None:
-            carry = carry._replace(draws=drawn(setup, number, carry.draws))
-        due = [period - number % period for period in (REFRESH_EVERY, longest)]
+            carry = carry._replace(draws=drawn(setup, number, phase, carry.draws))
+        due = [period - phase % period for period in (REFRESH_EVERY, longest)]
         until = jnp.minimum(index + functools.reduce(jnp.minimum, due), clock.draws)
         shared = shared_of(setup, clock.first + index * program.thin, longest)
         with jax.named_scope("draws"):
@@ -162,14 +169,14 @@ def _advance(setup: Setup, carry: Carry, clock: Clock) -> tuple[Carry, Trace]:
 
 
 def _count(
-    setup: Setup, clock: Clock, index: Array, number: Array, carry: Carry, accepted: Array, trace: Trace
+    setup: Setup, clock: Clock, index: Array, phase: Array, carry: Carry, accepted: Array, trace: Trace
 ) -> tuple[Carry, Trace]:
     """Count the sequences in all slots of one chain; at an end the draw that stood there, taken in or not."""
     program = setup.program
     rows = carry.states.tokens, carry.states.energy, carry.states.counts
     rows = jax.tree.map(lambda leaf: leaf[carry.in_slot], rows)
     if carry.draws is not None:
-        now, walked = standing_at_ends(program, number), program.walked
+        now, walked = standing_at_ends(program, phase), program.walked
 
         def with_ends(leaf: Array, new: Array) -> Array:
             return jnp.concatenate([new[:1], leaf[:walked], new[1:], leaf[walked:]])

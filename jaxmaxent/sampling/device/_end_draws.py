@@ -26,16 +26,22 @@ def standing(number: Any, together: int) -> Any:
     return number // 2 % together
 
 
-def standing_at_ends(program: Program, number: Any) -> Int[Array, " ends"]:
-    """Return which draw of `Carry.draws` stands at each end in a swap."""
-    now = standing(number, program.drawn_together)
+def standing_at_ends(program: Program, phase: Any) -> Int[Array, " ends"]:
+    """Return which draw of `Carry.draws` stands at each end in a swap, by its number or its phase."""
+    now = standing(phase, program.drawn_together)
     return jnp.stack([now + end * program.drawn_together for end in range(1 + program.has_reference)])
 
 
-def drawn(setup: Setup, number: Int[Array, ""], draws: State) -> State:
+def drawn(setup: Setup, number: Int[Array, ""], phase: Int[Array, ""], draws: State) -> State:
     """Return the draws at the ends of every chain, new ones once all that were made together have stood there.
 
     Those from the reference come behind those at β = 0.
+
+    Args:
+        setup: constants.
+        number: number of the draw.
+        phase: the same up to a multiple of the period, as `Clock.phase`.
+        draws: the draws so far.
     """
     together = setup.program.drawn_together
     # The key is that of the swap a draw first stands in, so a run does not depend on how many are made together.
@@ -51,7 +57,7 @@ def drawn(setup: Setup, number: Int[Array, ""], draws: State) -> State:
         return jax.vmap(jax.vmap(setup.kernel.init))(jnp.concatenate(rows, axis=1))
 
     # A loop of one step or none; unlike a branch it copies nothing when there is nothing to do.
-    due = (number % (2 * together) == 0).astype(jnp.int32)
+    due = (phase % (2 * together) == 0).astype(jnp.int32)
     with jax.named_scope("end_draws"):
         return jax.lax.fori_loop(0, due, draw, draws)
 

@@ -73,6 +73,8 @@ class Clock(NamedTuple):
         sampled: draws since the burn-in.
         stride: draws between two that are traced.
         teaching: 1 while anchor-start chains teach the reference, and so swap nothing; else 0.
+        phase: number of the first draw, up to a multiple of the periods at which things are due. Lanes that began at
+            different times have the same, so that nothing is due in some of them only.
     """
 
     first: Any
@@ -81,6 +83,7 @@ class Clock(NamedTuple):
     sampled: Any
     stride: Any
     teaching: Any
+    phase: Any
 
 
 class Ladder(NamedTuple):

@@ -30,17 +30,20 @@ class _End(NamedTuple):
     counts: Float[Array, "ends fields"]
 
 
-def swap(setup: Setup, number: Int[Array, ""], teaching: Any, carry: Carry, draws: State) -> Carry:
+def swap(
+    setup: Setup, number: Int[Array, ""], phase: Int[Array, ""], teaching: Any, carry: Carry, draws: State
+) -> Carry:
     """Swap all pairs of one parity in every chain, the outermost with a draw at their end.
 
-    Chains that teach the reference swap nothing, so that what stands at their target never left it.
+    Chains that teach the reference swap nothing, so that what stands at their target never left it. The phase is the
+    number up to a multiple of the period, as `Clock.phase`.
     """
     program = setup.program
-    now = standing_at_ends(program, number)
+    now = standing_at_ends(program, phase)
     replaced = carry.in_slot[:, jnp.array([0, program.walked - 1])[: len(now)]]
     keys = jax.vmap(lambda key: jax.random.fold_in(key, number))(setup.swap_keys)
     allowed = ~(setup.teachers & (teaching > 0))
-    moved, taken = jax.vmap(functools.partial(_swap_chain, setup, number % 2 == 0))(
+    moved, taken = jax.vmap(functools.partial(_swap_chain, setup, phase % 2 == 0))(
         keys, allowed, _End(draws.energy[:, now], draws.counts[:, now]),
         carry._replace(states=carry.states._replace(cache=None), draws=None),
     )  # fmt: skip

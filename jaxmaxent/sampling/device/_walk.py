@@ -12,8 +12,9 @@ from jaxtyping import Array, Int, Key
 from jaxmaxent.kernels import Info, State, build
 from jaxmaxent.sampling.device._state import Carry, Setup, in_slot
 
-# Draws between two recomputations of everything that is cached, always at the same numbers of a run.
-REFRESH_EVERY = 100
+# Draws between two recomputations of everything that is cached, always at the same numbers of a run. All that is due
+# more often is due at these draws too, so anchors that begin so many draws apart can share a program.
+REFRESH_EVERY = 96
 
 
 # Steps whose random positions and keys are made in one call, at most.
@@ -25,7 +26,7 @@ def together(thin: int) -> int:
     return max(size for size in range(1, _TOGETHER + 1) if thin % size == 0)
 
 
-def refresh(setup: Setup, number: Int[Array, ""], carry: Carry) -> Carry:
+def refresh(setup: Setup, phase: Int[Array, ""], carry: Carry) -> Carry:
     """Recompute the caches at fixed draws, so that a run does not depend on where it was interrupted."""
 
     def recompute(again: Array, old: Carry) -> Carry:
@@ -36,7 +37,7 @@ def refresh(setup: Setup, number: Int[Array, ""], carry: Carry) -> Carry:
         return old._replace(states=states, drift=jnp.maximum(old.drift, drift))
 
     # A loop of one step or none; unlike a branch it copies nothing when there is nothing to do.
-    due = (number % REFRESH_EVERY == 0).astype(jnp.int32)
+    due = (phase % REFRESH_EVERY == 0).astype(jnp.int32)
     with jax.named_scope("refresh"):
         return jax.lax.fori_loop(0, due, recompute, carry)
 

@@ -6,9 +6,10 @@ two of them.
 
 from __future__ import annotations
 
+import dataclasses
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Generator
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import numpy as np
@@ -34,6 +35,49 @@ class NonFiniteEnergyError(ArithmeticError):
     """The network returned NaN or infinity for a sequence that a chain came to."""
 
 
+class Wish(NamedTuple):
+    """What a loop wants next: a block of at most so many draws.
+
+    Attributes:
+        draws: the largest number of draws.
+        stride: draws between two that are traced.
+    """
+
+    draws: int
+    stride: int
+
+
+class Ran(NamedTuple):
+    """What a loop learns of a block that ran.
+
+    Attributes:
+        draws: its draws, at most as many as were wished.
+        rows: energies, distances and field counts of the draws that are traced; the last slots are not complete.
+        stored: sequences of the draws that are stored.
+        bad: proposals without a finite energy.
+        seconds: time that it took.
+    """
+
+    draws: int
+    rows: np.ndarray
+    stored: np.ndarray
+    bad: np.ndarray
+    seconds: float
+
+
+class Seat(Protocol):
+    """The place where the replicas of a loop are."""
+
+    carry: Carry
+
+
+@dataclasses.dataclass
+class Alone:
+    """The seat of a loop with a program to itself."""
+
+    carry: Carry
+
+
 class Loop:
     """A run in progress: it runs blocks and gathers what they return.
 
@@ -45,7 +89,7 @@ class Loop:
         taught: letters that anchor-start chains showed at the target, later rounds more, [anchors, length, letters].
         keys: the keys of the run.
         options: the options.
-        carry: the replicas, and their counters since the last batch.
+        seat: where the replicas are, with their counters since the last batch.
         totals: everything counted after the burn-in.
         stored: stored draws, a list of [anchors, all_chains, draws, rungs, length].
         round: the round of the burn-in; the number of rounds once it is over.
@@ -59,7 +103,8 @@ class Loop:
 
     def __init__(self, prepared: Prepared, keys: Keys, carry: Carry, bar: Progress) -> None:
         self.ensemble, self.options, self.rule, self.program, self.ladder = prepared
-        self.keys, self.carry, self.bar = keys, carry, bar
+        self.keys, self.bar = keys, bar
+        self.seat: Seat = Alone(carry)
         replicas, beyond = self.options.target_replicas, self.options.reference_rungs
         self.totals = Totals(first_size(self.options.draws), replicas, beyond, self.burn_in)
         self.taught = np.zeros(self.ladder.log_q.shape)
@@ -70,6 +115,15 @@ class Loop:
         self.noise = np.zeros(self.ensemble.anchors)
         self.copies: dict[int, np.ndarray] = {}
         self._size = 1
+
+    @property
+    def carry(self) -> Carry:
+        """The replicas, and their counters since the last batch."""
+        return self.seat.carry
+
+    @carry.setter
+    def carry(self, carry: Carry) -> None:
+        self.seat.carry = carry
 
     @property
     def betas(self) -> np.ndarray:
@@ -93,60 +147,81 @@ class Loop:
         return time.perf_counter() - began
 
     @_shared
-    def run(self, enough: Callable[[Loop], bool], after_block: Callable[[], Any] = lambda: None) -> None:
+    def run(self, enough: Callable[[Loop], bool], before_block: Callable[[], Any] = lambda: None) -> None:
         """Go on to the end from wherever the loop is.
 
         Args:
             enough: called after every batch; the loop stops when it returns True.
-            after_block: called after every block, when the loop can be saved.
+            before_block: called before every block and at the end, when the loop can be saved.
+        """
+        turns = self.turns(enough)
+        wish = next(turns, None)
+        while wish is not None:
+            before_block()
+            ran = self._advance(wish)
+            try:
+                wish = turns.send(ran)
+            except StopIteration:
+                wish = None
+        before_block()
+
+    def turns(self, enough: Callable[[Loop], bool]) -> Generator[Wish, Ran, None]:
+        """Yield what is to be run next, and take what was run, to the end; at every yield the loop can be saved.
+
+        Args:
+            enough: called after every batch; the generator ends when it returns True.
         """
         rounds = self.options.rounds
         if len(rounds) < 2:  # nothing is learned
             self.rule = self.rule.settled()
         while self.round < len(rounds):
             size = rounds[self.round]
-            self._adapt(self._batch("burn-in", size, -(-size // TRACE_SLOTS), after_block))
+            self._adapt((yield from self._batch("burn-in", size, -(-size // TRACE_SLOTS))))
             self.round += 1
-            after_block()
         while self.totals.draws < self.options.draws and not enough(self):
             size = min(self.totals.size, self.options.draws - self.totals.draws)
-            self.totals.add_batch(self._batch("sampling", size, self.totals.stride, after_block))
-            after_block()
+            self.totals.add_batch((yield from self._batch("sampling", size, self.totals.stride)))
 
-    def _batch(self, what: str, size: int, stride: int, after_block: Callable[[], Any]) -> Counters:
-        """Run blocks until there are so many draws, and return their counters."""
+    def _batch(self, what: str, size: int, stride: int) -> Generator[Wish, Ran, Counters]:
+        """Yield wishes until there are so many draws, and return their counters."""
         while self.done < size:
-            draws = self._block_size(size - self.done)
-            began = time.perf_counter()
-            self.carry, trace = self._block(draws, stride)
-            rows, stored, bad = jax.device_get((trace.scalars, trace.stored, self.carry.non_finite))
-            took = time.perf_counter() - began
-            self.seconds += took
-            self._size = max(1, min(4 * draws, int(draws * _SECONDS_PER_BLOCK / max(took, 1e-6))))
-            self._check_energies(bad)
+            ran = yield Wish(self._block_size(size - self.done), stride)
+            self.seconds += ran.seconds
+            self._check_energies(ran.bad)
             if what == "sampling":
-                self._keep(rows, stored, draws, stride)
-            self.done += draws
-            self.steps += draws * self.program.thin
+                self._keep(ran, stride)
+            self.done += ran.draws
+            self.steps += ran.draws * self.program.thin
             self.bar.advance(
-                what, draws * self.program.thin, energy=float(rows[..., 0, self.program.rungs - 1, 0].mean())
+                what, ran.draws * self.program.thin, energy=float(ran.rows[..., 0, self.program.rungs - 1, 0].mean())
             )
-            if self.done < size:
-                after_block()
         counters = jax.device_get(self.carry.counters)
         self.carry = blocks.emptied(self.program, self.ensemble, self.carry)
         self.done = 0
         return counters
 
+    def _advance(self, wish: Wish) -> Ran:
+        """Run a block, of a length that takes a moment."""
+        draws = min(wish.draws, self._size)
+        began = time.perf_counter()
+        self.carry, trace = self._block(draws, wish.stride)
+        rows, stored, bad = jax.device_get((trace.scalars, trace.stored, self.carry.non_finite))
+        took = time.perf_counter() - began
+        self._size = next_size(draws, took)
+        return Ran(draws, rows, stored, bad, took)
+
     def _block(self, draws: int, stride: int) -> tuple[Carry, Trace]:
-        sampled = self.totals.draws + self.done if self.round == len(self.options.rounds) else 0
-        clock = Clock(self.steps, draws, self.done, sampled, stride, self._learns)
         kind = self.ensemble.beta.dtype
         # As one array, because to send each of the numbers by itself would take several times as long.
         ladder, clock = jax.device_put(
-            (jax.tree.map(lambda a: np.asarray(a, kind), self.ladder), np.array(clock, np.int32))
+            (jax.tree.map(lambda a: np.asarray(a, kind), self.ladder), np.array(self.clock(draws, stride), np.int32))
         )
         return blocks.block(self.program, self.ensemble, self.rule, ladder, self.keys, self.carry, clock)
+
+    def clock(self, draws: int, stride: int) -> Clock:
+        """Return the clock of a block that begins now."""
+        sampled = self.totals.draws + self.done if self.round == len(self.options.rounds) else 0
+        return Clock(self.steps, draws, self.done, sampled, stride, self._learns, self.steps // self.program.thin)
 
     @property
     def _learns(self) -> bool:
@@ -154,20 +229,19 @@ class Loop:
         return self.round < len(self.options.rounds) - 1
 
     def _block_size(self, left: int) -> int:
-        """Return the draws of the next block: as many as fit the time and the buffer of stored draws."""
-        size = min(self._size, left)
-        if self.program.store_every:
-            sampled = self.totals.draws + self.done
-            size = min(size, self.program.buffer * self.program.store_every - sampled % self.program.store_every)
-        return size
+        """Return the most draws of the next block: as many as the buffer of stored draws has room for."""
+        if not self.program.store_every:
+            return left
+        sampled = self.totals.draws + self.done
+        return min(left, self.program.buffer * self.program.store_every - sampled % self.program.store_every)
 
-    def _keep(self, rows: np.ndarray, stored: np.ndarray, draws: int, stride: int) -> None:
-        """Take in what a block traced; its last slots are not complete."""
-        complete = (self.done + draws) // stride - self.done // stride
-        self.totals.add_trace(rows[:, :, :complete])
+    def _keep(self, ran: Ran, stride: int) -> None:
+        """Take in what a block traced."""
+        complete = (self.done + ran.draws) // stride - self.done // stride
+        self.totals.add_trace(ran.rows[:, :, :complete])
         if self.program.store_every:
             sampled, every = self.totals.draws + self.done, self.program.store_every
-            self.stored.append(stored[:, :, : (sampled + draws) // every - sampled // every])
+            self.stored.append(ran.stored[:, :, : (sampled + ran.draws) // every - sampled // every])
 
     @jax.transfer_guard("allow")
     def _adapt(self, counters: Counters) -> None:
@@ -225,3 +299,8 @@ class Loop:
             f"{self.steps}, the first in chain {chain} of anchor {anchor}, for example for the sequence "
             f"{self.ensemble.alphabet.decode(tokens)}; check its parameters"
         )
+
+
+def next_size(draws: int, seconds: float) -> int:
+    """Return the draws of a block that takes a moment, after one of so many draws took so long."""
+    return max(1, min(4 * draws, int(draws * _SECONDS_PER_BLOCK / max(seconds, 1e-6))))
