@@ -95,12 +95,13 @@ class Diagnosis(NamedTuple):
         return np.minimum(self.letter_ess.min((1, 2)), self.scalar_ess.min(1))
 
 
-def diagnose(batches: Batches, varies: Bool[np.ndarray, "length letters"]) -> Diagnosis:
+def diagnose(batches: Batches, varies: Bool[np.ndarray, "length letters"], *, tails: bool = True) -> Diagnosis:
     """Return diagnostics of one anchor at all its rungs.
 
     Args:
         batches: counts and traces of its chains.
         varies: letters that a position may have besides others; nothing is estimated elsewhere.
+        tails: whether tail effective sample sizes are wanted, which decide nothing; NaN if not.
     """
     counts, size, replicas = batches.letters, batches.size, batches.target_replicas
     letters = [_of_letters(counts[:, :, :-1], size, 1), _of_letters(counts[:, :, -1:], size, replicas)]
@@ -112,7 +113,7 @@ def diagnose(batches: Batches, varies: Bool[np.ndarray, "length letters"]) -> Di
         letter_mcse=mcse,
         scalar_rhat=nested_rhat(traces, chains_together(traces.shape[0])),
         scalar_ess=_scalar_ess(traces, means, size, replicas, batches.variance),
-        scalar_tail_ess=ess_tail(traces),
+        scalar_tail_ess=ess_tail(traces) if tails else np.full(traces.shape[2:], np.nan),
         scalar_mcse=batch_means_mcse(means).error,
     )
     seen = counts.sum((0, 1), dtype=np.int64)

@@ -193,18 +193,16 @@ def _rhat(values: np.ndarray) -> np.ndarray:
     halves = _halves(values)
     result = np.where(_constant(halves), np.nan, np.inf)
     moves = ~_stuck(halves)
-    if not moves.any():
-        return result
-    if values.shape[1] == 1:  # arviz-stats has no R-hat of a single chain
+    if moves.any():
         result[moves] = _rhat_of_halves(halves[moves])
-    else:
-        with np.errstate(divide="ignore", invalid="ignore"):  # a two-valued quantity can be constant when folded
-            result[moves] = _arviz().rhat(values[moves], chain_axis=1, draw_axis=2, method="rank")
     return result
 
 
 def _rhat_of_halves(halves: np.ndarray) -> np.ndarray:
-    """Return R-hat of halves that are not all stuck."""
+    """Return R-hat of halves that are not all stuck.
+
+    arviz-stats has none for a single chain, and takes one quantity after another, ten times as long.
+    """
     folded = np.abs(halves - np.median(halves, axis=(1, 2), keepdims=True))
     # Folded, a two-valued quantity may be constant. Then fmax takes the bulk alone.
     return np.fmax(*(_plain_rhat(_normal_scores(values)) for values in (halves, folded)))

@@ -69,9 +69,10 @@ class Mixture:
 
     def prepare(self, ensemble: Ensemble, rungs: int) -> Mixture:
         """Return the mixture as burn-in begins; rules that wait have no share."""
-        moving = jnp.where(np.array([rule.waits for rule in self.rules]), 0, self.shares)
+        shares = np.asarray(self.shares)
+        moving = np.where([rule.waits for rule in self.rules], 0, shares)
         total = moving.sum()
-        probabilities = jnp.where(total > 0, moving / jnp.where(total > 0, total, 1), self.shares)
+        probabilities = jnp.asarray(moving / total if total > 0 else shares)
         return Mixture(tuple(rule.prepare(ensemble, rungs) for rule in self.rules), probabilities, self.shares)
 
     def learn(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import math
 from typing import Any
 
 import jax
@@ -56,8 +58,8 @@ class SegmentAdaptive:
         """Return the rule as burn-in begins: every letter and every segment alike."""
         shape = (ensemble.anchors, rungs, ensemble.length, len(ensemble.alphabet))
         width = min(self.width, ensemble.length)
-        starts = _log_starts(jnp.ones(ensemble.length), ensemble, width)
-        return SegmentAdaptive(width, jnp.full(shape, -jnp.log(shape[-1]), float), starts)
+        starts = _log_starts(np.ones(ensemble.length), ensemble.movable, width)
+        return SegmentAdaptive(width, jnp.full(shape, -math.log(shape[-1]), float), starts)
 
     def learn(
         self, frequencies: Float[Array | np.ndarray, "anchors rungs length letters"], ensemble: Ensemble
@@ -68,7 +70,7 @@ class SegmentAdaptive:
             ValueError: if their shape is not that of the tables.
         """
         log_letters, weights = learned(self.log_letters, frequencies, ensemble)
-        return SegmentAdaptive(self.width, log_letters, _log_starts(weights, ensemble, self.width))
+        return SegmentAdaptive(self.width, log_letters, _log_starts(weights, ensemble.movable, self.width))
 
     def settled(self) -> SegmentAdaptive:
         """Return the rule itself: it does not wait."""
@@ -125,8 +127,10 @@ class SegmentAdaptive:
         return self.log_letters, self.log_starts
 
 
-def _log_starts(weights: Float[Array, " length"], ensemble: Ensemble, width: int) -> Float[Array, " starts"]:
-    """Return log-probabilities of segments, in proportion to the weights of their movable positions."""
-    weights = jnp.zeros_like(weights).at[ensemble.movable].set(weights[ensemble.movable])
+@functools.partial(jax.jit, static_argnames=("width",))
+def _log_starts(weights: Any, movable: Int[Array, " movable"], width: int) -> Float[Array, " starts"]:
+    """Return log-probabilities of segments, in proportion to the weights [length] of their movable positions."""
+    weights = jnp.asarray(weights, float)
+    weights = jnp.zeros_like(weights).at[movable].set(weights[movable])
     sums = jnp.convolve(weights, jnp.ones(width), mode="valid")
     return jnp.log(sums / sums.sum())

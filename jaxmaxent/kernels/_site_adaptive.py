@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import jax
@@ -55,7 +56,7 @@ class SiteAdaptive:
         """Return the rule as burn-in begins: every letter and every movable position alike."""
         shape = (ensemble.anchors, rungs, ensemble.length, len(ensemble.alphabet))
         return SiteAdaptive(
-            jnp.full(shape, -jnp.log(shape[-1]), float), _log_positions(jnp.ones(ensemble.length), ensemble)
+            jnp.full(shape, -math.log(shape[-1]), float), _log_positions(np.ones(ensemble.length), ensemble.movable)
         )
 
     def learn(
@@ -67,7 +68,7 @@ class SiteAdaptive:
             ValueError: if their shape is not that of the tables.
         """
         log_letters, weights = learned(self.log_letters, frequencies, ensemble)
-        return SiteAdaptive(log_letters, _log_positions(weights, ensemble))
+        return SiteAdaptive(log_letters, _log_positions(weights, ensemble.movable))
 
     def settled(self) -> SiteAdaptive:
         """Return the rule itself: it does not wait."""
@@ -143,13 +144,22 @@ def learned(
         raise ValueError(
             f"frequencies must have the shape of the prepared tables, {tables}, got {list(frequencies.shape)}"
         )
-    seen = jnp.asarray(frequencies, float)
+    return _learned(jnp.asarray(frequencies, float), ensemble.movable)
+
+
+# Compiled, because op by op these took longer than a round of the burn-in of a small network.
+
+
+@jax.jit
+def _learned(
+    seen: Float[Array, "anchors rungs length letters"], movable: Int[Array, " movable"]
+) -> tuple[Float[Array, "anchors rungs length letters"], Float[Array, " length"]]:
     proposed = (1 - UNIFORM_SHARE) * seen + UNIFORM_SHARE / seen.shape[-1]
-    return jnp.log(proposed), position_weights(learned_information(seen, ensemble), ensemble)
+    return jnp.log(proposed), _position_weights(_learned_information(seen, movable), movable)
 
 
-def learned_information(
-    seen: Float[Array, "anchors rungs length letters"], ensemble: Ensemble
+def _learned_information(
+    seen: Float[Array, "anchors rungs length letters"], movable: Int[Array, " movable"]
 ) -> Float[Array, " length"]:
     """Return the information of letter frequencies, in nats per position, on average over anchors and rungs.
 
@@ -159,17 +169,19 @@ def learned_information(
     """
     first = seen[:, :1] if seen.shape[1] > 1 else seen.mean(2, keepdims=True)
     information = jnp.sum(seen * (jnp.log(seen + TINY) - jnp.log(first + TINY)), -1).mean((0, 1))
-    return jnp.maximum(jnp.zeros_like(information).at[ensemble.movable].set(information[ensemble.movable]), 0)
+    return jnp.maximum(jnp.zeros_like(information).at[movable].set(information[movable]), 0)
 
 
-def position_weights(information: Float[Array, " length"], ensemble: Ensemble) -> Float[Array, " length"]:
+def _position_weights(information: Float[Array, " length"], movable: Int[Array, " movable"]) -> Float[Array, " length"]:
     """Return the weight of each position: `INFORMED_SHARE` in proportion to the information, the rest all alike."""
-    movable = ensemble.movable.shape[0]
-    share = jnp.where(information.sum() > 0, information / jnp.maximum(information.sum(), TINY), 1 / movable)
-    return (1 - INFORMED_SHARE) / movable + INFORMED_SHARE * share
+    count = movable.shape[0]
+    share = jnp.where(information.sum() > 0, information / jnp.maximum(information.sum(), TINY), 1 / count)
+    return (1 - INFORMED_SHARE) / count + INFORMED_SHARE * share
 
 
-def _log_positions(weights: Float[Array, " length"], ensemble: Ensemble) -> Float[Array, " length"]:
-    """Return log-probabilities in proportion to `weights` at the movable positions."""
-    weights = jnp.zeros_like(weights).at[ensemble.movable].set(weights[ensemble.movable])
+@jax.jit
+def _log_positions(weights: Any, movable: Int[Array, " movable"]) -> Float[Array, " length"]:
+    """Return log-probabilities in proportion to weights [length] at the movable positions."""
+    weights = jnp.asarray(weights, float)
+    weights = jnp.zeros_like(weights).at[movable].set(weights[movable])
     return jnp.log(weights / weights.sum())

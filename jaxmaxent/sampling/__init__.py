@@ -10,6 +10,7 @@ from jaxmaxent.sampling._precision import Precision as Precision
 from jaxmaxent.sampling._prepare import Prepared as Prepared
 from jaxmaxent.sampling._prepare import group_size as group_size
 from jaxmaxent.sampling._prepare import prepare as prepare
+from jaxmaxent.sampling._prepare import side_by_side as side_by_side
 from jaxmaxent.sampling._sample import resume as resume
 from jaxmaxent.sampling._sample import sample as sample
 from jaxmaxent.sampling.host._assemble import device_name as device_name

@@ -15,47 +15,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxmaxent.kernels import Mixture, Rule
-from jaxmaxent.kernels._mixture import TOGETHER
 from jaxmaxent.results import Run
 from jaxmaxent.sampling._begin import finished
-from jaxmaxent.sampling._checkpoint import Saver
+from jaxmaxent.sampling._entrants import Entrant
 from jaxmaxent.sampling.device._lanes import Seats, lanes_block, put, put_anchor, taken
 from jaxmaxent.sampling.device._state import Carry, Clock, Ladder
 from jaxmaxent.sampling.device._walk import REFRESH_EVERY
 from jaxmaxent.sampling.host._loop import Alone, Loop, Ran, Wish, next_size
 from jaxmaxent.sampling.host._signals import Interrupted, Interrupts
 from jaxmaxent.sampling.host._stopping import enough
-from jaxmaxent.sampling.program._program import Program
-
 
 _STRIDE = Clock._fields.index("stride")
-
-
-def lane_program(program: Program, rule: Rule | Mixture) -> Program:
-    """Return the program of one anchor in a lane.
-
-    Lanes choose their rules by themselves, so a branch or a loop would do the work of all rules for all lanes. Where it
-    can, a step lets all rules propose, and evaluates one proposal.
-    """
-    together = not program.incremental and not rule.needs_gradient
-    choice = TOGETHER if together else program.choice
-    return dataclasses.replace(program, one_by_one=False, choice=choice, mesh=None)
-
-
-@dataclasses.dataclass
-class Entrant:
-    """An anchor on its way to a lane.
-
-    Attributes:
-        number: its number, by which its run is known.
-        loop: its loop, at the start or where it was interrupted; its program is that of a lane.
-        saver: where it is saved, or None.
-    """
-
-    number: int
-    loop: Loop
-    saver: Saver | None = None
 
 
 class _LaneSeat:
@@ -87,6 +57,11 @@ class _Lanes:
     def active(self) -> list[tuple[int, _Sitting]]:
         """The lanes that are taken, and who sits there."""
         return [(lane, one) for lane, one in enumerate(self.sitting) if one is not None]
+
+    @property
+    def free(self) -> list[int]:
+        """The lanes that are free."""
+        return [lane for lane, one in enumerate(self.sitting) if one is None]
 
     def taken(self, lane: int) -> Carry:
         """Return the carry of a lane."""
@@ -164,11 +139,10 @@ class _Sitting:
     ladder: Ladder
 
 
-@jax.transfer_guard("allow")
 def stream(
     entrants: Iterable[Entrant], lanes: int, *, mesh: jax.sharding.Mesh | None = None
 ) -> Iterator[tuple[Entrant, Run]]:
-    """Yield anchors and their runs, in the order in which they end.
+    """Yield anchors and their runs, in the order in which they end; checkpoints stay.
 
     Args:
         entrants: the anchors; each is asked for when a lane is free. All have the same program.
@@ -179,72 +153,112 @@ def stream(
         Interrupted: on Ctrl-C or SIGTERM, once all anchors in lanes are saved.
         NonFiniteEnergyError: if the network returns NaN or infinity.
     """
-    waiting, size, phase = _Waiting(iter(entrants)), 1, 0
-    seats: _Lanes | None = None
-    compiling = 0.0
-    with Interrupts() as interrupts:
+    waiting = _Waiting(iter(entrants))
+    if waiting.next is None:
+        return
+    work = _Stream(_Lanes(waiting.next.loop, lanes, mesh), waiting)
+    try:
+        with Interrupts() as interrupts:
+            while ended := work.next(interrupts):
+                for one in ended:
+                    with one.holding:
+                        yield one, finished(one.loop, work.compile_seconds)
+    finally:
+        for one in (*(sitting.entrant for _, sitting in work.lanes.active), *waiting.known):
+            one.holding.close()
+
+
+class _Stream:
+    """The work of all lanes.
+
+    Attributes:
+        lanes: the lanes.
+        waiting: the anchors that have had none.
+        phase: draws of all lanes so far, up to a multiple of the period after which everything is due again. An anchor
+            may enter when its own number of draws is the same up to such a multiple.
+        size: draws of a block that takes a moment.
+        compile_seconds: time that compiling took.
+    """
+
+    def __init__(self, lanes: _Lanes, waiting: _Waiting) -> None:
+        self.lanes, self.waiting = lanes, waiting
+        self.phase, self.size = 0, 1
+        self.compile_seconds = 0.0
+
+    @jax.transfer_guard("allow")
+    def next(self, interrupts: Interrupts) -> list[Entrant]:
+        """Run blocks until anchors have come to their end, and return these; none if all have."""
         while True:
-            if seats is None:
-                if waiting.next is None:
-                    return
-                seats = _Lanes(waiting.next.loop, lanes, mesh)
-            if not seats.active and waiting.next is not None:
-                phase = _number(waiting.next) % REFRESH_EVERY
-            ended = []
-            for lane in [k for k, one in enumerate(seats.sitting) if one is None]:
-                if waiting.next is None or (phase - _number(waiting.next)) % REFRESH_EVERY:
-                    break
-                entrant = waiting.take()
-                if not seats.enter(lane, entrant):
-                    ended.append(entrant)
-            for entrant in ended:  # saved after its last block
-                yield entrant, finished(entrant.loop, compiling)
-            active = seats.active
-            if not active:
-                if waiting.next is None:
-                    return
-                continue
+            ended = self._filled()
+            active = self.lanes.active
+            if ended or not active:
+                return ended
             _save_all(active, interrupts)
-            draws = min(size, *(one.wish.draws for _, one in active))
-            if len(active) < lanes and waiting.next is not None:
-                draws = min(draws, (_number(waiting.next) - phase - 1) % REFRESH_EVERY + 1)
-            if not compiling:
+            if not self.compile_seconds:
                 began = time.perf_counter()
-                seats.run(0, phase)
-                compiling = time.perf_counter() - began
-            began = time.perf_counter()
-            rows, stored, bad = seats.run(draws, phase)
-            took = time.perf_counter() - began
-            size, phase = next_size(draws, took), (phase + draws) % REFRESH_EVERY
-            for lane, one in active:
-                ran = Ran(draws, rows[lane], stored[lane], bad[lane], took / len(active))
-                try:
-                    one.wish = one.turns.send(ran)
-                except StopIteration:
-                    ended.append(seats.leave(lane))
-                else:
-                    seats.told(lane)
-            for entrant in ended:
-                yield entrant, finished(entrant.loop, compiling)
+                self.lanes.run(0, self.phase)
+                self.compile_seconds = time.perf_counter() - began
+            if ended := self._advanced(active):
+                return ended
+
+    def _filled(self) -> list[Entrant]:
+        """Give free lanes to anchors that may enter now; return those that had come to their end before."""
+        ended, next_one = [], self.waiting.next
+        if next_one is not None and not self.lanes.active:
+            self.phase = _number(next_one) % REFRESH_EVERY
+        for lane in self.lanes.free:
+            while (next_one := self.waiting.next) is not None and self._gap(next_one) == 0:
+                if self.lanes.enter(lane, self.waiting.take()):
+                    break
+                ended.append(next_one)
+        return ended
+
+    def _gap(self, entrant: Entrant) -> int:
+        """Return the draws until an anchor may enter."""
+        return (_number(entrant) - self.phase) % REFRESH_EVERY
+
+    def _advanced(self, active: list[tuple[int, _Sitting]]) -> list[Entrant]:
+        """Run one block, and return the anchors that have come to their end."""
+        draws = min(self.size, *(one.wish.draws for _, one in active))
+        if self.lanes.free and self.waiting.next is not None:
+            draws = min(draws, self._gap(self.waiting.next) or REFRESH_EVERY)
+        began = time.perf_counter()
+        rows, stored, bad = self.lanes.run(draws, self.phase)
+        took = time.perf_counter() - began
+        self.size, self.phase = next_size(draws, took), (self.phase + draws) % REFRESH_EVERY
+        ended = []
+        for lane, one in active:
+            ran = Ran(draws, rows[lane], stored[lane], bad[lane], took / len(active))
+            try:
+                one.wish = one.turns.send(ran)
+            except StopIteration:
+                ended.append(self.lanes.leave(lane))
+            else:
+                self.lanes.told(lane)
+        return ended
 
 
 class _Waiting:
-    """The anchors that wait for a lane; the next one is made when it is first looked at."""
+    """The anchors that wait for a lane; the next one is made when it is first looked at.
+
+    Attributes:
+        known: the next one, if it is made.
+    """
 
     def __init__(self, entrants: Iterator[Entrant]) -> None:
         self._entrants = entrants
-        self._known: list[Entrant] = []
+        self.known: list[Entrant] = []
 
     @property
     def next(self) -> Entrant | None:
         """The next anchor, or None."""
-        if not self._known:
-            self._known = [one for one in [next(self._entrants, None)] if one is not None]
-        return self._known[0] if self._known else None
+        if not self.known:
+            self.known = [one for one in [next(self._entrants, None)] if one is not None]
+        return self.known[0] if self.known else None
 
     def take(self) -> Entrant:
         """Return the next anchor, which waits no more."""
-        return self._known.pop()
+        return self.known.pop()
 
 
 def _number(entrant: Entrant) -> int:
@@ -256,11 +270,10 @@ def _save_all(active: list[tuple[int, _Sitting]], interrupts: Interrupts) -> Non
     """Save all anchors that it is time for; after a signal all of them, before `Interrupted` is raised."""
     stopped = None
     for _, one in active:
-        if one.entrant.saver is not None:
-            try:
-                one.entrant.saver.save_if_due(one.entrant.loop, interrupts)
-            except Interrupted as error:
-                stopped = error
+        try:
+            one.entrant.saver.save_if_due(one.entrant.loop, interrupts)
+        except Interrupted as error:
+            stopped = error
     if stopped is not None:
         raise stopped
 

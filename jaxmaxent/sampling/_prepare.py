@@ -16,7 +16,7 @@ from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.ensembles._reference import learned_reference, marginals
 from jaxmaxent.kernels import Mixture, ReverseComplement, Rotation, Rule, SegmentAdaptive, Site, SiteAdaptive
 from jaxmaxent.results import Run
-from jaxmaxent.sampling._options import Options
+from jaxmaxent.sampling._options import FULL, INCREMENTAL, Options
 from jaxmaxent.sampling._sites import movable_sites
 from jaxmaxent.sampling.device._state import Ladder
 from jaxmaxent.sampling.host._ladder import first_ladder, first_shares
@@ -138,3 +138,34 @@ def group_size(ensemble: Ensemble, options: Options) -> int:
     anchors = ensemble.batched().anchors
     groups = math.ceil(anchors / max(1, at_once // walked))
     return math.ceil(anchors / groups)
+
+
+def side_by_side(
+    ensemble: Ensemble, options: Options, *, rule: Rule | Mixture | None = None, lanes: int | None = None
+) -> tuple[str, int]:
+    """Return how anchors of a stream are evaluated, and how many of them go side by side, each in a lane of its own.
+
+    With incremental evaluation a lane is alone: lanes choose rules and positions by themselves, so that all of them
+    would do the work of all rules.
+
+    Args:
+        ensemble: the anchors, batched.
+        options: the options of one of them.
+        rule: how replicas move; the default rule of `sample` if None.
+        lanes: their number, if it is given.
+
+    Raises:
+        ValueError: if several are wanted with incremental evaluation, or do not fit into memory.
+    """
+    if lanes is None:
+        lanes = 1 if jax.default_backend() == "cpu" else group_size(ensemble, options)
+        devices = len(jax.local_devices())
+        lanes = -(-lanes // devices) * devices if lanes > 1 else 1
+    elif lanes > 1:
+        if options.evaluation == INCREMENTAL:
+            raise ValueError(f'lanes must be 1 with evaluation="incremental", got {lanes}')
+        options = dataclasses.replace(options, evaluation=FULL)
+    some = ensemble.take(np.minimum(np.arange(lanes), ensemble.anchors - 1))
+    names = tuple(f"lane_{i}" for i in range(lanes))
+    evaluation = prepare(some, dataclasses.replace(options, names=names), rule=rule, kept=lanes).options.evaluation
+    return evaluation, lanes if evaluation == FULL else 1

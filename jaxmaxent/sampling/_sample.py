@@ -184,4 +184,3 @@ def _run(loop: Loop, saver: Saver | None, keep_checkpoint: bool) -> Run:
     if saver is not None and not keep_checkpoint:
         saver.remove()
     return found
-

@@ -15,9 +15,11 @@ from made_up_runs import assert_same
 import jaxmaxent as jme
 from jaxmaxent.cluster import _sample_each as module
 from jaxmaxent.cluster import sample_each
+from jaxmaxent.sampling import _checkpoint as saving
 
 pytest.importorskip("zarr")
 SMALL = {"chains": 2, "anchor_chains": 0, "ladder": 3, "steps": 160, "progress": False}
+OPEN = {"chains": 2, "ladder": 3, "progress": False, "until": jme.Precision(rhat=1.1, ess=60)}
 KEY = jax.random.key(3)
 
 
@@ -72,16 +74,69 @@ def test_a_second_call_goes_on_and_other_arguments_are_refused(alone, tmp_path, 
 
 def test_the_way_of_evaluation_is_timed_once(alone, monkeypatch):
     """Another call may find the other way faster, and must not take the store for that of another job."""
-    timed = module.prepare
+    timed = module.side_by_side
 
     def other(*arguments, **more):
-        prepared = timed(*arguments, **more)
-        way = "full" if prepared.options.evaluation == "incremental" else "incremental"
-        return prepared._replace(options=dataclasses.replace(prepared.options, evaluation=way))
+        way, lanes = timed(*arguments, **more)
+        return "full" if way == "incremental" else "incremental", lanes
 
-    monkeypatch.setattr(module, "prepare", other)
+    monkeypatch.setattr(module, "side_by_side", other)
     again = sample_each(KEY, work.ensemble(), alone.path, **SMALL)
     assert_same_runs(again, alone)
+
+
+@pytest.fixture(scope="module")
+def lanes(tmp_path_factory):
+    """The runs of six anchors of different lengths, sampled in two lanes."""
+    return sample_each(KEY, work.ensemble(), tmp_path_factory.mktemp("lanes") / "run.zarr", lanes=2, **OPEN)
+
+
+def assert_same_up_to_rounding(one, other):
+    for a, b in zip(one, other, strict=True):
+        np.testing.assert_array_equal(a.frequencies, b.frequencies)
+        np.testing.assert_array_equal(a.steps, b.steps)
+        np.testing.assert_allclose(a.energy, b.energy, atol=1e-5)
+        np.testing.assert_allclose(a.log_z, b.log_z, atol=1e-3)
+
+
+def test_an_anchor_in_a_lane_makes_the_run_of_sample(lanes):
+    batch = work.ensemble().batched()
+    lengths = {int(run.steps[0]) for run in lanes}
+    assert len(lengths) > 1  # they leave their lanes at different times
+    for number in (0, 4):
+        one = batch.take(np.array([number]))
+        key = jme.cluster._anchor.key_of(KEY, one.anchor)
+        run = jme.sample(key, one, names=[f"anchor_{number}"], **OPEN | {"evaluation": "full"})
+        assert_same_up_to_rounding([run], [lanes[number]])
+
+
+def test_a_lane_does_not_depend_on_its_neighbours_and_resumes_bitwise(lanes, tmp_path, monkeypatch):
+    order = [5, 3, 0, 4, 1, 2]
+    batch, names = work.ensemble().batched().take(np.array(order)), [f"anchor_{i}" for i in order]
+    path, saves = tmp_path / "run.zarr", []
+    save_if_due = saving.Saver.save_if_due
+
+    def interrupt(self, loop, interrupts):
+        """Note a signal in the midst of the job, once."""
+        saves.append(loop.steps)
+        if len(saves) == 40:
+            interrupts.noted = signal.SIGINT
+        save_if_due(self, loop, interrupts)
+
+    monkeypatch.setattr(saving.Saver, "save_if_due", interrupt)
+    with pytest.raises(jme.Interrupted):
+        sample_each(KEY, batch, path, names=names, lanes=2, **OPEN)
+    left = int((~jme.Run.open(path).complete).sum())
+    assert left > 0
+    other = sample_each(KEY, batch, path, names=names, **OPEN)  # with as many lanes as before
+    assert_same_runs(other, [lanes[i] for i in order])
+
+
+@pytest.mark.slow
+def test_lanes_in_processes_give_the_same_runs(lanes, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_UNIT", 1)
+    store = sample_each(KEY, work.ensemble, tmp_path / "run.zarr", workers=2, lanes=2, **OPEN)
+    assert_same_runs(store, lanes)
 
 
 @pytest.mark.slow
@@ -141,6 +196,8 @@ def test_a_cluster_with_killed_workers_gives_the_same_bytes(alone, tmp_path):
         ({"start": "anchor"}, "start must be left out, as every anchor is sampled by itself"),
         ({"key": 3}, "key must be one typed key"),
         ({"workers": 0}, "workers must be a whole number of at least 1, got 0"),
+        ({"lanes": 0}, "lanes must be a whole number of at least 1, got 0"),
+        ({"lanes": 2, "evaluation": "incremental"}, 'lanes must be 1 with evaluation="incremental", got 2'),
         ({"chains": 0}, "chains must be"),
     ],
 )

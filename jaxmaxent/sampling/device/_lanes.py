@@ -1,8 +1,8 @@
 """Lanes: anchors side by side in one compiled program, each at a time of its own.
 
-A lane is what `block` does for one anchor. The lanes of a program run the same number of draws; all else is their own,
-keys and positions included, so that an anchor's draws do not depend on those beside it. What is seldom due is due in all
-lanes at the same draws (`Clock.phase`).
+A lane is what `block` does for one anchor. All lanes run the same number of draws. All else is their own, keys and
+positions included, so that an anchor's draws do not depend on those beside it. What is seldom due is due in all lanes
+at the same draws (`Clock.phase`).
 """
 
 from __future__ import annotations

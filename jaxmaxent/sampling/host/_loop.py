@@ -68,7 +68,13 @@ class Ran(NamedTuple):
 class Seat(Protocol):
     """The place where the replicas of a loop are."""
 
-    carry: Carry
+    @property
+    def carry(self) -> Carry:
+        """The replicas, and their counters since the last batch."""
+        ...
+
+    @carry.setter
+    def carry(self, carry: Carry) -> None: ...
 
 
 @dataclasses.dataclass

@@ -66,7 +66,7 @@ def _knows_enough(loop: Loop, kept: Kept, anchor: int) -> bool:
     counts = np.stack([batch[anchor, chains, -1:] for batch in kept.letters])
     rhat = target_rhat(counts, loop.totals.size, loop.totals.target_replicas, varies)
     near = _near(loop.options.wanted)
-    found = diagnose(batches_of(loop, kept, anchor), varies) if rhat <= near.rhat else None
+    found = diagnose(batches_of(loop, kept, anchor), varies, tails=False) if rhat <= near.rhat else None
     if found is None:
         loop.bar.looked(rhat)
     else:
