@@ -29,6 +29,19 @@ class EngineOptions:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class LaneOptions:
+    """The option that says how many sequences go side by side, which a job chooses once."""
+
+    lanes: Annotated[
+        int | None,
+        Option(
+            "sequences side by side in every process, with full evaluation",
+            "1 on a CPU, or as many as keep an accelerator busy", group=ENGINE,
+        ),
+    ] = None  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class KeepOptions:
     """Options that say what is kept of each run, and in which form."""
 

@@ -29,7 +29,7 @@ from jaxmaxent.ensembles import DNA, Ensemble
 from jaxmaxent.files import new_folder, owned
 from jaxmaxent.results import Run, RunStore
 from jaxmaxent.results._export import needed
-from jaxmaxent.sampling import DEFAULT_RUNGS, MOST_RUNGS, Options, Precision, group_size, prepare
+from jaxmaxent.sampling import DEFAULT_RUNGS, MOST_RUNGS, Options, Precision, group_size, prepare, side_by_side
 
 _MOST_IN_A_FILE = 200  # sequences whose runs go to one file, all of which is read at once
 _MOST_SECONDS = 1e12  # so that its product with the number of sequences is finite
@@ -145,16 +145,19 @@ def _settings(
         kmers=kmers, store_every=options.store_every,
     )  # fmt: skip
     # On a CPU sequences take turns, so nothing is gained by sampling them side by side.
-    group = 1 if jax.default_backend() == "cpu" else group_size(batch, filled)
+    # Elsewhere each has a lane of its own, or with incremental evaluation they share positions and end together.
+    one = dataclasses.replace(filled, names=filled.names[:1])
+    evaluation, lanes = side_by_side(batch, one, lanes=options.lanes)
+    group = 1 if lanes > 1 or jax.default_backend() == "cpu" else group_size(batch, filled)
     store = options.store or ("zarr" if batch.anchors > _MOST_IN_A_FILE else "npz")
     if store == "zarr":
         needed("--store zarr", "xarray", "zarr")
-    some = dataclasses.replace(filled, names=filled.names[:group])
-    kept = group if store == "zarr" else batch.anchors
+    some = dataclasses.replace(filled, names=filled.names[:group], evaluation=evaluation)
+    kept = lanes * group if store == "zarr" else batch.anchors
     filled = prepare(batch.take(np.arange(group)), some, kept=kept).options
     asked = values(options, SamplingOptions) | stopping_of(until)
     asked |= {name: getattr(filled, name) for name in ("rungs", "chains", "anchor_chains", "burn_in", "evaluation")}
-    asked |= {"mu": float(options.mu), "kmers": kmers, "store": store, "keep": _keep(options)}
+    asked |= {"mu": float(options.mu), "kmers": kmers, "store": store, "keep": _keep(options), "lanes": lanes}
     if not isinstance(options.beta, BetaRule):
         beta = float(betas[-1])
         return JobSettings(**asked, beta=beta, rule=None, wanted=None, group=group, rungs_at=betas[:-1])

@@ -17,21 +17,20 @@ import shlex
 import signal
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
 from jaxmaxent import console
-from jaxmaxent.analysis import auto_beta
 from jaxmaxent.checks import random_key
 from jaxmaxent.cluster import each
-from jaxmaxent.cluster._anchor import key_of, run_of
-from jaxmaxent.commands._chosen import CHOSEN, read_chosen, write_chosen
+from jaxmaxent.commands._chosen import CHOSEN, read_chosen
 from jaxmaxent.commands._common import ensemble_of, say, versions
 from jaxmaxent.commands._engine import engine as open_engine
 from jaxmaxent.commands._engine_options import EngineOptions
+from jaxmaxent.commands._job_groups import Groups
 from jaxmaxent.commands._job_settings import JobSettings
 from jaxmaxent.commands._kept import (
     ANCHORS,
@@ -45,20 +44,16 @@ from jaxmaxent.commands._kept import (
     has_sound_list,
     identifier_of,
     read_about,
-    saying_what_is_damaged,
     write_about,
 )
 from jaxmaxent.commands._network import Found
 from jaxmaxent.commands._sites import Maps, maps_of
-from jaxmaxent.commands._summary import outcomes
 from jaxmaxent.commands._write import RUN, STORE
 from jaxmaxent.console import complain
 from jaxmaxent.data import Sequences
-from jaxmaxent.ensembles import Ensemble, Representation
+from jaxmaxent.ensembles import Representation
 from jaxmaxent.files import (
     MANIFEST,
-    Busy,
-    Refused,
     belongings,
     entries,
     lies_inside,
@@ -66,40 +61,30 @@ from jaxmaxent.files import (
     read_manifest,
     resolved,
 )
-from jaxmaxent.files._checkpoints import Checkpoints
 from jaxmaxent.results import Run, RunStore, join
-from jaxmaxent.results._parts import kept
-from jaxmaxent.results._store_writer import add, create, pack
+from jaxmaxent.results._store_writer import create, pack
 from jaxmaxent.sampling import Interrupted
 
-# The number of the key of the short runs that choose β.
-_OTHER_KEY = 1
 # A job that ends sooner, or is refused, shows no bar.
 _SECONDS_BEFORE_A_BAR = 5.0
+# Sequences of each lane that a call to another process has: the last ones of a call leave lanes free.
+_UNIT = 8
 # Groups between two moves of finished runs into the arrays of a store.
 _PACK_EVERY = 16
 OUTPUT = "interpretation"  # the kind of the output, in the list of its files
 
 
-@dataclasses.dataclass(frozen=True)
-class Job:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Job(Groups):
     """A network, sequences and settings, and the folder that keeps them with the finished work.
 
     Attributes:
-        out: the folder that the output will be written to.
-        folder: the folder that keeps the work until then.
+        out: the folder that the output will be written to; `folder` keeps the work until then.
         identifier: the unique name of this job. It is also in the list of the output's files.
-        network: the network's representation.
-        anchors: the sequences.
-        settings: the settings.
     """
 
     out: Path
-    folder: Path
     identifier: str
-    network: Representation
-    anchors: Sequences
-    settings: JobSettings
 
     @classmethod
     def begin(cls, out: str, found: Found, network: Representation, anchors: Sequences, settings: JobSettings) -> Job:
@@ -116,7 +101,9 @@ class Job:
             about |= {"network": found.saved(scratch / MODEL)}
             np.savez_compressed(scratch / ANCHORS, tokens=anchors.tokens)
             write_about(scratch, about | {"identifier": identifier, "versions": versions()})
-        return cls(Path(out), folder, identifier, network, anchors, settings)
+        return cls(
+            out=Path(out), folder=folder, identifier=identifier, network=network, anchors=anchors, settings=settings
+        )
 
     @classmethod
     def open(cls, out: str) -> Job:
@@ -134,43 +121,50 @@ class Job:
         anchors = Sequences(tokens, tuple(about["names"]), alphabet=network.alphabet)
         settings = JobSettings.from_json(about["settings"])
         made = network.representation(tokens.shape[1])
-        return cls(Path(out), folder, about["identifier"], made, anchors, settings)
-
-    @property
-    def stored(self) -> bool:
-        """True if the runs go to a store instead of a file."""
-        return self.settings.store == "zarr"
-
-    @property
-    def store(self) -> Path:
-        """The place of the store until the output is written."""
-        return self.folder / STORE
+        return cls(
+            out=Path(out), folder=folder, identifier=about["identifier"], network=made, anchors=anchors,
+            settings=settings,
+        )  # fmt: skip
 
     def sampled(self, engine: EngineOptions, *, progress: bool) -> Run | RunStore:
         """Sample all groups that are not finished, print the outcome of each sequence, and return their runs."""
         firsts, count = range(0, len(self.anchors), self.settings.group), len(self.anchors)
         if self.stored and not self.store.exists():
             create(self.store, self.anchors.names, self.settings.keep or "ladder", {})
-        done = self._done()
+        done = self.done()
         left = [first for first in firsts if first not in done]
         # Read at once, so that a damaged one is named before the rest is sampled.
-        known = {} if self.stored else {first: self._read(first) for first in done}
+        known = {} if self.stored else {first: self.read(first) for first in done}
         with open_engine(engine, len(left)) as (executor, workers), console.bar(
             total=count, initial=min(len(done) * self.settings.group, count), desc="sequences", unit="sequence",
             show=progress, delay=_SECONDS_BEFORE_A_BAR,
         ) as bar:  # fmt: skip
-            alone = executor is None and workers == 1
-            work = functools.partial(self.group, progress=progress) if alone else _GroupWork(self.out)
-            for number, (first, lines) in enumerate(each(work, left, executor=executor, workers=workers), 1):
+            for number, (first, lines) in enumerate(self._finished(left, executor, workers, progress=progress), 1):
                 for line in lines:
                     say(line)
                 bar.update(min(self.settings.group, count - first))
                 if self.stored and number % _PACK_EVERY == 0:
                     pack(self.store)
         if not self.stored:
-            return self._joined([known[first] if first in known else self._read(first) for first in firsts])
+            return self._joined([known[first] if first in known else self.read(first) for first in firsts])
         pack(self.store, last=True)
         return RunStore(self.store)
+
+    def _finished(
+        self, left: list[int], executor: Executor | None, workers: int | None, *, progress: bool
+    ) -> Iterator[tuple[int, list[str]]]:
+        """Sample the groups that are left, by an engine or in this process; yield each with its outcomes."""
+        alone = executor is None and workers == 1
+        if self.settings.lanes == 1:
+            work = functools.partial(self.group, progress=progress) if alone else _GroupWork(self.out)
+            yield from each(work, left, executor=executor, workers=workers)
+        elif alone:
+            yield from self.through_lanes(left)
+        else:
+            size = _UNIT * self.settings.lanes
+            units = sorted({first // size for first in left})
+            for _, found in each(_UnitWork(self.out, size), units, executor=executor, workers=workers):
+                yield from found
 
     def _joined(self, parts: list[Run]) -> Run:
         """Return the runs of all groups as one; without draws if some have none."""
@@ -178,13 +172,6 @@ class Job:
             say("some sequences took fewer steps than --store-every: no draws are kept")
             parts = [dataclasses.replace(part, draws=None) for part in parts]
         return join(parts)
-
-    def _done(self) -> set[int]:
-        """Return the first sequences of the groups that are finished."""
-        if not self.stored:
-            return {int(file.stem.partition("-")[2]) for file in self.folder.glob("group-*.npz")}
-        complete, size = RunStore(self.store).complete, self.settings.group
-        return {first for first in range(0, len(complete), size) if complete[first : first + size].all()}
 
     def maps(self, numbers: range) -> Maps:
         """Return where in some of the sequences the network sees something; cheap beside sampling."""
@@ -203,60 +190,6 @@ class Job:
         beta = tuple(b for one in chosen for b in one.beta.tolist())[: len(self.anchors)]
         reasons = tuple(reason for one in chosen for reason in one.reasons)[: len(self.anchors)]
         return dataclasses.replace(self.settings, beta=beta, reasons=reasons)
-
-    def _chosen(self, file: Path, mine: Ensemble) -> tuple[Ensemble, tuple[str, ...]]:
-        """Return a group with the β that the rule chooses, or chose before an interruption, and the reasons."""
-        if self.settings.rule is None:
-            return mine, ()
-        if not file.is_file():
-            key = jax.random.fold_in(self._key(mine), _OTHER_KEY)
-            write_chosen(file, auto_beta(mine, *self.settings.asked, key=key, **self.settings.short_run()))
-        chosen = read_chosen(file)
-        return mine.with_beta(chosen.beta), chosen.reasons
-
-    def _key(self, mine: Ensemble) -> Any:
-        return key_of(random_key(self.settings.seed), jax.device_get(mine.anchor))
-
-    def group(self, first: int, *, progress: bool = False) -> list[str]:
-        """Sample a group, keep its run, and return the outcome of each of its sequences.
-
-        The last group is filled up with copies of the last anchor, so that all groups use one compiled program.
-        """
-        given, size, count = self.settings, self.settings.group, len(self.anchors)
-        indices = np.minimum(np.arange(first, first + size), count - 1)
-        # The ensemble is made anew for each group, so that memory does not depend on the number of groups.
-        some = self.anchors.take(indices)
-        beta = 1.0 if given.beta is None else given.beta
-        mine = ensemble_of(self.network, some, beta=beta, mu=given.mu, unit=given.unit).batched()
-        checkpoint = self.folder / f"group-{first:06d}"
-        chosen = checkpoint.with_name(checkpoint.name + CHOSEN)
-        mine, reasons = self._chosen(chosen, mine)
-        with saying_what_is_damaged(), _advising(f"delete {checkpoint} to sample these sequences again"):
-            part = run_of(
-                random_key(given.seed), mine, checkpoint, names=list(some.names), progress=progress,
-                **given.sampling(len(indices)),
-            )  # fmt: skip
-        part = part.take(np.arange(min(size, count - first)))
-        if self.stored:
-            for a in range(len(part.names)):
-                add(
-                    self.store,
-                    first + a,
-                    part.take(np.array([a])),
-                    given.keep or "ladder",
-                    reasons[a] if reasons else "",
-                )
-        else:
-            kept(part, given.keep or "ladder").save(checkpoint.with_suffix(".npz"), force=True)
-        Checkpoints(checkpoint).remove()
-        if self.stored:  # which has the reasons
-            chosen.unlink(missing_ok=True)
-        return outcomes(part)
-
-    def _read(self, first: int) -> Run:
-        done = self.folder / f"group-{first:06d}.npz"
-        with _advising(f"delete {done} to sample these sequences again"):
-            return Run.load(done)
 
     @contextlib.contextmanager
     def kept(self, *, begun_here: bool) -> Iterator[None]:
@@ -280,10 +213,10 @@ class Job:
             raise
 
     def _has_begun(self) -> bool:
-        return any(self.folder.glob("group-*")) or bool(self.stored and self.store.exists() and self._done())
+        return any(self.folder.glob("group-*")) or bool(self.stored and self.store.exists() and self.done())
 
     def _told(self) -> str:
-        done = min(len(self._done()) * self.settings.group, len(self.anchors))
+        done = min(len(self.done()) * self.settings.group, len(self.anchors))
         return (
             f"what was sampled is kept in {self.folder} ({done} of {len(self.anchors)} sequences are done), "
             f"continue with: jaxmaxent resume {shlex.quote(str(self.out))}"
@@ -311,6 +244,21 @@ class _GroupWork:
         return _opened(str(self.out)).group(first)
 
 
+@dataclasses.dataclass(frozen=True)
+class _UnitWork:
+    """The work on so many sequences, as other processes with several lanes get it."""
+
+    out: Path
+    size: int
+
+    def __call__(self, unit: int) -> list[tuple[int, list[str]]]:
+        """Sample the sequences of a unit that are not done; return each with its outcome."""
+        job = _opened(str(self.out))
+        every = range(unit * self.size, min((unit + 1) * self.size, len(job.anchors)))
+        done = job.done()
+        return list(job.through_lanes(first for first in every if first not in done))
+
+
 @functools.lru_cache(maxsize=1)
 def _opened(out: str) -> Job:
     return Job.open(out)
@@ -330,15 +278,3 @@ def delivered(out: str) -> Run | RunStore | None:
     run = RunStore(place / STORE) if (place / STORE).exists() else Run.load(place / RUN)
     discard(folder)
     return run
-
-
-@contextlib.contextmanager
-def _advising(advice: str) -> Iterator[None]:
-    """Add advice to an error that says that kept work cannot be used, for example because it is damaged."""
-    try:
-        yield
-    except (Busy, Refused):
-        raise
-    except ValueError as error:
-        error.add_note(advice)
-        raise

@@ -21,7 +21,8 @@ class JobSettings(SamplingOptions):
         beta: one number, or one per sequence; None while a rule has yet to choose it.
         rule: the rule of `analysis.auto_beta` that chooses β for each sequence; None if β was given.
         wanted: what that rule wants; None for its default.
-        group: the number of sequences that are sampled side by side; 1 on a CPU.
+        group: the number of sequences that are sampled side by side and end together; 1 on a CPU, and with lanes.
+        lanes: the number of sequences that go side by side, each ending by itself.
         reasons: why each sequence has its β, once a rule has chosen it.
         rungs_at: smaller β's that were asked for besides β, increasing.
         kmers: letters of the k-mers that are counted, or None.
@@ -31,6 +32,7 @@ class JobSettings(SamplingOptions):
     rule: str | None
     wanted: float | None
     group: int
+    lanes: int = 1
     reasons: tuple[str, ...] = ()
     rungs_at: tuple[float, ...] = ()
     kmers: int | None = None
@@ -56,7 +58,7 @@ class JobSettings(SamplingOptions):
 
     def plain(self) -> dict[str, Any]:
         """Return the settings as the summary of a run shows them."""
-        hidden = {"force", "reasons", "group", "rule", "wanted", "rungs_at", "kmers", "store", "keep"}
+        hidden = {"force", "reasons", "group", "lanes", "rule", "wanted", "rungs_at", "kmers", "store", "keep"}
         hidden |= {"store_every"} if self.store_every is None else set()
         hidden |= set(values(self, StoppingOptions))
         shown = {name: value for name, value in dataclasses.asdict(self).items() if name not in hidden}

@@ -10,7 +10,7 @@ import dataclasses
 import typing
 from typing import Annotated, Any, Literal
 
-from jaxmaxent.commands._engine_options import EngineOptions, KeepOptions
+from jaxmaxent.commands._engine_options import EngineOptions, KeepOptions, LaneOptions
 from jaxmaxent.commands._option import NETWORKS, OTHERS, READING, REGIONS, STOPPING, Option
 from jaxmaxent.commands._values import AUTO_BETA, BetaRule, Unit, read_beta, read_unit
 
@@ -210,7 +210,7 @@ class StoppingOptions:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class SamplingOptions(KeepOptions, StoppingOptions, ChainOptions, UnitOptions, ForceOptions, SeedOptions):
+class SamplingOptions(KeepOptions, LaneOptions, StoppingOptions, ChainOptions, UnitOptions, ForceOptions, SeedOptions):
     """Options of `interpret` that decide its result, besides the network, the sequences and β."""
 
     mu: Annotated[float, Option("chemical potential μ of the GC content; positive values favor G and C")] = 0.0

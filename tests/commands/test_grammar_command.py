@@ -134,7 +134,7 @@ def test_draws_of_some_groups_alone_are_not_kept(folder, capsys):
     settings = JobSettings(beta=2.0, rule=None, wanted=None, group=1)
     anchors = data.Sequences(run.anchors, run.names)
     network = models.representation(models.load(folder / "model"))
-    one = Job(folder, folder, "", network, anchors, settings)
+    one = Job(out=folder, folder=folder, identifier="", network=network, anchors=anchors, settings=settings)
     assert one._joined(parts).draws is None
     assert "some sequences took fewer steps than --store-every: no draws are kept" in capsys.readouterr().out
     whole = one._joined([run.take(np.array([a])) for a in range(2)])
