@@ -18,7 +18,7 @@ import numpy as np
 from jaxmaxent.results import Run
 from jaxmaxent.sampling._begin import finished
 from jaxmaxent.sampling._entrants import Entrant
-from jaxmaxent.sampling.device._lanes import Seats, lanes_block, put, put_anchor, taken
+from jaxmaxent.sampling.device._lanes import Seats, lanes_block, lanes_mesh, put, put_anchor, spread, taken
 from jaxmaxent.sampling.device._state import Carry, Clock, Ladder
 from jaxmaxent.sampling.device._walk import REFRESH_EVERY
 from jaxmaxent.sampling.host._loop import Alone, Loop, Ran, Wish, next_size
@@ -46,11 +46,14 @@ class _LaneSeat:
 class _Lanes:
     """The arrays of all lanes on the device, and the loops that sit in them."""
 
-    def __init__(self, first: Loop, count: int, mesh: jax.sharding.Mesh | None) -> None:
-        self.program, self.impl, self.mesh = first.program, str(jax.random.key_impl(first.keys.what)), mesh
-        whole = first.ensemble.take(np.zeros(count, int))
-        seats = jax.tree.map(lambda leaf: jnp.repeat(leaf[None], count, axis=0), _seats_of(first))
-        self.ensemble, self.seats = jax.tree.map(jnp.copy, whole), seats
+    @jax.transfer_guard("allow")
+    def __init__(self, first: Loop, count: int) -> None:
+        self.program, self.impl = first.program, str(jax.random.key_impl(first.keys.what))
+        self.mesh = lanes_mesh(count)
+        self.ensemble, self.seats = spread(
+            self.mesh, first.ensemble.take(np.zeros(count, int)),
+            jax.tree.map(lambda leaf: jnp.repeat(leaf[None], count, axis=0), _seats_of(first)),
+        )  # fmt: skip
         self.sitting: list[_Sitting | None] = [None] * count
 
     @property
@@ -139,15 +142,14 @@ class _Sitting:
     ladder: Ladder
 
 
-def stream(
-    entrants: Iterable[Entrant], lanes: int, *, mesh: jax.sharding.Mesh | None = None
-) -> Iterator[tuple[Entrant, Run]]:
+def stream(entrants: Iterable[Entrant], lanes: int) -> Iterator[tuple[Entrant, Run]]:
     """Yield anchors and their runs, in the order in which they end; checkpoints stay.
+
+    Lanes are spread over the devices of this process, the most of them that divide their number.
 
     Args:
         entrants: the anchors; each is asked for when a lane is free. All have the same program.
         lanes: number of lanes.
-        mesh: devices that the lanes are spread over, along an axis named "lanes".
 
     Raises:
         Interrupted: on Ctrl-C or SIGTERM, once all anchors in lanes are saved.
@@ -156,7 +158,7 @@ def stream(
     waiting = _Waiting(iter(entrants))
     if waiting.next is None:
         return
-    work = _Stream(_Lanes(waiting.next.loop, lanes, mesh), waiting)
+    work = _Stream(_Lanes(waiting.next.loop, lanes), waiting)
     try:
         with Interrupts() as interrupts:
             while ended := work.next(interrupts):

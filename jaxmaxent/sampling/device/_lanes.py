@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.sharding import Mesh, PartitionSpec
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Int, UInt32
 
 from jaxmaxent.ensembles import Ensemble
@@ -82,11 +82,31 @@ def lanes_block(
         return on_a_device(ensemble, seats, clocks, draws, phase)
     of_lane, everywhere = PartitionSpec(LANES), PartitionSpec()
     of_ensemble = jax.tree.map(lambda leaf, axis: of_lane if axis == 0 else everywhere, ensemble, axes)
-    spread = jax.shard_map(
+    over_devices = jax.shard_map(
         on_a_device, mesh=mesh, in_specs=(of_ensemble, of_lane, of_lane, everywhere, everywhere),
         out_specs=(of_lane, of_lane), check_vma=False,
     )  # fmt: skip
-    return spread(ensemble, seats, clocks, draws, phase)
+    return over_devices(ensemble, seats, clocks, draws, phase)
+
+
+def lanes_mesh(lanes: int) -> Mesh | None:
+    """Return the mesh of the most devices of this process that divide a number of lanes, None for one device."""
+    devices = jax.local_devices()
+    count = max(n for n in range(1, len(devices) + 1) if lanes % n == 0)
+    return Mesh(devices[:count], (LANES,)) if count > 1 else None
+
+
+def spread(mesh: Mesh | None, ensemble: Ensemble, seats: Seats) -> tuple[Ensemble, Seats]:
+    """Return the anchors of lanes and what else they hold, as arrays of their own on the devices of a mesh."""
+    ensemble, seats = jax.tree.map(jnp.copy, (ensemble, seats))
+    if mesh is None:
+        return ensemble, seats
+    of_lane, everywhere = (NamedSharding(mesh, PartitionSpec(*names)) for names in ((LANES,), ()))
+    placed = jax.tree.map(
+        lambda leaf, axis: jax.device_put(leaf, everywhere if axis is None else of_lane),
+        ensemble, ensemble.anchor_axes(),
+    )  # fmt: skip
+    return placed, jax.device_put(seats, of_lane)
 
 
 @functools.partial(jax.jit, donate_argnames=("lanes",))

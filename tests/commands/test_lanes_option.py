@@ -108,5 +108,5 @@ def test_lanes_need_full_evaluation(tmp_path, capsys):
     write_fasta(tmp_path / "s.fa", Sequences(np.zeros((2, 8), int), ("a", "b")))
     more = "--lanes", 2, "--evaluation", "incremental", "--beta", 2, "--out", tmp_path / "out"
     assert call("interpret", f"{tmp_path}/program.py:network", tmp_path / "s.fa", *more) == 2
-    assert 'lanes must be 1 with evaluation="incremental", got 2' in capsys.readouterr().err
+    assert '--lanes must be 1 with --evaluation "incremental", got 2' in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
