@@ -23,6 +23,7 @@ from jaxmaxent.sampling.host._ladder import first_ladder, first_shares
 from jaxmaxent.sampling.program._evaluation import chosen
 from jaxmaxent.sampling.program._memory import check
 from jaxmaxent.sampling.program._program import ENOUGH_FOR_A_CPU, Program, program_of
+from jaxmaxent.sampling.program._sharding import mesh_for
 
 # How often the default mixture redraws single sites, a few adjacent ones, and whole segments, which cost several times
 # as much. A few sites give most effective draws at the target, segments bring sequences up the ladder
@@ -85,7 +86,9 @@ def prepare(
         rule = _default_rule(ensemble, options)
     checks.like("rule", rule, "prepare", "a rule of jaxmaxent.kernels, such as Site()")
     prepared = rule.prepare(ensemble, options.tables)
-    options = dataclasses.replace(options, evaluation=chosen(options.evaluation, ensemble, prepared, options))
+    mesh = mesh_for(mesh, ensemble.anchors, options.all_chains)
+    way = chosen(options.evaluation, ensemble, prepared, options, mesh)
+    options = dataclasses.replace(options, evaluation=way)
     program = program_of(ensemble, options, prepared, mesh)
     return Prepared(ensemble, options, prepared, program, _first_ladder(ensemble, options, start))
 

@@ -106,11 +106,11 @@ def check(ensemble: Ensemble, options: Options, *, devices: int = 1, kept: int |
     )
 
 
-def besides_caches(ensemble: Ensemble, options: Options) -> int:
-    """Return the bytes of the device's memory that a run takes besides the caches of incremental evaluation."""
+def besides_caches(ensemble: Ensemble, options: Options, devices: int = 1) -> int:
+    """Return the bytes of each device's memory that a run takes besides the caches of incremental evaluation."""
     shape = len(ensemble.alphabet), ensemble.length
     anchors = ensemble.anchors
-    found = _needs(options, anchors, shape, len(ensemble.fields), _activation_bytes(ensemble), 1, anchors)
+    found = _needs(options, anchors, shape, len(ensemble.fields), _activation_bytes(ensemble), devices, anchors)
     return sum(found) if _on_host() else found.device
 
 
