@@ -13,6 +13,7 @@ from jaxmaxent import checks
 from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.results import Run
 from jaxmaxent.sampling._chains import ANCHOR_CHAINS, default_chains
+from jaxmaxent.sampling._given import check_counts, checked_names, checked_store_every
 from jaxmaxent.sampling._kmers import checked_kmers
 from jaxmaxent.sampling._precision import Precision
 from jaxmaxent.sampling.host._ladder import checked_ladder, checked_rungs_at
@@ -63,6 +64,8 @@ class Options:
         evaluation: how proposals are evaluated: "full", "incremental", or "auto" until `prepare` decides.
         rungs_at: β's at which a ladder that is to be placed has rungs, besides its ends.
         kmers: letters of the k-mers that are counted; 0 counts none.
+        product_noise: β times the error of rounded matrix products, one per anchor, once `prepare` has decided to take
+            these; empty if it has decided for full ones, and None before, or where there is no choice.
     """
 
     chains: int
@@ -81,6 +84,7 @@ class Options:
     evaluation: str = AUTO
     rungs_at: tuple[float, ...] = ()
     kmers: int = 0
+    product_noise: tuple[float, ...] | None = None
 
     @property
     def all_chains(self) -> int:
@@ -185,12 +189,12 @@ class Options:
         thin = checks.integer("thin", thin, at_least=1, at_most=checks.MOST_STEPS)
         until, steps = _length(until, steps, thin)
         burn_in = _burn_in(burn_in, steps if until is None else None, thin, ensemble.length)
-        store_every = _store_every(store_every, thin, steps)
+        store_every = checked_store_every(store_every, thin, steps)
         # The sequences of an earlier run can be learned from at once.
         rounds = _rounds(burn_in // thin, several=laddered and not goes_on)
         kmers = checked_kmers(kmers, ensemble)
         each = max(thin, ensemble.length if kmers else 0)  # a sequence may have one k-mer at all places
-        _check_counts(max(*rounds, steps // thin // FEWEST_BATCHES, 1) * each, target_replicas)
+        check_counts(max(*rounds, steps // thin // FEWEST_BATCHES, 1) * each, target_replicas)
         return cls(
             chains=checks.integer("chains", chains, at_least=1),
             anchor_chains=anchor_chains,
@@ -204,7 +208,7 @@ class Options:
             thin=thin,
             store_every=store_every,
             until=until,
-            names=_names(names, ensemble.anchors),
+            names=checked_names(names, ensemble.anchors),
             evaluation=evaluation,
             rungs_at=rungs_at,
             kmers=kmers,
@@ -220,6 +224,8 @@ class Options:
         until = None if saved["until"] is None else Precision(**saved["until"])
         betas = None if saved["betas"] is None else tuple(map(tuple, saved["betas"]))
         own: dict[str, Any] = {name: tuple(saved[name]) for name in ("rounds", "names", "rungs_at")}
+        if saved.get("product_noise") is not None:
+            own["product_noise"] = tuple(saved["product_noise"])
         return cls(**saved | own | {"until": until, "betas": betas})
 
 
@@ -308,34 +314,6 @@ def _burn_in(given: Any, steps: int | None, thin: int, length: int) -> int:
         given = -(-(BURN_IN_SWEEPS * length if steps is None else steps // 4) // thin) * thin
     given = checks.integer("burn_in", given, at_least=0, at_most=checks.MOST_STEPS)
     return checks.multiple("burn_in", given, "thin", thin)
-
-
-def _store_every(given: Any, thin: int, steps: int) -> int | None:
-    if given is None:
-        return None
-    every = checks.multiple("store_every", checks.integer("store_every", given, at_least=1), "thin", thin)
-    if every > steps:
-        raise ValueError(f"store_every must be at most steps = {steps}, got {every}")
-    return every
-
-
-def _names(names: Sequence[str] | None, anchors: int) -> tuple[str, ...]:
-    if names is None:
-        return tuple(f"anchor_{i}" for i in range(anchors))
-    if isinstance(names, str | bytes | dict) or not (hasattr(names, "__iter__") and hasattr(names, "__len__")):
-        raise ValueError(f"names must be a list of {anchors} names, got {checks.shown(names)}")
-    if len(names) != anchors:
-        raise ValueError(f"names must name each of {anchors} anchors, got {len(names)} names")
-    return tuple(str(name) for name in names)
-
-
-def _check_counts(steps: int, target_replicas: int) -> None:
-    """Check that counts between two visits of the host are numbers that the device can hold."""
-    if steps * target_replicas > checks.MOST:
-        raise ValueError(
-            f"target_replicas must be at most {checks.MOST // steps:,} for so many steps, got {target_replicas:,}: "
-            f"take fewer, or fewer steps or burn_in"
-        )
 
 
 def _rounds(draws: int, *, several: bool) -> tuple[int, ...]:

@@ -14,6 +14,7 @@ from jaxtyping import Float
 from jaxmaxent import checks
 from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.ensembles._reference import learned_reference, marginals
+from jaxmaxent.evaluate._precision import rounded
 from jaxmaxent.kernels import Mixture, ReverseComplement, Rotation, Rule, SegmentAdaptive, Site, SiteAdaptive
 from jaxmaxent.results import Run
 from jaxmaxent.sampling._options import Options
@@ -22,6 +23,7 @@ from jaxmaxent.sampling.device._state import Ladder
 from jaxmaxent.sampling.host._ladder import first_ladder, first_shares
 from jaxmaxent.sampling.program._evaluation import chosen
 from jaxmaxent.sampling.program._memory import check
+from jaxmaxent.sampling.program._products import products_of
 from jaxmaxent.sampling.program._program import ENOUGH_FOR_A_CPU, Program, program_of
 from jaxmaxent.sampling.program._sharding import mesh_for
 
@@ -41,8 +43,8 @@ class Prepared(NamedTuple):
     """The parts of a run, besides its keys and first sequences.
 
     Attributes:
-        ensemble: what is sampled, with a leading axis of anchors.
-        options: the options, with the way of evaluation decided.
+        ensemble: what is sampled, with a leading axis of anchors and the precision of products decided.
+        options: the options, with the way of evaluation and the precision decided.
         rule: how replicas move when the burn-in begins.
         program: what shapes the compiled program.
         ladder: the rungs of both legs of each anchor when the burn-in begins, as arrays of NumPy.
@@ -87,6 +89,10 @@ def prepare(
     checks.like("rule", rule, "prepare", "a rule of jaxmaxent.kernels, such as Site()")
     prepared = rule.prepare(ensemble, options.tables)
     mesh = mesh_for(mesh, ensemble.anchors, options.all_chains)
+    noise = products_of(ensemble, options)
+    options = dataclasses.replace(options, product_noise=noise)
+    if noise:
+        ensemble = rounded(ensemble)
     way = chosen(options.evaluation, ensemble, prepared, options, mesh)
     options = dataclasses.replace(options, evaluation=way)
     program = program_of(ensemble, options, prepared, mesh)

@@ -10,6 +10,7 @@ from jaxmaxent.evaluate.incremental import incremental
 from jaxmaxent.kernels import Informed, Mixture, SegmentAdaptive, Site, SiteAdaptive, Transposition
 from jaxmaxent.sampling import Options
 from jaxmaxent.sampling.program import _evaluation as evaluation
+from jaxmaxent.sampling.program import _flops as flops
 from jaxmaxent.sampling.program import _remembered as remembered
 from jaxmaxent.sampling.program import _timing as timing
 from jaxmaxent.sampling.program._timing import Share
@@ -57,13 +58,13 @@ def test_the_bound_of_flops_is_above_them(name):
     features = convolution if name == "convolution" else lambda params, x: jnp.cumsum(jnp.tanh(x[:18].reshape(-1)[:36]))
     ensemble = jme.Ensemble.create(jme.Representation(features, network), "ACGTTGCAACGTTGCAACGT", beta=1.0)
     exact_flops = incremental(ensemble.features, network, 20).explain().full_flops
-    bound = evaluation._most_flops(evaluation._traced(ensemble.batched()))
+    bound = flops.most_flops(flops.traced(ensemble.batched()))
     assert exact_flops <= bound < 100 * exact_flops
 
 
 def test_the_faster_way_is_taken_and_timed_once(monkeypatch):
     ensemble = convolved()
-    monkeypatch.setattr(evaluation, "_SMALL", 0)
+    monkeypatch.setattr(flops, "SMALL", 0)
     assert chosen("auto", ensemble=ensemble) == "incremental"  # less than a quarter of the work
     monkeypatch.setattr(evaluation, "_PLAIN", 0)
     for faster in ("full", "incremental"):
@@ -102,7 +103,7 @@ def test_costs_that_a_loop_hides_do_not_mislead(kind, timed, monkeypatch):
     network = {"kernel": jnp.ones((3, 4, 2)), "dense": jnp.ones((36, 5))}
     ensemble = jme.Ensemble.create(jme.Representation(in_a_loop(kind), network), "ACGTTGCAACGTTGCAACGT", beta=1.0)
     ways = []
-    monkeypatch.setattr(evaluation, "_SMALL", 10_000 if kind == "scan" else 0)
+    monkeypatch.setattr(flops, "SMALL", 10_000 if kind == "scan" else 0)
     monkeypatch.setattr(evaluation, "_FOUND", {})
     monkeypatch.setattr(evaluation, "seconds_per_step", lambda way, *_: ways.append(way) or 1.0 + (way != "full"))
     assert chosen("auto", ensemble=ensemble) == "full"
@@ -155,7 +156,8 @@ def test_the_share_of_a_device_is_timed(monkeypatch):
 @pytest.fixture
 def to_be_timed(monkeypatch):
     """Time the ways of every network, and remember none."""
-    for name, value in (("_SMALL", 0), ("_PLAIN", 0), ("_FOUND", {})):
+    monkeypatch.setattr(flops, "SMALL", 0)
+    for name, value in (("_PLAIN", 0), ("_FOUND", {})):
         monkeypatch.setattr(evaluation, name, value)
     monkeypatch.delenv(remembered.VARIABLE, raising=False)
     monkeypatch.setattr(timing, "_SECONDS", 1e-4)

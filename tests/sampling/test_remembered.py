@@ -10,6 +10,7 @@ import jaxmaxent as jme
 from jaxmaxent.kernels import Site
 from jaxmaxent.sampling import Options
 from jaxmaxent.sampling.program import _evaluation as evaluation
+from jaxmaxent.sampling.program import _flops as flops
 from jaxmaxent.sampling.program import _remembered as remembered
 
 
@@ -33,7 +34,8 @@ def ensemble_of(beta=1.0, filters=2, scale=1.0):
 def place(tmp_path, monkeypatch):
     place = tmp_path / "folder" / "evaluations.json"
     monkeypatch.setenv(remembered.VARIABLE, str(place))
-    for name, value in (("_SMALL", 0), ("_PLAIN", 0), ("_WORTH", 2.0)):
+    monkeypatch.setattr(flops, "SMALL", 0)
+    for name, value in (("_PLAIN", 0), ("_WORTH", 2.0)):
         monkeypatch.setattr(evaluation, name, value)
     return place
 

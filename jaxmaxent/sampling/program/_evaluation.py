@@ -7,21 +7,18 @@ from collections.abc import Hashable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jax.extend import core
 
 from jaxmaxent import checks
 from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.evaluate.incremental import Incremental
 from jaxmaxent.sampling._options import AUTO, FULL, INCREMENTAL, Options
+from jaxmaxent.sampling.program import _flops as flops
 from jaxmaxent.sampling.program import _remembered as remembered
 from jaxmaxent.sampling.program._memory import besides_caches, free_bytes
 from jaxmaxent.sampling.program._sharding import ANCHORS, CHAINS
 from jaxmaxent.sampling.program._timing import Share, seconds_per_step
 
-# Below so many FLOPs a network costs no more than the steps around it, and timing both ways costs more than it saves.
-_SMALL = 100_000
 # Incremental evaluation reads and writes its caches, so it must save more than a little to be worth timing.
 _WORTH = 0.8
 # With so small a share of the work it is surely faster on a CPU; an accelerator may wait for many small operations.
@@ -50,8 +47,7 @@ def chosen(asked: Any, ensemble: Ensemble, rule: Any, options: Options, mesh: ja
         return FULL
     if rule.needs_gradient:
         raise ValueError('evaluation must be "full" for a rule that needs gradients, got "incremental"')
-    traced = _traced(ensemble)
-    if asked == AUTO and _most_flops(traced) < _SMALL:
+    if asked == AUTO and flops.is_small(ensemble):
         return FULL
     network = Incremental(ensemble.features, ensemble.params, ensemble.length, len(ensemble.alphabet))
     cost, each = network.explain(), network.cache_bytes
@@ -75,11 +71,11 @@ def chosen(asked: Any, ensemble: Ensemble, rule: Any, options: Options, mesh: ja
         return FULL
     # The FLOPs of a loop without a known number of turns are not known, so such a network is timed.
     known = all(row.operation != "while" for row in cost.rows)
-    if known and (cost.full_flops < _SMALL or cost.flops > _WORTH * cost.full_flops):
+    if known and (cost.full_flops < flops.SMALL or cost.flops > _WORTH * cost.full_flops):
         return FULL
     if known and jax.default_backend() == "cpu" and cost.flops < _PLAIN * cost.full_flops:
         return INCREMENTAL
-    return _faster(ensemble, rule, _share(ensemble, options, mesh), traced)
+    return _faster(ensemble, rule, _share(ensemble, options, mesh))
 
 
 def _share(ensemble: Ensemble, options: Options, mesh: jax.sharding.Mesh | None) -> Share:
@@ -92,7 +88,7 @@ def _share(ensemble: Ensemble, options: Options, mesh: jax.sharding.Mesh | None)
     return Share(lanes, options.all_chains // along.get(CHAINS, 1) * options.replicas)
 
 
-def _faster(ensemble: Ensemble, rule: Any, share: Share, traced: core.Jaxpr) -> str:
+def _faster(ensemble: Ensemble, rule: Any, share: Share) -> str:
     """Return the faster way, timed unless it was timed before for such a network, rule and share."""
     some = ensemble.take(np.arange(share.lanes))
     # Shapes of these anchors, so that the ways are timed once for any number of anchors in turn.
@@ -105,7 +101,7 @@ def _faster(ensemble: Ensemble, rule: Any, share: Share, traced: core.Jaxpr) -> 
     if path is None:
         way = _timed(some, rule, share)
     else:
-        parts = (traced, ensemble.metric, structure, shapes, backend)
+        parts = (flops.traced(ensemble), ensemble.metric, structure, shapes, backend)
         key = remembered.key_of(parts, *share, ensemble.length)
         way = remembered.found(path, key, (FULL, INCREMENTAL))
         if way is None:
@@ -125,32 +121,3 @@ def _timed(ensemble: Ensemble, rule: Any, share: Share) -> str:
             "anchors on a device did not by either way of evaluation: take fewer chains, or fewer anchors together"
         )
     return way
-
-
-def _traced(ensemble: Ensemble) -> core.Jaxpr:
-    """Return the operations of the network, traced as for incremental evaluation, so that it is traced once."""
-    one_hot = jax.ShapeDtypeStruct((ensemble.length, len(ensemble.alphabet)), jnp.float32)
-    with jax.default_matmul_precision("highest"):
-        return jax.make_jaxpr(ensemble.features)(ensemble.params, one_hot).jaxpr
-
-
-def _most_flops(jaxpr: core.Jaxpr) -> int:
-    """Return an upper bound of the FLOPs of a forward pass, by the sizes of its arrays alone.
-
-    It identifies a small network before the windows of its operations are worked out. A loop without a known number of
-    turns may be long, so its network is not small.
-    """
-    total = 0
-    for equation in jaxpr.eqns:
-        if equation.primitive.name == "while":
-            return _SMALL
-        values: list[Any] = [*equation.invars, *equation.outvars]
-        sizes = [math.prod(value.aval.shape) for value in values]
-        if equation.primitive.name in ("dot_general", "conv_general_dilated"):
-            total += 2 * sizes[-1] * sizes[1]
-        else:
-            total += sum(sizes) * math.prod(equation.params.get("window_dimensions", ()))
-        inner = (getattr(parameter, "jaxpr", parameter) for parameter in equation.params.values())
-        turns = equation.params["length"] if equation.primitive.name == "scan" else 1
-        total += turns * sum(_most_flops(one) for one in inner if isinstance(one, core.Jaxpr))
-    return total
