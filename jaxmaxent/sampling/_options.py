@@ -12,11 +12,12 @@ import numpy as np
 from jaxmaxent import checks
 from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.results import Run
-from jaxmaxent.sampling._chains import ANCHOR_CHAINS, default_chains
+from jaxmaxent.sampling._chains import CHAINS, default_anchor_chains, default_chains, this_machine
 from jaxmaxent.sampling._given import check_counts, checked_names, checked_store_every
 from jaxmaxent.sampling._kmers import checked_kmers
 from jaxmaxent.sampling._precision import Precision
 from jaxmaxent.sampling.host._ladder import checked_ladder, checked_rungs_at
+from jaxmaxent.sampling.program._activations import sequence_bytes
 
 # Sweeps of single-site proposals over the sequence in the burn-in, if the length of the run is open.
 BURN_IN_SWEEPS = 40
@@ -179,12 +180,11 @@ class Options:
         rungs_at = checked_rungs_at(rungs_at, np.asarray(ensemble.beta), rungs, placed=laddered and betas is None)
         if isinstance(start, Run) and laddered and target_replicas is None:
             target_replicas = start.target_replicas
+        machine = this_machine()
         if anchor_chains is None:
-            anchor_chains = ANCHOR_CHAINS if laddered and not goes_on else 0
+            anchor_chains = default_anchor_chains(machine) if laddered and not goes_on else 0
         target_replicas = _target_replicas(target_replicas, laddered=laddered)
         anchor_chains = checks.integer("anchor_chains", anchor_chains, at_least=0)
-        if chains is None:
-            chains = default_chains(anchor_chains, laddered=laddered)
         reference_rungs = _reference_rungs(reference_rungs, start, anchor_chains, placed=laddered and betas is None)
         thin = checks.integer("thin", thin, at_least=1, at_most=checks.MOST_STEPS)
         until, steps = _length(until, steps, thin)
@@ -195,8 +195,8 @@ class Options:
         kmers = checked_kmers(kmers, ensemble)
         each = max(thin, ensemble.length if kmers else 0)  # a sequence may have one k-mer at all places
         check_counts(max(*rounds, steps // thin // FEWEST_BATCHES, 1) * each, target_replicas)
-        return cls(
-            chains=checks.integer("chains", chains, at_least=1),
+        own = cls(
+            chains=CHAINS if chains is None else checks.integer("chains", chains, at_least=1),
             anchor_chains=anchor_chains,
             rungs=rungs,
             reference_rungs=reference_rungs,
@@ -213,6 +213,14 @@ class Options:
             rungs_at=rungs_at,
             kmers=kmers,
         )
+        if chains is None:
+            each = 0 if machine is None else sequence_bytes(ensemble, full=evaluation == FULL)
+            letters = ensemble.length * len(ensemble.alphabet)
+            chains = default_chains(
+                machine, anchors=ensemble.anchors, rungs=rungs, replicas=own.replicas, anchor_chains=anchor_chains,
+                letters=letters, sequence_bytes=each,
+            )  # fmt: skip
+        return dataclasses.replace(own, chains=chains)
 
     def to_json(self) -> dict[str, Any]:
         """Return the options as plain values."""

@@ -17,10 +17,12 @@ from jaxmaxent.ensembles._reference import learned_reference, marginals
 from jaxmaxent.evaluate._precision import rounded
 from jaxmaxent.kernels import Mixture, ReverseComplement, Rotation, Rule, SegmentAdaptive, Site, SiteAdaptive
 from jaxmaxent.results import Run
-from jaxmaxent.sampling._options import Options
+from jaxmaxent.sampling._chains import filling, this_machine
+from jaxmaxent.sampling._options import FULL, Options
 from jaxmaxent.sampling._sites import movable_sites
 from jaxmaxent.sampling.device._state import Ladder
 from jaxmaxent.sampling.host._ladder import first_ladder, first_shares
+from jaxmaxent.sampling.program._activations import sequence_bytes
 from jaxmaxent.sampling.program._evaluation import chosen
 from jaxmaxent.sampling.program._memory import check
 from jaxmaxent.sampling.program._products import products_of
@@ -35,8 +37,6 @@ _SHARES = (6, 3, 1)
 # The same for rules that move sites whole, 0 where the network ties the sites of the anchors to their places, as they
 # would be refused. They are part of the program for every anchor, so that one program serves all.
 _SHARE_OF_ROTATIONS, _SHARE_OF_TURNS = 2, 1
-# Letters of all replicas that an accelerator advances together; more anchors wait for their turn.
-_LETTERS_AT_ONCE = 2**19
 
 
 class Prepared(NamedTuple):
@@ -55,6 +55,17 @@ class Prepared(NamedTuple):
     rule: Rule | Mixture
     program: Program
     ladder: Ladder
+
+    @property
+    def told(self) -> str:
+        """What will run, in one line: "256 chains × 20 rungs on 8 devices, full evaluation, rounded products"."""
+        program, anchors = self.program, self.ensemble.anchors
+        devices = 1 if program.mesh is None else program.mesh.size
+        parts = [f"{anchors} anchors"] * (anchors > 1) + [f"{program.all_chains} chains"]
+        parts += [f"{program.path} rungs"] * (program.path > 1)
+        where = f"on {devices} device{'s' * (devices > 1)}"
+        rounded = ", rounded products" * bool(self.options.product_noise)
+        return f"{' × '.join(parts)} {where}, {self.options.evaluation} evaluation{rounded}"
 
 
 @jax.transfer_guard("allow")
@@ -142,8 +153,10 @@ def group_size(ensemble: Ensemble, options: Options) -> int:
 
     All anchors of a group go on until the slowest of them is known well enough, so groups are no larger than that.
     """
-    at_once = ENOUGH_FOR_A_CPU if jax.default_backend() == "cpu" else _LETTERS_AT_ONCE
-    walked = options.all_chains * options.replicas * ensemble.length
-    anchors = ensemble.batched().anchors
-    groups = math.ceil(anchors / max(1, at_once // walked))
+    anchors, machine = ensemble.batched().anchors, this_machine()
+    if machine is None:
+        at_once = ENOUGH_FOR_A_CPU // ensemble.length
+    else:
+        at_once = filling(machine, sequence_bytes(ensemble.batched(), full=options.evaluation == FULL))
+    groups = math.ceil(anchors / max(1, at_once // (options.all_chains * options.replicas)))
     return math.ceil(anchors / groups)
