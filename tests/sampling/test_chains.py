@@ -9,11 +9,13 @@ import pytest
 
 import jaxmaxent as jme
 from jaxmaxent.diagnostics import chains_together
+from jaxmaxent.evaluate.incremental import incremental
 from jaxmaxent.kernels import Site
-from jaxmaxent.sampling import Options, group_size, prepare
+from jaxmaxent.sampling import Options, _options, group_size, prepare
 from jaxmaxent.sampling import _chains as chains
 from jaxmaxent.sampling._chains import Machine
 from jaxmaxent.sampling.host._progress import Progress
+from jaxmaxent.sampling.program._activations import sequence_bytes
 from problems import Problem
 
 GIB = 2**30
@@ -113,10 +115,15 @@ def test_options_look_at_the_devices_of_this_process(monkeypatch):
 
 
 def test_caches_of_incremental_evaluation_count_unless_they_are_not_used(monkeypatch):
-    ensemble = Problem(length=4).ensemble()
-    pretend(monkeypatch, "TPU v5 lite", 1, 2**20)
-    full, either = (Options.of(ensemble, steps=10, evaluation=way).chains for way in ("full", "auto"))
-    assert 8 <= either < full < 304
+    ensemble = Problem(length=4).ensemble().batched()
+    cached = incremental(ensemble.features, ensemble.params, 4).cache_bytes
+    full, either = (sequence_bytes(ensemble, full=full) for full in (True, False))
+    assert either == full + cached > full > 4 * 128 * 4
+    # Memory for 4,000 sequences without caches.
+    pretend(monkeypatch, "TPU v5 lite", 1, 4 * 4000 * 1000)
+    monkeypatch.setattr(_options, "sequence_bytes", lambda ensemble, full: 1000 if full else 2000)
+    found = [Options.of(ensemble, steps=10, evaluation=way).chains for way in ("full", "auto", "incremental")]
+    assert found == [144, 64, 64]
 
 
 def test_groups_of_anchors_fill_an_accelerator(monkeypatch):

@@ -15,16 +15,17 @@ from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.evaluate.incremental import Incremental
 
 _MATERIALIZED = "dot_general", "conv_general_dilated"
+# A TPU lays the letters of a one-hot out in so many lanes, of four bytes.
+_LANES, _LANE = 128, 4
 
 
 def sequence_bytes(ensemble: Ensemble, *, full: bool) -> int:
-    """Return the bytes that a replica takes at most, whatever the way of evaluation unless it is `full`."""
-    largest = activation_bytes(ensemble)
+    """Return about the bytes that a replica takes: one-hot and largest activation, and a cache unless `full`."""
+    letters = len(ensemble.alphabet)
+    walked = activation_bytes(ensemble) + ensemble.length * max(letters, _LANES) * _LANE
     if full:
-        return largest
-    return (
-        largest + Incremental(ensemble.features, ensemble.params, ensemble.length, len(ensemble.alphabet)).cache_bytes
-    )
+        return walked
+    return walked + Incremental(ensemble.features, ensemble.params, ensemble.length, letters).cache_bytes
 
 
 def activation_bytes(ensemble: Ensemble) -> int:
