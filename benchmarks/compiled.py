@@ -117,7 +117,9 @@ def block(device: str, ensemble: jme.Ensemble, way: str, sequences: int | None) 
     if sequences is not None:
         given = max(1, round(sequences / each) - 1)
     # The precision of products is that of the ensemble, because this machine cannot measure what a device would.
-    options = dataclasses.replace(Options.of(ensemble, chains=given, evaluation=way), product_noise=())
+    options = dataclasses.replace(
+        Options.of(ensemble, chains=given, evaluation=way), product_noise=(), long_stretches=True
+    )
     sharding = jax.sharding.SingleDeviceSharding(topology(device)[0])
     with pretended(device), mock.patch("jaxmaxent.sampling.program._memory.free_bytes", return_value=None):
         made = prepare(ensemble, options)

@@ -65,6 +65,8 @@ class Options:
         evaluation: how proposals are evaluated: "full", "incremental", or "auto" until `prepare` decides.
         rungs_at: β's at which a ladder that is to be placed has rungs, besides its ends.
         kmers: letters of the k-mers that are counted; 0 counts none.
+        long_stretches: whether draws at β = 0 are made seldom, many together, with any number of chains: an accelerator
+            waits for the host before and after it makes them.
         product_noise: β times the error of rounded matrix products, one per anchor, once `prepare` has decided to take
             these; empty if it has decided for full ones, and None before, or where there is no choice.
     """
@@ -85,6 +87,7 @@ class Options:
     evaluation: str = AUTO
     rungs_at: tuple[float, ...] = ()
     kmers: int = 0
+    long_stretches: bool = False
     product_noise: tuple[float, ...] | None = None
 
     @property
@@ -129,7 +132,9 @@ class Options:
     @property
     def drawn_together(self) -> int:
         """Draws at each end that are made together for a chain, 0 without a ladder."""
-        return drawn_together(self.all_chains, self.replicas) if self.has_background else 0
+        if not self.has_background:
+            return 0
+        return drawn_together(self.all_chains, self.replicas, always=self.long_stretches)
 
     @property
     def burn_in(self) -> int:
@@ -212,6 +217,7 @@ class Options:
             evaluation=evaluation,
             rungs_at=rungs_at,
             kmers=kmers,
+            long_stretches=machine is not None,
         )
         if chains is None:
             each = 0 if machine is None else sequence_bytes(ensemble, full=evaluation == FULL)
@@ -237,14 +243,16 @@ class Options:
         return cls(**saved | own | {"until": until, "betas": betas})
 
 
-def drawn_together(chains: int, replicas: int) -> int:
+def drawn_together(chains: int, replicas: int, *, always: bool = False) -> int:
     """Return how many draws at β = 0 of each chain are made together, in one forward pass of those of all chains.
 
     Args:
         chains: number of chains.
         replicas: replicas of each chain.
+        always: as many for any number of chains.
     """
-    return max(1, min(_MOST_TOGETHER, -(-_ENOUGH_TOGETHER // chains), int(_SHARE_TOGETHER * replicas)))
+    enough = _MOST_TOGETHER if always else -(-_ENOUGH_TOGETHER // chains)
+    return max(1, min(_MOST_TOGETHER, enough, int(_SHARE_TOGETHER * replicas)))
 
 
 def _ladder(given: Any, ensemble: Ensemble, start: Any) -> tuple[int, tuple[tuple[float, ...], ...] | None]:

@@ -107,8 +107,14 @@ def test_options_look_at_the_devices_of_this_process(monkeypatch):
     assert chains.this_machine() == Machine("TPU v5 lite", 4, GIB)
     found = Options.of(ensemble, steps=10)
     assert (found.chains, found.anchor_chains) == (1264, 4)
+    # A device makes as many draws at β = 0 at a time as for few chains, wherever the run goes on.
+    assert (found.drawn_together, before.drawn_together) == (4, 4)
+    monkeypatch.undo()
+    assert Options.from_json(found.to_json()).drawn_together == 4
+    assert Options.of(ensemble, steps=10, chains=1264).drawn_together == 1
     assert found.all_chains % 4 == 0
     assert found.all_chains * found.replicas <= 32_000
+    pretend(monkeypatch, "TPU v5 lite", 4, GIB)
     given = Options.of(ensemble, steps=10, chains=5, anchor_chains=2)
     assert (given.chains, given.anchor_chains) == (5, 2)
     assert Options.of(ensemble, ladder=None, steps=10).anchor_chains == 0
