@@ -36,7 +36,7 @@ def test_a_cpu_has_the_chains_that_it_always_had():
     ("kind", "sequences"),
     [
         ("TPU v5 lite", 8_000),
-        ("TPU v6 lite", 14_000),
+        ("TPU v6 lite", 16_000),
         ("NVIDIA H200", 16_000),
         ("NVIDIA H200 NVL", 16_000),
         ("?", 8_000),
