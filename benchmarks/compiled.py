@@ -2,7 +2,7 @@
 
     pip install -e ".[accelerators]"
     python benchmarks/compiled.py --out FILE.json [--devices h200 v5e] [--networks ctcf] [--ways full incremental]
-        [--sequences 225 8192] [--kinds block walk]
+        [--sequences 225 8192] [--kinds block walk] [--products highest high]
 
 A row is one program: the block of `sample` with its default rules, or a bare walk of single sites, for a network with
 random weights. Without a device the compilers give no times. They give the optimized program, in which these are
@@ -17,7 +17,8 @@ counted:
 * memory: bytes of arguments and temporaries.
 * cycles per draw (TPU): the sum of the estimates of the compiler. Proposals per second are at its clock.
 
-Operations of the refresh and of draws at the ends count once per their period. Matrix products are not autotuned.
+Operations of the refresh and of draws at the ends count once per their period. Matrix products are not autotuned. Those
+of a network are full, or rounded with `--products high`: three passes of a TPU instead of six.
 """
 
 import argparse
@@ -44,6 +45,7 @@ import numpy as np
 from measure import write_json
 
 import jaxmaxent as jme
+from jaxmaxent.evaluate._precision import ROUNDED, rounded
 from jaxmaxent.kernels import Mixture, Site, build, evaluator_for
 from jaxmaxent.sampling import Options, prepare
 from jaxmaxent.sampling.device import _block as blocks
@@ -114,7 +116,10 @@ def block(device: str, ensemble: jme.Ensemble, way: str, sequences: int | None) 
     each = Options.of(ensemble).replicas
     if sequences is not None:
         given = max(1, round(sequences / each) - 1)
-    options = Options.of(ensemble, chains=given, evaluation=way)
+    # The precision of products is that of the ensemble, because this machine cannot measure what a device would.
+    options = dataclasses.replace(
+        Options.of(ensemble, chains=given, evaluation=way), product_noise=(), long_stretches=True
+    )
     sharding = jax.sharding.SingleDeviceSharding(topology(device)[0])
     with pretended(device), mock.patch("jaxmaxent.sampling.program._memory.free_bytes", return_value=None):
         made = prepare(ensemble, options)
@@ -307,15 +312,19 @@ def scope(loop: Operation) -> str:
     return words[-1] if words and words[-1] in ("draws", "steps", "refresh", "end_draws") else "block"
 
 
-def row_of(device: str, network: str, way: str, kind: str, sequences: int | None) -> dict[str, Any]:
+def row_of(
+    device: str, network: str, way: str, kind: str, sequences: int | None, products: str = "highest"
+) -> dict[str, Any]:
     """Return the figures of one program."""
     ensemble = ensemble_of(networks.NETWORKS[network]())
+    if products == ROUNDED:
+        ensemble = rounded(ensemble)
     compiled, known = {"block": block, "walk": walk}[kind](device, ensemble, way, sequences)
     text = compiled.as_text()
     counts = Counts(text, known)
     sizes = compiled.memory_analysis()
     row = {"device": device, "network": network, "way": way, "kind": kind, "sequences": known["sequences"]}
-    row |= {"steps": known["steps"], "compile_seconds": round(known["compile_seconds"], 1)}
+    row |= {"products": products, "steps": known["steps"], "compile_seconds": round(known["compile_seconds"], 1)}
     row |= {"per draw": _rounded(counts.per_draw), "per step": _rounded(counts.per_step)}
     if sizes is not None:
         row["bytes"] = {"arguments": sizes.argument_size_in_bytes, "temporaries": sizes.temp_size_in_bytes}
@@ -333,7 +342,8 @@ def line(row: dict[str, Any]) -> str:
     draw, step = row["per draw"], row["per step"]
     rate = row.get("proposals_per_second")
     return (
-        f"{row['device']:<5} {row['network']:<8} {row['way']:<11} {row['kind']:<5} {row['sequences']:>7,} "
+        f"{row['device']:<5} {row['network']:<8} {row['way']:<11} {row['products']:<8} {row['kind']:<5} "
+        f"{row['sequences']:>7,} "
         f"{step.get('kernels', 0):>7.1f} {draw.get('kernels', 0):>7.1f} {draw.get('waits', 0):>6.2f} "
         f"{draw.get('cache copies', 0):>6.2f} {draw.get('gathers', 0):>7.1f} {draw.get('scatters', 0):>8.1f} "
         f"{draw.get('collectives', 0):>5.1f} {row.get('bytes', {}).get('temporaries', 0) / 2**20:>8.1f} "
@@ -342,8 +352,8 @@ def line(row: dict[str, Any]) -> str:
 
 
 HEAD = (
-    f"{'':<5} {'network':<8} {'way':<11} {'kind':<5} {'seqs':>7} {'k/step':>7} {'k/draw':>7} {'waits':>6} "
-    f"{'copies':>6} "
+    f"{'':<5} {'network':<8} {'way':<11} {'products':<8} {'kind':<5} {'seqs':>7} {'k/step':>7} "
+    f"{'k/draw':>7} {'waits':>6} {'copies':>6} "
     f"{'gathers':>7} {'scatters':>8} {'coll.':>5} {'temp MiB':>8} {'cycles/draw':>12} {'proposals/s':>12}"
 )
 
@@ -356,25 +366,27 @@ def main() -> None:
     parser.add_argument("--networks", nargs="+", choices=list(networks.NETWORKS), default=["ctcf"])
     parser.add_argument("--ways", nargs="+", choices=["full", "incremental"], default=["full", "incremental"])
     parser.add_argument("--kinds", nargs="+", choices=["block", "walk"], default=["block"])
+    parser.add_argument("--products", nargs="+", choices=["highest", ROUNDED], default=["highest"])
     parser.add_argument("--sequences", type=int, nargs="+", help="about so many (default: those of `sample`)")
     options = parser.parse_args()
     rows: list[dict[str, Any]] = []
     print(HEAD)
-    for device, network, kind, sequences, way in (
-        (d, n, k, s, w)
+    for device, network, kind, sequences, way, products in (
+        (d, n, k, s, w, p)
         for d in options.devices
         for n in options.networks
         for k in options.kinds
         for s in options.sequences or [None]
         for w in options.ways
+        for p in options.products
     ):
-        row = row_of(device, network, way, kind, sequences)
+        row = row_of(device, network, way, kind, sequences, products)
         text = row.pop("text")
         rows.append(row)
         print(line(row), flush=True)
         if options.texts:
             options.texts.mkdir(parents=True, exist_ok=True)
-            stem = f"{device}-{network}-{way}-{kind}-{row['sequences']}".replace(" ", "_")
+            stem = f"{device}-{network}-{way}-{kind}-{row['sequences']}-{products}".replace(" ", "_")
             (options.texts / f"{stem}.txt").write_text(text)
         if options.out:
             write_json(options.out, {"kind": "compiled", "jax": jax.__version__, "rows": rows})

@@ -55,8 +55,9 @@ def sample_each(
     """Sample every anchor of an ensemble by itself, into a store on disk, with memory for a few anchors at a time.
 
     An anchor's run depends on key, ensemble and settings alone: not on the other anchors, their order, the engine or an
-    interruption. If the call is made again after one, with the same arguments, finished anchors stay and others go on
-    from their checkpoints; another number of workers or another engine may do the rest.
+    interruption. (The default number of chains does depend on the number of anchors, on accelerators.) If the call is
+    made again after an interruption, with the same arguments, finished anchors stay and others go on from their
+    checkpoints; another number of workers or another engine may do the rest.
 
     On accelerators many anchors go side by side, in the lanes of one program: an anchor that knows enough leaves its
     lane, and the next one enters. Each is the run that `sample` makes of it, but for rounding.
@@ -108,6 +109,8 @@ def sample_each(
     alone, lanes_given = executor is None and (workers or 1) == 1, lanes is not None
     evaluation, lanes = side_by_side(batch, one, rule=rule, lanes=lanes)
     job = {"evaluation": evaluation, "lanes": lanes}
+    # Defaults that on accelerators depend on the number of anchors.
+    settings = settings | {"chains": options.chains, "anchor_chains": options.anchor_chains}
     work = _Work(
         str(place), uuid.uuid4().hex, batch if alone else ensemble, np.asarray(jax.random.key_data(key)),
         str(jax.random.key_impl(key)), names, keep, rule, settings, lanes,

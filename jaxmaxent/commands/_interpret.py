@@ -154,7 +154,10 @@ def _settings(
         needed("--store zarr", "xarray", "zarr")
     some = dataclasses.replace(filled, names=filled.names[:group], evaluation=evaluation)
     kept = lanes * group if store == "zarr" else batch.anchors
-    filled = prepare(batch.take(np.arange(group)), some, kept=kept).options
+    made = prepare(batch.take(np.arange(group)), some, kept=kept)
+    filled = made.options
+    if jax.default_backend() != "cpu":
+        say(f"{lanes} sequences side by side, {made.told}" if lanes > 1 else made.told)
     asked = values(options, SamplingOptions) | stopping_of(until)
     asked |= {name: getattr(filled, name) for name in ("rungs", "chains", "anchor_chains", "burn_in", "evaluation")}
     asked |= {"mu": float(options.mu), "kmers": kmers, "store": store, "keep": _keep(options), "lanes": lanes}

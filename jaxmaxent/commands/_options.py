@@ -165,10 +165,10 @@ class ChainOptions:
     """Options of one call of `sample`."""
 
     rungs: Annotated[int | None, Option("rungs of the ladder from β = 0 to --beta; 1 means --beta alone", "14")] = None
-    chains: Annotated[int | None, Option("independent chains per sequence", "8, or 256 without a ladder")] = None
+    chains: Annotated[int | None, Option("chains per sequence, more on a GPU/TPU", "8, or 256 without a ladder")] = None
     anchor_chains: Annotated[
         int | None,
-        Option("diagnostic chains that start at the sequence itself", "1, or 0 without a ladder"),
+        Option("diagnostic chains that start at the sequence itself; 1 per GPU or TPU", "1, or 0 without a ladder"),
     ] = None
     burn_in: Annotated[int | None, Option("steps before draws count", "40 × length, or a quarter of --steps")] = None
     steps: Annotated[

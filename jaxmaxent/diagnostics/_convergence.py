@@ -216,15 +216,20 @@ def chains_together(chains: int, replicas: int = 1) -> int:
     """Return how many chains make one superchain of the nested R-hat (Margossian et al., Bayesian Analysis, 2024).
 
     R-hat of single chains requires that each is long enough on its own; R-hat of superchains requires it of all chains
-    of a superchain together. Up to four chains make one superchain, and there are at least four superchains. A
-    superchain of several chains has at most 16 sequences: if all of them stay where they are, R-hat is still at least
-    √(1 + 1/16) = 1.03.
+    of a superchain together. Up to four chains make one superchain, and there are at least four superchains. Of 64
+    chains or more, which can be shorter for it, eight or sixteen make one, and there are at least eight. A superchain
+    of several chains has at most 16 sequences: if all of them stay where they are, R-hat is still about
+    √(1 + 1/16) = 1.03, so no number of chains makes up for chains that do not move.
 
     Args:
         chains: number of chains.
         replicas: sequences of each chain.
     """
-    wanted = (n for n in (1, 2, 4) if chains % n == 0 and chains >= 4 * n and n * replicas <= _MOST_TOGETHER)
+    fewest = {1: 4, 2: 4, 4: 4, 8: 8, 16: 8}  # superchains, by the number of chains in each
+    wanted = (
+        n for n, least in fewest.items()
+        if chains % n == 0 and chains >= least * n and n * replicas <= _MOST_TOGETHER
+    )  # fmt: skip
     return max(wanted, default=1)
 
 

@@ -54,6 +54,24 @@ class _WithoutParams:
 
 
 @dataclasses.dataclass(frozen=True)
+class RoundedFeatures:
+    """The features of a network whose matrix products have another precision than the full one; equal if both are.
+
+    Attributes:
+        function: the features, as in `Representation`.
+        precision: a word of `jax.default_matmul_precision`. Products that have a precision of their own keep it.
+    """
+
+    function: Callable[[Any, Array], Array]
+    precision: str
+
+    def __call__(self, params: Any, one_hot: Float[Array, "length letters"]) -> Float[Array, " features"]:
+        """Return the features of one sequence."""
+        with jax.default_matmul_precision(self.precision):
+            return self.function(params, one_hot)
+
+
+@dataclasses.dataclass(frozen=True)
 class JoinedFeatures:
     """The features of several networks, one after the other; the parameters are a tuple."""
 
@@ -83,8 +101,8 @@ def as_representation(given: Representation | Callable[[Array], Array]) -> Repre
 
 def name_of(features: Any) -> str:
     """Return the name of a representation's function, or of its type if it is an object."""
-    while isinstance(features, _WithoutParams | functools.partial):
-        features = features.function if isinstance(features, _WithoutParams) else features.func
+    while isinstance(features, _WithoutParams | RoundedFeatures | functools.partial):
+        features = features.func if isinstance(features, functools.partial) else features.function
     features = getattr(features, "__self__", features)  # `module.apply` is a method of its module
     name = getattr(features, "__qualname__", type(features).__qualname__)
     return name.rpartition("<locals>.")[2]

@@ -10,11 +10,15 @@ from typing import Any
 from jaxmaxent import memory
 
 FORMAT = "jaxmaxent-run"
-# Version 7 brought the mobility, version 6 growing fields, version 5 the second leg, version 4 the names
-# `swap_acceptance` and "slot". Runs of version 1 had one rung and no diagnostics.
-FORMAT_VERSION = 7
+# Version 8 brought the noise of products, version 7 the mobility, version 6 growing fields, version 5 the second leg,
+# version 4 the names `swap_acceptance` and "slot". Runs of version 1 had one rung and no diagnostics.
+FORMAT_VERSION = 8
 # Older versions that are read, with the arrays [anchor] that they lack.
-_LACKING = {6: ("mobility", "mobility_error"), FORMAT_VERSION: ()}
+_LACKING = {
+    6: ("mobility", "mobility_error", "product_noise"),
+    7: ("product_noise",),
+    FORMAT_VERSION: (),
+}
 
 
 def marked(words: Mapping[str, Any]) -> dict[str, Any]:

@@ -86,7 +86,9 @@ class Run:
             such chains.
         anchor_start_error: standard error of the mean energy of these chains, shape [anchor, rung], in units of E.
         drift: largest change of an energy when caches were recomputed, shape [anchor], in units of E.
-        energy_noise: β times the noise of the energy, between batches and from 16-bit outputs, shape [anchor].
+        energy_noise: β times the noise of the energy, between batches and from rounding, shape [anchor].
+        product_noise: β times the error of the energy from rounded matrix products, shape [anchor]. It is 0 with full
+            precision, as always on a CPU, and NaN if it is not known.
         mobility: mean energy of the anchor shifted by 1 to 16 positions over ⟨E⟩ at β = 0, shape [anchor]. Near 0 if
             the network holds sites equal wherever they stand. NaN if it is not known.
         mobility_error: standard error of the mobility, from that of ⟨E⟩, shape [anchor].
@@ -147,6 +149,7 @@ class Run:
     anchor_start_error: Float[np.ndarray, "anchor rung"]
     drift: Float[np.ndarray, " anchor"]
     energy_noise: Float[np.ndarray, " anchor"]
+    product_noise: Float[np.ndarray, " anchor"]
     mobility: Float[np.ndarray, " anchor"]
     mobility_error: Float[np.ndarray, " anchor"]
     last: UInt8[np.ndarray, "anchor slot chain position"]

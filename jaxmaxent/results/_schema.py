@@ -77,7 +77,12 @@ SCHEMA: dict[str, Attribute] = {
     "anchor_start_energy": Attribute("mean energy of the anchor-start chains", _RUNG, "E", "NaN without such chains."),
     "anchor_start_error": Attribute("standard error of the mean energy of these chains", _RUNG, "E"),
     "drift": Attribute("largest change of an energy when caches were recomputed", "anchor", "E"),
-    "energy_noise": Attribute("β times the noise of the energy, between batches and from 16-bit outputs", "anchor"),
+    "energy_noise": Attribute("β times the noise of the energy, between batches and from rounding", "anchor"),
+    "product_noise": Attribute(
+        "β times the error of the energy from rounded matrix products",
+        "anchor",
+        remark="It is 0 with full precision, as always on a CPU, and NaN if it is not known.",
+    ),
     "mobility": Attribute(
         "mean energy of the anchor shifted by 1 to 16 positions over ⟨E⟩ at β = 0",
         "anchor",

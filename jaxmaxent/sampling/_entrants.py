@@ -82,7 +82,9 @@ def entrant(
             loop = saved.restore(prepared, _no_bar(prepared))
         else:
             shutil.rmtree(checkpoint, ignore_errors=True)  # left by a process that was killed before its first save
-            prepared = _for_a_lane(prepare(batch, Options.of(batch, **settings), rule=rule))
+            # Products are full, as the program of all lanes cannot follow what each anchor allows.
+            options = dataclasses.replace(Options.of(batch, **settings), product_noise=())
+            prepared = _for_a_lane(prepare(batch, options, rule=rule))
             loop = first_loop(key, prepared, "background", _no_bar(prepared))
             saver = Saver.begin(checkpoint, loop)
         holding = stack.pop_all()

@@ -12,10 +12,12 @@ import numpy as np
 from jaxmaxent import checks
 from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.results import Run
-from jaxmaxent.sampling._chains import ANCHOR_CHAINS, default_chains
+from jaxmaxent.sampling._chains import CHAINS, default_anchor_chains, default_chains, this_machine
+from jaxmaxent.sampling._given import check_counts, checked_names, checked_store_every
 from jaxmaxent.sampling._kmers import checked_kmers
 from jaxmaxent.sampling._precision import Precision
 from jaxmaxent.sampling.host._ladder import checked_ladder, checked_rungs_at
+from jaxmaxent.sampling.program._activations import sequence_bytes
 
 # Sweeps of single-site proposals over the sequence in the burn-in, if the length of the run is open.
 BURN_IN_SWEEPS = 40
@@ -63,6 +65,10 @@ class Options:
         evaluation: how proposals are evaluated: "full", "incremental", or "auto" until `prepare` decides.
         rungs_at: β's at which a ladder that is to be placed has rungs, besides its ends.
         kmers: letters of the k-mers that are counted; 0 counts none.
+        long_stretches: whether draws at β = 0 are made seldom, many together, with any number of chains: an accelerator
+            waits for the host before and after it makes them.
+        product_noise: β times the error of rounded matrix products, one per anchor, once `prepare` has decided to take
+            these; empty if it has decided for full ones, and None before, or where there is no choice.
     """
 
     chains: int
@@ -81,6 +87,8 @@ class Options:
     evaluation: str = AUTO
     rungs_at: tuple[float, ...] = ()
     kmers: int = 0
+    long_stretches: bool = False
+    product_noise: tuple[float, ...] | None = None
 
     @property
     def all_chains(self) -> int:
@@ -124,7 +132,9 @@ class Options:
     @property
     def drawn_together(self) -> int:
         """Draws at each end that are made together for a chain, 0 without a ladder."""
-        return drawn_together(self.all_chains, self.replicas) if self.has_background else 0
+        if not self.has_background:
+            return 0
+        return drawn_together(self.all_chains, self.replicas, always=self.long_stretches)
 
     @property
     def burn_in(self) -> int:
@@ -175,24 +185,23 @@ class Options:
         rungs_at = checked_rungs_at(rungs_at, np.asarray(ensemble.beta), rungs, placed=laddered and betas is None)
         if isinstance(start, Run) and laddered and target_replicas is None:
             target_replicas = start.target_replicas
+        machine = this_machine()
         if anchor_chains is None:
-            anchor_chains = ANCHOR_CHAINS if laddered and not goes_on else 0
+            anchor_chains = default_anchor_chains(machine) if laddered and not goes_on else 0
         target_replicas = _target_replicas(target_replicas, laddered=laddered)
         anchor_chains = checks.integer("anchor_chains", anchor_chains, at_least=0)
-        if chains is None:
-            chains = default_chains(anchor_chains, laddered=laddered)
         reference_rungs = _reference_rungs(reference_rungs, start, anchor_chains, placed=laddered and betas is None)
         thin = checks.integer("thin", thin, at_least=1, at_most=checks.MOST_STEPS)
         until, steps = _length(until, steps, thin)
         burn_in = _burn_in(burn_in, steps if until is None else None, thin, ensemble.length)
-        store_every = _store_every(store_every, thin, steps)
+        store_every = checked_store_every(store_every, thin, steps)
         # The sequences of an earlier run can be learned from at once.
         rounds = _rounds(burn_in // thin, several=laddered and not goes_on)
         kmers = checked_kmers(kmers, ensemble)
         each = max(thin, ensemble.length if kmers else 0)  # a sequence may have one k-mer at all places
-        _check_counts(max(*rounds, steps // thin // FEWEST_BATCHES, 1) * each, target_replicas)
-        return cls(
-            chains=checks.integer("chains", chains, at_least=1),
+        check_counts(max(*rounds, steps // thin // FEWEST_BATCHES, 1) * each, target_replicas)
+        own = cls(
+            chains=CHAINS if chains is None else checks.integer("chains", chains, at_least=1),
             anchor_chains=anchor_chains,
             rungs=rungs,
             reference_rungs=reference_rungs,
@@ -204,11 +213,20 @@ class Options:
             thin=thin,
             store_every=store_every,
             until=until,
-            names=_names(names, ensemble.anchors),
+            names=checked_names(names, ensemble.anchors),
             evaluation=evaluation,
             rungs_at=rungs_at,
             kmers=kmers,
+            long_stretches=machine is not None,
         )
+        if chains is None:
+            each = 0 if machine is None else sequence_bytes(ensemble, full=evaluation == FULL)
+            letters = ensemble.length * len(ensemble.alphabet)
+            chains = default_chains(
+                machine, anchors=ensemble.anchors, rungs=rungs, replicas=own.replicas, anchor_chains=anchor_chains,
+                letters=letters, sequence_bytes=each,
+            )  # fmt: skip
+        return dataclasses.replace(own, chains=chains)
 
     def to_json(self) -> dict[str, Any]:
         """Return the options as plain values."""
@@ -220,17 +238,21 @@ class Options:
         until = None if saved["until"] is None else Precision(**saved["until"])
         betas = None if saved["betas"] is None else tuple(map(tuple, saved["betas"]))
         own: dict[str, Any] = {name: tuple(saved[name]) for name in ("rounds", "names", "rungs_at")}
+        if saved.get("product_noise") is not None:
+            own["product_noise"] = tuple(saved["product_noise"])
         return cls(**saved | own | {"until": until, "betas": betas})
 
 
-def drawn_together(chains: int, replicas: int) -> int:
+def drawn_together(chains: int, replicas: int, *, always: bool = False) -> int:
     """Return how many draws at β = 0 of each chain are made together, in one forward pass of those of all chains.
 
     Args:
         chains: number of chains.
         replicas: replicas of each chain.
+        always: as many for any number of chains.
     """
-    return max(1, min(_MOST_TOGETHER, -(-_ENOUGH_TOGETHER // chains), int(_SHARE_TOGETHER * replicas)))
+    enough = _MOST_TOGETHER if always else -(-_ENOUGH_TOGETHER // chains)
+    return max(1, min(_MOST_TOGETHER, enough, int(_SHARE_TOGETHER * replicas)))
 
 
 def _ladder(given: Any, ensemble: Ensemble, start: Any) -> tuple[int, tuple[tuple[float, ...], ...] | None]:
@@ -308,34 +330,6 @@ def _burn_in(given: Any, steps: int | None, thin: int, length: int) -> int:
         given = -(-(BURN_IN_SWEEPS * length if steps is None else steps // 4) // thin) * thin
     given = checks.integer("burn_in", given, at_least=0, at_most=checks.MOST_STEPS)
     return checks.multiple("burn_in", given, "thin", thin)
-
-
-def _store_every(given: Any, thin: int, steps: int) -> int | None:
-    if given is None:
-        return None
-    every = checks.multiple("store_every", checks.integer("store_every", given, at_least=1), "thin", thin)
-    if every > steps:
-        raise ValueError(f"store_every must be at most steps = {steps}, got {every}")
-    return every
-
-
-def _names(names: Sequence[str] | None, anchors: int) -> tuple[str, ...]:
-    if names is None:
-        return tuple(f"anchor_{i}" for i in range(anchors))
-    if isinstance(names, str | bytes | dict) or not (hasattr(names, "__iter__") and hasattr(names, "__len__")):
-        raise ValueError(f"names must be a list of {anchors} names, got {checks.shown(names)}")
-    if len(names) != anchors:
-        raise ValueError(f"names must name each of {anchors} anchors, got {len(names)} names")
-    return tuple(str(name) for name in names)
-
-
-def _check_counts(steps: int, target_replicas: int) -> None:
-    """Check that counts between two visits of the host are numbers that the device can hold."""
-    if steps * target_replicas > checks.MOST:
-        raise ValueError(
-            f"target_replicas must be at most {checks.MOST // steps:,} for so many steps, got {target_replicas:,}: "
-            f"take fewer, or fewer steps or burn_in"
-        )
 
 
 def _rounds(draws: int, *, several: bool) -> tuple[int, ...]:

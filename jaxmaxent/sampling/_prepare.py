@@ -14,15 +14,20 @@ from jaxtyping import Float
 from jaxmaxent import checks
 from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.ensembles._reference import learned_reference, marginals
+from jaxmaxent.evaluate._precision import rounded
 from jaxmaxent.kernels import Mixture, ReverseComplement, Rotation, Rule, SegmentAdaptive, Site, SiteAdaptive
 from jaxmaxent.results import Run
+from jaxmaxent.sampling._chains import filling, this_machine
 from jaxmaxent.sampling._options import FULL, INCREMENTAL, Options
 from jaxmaxent.sampling._sites import movable_sites
 from jaxmaxent.sampling.device._state import Ladder
 from jaxmaxent.sampling.host._ladder import first_ladder, first_shares
+from jaxmaxent.sampling.program._activations import sequence_bytes
 from jaxmaxent.sampling.program._evaluation import chosen
 from jaxmaxent.sampling.program._memory import check
+from jaxmaxent.sampling.program._products import products_of
 from jaxmaxent.sampling.program._program import ENOUGH_FOR_A_CPU, Program, program_of
+from jaxmaxent.sampling.program._sharding import mesh_for
 
 # How often the default mixture redraws single sites, a few adjacent ones, and whole segments, which cost several times
 # as much. A few sites give most effective draws at the target, segments bring sequences up the ladder
@@ -32,16 +37,14 @@ _SHARES = (6, 3, 1)
 # The same for rules that move sites whole, 0 where the network ties the sites of the anchors to their places, as they
 # would be refused. They are part of the program for every anchor, so that one program serves all.
 _SHARE_OF_ROTATIONS, _SHARE_OF_TURNS = 2, 1
-# Letters of all replicas that an accelerator advances together; more anchors wait for their turn.
-_LETTERS_AT_ONCE = 2**19
 
 
 class Prepared(NamedTuple):
     """The parts of a run, besides its keys and first sequences.
 
     Attributes:
-        ensemble: what is sampled, with a leading axis of anchors.
-        options: the options, with the way of evaluation decided.
+        ensemble: what is sampled, with a leading axis of anchors and the precision of products decided.
+        options: the options, with the way of evaluation and the precision decided.
         rule: how replicas move when the burn-in begins.
         program: what shapes the compiled program.
         ladder: the rungs of both legs of each anchor when the burn-in begins, as arrays of NumPy.
@@ -52,6 +55,17 @@ class Prepared(NamedTuple):
     rule: Rule | Mixture
     program: Program
     ladder: Ladder
+
+    @property
+    def told(self) -> str:
+        """What will run, in one line: "256 chains × 20 rungs on 8 devices, full evaluation, rounded products"."""
+        program, anchors = self.program, self.ensemble.anchors
+        devices = 1 if program.mesh is None else program.mesh.size
+        parts = [f"{anchors} anchors"] * (anchors > 1) + [f"{program.all_chains} chains"]
+        parts += [f"{program.path} rungs"] * (program.path > 1)
+        where = f"on {devices} device{'s' * (devices > 1)}"
+        rounded = ", rounded products" * bool(self.options.product_noise)
+        return f"{' × '.join(parts)} {where}, {self.options.evaluation} evaluation{rounded}"
 
 
 @jax.transfer_guard("allow")
@@ -85,7 +99,13 @@ def prepare(
         rule = _default_rule(ensemble, options)
     checks.like("rule", rule, "prepare", "a rule of jaxmaxent.kernels, such as Site()")
     prepared = rule.prepare(ensemble, options.tables)
-    options = dataclasses.replace(options, evaluation=chosen(options.evaluation, ensemble, prepared, options))
+    mesh = mesh_for(mesh, ensemble.anchors, options.all_chains)
+    noise = products_of(ensemble, options)
+    options = dataclasses.replace(options, product_noise=noise)
+    if noise:
+        ensemble = rounded(ensemble)
+    way = chosen(options.evaluation, ensemble, prepared, options, mesh)
+    options = dataclasses.replace(options, evaluation=way)
     program = program_of(ensemble, options, prepared, mesh)
     return Prepared(ensemble, options, prepared, program, _first_ladder(ensemble, options, start))
 
@@ -133,10 +153,12 @@ def group_size(ensemble: Ensemble, options: Options) -> int:
 
     All anchors of a group go on until the slowest of them is known well enough, so groups are no larger than that.
     """
-    at_once = ENOUGH_FOR_A_CPU if jax.default_backend() == "cpu" else _LETTERS_AT_ONCE
-    walked = options.all_chains * options.replicas * ensemble.length
-    anchors = ensemble.batched().anchors
-    groups = math.ceil(anchors / max(1, at_once // walked))
+    anchors, machine = ensemble.batched().anchors, this_machine()
+    if machine is None:
+        at_once = ENOUGH_FOR_A_CPU // ensemble.length
+    else:
+        at_once = filling(machine, sequence_bytes(ensemble.batched(), full=options.evaluation == FULL))
+    groups = math.ceil(anchors / max(1, at_once // (options.all_chains * options.replicas)))
     return math.ceil(anchors / groups)
 
 
@@ -165,6 +187,8 @@ def side_by_side(
         if options.evaluation == INCREMENTAL:
             raise ValueError(f'lanes must be 1 with evaluation="incremental", got {lanes}')
         options = dataclasses.replace(options, evaluation=FULL)
+    if lanes > 1:
+        options = dataclasses.replace(options, product_noise=())  # as in lanes
     some = ensemble.take(np.minimum(np.arange(lanes), ensemble.anchors - 1))
     names = tuple(f"lane_{i}" for i in range(lanes))
     evaluation = prepare(some, dataclasses.replace(options, names=names), rule=rule, kept=lanes).options.evaluation

@@ -70,12 +70,13 @@ def sample(
             that stay at the anchor, each position by itself. It is drawn exactly too, so that the anchor's
             surroundings and the background are both weighed at the target. 6 if None, and 0, no second leg, if the
             ladder is given or None or if there are no anchor-start chains.
-        chains: chains at every rung; 8, or 256 without a ladder, if None. On accelerators a few more, so that they and
-            the anchor-start chains divide evenly among the devices of this process.
+        chains: chains at every rung; 8, or 256 without a ladder, if None. On accelerators as many as fill the devices
+            of this process with all anchors side by side, in a quarter of their memory; with the anchor-start chains
+            they divide evenly among the devices.
         target_replicas: replicas of each chain at the target, where sequences change slowest; all count. 8, or 1
             without a ladder, if None.
         anchor_chains: chains that start at the anchor and run beside the others, at all rungs, as a diagnostic; they
-            enter no estimate. 1, or none without a ladder, if None.
+            enter no estimate. 1, on several accelerators one for each, or none without a ladder, if None.
         until: what has to be reached before the run ends, and when it gives up; `Precision()` if None.
         steps: instead of `until`: exactly so many steps (proposals) of each replica, a multiple of `thin`.
         burn_in: steps of each replica before draws count, a multiple of `thin`. If None, a quarter of `steps`, rounded
@@ -126,6 +127,8 @@ def sample(
     prepared = prepare(batch, options, rule=rule, mesh=mesh, start=start)
     kept = contextlib.nullcontext() if checkpoint is None else owned(checkpoint, parents=True)
     with kept, Progress(options.steps, until=options.until, show=progress) as bar:
+        if jax.default_backend() != "cpu":
+            bar.tell(prepared.told)
         loop = first_loop(key, prepared, start, bar)
         saver = None if checkpoint is None else Saver.begin(checkpoint, loop)
         return _run(loop, saver, keep_checkpoint)

@@ -20,12 +20,13 @@ def installed(name):
         return False
 
 
-def row_of(device, way, tmp_path):
-    """The figures of the default block of the CTCF network; a device whose compiler is missing skips the test."""
+def row_of(device, way, tmp_path, sequences=225):
+    """The figures of a block of the CTCF network with default rules; a device without a compiler skips the test."""
     if not installed(PLUGINS[device]):
         pytest.skip(f'needs the compiler for a {device}: pip install -e ".[accelerators]"')
     file = tmp_path / "compiled.json"
     command = [sys.executable, str(BENCHMARKS / "compiled.py"), "--devices", device, "--ways", way, "--out", str(file)]
+    command += ["--sequences", str(sequences)]
     environment = os.environ | {"JAX_PLATFORMS": "cpu", "JAX_DISABLE_MOST_OPTIMIZATIONS": "0", "XLA_FLAGS": ""}
     done = subprocess.run(command, capture_output=True, text=True, timeout=1200, env=environment)
     assert done.returncode == 0, done.stderr
@@ -33,8 +34,9 @@ def row_of(device, way, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_gpu_hardly_waits_for_its_host(tmp_path):
-    row = row_of("h200", "full", tmp_path)
+@pytest.mark.parametrize("sequences", [225, 8192])
+def test_a_gpu_hardly_waits_for_its_host(sequences, tmp_path):
+    row = row_of("h200", "full", tmp_path, sequences)
     assert row["per draw"]["waits"] <= 1.6
     assert row["per step"]["kernels"] <= 40
     assert row["per step"].get("scatters", 0) == 0

@@ -3,11 +3,18 @@
 import numpy as np
 import pytest
 
-from jaxmaxent.diagnostics import Diagnosis, _convergence, chains_together, judge, with_trips
+from jaxmaxent.diagnostics import Batches, Diagnosis, _convergence, chains_together, diagnose, judge, with_trips
 
 
-@pytest.mark.parametrize(("chains", "expected"), [(1, 1), (4, 1), (7, 1), (8, 2), (12, 2), (16, 4), (18, 2), (256, 4)])
+@pytest.mark.parametrize(("chains", "expected"), [(1, 1), (4, 1), (7, 1), (8, 2), (12, 2), (16, 4), (18, 2), (56, 4)])
 def test_superchains_are_at_least_four(chains, expected):
+    assert chains_together(chains) == expected
+
+
+@pytest.mark.parametrize(
+    ("chains", "expected"), [(60, 4), (63, 1), (64, 8), (72, 8), (112, 8), (124, 4), (128, 16), (304, 16), (4096, 16)]
+)
+def test_superchains_of_many_chains_are_larger_and_at_least_eight(chains, expected):
     assert chains_together(chains) == expected
 
 
@@ -16,6 +23,78 @@ def test_superchains_are_at_least_four(chains, expected):
 )
 def test_superchains_are_of_few_sequences(chains, replicas, expected):
     assert chains_together(chains, replicas) == expected
+
+
+BATCHES, SIZE = 16, 12
+
+
+def counted(tokens, replicas=1):
+    """Return batches of what chains drew at one rung, tokens [chains, draws, sequences, length] of two letters."""
+    letters = np.eye(2, dtype=int)[tokens].sum(2)  # [chains, draws, length, letters]
+    chains, length = len(letters), letters.shape[2]
+    counts = letters.reshape(chains, BATCHES, SIZE, length, 2).sum(2).swapaxes(0, 1)[:, :, None]
+    # Both the energy and the distance in letters are the share of the second letter, [chains, draws, rungs, scalars].
+    energies = np.repeat(tokens[:, :, 0].mean(-1)[:, :, None, None], 2, axis=3)
+    means = energies.reshape(chains, BATCHES, SIZE, 1, 2).mean(2).swapaxes(0, 1)
+    variance = energies.var(1).mean(0)
+    return Batches(counts, means, energies, variance, np.array([1000]), SIZE, replicas)
+
+
+def converged(tokens, replicas=1):
+    found = diagnose(counted(tokens, replicas), np.ones((tokens.shape[-1], 2), bool))
+    wanted = {"rhat": 1.01, "ess": 400, "mcse": None, "letters": "AB", "scalar_names": (), "betas": np.array([3.0])}
+    return judge(found, **wanted), found
+
+
+def drawn(seed, chains, *, stay, sequences=1, length=4):
+    """Draw letters that stay with a probability and are drawn anew otherwise; both letters are equally frequent."""
+    rng = np.random.default_rng(seed)
+    shape = (chains, BATCHES * SIZE, sequences, length)
+    new, anew = rng.integers(0, 2, shape), rng.random(shape) >= stay
+    anew[:, 0] = True
+    last = np.maximum.accumulate(np.where(anew, np.arange(shape[1])[None, :, None, None], 0), axis=1)
+    return np.take_along_axis(new, last, axis=1)
+
+
+def test_rhat_of_letters_is_that_of_superchains_by_numpy():
+    """Against variances between superchains, between and within their chains (Margossian et al. 2024), from draws."""
+    tokens = drawn(1, 64, stay=0.9)
+    found = converged(tokens)[1].letter_rhat[0, :, 1]
+    half = tokens.shape[1] // 2
+    halves = np.stack([tokens[:, :half], tokens[:, half:]]).squeeze(3).astype(float)  # [halves, chains, draws, length]
+    groups = halves.reshape(2 * 8, 8, half, -1)  # [superchains, chains, draws, length]
+    between = groups.mean((1, 2)).var(0, ddof=1)
+    of_chains = groups.mean(2).var(1, ddof=1).mean(0)
+    within = groups.var(2, ddof=1).mean((0, 1))
+    published = np.sqrt(1 + between / (of_chains + within))
+    # All draws of a superchain have this variance about their mean.
+    whole = (8 * (half - 1) * within + 7 * half * of_chains) / (8 * half - 1)
+    np.testing.assert_allclose(found, np.sqrt(between / whole + 1 - 1 / (8 * half)), rtol=1e-12)
+    assert (np.abs(found - published) < 1 / (8 * half)).all()
+
+
+@pytest.mark.parametrize(("chains", "stay"), [(64, 0.8), (128, 0.9), (304, 0.9)])
+def test_short_chains_in_large_numbers_count_for_what_they_are_worth(chains, stay):
+    """Check chains of 10 to 20 independent draws, where R-hat below 1.01 takes some 100 of a chain or superchain.
+
+    A draw of 1 − stay is new, so that (1 + stay) / (1 − stay) draws are worth one. Superchains have 170 of them.
+    """
+    tokens = drawn(2, chains, stay=stay)
+    (good, why), found = converged(tokens)
+    assert good, why
+    single = _convergence.indicator_rhat(counted(tokens).letters, SIZE)
+    assert single.max() > 1.02 > 1.01 > found.letter_rhat.max()
+
+
+@pytest.mark.parametrize(("chains", "sequences"), [(64, 1), (128, 1), (304, 1), (1024, 1), (64, 8), (128, 8), (304, 8)])
+def test_chains_that_have_not_mixed_are_not_called_converged(chains, sequences):
+    """Check chains that stay where they began and such as leave it once: any number of them is not enough."""
+    draws = BATCHES * SIZE
+    for seed, stay in enumerate((1.0, 1.0, 1.0, 1 - 1 / draws)):
+        tokens = drawn(seed, chains, stay=stay, sequences=sequences)
+        (good, _), found = converged(tokens, sequences)
+        assert not good
+        assert found.letter_rhat.max() > 1.01
 
 
 def test_what_never_changed_is_known_by_what_came_from_where_it_did():

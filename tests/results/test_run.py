@@ -211,11 +211,15 @@ def test_the_mobility_is_that_of_the_rung_at_0(runs, ensemble):
     assert np.isfinite(runs[True].mobility).any()
 
 
-def test_a_run_of_before_the_mobility_is_read_without_it(path, runs):
-    rewrite(path, format_version=6, mobility=None, mobility_error=None)
+@pytest.mark.parametrize(
+    ("version", "lacking"), [(6, ("mobility", "mobility_error", "product_noise")), (7, ("product_noise",))]
+)
+def test_a_run_of_an_earlier_version_is_read_without_what_came_later(version, lacking, path, runs):
+    rewrite(path, format_version=version, **dict.fromkeys(lacking))
     found = Run.load(path)
-    assert np.isnan(found.mobility).all() and np.isnan(found.mobility_error).all()
-    assert_same(found, dataclasses.replace(runs[True], mobility=found.mobility, mobility_error=found.mobility_error))
+    unknown = {name: getattr(found, name) for name in lacking}
+    assert all(np.isnan(value).all() for value in unknown.values())
+    assert_same(found, dataclasses.replace(runs[True], **unknown))
 
 
 def test_a_missing_file_is_named(tmp_path):

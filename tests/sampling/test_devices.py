@@ -7,25 +7,10 @@ import pytest
 import jaxmaxent as jme
 from jaxmaxent.kernels import Informed, Mixture, Rotation, Site, SiteAdaptive
 from jaxmaxent.kernels._mixture import choice_for
-from jaxmaxent.sampling import Options
 from jaxmaxent.sampling.device import _end_draws as end_draws
 from jaxmaxent.sampling.program import _program as program
 from jaxmaxent.sampling.program._sharding import mesh_for
 from problems import Problem
-
-
-@pytest.mark.parametrize(
-    ("backend", "devices", "ladder", "chains"),
-    [("cpu", 8, 3, 8), ("gpu", 1, 3, 8), ("gpu", 2, 3, 9), ("tpu", 4, 3, 11), ("tpu", 8, 3, 15), ("tpu", 3, None, 258)],
-)
-def test_chains_that_nobody_asked_for_fill_all_devices(backend, devices, ladder, chains, monkeypatch):
-    ensemble = Problem(length=4).ensemble()
-    monkeypatch.setattr(jax, "default_backend", lambda: backend)
-    monkeypatch.setattr(jax, "local_devices", lambda: [None] * devices)
-    options = Options.of(ensemble, ladder=ladder, steps=10)
-    assert options.chains == chains
-    assert backend == "cpu" or options.all_chains % devices == 0
-    assert Options.of(ensemble, ladder=ladder, steps=10, chains=5).chains == 5
 
 
 @pytest.mark.parametrize(

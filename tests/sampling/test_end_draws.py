@@ -57,6 +57,7 @@ def test_draws_do_not_depend_on_how_many_are_made_together(monkeypatch, x64):
         np.testing.assert_array_equal(run.last[0, :3], run.draws[0, :, -1])
     assert [options.drawn_together(chains, 20) for chains in (1, 9, 16, 31, 32, 1000)] == [4, 4, 2, 2, 1, 1]
     assert [options.drawn_together(9, replicas) for replicas in (1, 7, 8, 15, 16)] == [1, 1, 2, 3, 4]
+    assert [options.drawn_together(1000, replicas, always=True) for replicas in (1, 8, 16)] == [1, 2, 4]
 
 
 def test_draws_are_put_in_place_alike_on_every_platform():

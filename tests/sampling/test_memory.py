@@ -21,6 +21,7 @@ from jaxmaxent.data import Sequences, write_fasta
 from jaxmaxent.sampling import Options, Precision, _sample
 from jaxmaxent.sampling.host._assemble import result
 from jaxmaxent.sampling.program import _memory as memory
+from jaxmaxent.sampling.program._activations import activation_bytes
 from problems import Problem
 
 LENGTH = 12
@@ -286,7 +287,7 @@ def test_only_products_that_change_with_the_sequence_are_activations():
         return spread.sum((0, 1))
 
     ensemble = Problem(length=5).ensemble().batched().replace(features=network)
-    assert memory._activation_bytes(ensemble) == 5 * 1000 * 4
+    assert activation_bytes(ensemble) == 5 * 1000 * 4
 
 
 # --- the memory that is free

@@ -79,6 +79,7 @@ def _of_anchor(loop: Loop, kept: Kept, a: int, verdict: Verdict) -> dict[str, An
     accepted = whole.sums["accepted"][a, chains].sum(0) / (sequences * program.thin)
     swaps = whole.sums["swaps"][a, chains].mean(0) / kept.draws
     traces = traces_of(loop, kept, a)[..., :rungs, :scalars]
+    product_noise = loop.options.product_noise[a] if loop.options.product_noise else 0.0
     log_z, log_z_error = verdict.legs[:2] if verdict.legs else free_energies(loop, kept, a)
     return {
         "frequencies": letters / sequences[:, None, None],
@@ -111,7 +112,8 @@ def _of_anchor(loop: Loop, kept: Kept, a: int, verdict: Verdict) -> dict[str, An
         "anchor_start_error": verdict.start.error,
         **_mobility(loop, a, means[..., 0].mean(0), found.scalar_mcse[:, 0]),
         "drift": float(np.asarray(loop.carry.drift)[a].max()),
-        "energy_noise": loop.noise[a],
+        "energy_noise": math.hypot(loop.noise[a], product_noise),
+        "product_noise": product_noise,
         "converged": verdict.converged,
     }
 

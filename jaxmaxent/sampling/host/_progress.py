@@ -31,6 +31,11 @@ class Progress:
     def __exit__(self, *exception: object) -> None:
         self._bar.close()
 
+    def tell(self, line: str) -> None:
+        """Show a line above the bar: what will run."""
+        if not self._bar.disable:
+            console.say_above(line)
+
     def compiled(self, seconds: float, *, done: int = 0) -> None:
         """Restart the clock of the bar: compiling is over and took `seconds`; `done` steps were made before."""
         self._steps = done

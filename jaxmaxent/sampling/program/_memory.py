@@ -7,15 +7,12 @@ is refused here could not have been done. One that is not refused may still be t
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jax.extend import core
 
 from jaxmaxent import memory
 from jaxmaxent.ensembles import Ensemble
@@ -24,6 +21,7 @@ from jaxmaxent.sampling._options import DEFAULT_RUNGS, TARGET_REPLICAS, Options
 from jaxmaxent.sampling.device._counters import SCALARS
 from jaxmaxent.sampling.device._state import TRACE_SLOTS
 from jaxmaxent.sampling.host._totals import BATCHES, first_size
+from jaxmaxent.sampling.program._activations import activation_bytes
 
 _TOKEN = _COUNT = _NUMBER = 4  # bytes on the device
 _DOUBLE = 8  # bytes of a number of the host
@@ -44,7 +42,6 @@ _NAMES = {
 }
 # An advice takes at most one part in so many of the free memory, because a run takes more than is counted here.
 _MARGIN = 2
-_MATERIALIZED = "dot_general", "conv_general_dilated"
 
 
 class Needs(NamedTuple):
@@ -80,7 +77,7 @@ def check(ensemble: Ensemble, options: Options, *, devices: int = 1, kept: int |
         ValueError: if it does not, saying what would fit.
     """
     device, host = free_bytes(), memory.free_bytes()
-    activation = _activation_bytes(ensemble)
+    activation = activation_bytes(ensemble)
     letters = len(ensemble.alphabet), ensemble.length
     fields = len(ensemble.fields)
 
@@ -106,11 +103,11 @@ def check(ensemble: Ensemble, options: Options, *, devices: int = 1, kept: int |
     )
 
 
-def besides_caches(ensemble: Ensemble, options: Options) -> int:
-    """Return the bytes of the device's memory that a run takes besides the caches of incremental evaluation."""
+def besides_caches(ensemble: Ensemble, options: Options, devices: int = 1) -> int:
+    """Return the bytes of each device's memory that a run takes besides the caches of incremental evaluation."""
     shape = len(ensemble.alphabet), ensemble.length
     anchors = ensemble.anchors
-    found = _needs(options, anchors, shape, len(ensemble.fields), _activation_bytes(ensemble), 1, anchors)
+    found = _needs(options, anchors, shape, len(ensemble.fields), activation_bytes(ensemble), devices, anchors)
     return sum(found) if _on_host() else found.device
 
 
@@ -192,45 +189,3 @@ def _told(size: int) -> str:
 def _on_host() -> bool:
     """Return whether the device's memory is that of the host."""
     return jax.default_backend() == "cpu"
-
-
-def _activation_bytes(ensemble: Ensemble) -> int:
-    """Return the bytes of the largest product or convolution that the network makes of one sequence."""
-    leaves, structure = jax.tree.flatten(ensemble.params)
-    shapes = tuple((np.shape(leaf), jnp.result_type(leaf)) for leaf in leaves)
-    return _activation_bytes_of(ensemble.features, structure, shapes, (ensemble.length, len(ensemble.alphabet)))
-
-
-@functools.lru_cache(maxsize=64)
-def _activation_bytes_of(features: Any, structure: Any, shapes: tuple[Any, ...], sequence: tuple[int, int]) -> int:
-    """Trace a network once, whatever its parameters."""
-    leaves = [jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in shapes]
-    one_hot = jax.ShapeDtypeStruct(sequence, np.float32)
-    traced = jax.make_jaxpr(features)(jax.tree.unflatten(structure, leaves), one_hot).jaxpr
-    changes = [False] * len(leaves) + [True]
-    return _largest_product(traced, changes)[0]
-
-
-def _largest_product(jaxpr: core.Jaxpr, changes: list[bool]) -> tuple[int, list[bool]]:
-    """Return the bytes, and which outputs change with the sequence, given which inputs do.
-
-    A value that does not change is made once for all sequences; one that is no product may never be made as a whole.
-    """
-    changing = {id(value) for value, own in zip(jaxpr.invars, changes, strict=True) if own}
-    largest = 0
-    for equation in jaxpr.eqns:
-        given = [id(value) in changing for value in equation.invars]
-        found = [any(given)] * len(equation.outvars)
-        if any(given) and equation.primitive.name in _MATERIALIZED:
-            value: Any = equation.outvars[0].aval
-            largest = max(largest, math.prod(value.shape) * value.dtype.itemsize)
-        for parameter in equation.params.values():
-            inner = getattr(parameter, "jaxpr", parameter)
-            if isinstance(inner, core.Jaxpr) and len(inner.invars) == len(given):
-                inside, found = _largest_product(inner, given)
-                largest = max(largest, inside)
-        if len(found) == len(equation.outvars):
-            changing |= {id(value) for value, own in zip(equation.outvars, found, strict=True) if own}
-        elif any(given):
-            changing |= {id(value) for value in equation.outvars}
-    return largest, [id(value) in changing for value in jaxpr.outvars]
