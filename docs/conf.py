@@ -23,8 +23,15 @@ exclude_patterns = ["_build"]
 templates_path: list[str] = []
 html_theme = "sphinx_book_theme"
 html_title = "jaxmaxent"
-html_theme_options = {"home_page_in_toc": True, "show_toc_level": 2, "use_download_button": False}
-html_static_path: list[str] = []
+html_theme_options = {
+    "home_page_in_toc": True,
+    "show_toc_level": 2,
+    "use_download_button": False,
+    "navbar_persistent": [],  # the column of pages has the search field
+    "footer_content_items": ["copyright.html"],
+}
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 highlight_language = "none"  # of blocks that name no language
 
 myst_heading_anchors = 4
