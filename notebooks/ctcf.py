@@ -214,7 +214,7 @@ for pair in pairs.pairs[:3]:
 # %% [markdown]
 # ## Other views of the same network
 #
-# Gradients, contributions and single mutations describe this one sequence and its nearest neighbours. The draws
+# Gradients, contributions and single mutations describe this one sequence and its nearest neighbors. The draws
 # describe all sequences that the network does not distinguish from it.
 
 # %%

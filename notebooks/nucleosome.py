@@ -151,7 +151,7 @@ for name, some in (("nucleosomes", nucleosomes), ("upstream", upstream), ("anywh
 #
 # The published architecture for CTCF is used, on 201 bp: its filters of 24 bp see two turns of the helix, and without
 # pooling the dense layer behind them knows the position of each match. Besides the nucleosomes it learns two controls,
-# for which the answer about GC content is known: windows labelled by their GC content alone, and nucleosomes against
+# for which the answer about GC content is known: windows labeled by their GC content alone, and nucleosomes against
 # their own dinucleotide shuffles, which have the same GC content. Networks see both strands: upstream windows have a
 # direction, and a network that saw one strand would learn the direction too.
 

@@ -42,7 +42,7 @@
   };
   const roughly = (value) => (value === 0 ? "0" : known(value) ? `≈ ${shown(value, 2)}` : "–");
 
-  // ---- colours: those of the pictures of the package; on dark paper, lighter ones
+  // ---- colors: those of the pictures of the package; on dark paper, lighter ones
   const [GREEN, BLUE, ORANGE, RED, BLACK, PURPLE, GRAY] =
     ["#009E73", "#0058A8", "#E69F00", "#B3261E", "#222222", "#D9A3D9", "#7F7F7F"];
   const LIGHTER = { [GREEN]: "#2CC79B", [BLUE]: "#62ADF2", [ORANGE]: "#F0B840", [RED]: "#F2776E", [BLACK]: "#D5DAE0" };
@@ -401,7 +401,7 @@
       if (detail.swap.length) {
         const legs = [{ values: detail.swap, color: GREEN, offset: 0.5 }];
         if (detail.reference_swap.length) legs.push({ values: detail.reference_swap, color: ORANGE, hollow: true, offset: rungs - 0.5 });
-        add("Acceptance of swaps", `between neighbouring rungs${legs.length > 1 ? "; dashed: on the second leg, from the target on to the reference" : ""}.`, legs);
+        add("Acceptance of swaps", `between neighboring rungs${legs.length > 1 ? "; dashed: on the second leg, from the target on to the reference" : ""}.`, legs);
       }
     }
     if (detail.within?.length) add("Number of sequences", "log10 of the number of sequences within a distance of the anchor, ± 2 standard errors.",
@@ -493,7 +493,7 @@
     const along = make("div", { class: "curves" });
     const about = make("details", { class: "soft" }, make("summary", {}, "What the slider goes over"), make("p", {},
       `The ${target + 1} rungs from β = ${shown(detail.beta[0])}${detail.beta[0] === 0 ? ", where the network has no influence," : ""} to the target, β = ${shown(detail.beta[target])}. Letters that matter most to the network appear at small β. ` +
-      (detail.legs ? `Neighbouring rungs swap their sequences. A second leg of ${detail.reference_swap.length} more rungs leads from the target on to the reference: the letters, each position by itself, of chains that stay at the anchor, mixed with a fifth of the background. It brings sequences to the target from the other end; its swaps are those beyond the target. Each leg gives log Z of the target by itself. If the two differ, one end does not know a state that the other knows, and the run has not converged. Rungs between target and reference have no logos. ` : "") +
+      (detail.legs ? `Neighboring rungs swap their sequences. A second leg of ${detail.reference_swap.length} more rungs leads from the target on to the reference: the letters, each position by itself, of chains that stay at the anchor, mixed with a fifth of the background. It brings sequences to the target from the other end; its swaps are those beyond the target. Each leg gives log Z of the target by itself. If the two differ, one end does not know a state that the other knows, and the run has not converged. Rungs between target and reference have no logos. ` : "") +
       `The sum of the refused swaps, Λ, is ${shown(detail.barriers[0], 3)}${detail.reference_swap.length ? ` on the first leg and ${shown(detail.barriers[1], 3)} on the second` : ""}. ` +
       "In this page, frequencies are rounded to 0.001, errors to 5 %, R-hat to 4 % of its distance from 0.98, and ESS to 11 %. frequencies.npz has all digits."));
     place.replaceChildren(steps, told, ...(legs ? [legs] : []), make("div", { class: "drawing" }, logo, brush, tip), map, spoken, tools, along, about);
