@@ -45,7 +45,7 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 nb_execution_mode = "auto"
 nb_execution_raise_on_error = True
 nb_output_stderr = "remove"  # warnings of packages that have nothing to do with the pages
-nb_execution_timeout = 120
+nb_execution_timeout = 300  # seconds for a cell
 nb_execution_excludepatterns = ["notebooks/*"]
 
 
