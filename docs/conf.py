@@ -23,8 +23,15 @@ exclude_patterns = ["_build"]
 templates_path: list[str] = []
 html_theme = "sphinx_book_theme"
 html_title = "jaxmaxent"
-html_theme_options = {"home_page_in_toc": True, "show_toc_level": 2, "use_download_button": False}
-html_static_path: list[str] = []
+html_theme_options = {
+    "home_page_in_toc": True,
+    "show_toc_level": 2,
+    "use_download_button": False,
+    "navbar_persistent": [],  # the column of pages has the search field
+    "footer_content_items": ["copyright.html"],
+}
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 highlight_language = "none"  # of blocks that name no language
 
 myst_heading_anchors = 4
@@ -38,7 +45,7 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 nb_execution_mode = "auto"
 nb_execution_raise_on_error = True
 nb_output_stderr = "remove"  # warnings of packages that have nothing to do with the pages
-nb_execution_timeout = 120
+nb_execution_timeout = 300  # seconds for a cell
 nb_execution_excludepatterns = ["notebooks/*"]
 
 

@@ -25,6 +25,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 EXTRAS = "plot"
@@ -56,9 +57,11 @@ if not all(map(is_installed, NEEDED)):
     # JAX and its support of an accelerator must have the same version, so both are installed together.
     support = {"cuda12": "jax_cuda12_plugin", "cuda13": "jax_cuda13_plugin", "tpu": "libtpu"}
     accelerators = [f"jax[{extra}]" for extra, package in support.items() if is_installed(package)]
+    # Other packages stay with the NumPy that they were built for, which may be loaded already.
+    numpy = [f"numpy=={version('numpy')}"] if is_installed("numpy") and version("numpy") >= "2" else []
     source = source_of_package()
     pip = [sys.executable, "-m", "pip", "install", "--quiet"]
-    if subprocess.run([*pip, requirement(source), *accelerators]).returncode:
+    if subprocess.run([*pip, requirement(source), *accelerators, *numpy]).returncode:
         raise RuntimeError(
             f"jaxmaxent could not be installed from {source!r}: upload its wheel beside this notebook, or write "
             "os.environ['JAXMAXENT_SOURCE'] = '…' with a folder, a wheel or the address of its repository into a cell "
@@ -148,8 +151,10 @@ print(f"with parallel tempering: chains={max(8, wanted // 20)}")
 figure = Figure(figsize=(6, 3.2), layout="constrained")
 axes = figure.subplots()
 for evaluation, measured in rates.items():
-    axes.loglog(list(measured), list(measured.values()), "o-", label=evaluation)
-axes.set(xlabel="chains", ylabel="proposals per second", title=jax.devices()[0].device_kind)
+    axes.plot(list(measured), [rate / 1000 for rate in measured.values()], "o-", label=evaluation)
+axes.set_xscale("log", base=2)
+axes.set(xlabel="chains", ylabel="thousands of proposals per second", ylim=(0, None))
+axes.set_title(jax.devices()[0].device_kind)
 axes.legend()
 plot.show(figure, "hardware.png")
 

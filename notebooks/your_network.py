@@ -27,6 +27,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 EXTRAS = "plot,torch,keras"
@@ -58,9 +59,11 @@ if not all(map(is_installed, NEEDED)):
     # JAX and its support of an accelerator must have the same version, so both are installed together.
     support = {"cuda12": "jax_cuda12_plugin", "cuda13": "jax_cuda13_plugin", "tpu": "libtpu"}
     accelerators = [f"jax[{extra}]" for extra, package in support.items() if is_installed(package)]
+    # Other packages stay with the NumPy that they were built for, which may be loaded already.
+    numpy = [f"numpy=={version('numpy')}"] if is_installed("numpy") and version("numpy") >= "2" else []
     source = source_of_package()
     pip = [sys.executable, "-m", "pip", "install", "--quiet"]
-    if subprocess.run([*pip, requirement(source), *accelerators]).returncode:
+    if subprocess.run([*pip, requirement(source), *accelerators, *numpy]).returncode:
         raise RuntimeError(
             f"jaxmaxent could not be installed from {source!r}: upload its wheel beside this notebook, or write "
             "os.environ['JAXMAXENT_SOURCE'] = '…' with a folder, a wheel or the address of its repository into a cell "

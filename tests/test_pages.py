@@ -1,7 +1,11 @@
 """The pages of the tree: every relative link leads somewhere, every section that is linked to exists."""
 
+import ast
+import importlib
+import inspect
 import re
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -94,6 +98,48 @@ def test_the_example_of_energies_and_fields_prints_what_it_says(capsys):
     assert capsys.readouterr().out == "0.0\n" and "# 0.0\n" in code("custom")
 
 
+def calls(text):
+    """The calls in the code of a page, in blocks and in its sentences, as trees; those with … are left out."""
+    blocks = re.findall(r"^```(?:python|\{code-cell\} python)\n(?::.*\n)*(.*?)^```", text, flags=re.M | re.S)
+    words = re.findall(r"`([^`\n]*\([^`\n]*\))`", re.sub(r"^```.*?^```$", "", text, flags=re.M | re.S))
+    for part in blocks + words:
+        try:
+            found = [node for node in ast.walk(ast.parse(part.strip())) if isinstance(node, ast.Call)]
+        except SyntaxError:  # a command, a formula, or a call that is only begun
+            continue
+        yield from (call for call in found if "..." not in ast.unparse(call))
+
+
+def named(call) -> Any:
+    """The public function or class that a call names, None if it names none."""
+    if not re.fullmatch(r"[\w.]+", ast.unparse(call.func)):
+        return None
+    rooms = ("analysis", "attribution", "cluster", "data", "evaluate", "kernels", "models", "plot", "testing")
+    first, *names = ast.unparse(call.func).split(".")
+    if first != "jme" and first not in rooms:
+        return None
+    found = jme if first == "jme" else importlib.import_module(f"jaxmaxent.{first}")
+    for name in names:
+        found = getattr(found, name)
+    return found
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", *WRITTEN], ids=lambda page: str(page.relative_to(ROOT)))
+def test_the_calls_of_a_page_fit_their_functions(page):
+    for call in calls(page.read_text("utf-8")):
+        spread = any(isinstance(a, ast.Starred) for a in call.args) or any(k.arg is None for k in call.keywords)
+        if not spread and (function := named(call)):
+            inspect.signature(function).bind(*call.args, **{str(k.arg): k.value for k in call.keywords})
+
+
+def test_a_call_that_does_not_fit_is_found():
+    (call,) = calls("Say `plot.swap_acceptance_along(run)`, not `plot.swap_…` or `jaxmaxent train (1)`.")
+    with pytest.raises(TypeError, match="missing a required argument"):
+        inspect.signature(named(call)).bind(*call.args)
+    with pytest.raises(AttributeError):
+        named(*calls("```python\njme.analysis.nothing(run)\n```\n"))
+
+
 @pytest.mark.slow
 def test_the_example_of_what_equal_means_prints_what_it_says(capsys):
     example = code("equal")
@@ -111,6 +157,9 @@ def test_the_example_of_choosing_beta_runs_and_says_what_it_promises(capsys):
     told = capsys.readouterr().out
     assert told.count("almost any sequence is equal; try β = ") == 1
     assert told.index("almost any sequence") < told.index("by a short run, letters hold 5 bits in total")
+    defended = told.splitlines()[-4:]
+    assert [line.split(", ")[-1] for line in defended[1:3]] == ["NNGATANN"] * 2
+    assert defended[-1].startswith("none of 8 positions differs")
 
 
 @pytest.mark.slow

@@ -63,7 +63,7 @@ def walk(betas, chains, steps, seed):
     """Return the energies that chains visit, shape [steps, rungs, chains].
 
     Each step proposes one letter for every replica. If the first β is 0, its sequences are drawn anew at each step,
-    and neighbouring rungs offer each other their sequences at every second step.
+    and neighboring rungs offer each other their sequences at every second step.
     """
     random = np.random.default_rng(seed)
     betas = np.asarray(betas, float)

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from jaxmaxent.analysis import Couplings, FoundSite, Necessity, SequencesWithin, Sufficiency, Thermodynamics
+from jaxmaxent.diagnostics import TwoLegs, judge_legs
 from jaxmaxent.results import Run
 
 # The script has the same numbers under the same names.
@@ -79,7 +80,9 @@ def packed(detail: Detail, a: int) -> str:
     names and lengths the object lists.
     """
     run, planes = detail.run, {}
-    low, high = np.divmod(_levels(run.frequencies[a][..., :-1] * STEPS, STEPS), 256)[::-1]
+    legs = _legs(run, a)
+    shown = run.frequencies[a] if legs is None else np.concatenate([run.frequencies[a], run.reference[a][None]])
+    low, high = np.divmod(_levels(shown[..., :-1] * STEPS, STEPS), 256)[::-1]
     planes |= {"frequency_high": high, "frequency_low": low}  # of all letters but the last, which follows
     planes |= {
         "error": _error_levels(run.frequency_errors[a]),
@@ -90,6 +93,7 @@ def packed(detail: Detail, a: int) -> str:
     planes |= track_planes
     head = _along_ladder(detail, a) | {
         "tokens": run.anchors[a].tolist(),
+        "legs": legs,
         "tracks": tracks,
         "sites": [_of_site(site) for site in detail.sites if site.anchor == a],
         "couplings": _pairs(None if detail.couplings is None else detail.couplings[a], run.letters),
@@ -139,6 +143,18 @@ def _along_ladder(detail: Detail, a: int) -> dict[str, Any]:
         }
     offered = [run.rung_at(beta) for beta in detail.rungs_at]
     return {name: _rounded(values) for name, values in numbers.items()} | {"offered": offered}
+
+
+def _legs(run: Run, a: int) -> list[Any] | None:
+    """Return whether both legs agree on the target, and a sentence on it; None without a second leg.
+
+    With a second leg, the frequencies of the reference follow those of the rungs.
+    """
+    if not np.isfinite(run.reference[a]).all():
+        return None
+    both = float(run.leg_log_z[a, 0]), float(run.leg_log_z[a, 1])
+    legs = TwoLegs(run.log_z[a], run.log_z_error[a], both, float(run.leg_difference_error[a]))
+    return list(judge_legs(legs, (int(run.arrivals[a]), int(run.reference_arrivals[a]))))
 
 
 def _tracks(detail: Detail, a: int) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:

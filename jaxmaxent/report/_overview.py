@@ -73,6 +73,8 @@ def _small_logo(frequencies: Float[np.ndarray, "length letters"], letters: str) 
 
 def _cells(row: AnchorRow) -> list[Cell]:
     place = row.region
+    if place is not None and row.name == f"{place[0]}:{place[1]}-{place[2]}({place[3]})":
+        place = None  # the name says it
     region = "" if place is None else f"{place[0]}:{place[1]:,}–{place[2]:,}" + (
         f" ({place[3].replace('-', '−')})" if place[3] in "+-" else ""
     )  # fmt: skip

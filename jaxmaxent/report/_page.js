@@ -42,7 +42,7 @@
   };
   const roughly = (value) => (value === 0 ? "0" : known(value) ? `≈ ${shown(value, 2)}` : "–");
 
-  // ---- colours: those of the pictures of the package; on dark paper, lighter ones
+  // ---- colors: those of the pictures of the package; on dark paper, lighter ones
   const [GREEN, BLUE, ORANGE, RED, BLACK, PURPLE, GRAY] =
     ["#009E73", "#0058A8", "#E69F00", "#B3261E", "#222222", "#D9A3D9", "#7F7F7F"];
   const LIGHTER = { [GREEN]: "#2CC79B", [BLUE]: "#62ADF2", [ORANGE]: "#F0B840", [RED]: "#F2776E", [BLACK]: "#D5DAE0" };
@@ -169,7 +169,8 @@
     let from = 4 + size;
     for (const [name, length] of detail.planes) planes[name] = bytes.subarray(from, (from += length));
     const count = LETTERS.length, length = detail.tokens.length, rungs = detail.beta.length;
-    const frequencies = new Float32Array(rungs * length * count);
+    detail.reference = detail.legs ? rungs : null; // behind the rungs: the letters of the reference, which have no errors
+    const frequencies = new Float32Array((rungs + (detail.legs ? 1 : 0)) * length * count);
     for (let i = 0, j = 0; i < frequencies.length; i += count) {
       let rest = STEPS;
       for (let b = 0; b + 1 < count; b++, j++) {
@@ -184,14 +185,17 @@
     detail.row = (k, p) => Array.from(frequencies.subarray(at(k, p), at(k, p) + count));
     const value = (plane, k, p, b) => plane[at(k, p) + b];
     detail.error = (k, p, b) => {
+      if (k === detail.reference) return 0; // it is drawn exactly
       const level = value(planes.error, k, p, b);
       return level === 0 ? null : level === 1 ? 0 : LEAST_ERROR ** (1 - (level - 2) / ERROR_LEVELS);
     };
     detail.rhat = (k, p, b) => {
+      if (k === detail.reference) return null;
       const level = value(planes.rhat, k, p, b);
       return level === 0 ? null : level === 255 ? Infinity : RHAT_FROM + RHAT_SCALE * (Math.exp((level - 1) / RHAT_LEVELS) - 1);
     };
     detail.ess = (k, p, b) => {
+      if (k === detail.reference) return null;
       const level = value(planes.ess, k, p, b);
       return level === 0 ? null : level === 1 ? 0 : Math.exp((level - 2) / ESS_LEVELS);
     };
@@ -355,6 +359,8 @@
     marks.forEach(([at, words], i) => {
       if ((marks.length - 1 - i) % skip === 0) parts.push(text(x(at), height - 16, words, colors, { "text-anchor": "middle", "font-size": 10 }));
     });
+    const beyond = byRung && last > rungs - 1; // the second leg, which ends at the reference
+    if (beyond) parts.push(text(width - 2, height - 16, "reference", colors, { "text-anchor": "end", "font-size": 10 }));
     parts.push(text((left + width - right) / 2, height - 3, byRung ? "β of the rung" : "distance E", colors, { "text-anchor": "middle", "font-size": 10 }));
     for (const l of lines) {
       const { values: v, errors, color, hollow } = l;
@@ -370,10 +376,16 @@
     const svg = draw("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `${heading}. ${caption}` }, marker, ...parts);
     if (byRung) svg.addEventListener("click", (event) => {
       const box = svg.getBoundingClientRect(), at = ((event.clientX - box.left) / box.width) * width;
-      choose(Math.min(Math.max(Math.round(first + ((at - left) / (width - left - right)) * (last - first)), 0), rungs - 1));
+      const found = Math.round(first + ((at - left) / (width - left - right)) * (last - first));
+      choose(beyond && found > rungs - 1 && detail.reference !== null ? detail.reference : Math.min(Math.max(found, 0), rungs - 1));
     });
     const figure = make("figure", { class: "curve" }, make("figcaption", {}, make("strong", {}, heading), ` ${caption}`), svg);
-    return { figure, mark: (k) => marker && put(marker, { x1: x(k), x2: x(k) }, []) };
+    const mark = (k) => {
+      if (!marker) return;
+      const place = k < rungs ? k : beyond ? last : null; // the other curves do not reach the reference
+      put(marker, { x1: x(place ?? 0), x2: x(place ?? 0), visibility: place === null ? "hidden" : "visible" }, []);
+    };
+    return { figure, mark };
   };
   const twice = (errors) => errors?.map((e) => (known(e) ? 2 * e : null));
   const curvesOf = (detail, width, colors, choose) => {
@@ -389,7 +401,7 @@
       if (detail.swap.length) {
         const legs = [{ values: detail.swap, color: GREEN, offset: 0.5 }];
         if (detail.reference_swap.length) legs.push({ values: detail.reference_swap, color: ORANGE, hollow: true, offset: rungs - 0.5 });
-        add("Acceptance of swaps", `between neighbouring rungs${legs.length > 1 ? "; dashed: on the second leg, from the target on to the reference" : ""}.`, legs);
+        add("Acceptance of swaps", `between neighboring rungs${legs.length > 1 ? "; dashed: on the second leg, from the target on to the reference" : ""}.`, legs);
       }
     }
     if (detail.within?.length) add("Number of sequences", "log10 of the number of sequences within a distance of the anchor, ± 2 standard errors.",
@@ -422,18 +434,22 @@
     let curves = [], width = 0, at = null;
 
     const slider = make("input", { type: "range", min: 0, max: target, step: 1, value: target, "aria-label": "β: rungs of the ladder" });
-    const told = make("p", { class: "told" });
+    const told = make("p", { class: "told" }), legs = detail.legs && make("p", { class: "soft legs" },
+      make("strong", {}, detail.legs[0] ? "Both legs agree: " : "The legs do not agree: "),
+      `${detail.legs[1]}. ` + (detail.legs[0] ? "" : "One end may not know a state that the other knows. "));
+    const atReference = () => view.rung === detail.reference;
     const setRung = (k) => {
       view.rung = k;
-      slider.value = k;
+      if (!atReference()) slider.value = k;
+      for (const [place, one] of jumps) one.setAttribute("aria-pressed", String(place === k));
       redraw();
     };
     magnify.addEventListener("change", () => redraw());
     slider.addEventListener("input", () => setRung(Number(slider.value)));
-    const jump = (k, words) => button(words, () => setRung(k));
-    const offered = detail.offered.filter((k) => k !== target);
-    const steps = make("div", { class: "tools" }, make("label", { class: "slider" }, "β ", slider),
-      ...offered.map((k) => jump(k, `β = ${shown(detail.beta[k])}`)), target > 0 ? jump(target, "target") : null);
+    const jumps = [...detail.offered.filter((k) => k !== target).map((k) => [k, `β = ${shown(detail.beta[k])}`]),
+      ...(target > 0 ? [[target, "target"]] : []), ...(detail.legs ? [[detail.reference, "reference"]] : [])]
+      .map(([k, words]) => [k, button(words, () => setRung(k), { "aria-pressed": String(k === target) })]);
+    const steps = make("div", { class: "tools" }, make("label", { class: "slider" }, "β ", slider), ...jumps.map(([, one]) => one));
 
     const logo = make("div", { class: "logo", tabindex: 0, role: "group" });
     const brush = make("div", { class: "brush", hidden: true }), tip = make("div", { class: "tip", hidden: true });
@@ -461,12 +477,12 @@
         p, ...(region ? [region.chromosome, genomic(region, p)] : []), letter, detail.row(view.rung, p)[b].toFixed(3),
         ...[detail.error, detail.rhat, detail.ess].map((of) => {
           const value = of(view.rung, p, b);
-          return value == null ? "" : Number(value.toPrecision(3));
+          return value == null || atReference() ? "" : Number(value.toPrecision(3));
         }),
       ])).flat(),
     ];
     const picture = () => logoPicture(view, Math.max(width, 300), LIGHT_THEME);
-    const stem = () => `${name}_beta-${detail.beta[view.rung]}`;
+    const stem = () => `${name}_${atReference() ? "reference" : `beta-${detail.beta[view.rung]}`}`;
     const tools = make("div", { class: "tools" },
       button("whole sequence", whole), button("informative letters", letters), button("+", () => zoom(0.5), { "aria-label": "zoom in" }),
       button("−", () => zoom(2), { "aria-label": "zoom out" }), 
@@ -477,16 +493,16 @@
     const along = make("div", { class: "curves" });
     const about = make("details", { class: "soft" }, make("summary", {}, "What the slider goes over"), make("p", {},
       `The ${target + 1} rungs from β = ${shown(detail.beta[0])}${detail.beta[0] === 0 ? ", where the network has no influence," : ""} to the target, β = ${shown(detail.beta[target])}. Letters that matter most to the network appear at small β. ` +
-      (detail.reference_swap.length ? `Neighbouring rungs swap their sequences. A second leg of ${detail.reference_swap.length} more rungs leads from the target on to the reference: the letters, each position by itself, that chains show which stay at the anchor. It brings sequences to the target from the other end, has no logos of its own, and its swaps are those beyond the target. ` : "") +
+      (detail.legs ? `Neighboring rungs swap their sequences. A second leg of ${detail.reference_swap.length} more rungs leads from the target on to the reference: the letters, each position by itself, of chains that stay at the anchor, mixed with a fifth of the background. It brings sequences to the target from the other end; its swaps are those beyond the target. Each leg gives log Z of the target by itself. If the two differ, one end does not know a state that the other knows, and the run has not converged. Rungs between target and reference have no logos. ` : "") +
       `The sum of the refused swaps, Λ, is ${shown(detail.barriers[0], 3)}${detail.reference_swap.length ? ` on the first leg and ${shown(detail.barriers[1], 3)} on the second` : ""}. ` +
       "In this page, frequencies are rounded to 0.001, errors to 5 %, R-hat to 4 % of its distance from 0.98, and ESS to 11 %. frequencies.npz has all digits."));
-    place.replaceChildren(steps, told, make("div", { class: "drawing" }, logo, brush, tip), map, spoken, tools, along, about);
+    place.replaceChildren(steps, told, ...(legs ? [legs] : []), make("div", { class: "drawing" }, logo, brush, tip), map, spoken, tools, along, about);
     place.insertBefore(make("p", { class: "soft hint" }, "Drag over the logo to zoom, double-click for the whole sequence. Arrow keys move along positions."), along);
 
     // -- what a position says
     const words = (p) => {
       const row = detail.row(view.rung, p), order = [...row.keys()].sort((a, b) => row[b] - row[a]);
-      return order.filter((b, i) => i < 5).map((b) => [LETTERS[b], withError(row[b], detail.error(view.rung, p, b), 3),
+      return order.filter((b, i) => i < 5).map((b) => [LETTERS[b], atReference() ? row[b].toFixed(3) : withError(row[b], detail.error(view.rung, p, b), 3),
         shown(detail.rhat(view.rung, p, b), 4), roughly(detail.ess(view.rung, p, b))]);
     };
     const heading = (p) => `position ${p}${region ? ` · ${region.chromosome}:${genomic(region, p).toLocaleString("en-US")}` : ""} · anchor ${LETTERS[detail.tokens[p]]} · ${information(detail.row(view.rung, p)).toFixed(2)} bits`;
@@ -577,10 +593,10 @@
     };
     const redraw = (everything) => {
       const colors = theme(), k = view.rung;
-      const verdict = `β = ${shown(detail.beta[k])}${k === target ? " (target)" : ""}, rung ${k + 1} of ${target + 1}: ${withError(detail.bits[k], detail.bits_error[k], 1)} bits in total, ` +
+      const verdict = atReference() ? "Reference, the other end: the letters that chains at the anchor have, with a little of everything. Drawn exactly, each position by itself." : `β = ${shown(detail.beta[k])}${k === target ? " (target)" : ""}, rung ${k + 1} of ${target + 1}: ${withError(detail.bits[k], detail.bits_error[k], 1)} bits in total, ` +
         `E ${shown(detail.energy[k])} ± ${shown(detail.energy_error[k], 2)}, largest R-hat ${shown(detail.max_rhat[k])}, smallest ESS ${known(detail.min_ess[k]) ? Math.round(detail.min_ess[k]).toLocaleString("en-US") : "–"}`;
       told.textContent = verdict;
-      slider.setAttribute("aria-valuetext", verdict);
+      if (!atReference()) slider.setAttribute("aria-valuetext", verdict);
       logo.setAttribute("aria-label", `Sequence logo of ${name}, positions ${view.from} to ${view.to - 1} at ${verdict}. Arrow keys read positions, plus and minus zoom.`);
       logo.replaceChildren(logoPicture(view, width, colors));
       redrawMap(colors);

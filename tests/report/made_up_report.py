@@ -13,7 +13,10 @@ LENGTH, RUNGS, WINDOW = 60, 5, (20, 29)
 
 
 def report_run(anchors=3, *, length=LENGTH, letters="ACGT", failing=(), names=None, rungs=RUNGS):
-    """A run whose letters tell nothing at β = 0, and most inside `WINDOW` at the target."""
+    """A run whose letters tell nothing at β = 0, and most inside `WINDOW` at the target.
+
+    Its legs agree, but for those of the third anchor. The fourth anchor has no second leg.
+    """
     rng = np.random.default_rng(1)
     run = made_up(
         anchor=min(anchors, 3), rung=rungs, position=length, letter=len(letters), chain=2, state=8, draws=False
@@ -27,6 +30,9 @@ def report_run(anchors=3, *, length=LENGTH, letters="ACGT", failing=(), names=No
     errors = np.sqrt(frequencies * (1 - frequencies) / ess)
     errors[1:2, :, 0], ess[1:2, :, 0, 0] = np.nan, 0  # of the second anchor, which has no information in total then
     anchor = rng.integers(0, len(letters), (anchors, length), np.uint8)
+    reference = 0.8 * frequencies[:, -1] + 0.2 / len(letters)
+    reference[3:4] = np.nan
+    leg_log_z = np.tile([10.25, 10.3], (anchors, 1)) + 2.0 * (np.arange(anchors) == 2)[:, None] * [0, 1]
     beta = np.broadcast_to(np.linspace(0, 80, rungs), (anchors, rungs)).copy()
     converged = np.array([a not in failing for a in range(anchors)])
     return dataclasses.replace(
@@ -36,6 +42,8 @@ def report_run(anchors=3, *, length=LENGTH, letters="ACGT", failing=(), names=No
         outcomes=tuple("converged after 640 steps" if good else "not converged after 640 steps" for good in converged),
         converged=converged, beta=beta, frequencies=frequencies, frequency_errors=errors, frequency_ess=ess,
         frequency_rhat=1 + rng.exponential(0.01, shape), anchors=anchor,
+        reference=reference, leg_log_z=leg_log_z, leg_difference_error=np.full(anchors, 0.02),
+        arrivals=np.full(anchors, 900), reference_arrivals=np.full(anchors, 800),
         energy=np.abs(rng.normal(1, 0.2, (anchors, rungs))), mobility=np.full(anchors, 0.8),
         swap_acceptance=rng.random((anchors, rungs - 1)), energy_ess=np.full((anchors, rungs), 900.0),
         field_ess=np.full((anchors, rungs, 2), 900.0), energy_rhat=np.full((anchors, rungs), 1.001),

@@ -208,6 +208,45 @@ def test_sites_maps_and_couplings_stand_below_their_logo(browser, few):
         assert page.locator("#anchor-0").get_by_role("slider").input_value() == "2"
 
 
+def test_the_reference_is_the_other_end_of_the_second_leg(browser, few):
+    path, run = few
+    with reading(browser, path) as page:
+        section = page.locator("#anchor-1")
+        assert section.locator(".legs").text_content().startswith("Both legs agree: log Z is 10.25 from the background")
+        at_target = section.locator(".logo svg").evaluate("svg => svg.outerHTML")
+        section.get_by_role("button", name="reference").click()
+        assert section.locator("[aria-pressed=true]").text_content() == "reference"
+        assert section.locator(".told").text_content().startswith("Reference, the other end")
+        assert section.locator(".logo svg").evaluate("svg => svg.outerHTML") != at_target
+        name, data = downloaded(page, section.get_by_role("button", name="download TSV").click)
+        rows = table_of(data)
+        found = np.array([float(row["frequency"]) for row in rows]).reshape(LENGTH, 4)
+        assert name == "anchor_1_reference.tsv" and {row["ess"] + row["frequency_error"] for row in rows} == {""}
+        np.testing.assert_allclose(found, run.reference[1], atol=0.00151)
+        section.locator(".logo").hover(position={"x": 400, "y": 90})
+        assert "±" not in section.locator(".tip table").text_content()
+        section.get_by_role("slider").focus()
+        page.keyboard.press("ArrowLeft")
+        assert f"rung {RUNGS - 1} of {RUNGS}" in section.locator(".told").text_content()
+        assert section.locator("[aria-pressed=true]").count() == 0
+        section.get_by_role("button", name="target").click()
+        assert section.locator(".logo svg").evaluate("svg => svg.outerHTML") == at_target
+        # The end of the curve of swaps is the reference; the other curves do not reach it.
+        curve = section.locator(".curve svg").last
+        curve.click(position={"x": curve.bounding_box()["width"] - 11, "y": 60})
+        assert section.locator(".told").text_content().startswith("Reference, the other end")
+        told = page.locator("#anchor-2 .legs").text_content()
+        assert told.startswith("The legs do not agree: ") and "up to" in told
+
+
+def test_a_run_without_a_second_leg_has_no_reference(browser, many):
+    with reading(browser, many) as page:
+        page.get_by_role("link", name="peak 3", exact=True).click()
+        page.wait_for_selector("#anchor-3 .logo svg")
+        assert page.locator("#anchor-3 .legs").count() == 0
+        assert page.locator("#anchor-3").get_by_role("button", name="reference").count() == 0
+
+
 def test_curves_lead_to_their_rung(browser, few):
     with reading(browser, few[0]) as page:
         curve = page.locator("#anchor-0 .curve svg").first

@@ -28,9 +28,11 @@ def test_numbers_are_rounded_only(letters):
     run = report_run(2, letters=letters)
     head, planes = unpacked(packed(Detail(run=run), 1))
     shape = run.frequencies[1].shape
-    high, low = (planes[f"frequency_{name}"].reshape(*shape[:2], -1) for name in ("high", "low"))
+    rungs = (shape[0] + 1, shape[1], -1)  # and the reference
+    high, low = (planes[f"frequency_{name}"].reshape(rungs) for name in ("high", "low"))
     found = (256 * high + low) / 1000
-    np.testing.assert_allclose(found, run.frequencies[1][..., :-1], atol=0.0005001)
+    np.testing.assert_allclose(found[:-1], run.frequencies[1][..., :-1], atol=0.0005001)
+    np.testing.assert_allclose(found[-1], run.reference[1][:, :-1], atol=0.0005001)
     errors, rhat, ess = (planes[name].reshape(shape) for name in ("error", "rhat", "ess"))
     known = np.isfinite(run.frequency_errors[1])
     assert (errors[~known] == 0).all() and (~known).any()
@@ -77,6 +79,15 @@ def test_maps_sites_and_couplings_are_those_of_the_anchor():
     assert head["sites"] == [[20, 29, True, 1.0, 0.1, 0.5, 0.05]]
     assert head["couplings"] == [[3, 9, 0.3, 0.02, "AT"]]
     assert head["offered"] == [1, 2]
+
+
+def test_whether_the_legs_agree_is_told():
+    run = report_run(4)
+    heads = [unpacked(packed(Detail(run=run), a))[0] for a in range(4)]
+    assert [head["legs"] and head["legs"][0] for head in heads] == [True, True, False, None]
+    told = "log Z is 10.25 from the background and 10.30 from the reference, apart by 0.05 ± 0.02"
+    assert heads[0]["legs"][1] == told
+    assert dict(heads[3]["planes"])["frequency_high"] == run.frequencies[3][..., :-1].size  # no reference
 
 
 def test_a_small_logo_has_a_byte_per_letter():

@@ -337,6 +337,16 @@ def test_regions_are_told_and_known_to_the_script(tmp_path):
     assert "data-start" not in second
 
 
+def test_names_that_are_regions_are_told_once(tmp_path):
+    place = ("chr1", 1000, 1101, "-")
+    both = [entry("chr1:1000-1101(-)", region=place), entry("b")]
+    page = Page(written(tmp_path, both))
+    assert "region" not in page.cells[0]
+    assert page.all("section")[0]["data-start"] == "1000"  # the script still knows it
+    page = Page(written(tmp_path / "other", [*both, entry("c", region=place)]))
+    assert page.cells[0][1] == "region" and [cells[1] for cells in page.cells[1:]] == ["", "", "chr1:1,000–1,101 (−)"]
+
+
 def test_bad_details(tmp_path):
     run, path = report_run(3), tmp_path / "r.html"
     with pytest.raises(ValueError, match="couplings must have one entry for each of the 3 anchors, got 1"):
