@@ -213,6 +213,12 @@ def exclusive(one_hot):
     return jnp.abs(_has(one_hot, "GACGT") - _has(one_hot, "TTGCA"))[None]
 
 
+def mostly_exclusive(one_hot):
+    """A or B; both, as they are written and not on the other strand, have a fifth of that."""
+    together = _has(one_hot, "GACGT") * _has(one_hot, "TTGCA")
+    return jnp.where(together > 0, 0.2, jnp.maximum(_has(one_hot, "GACGT"), _has(one_hot, "TTGCA")))[None]
+
+
 def both(one_hot):
     """A and B."""
     return (_has(one_hot, "GACGT") * _has(one_hot, "TTGCA"))[None]
@@ -259,7 +265,7 @@ ONE, TWO = "CCGACGTCCCAAAACCCCAACCAC", "CCGACGTCCTTGCACCCCAACCAC"
 
 @pytest.fixture(scope="module")
 def runs():
-    anchors = ((either, ONE), (without, ONE), (exclusive, ONE), (both, TWO))
+    anchors = ((either, ONE), (without, ONE), (exclusive, ONE), (mostly_exclusive, ONE), (both, TWO))
     return {network.__name__: run_of(network, anchor) for network, anchor in anchors}
 
 
@@ -269,6 +275,7 @@ def runs():
         ("either", {("any of", frozenset("AB"))}),
         ("without", {("needs", frozenset("A")), ("not", frozenset("B"))}),
         ("exclusive", {("one of", frozenset("AB"))}),
+        ("mostly_exclusive", {("one of", frozenset("AB"))}),
         ("both", {("needs", frozenset("A")), ("needs", frozenset("B"))}),
     ],
 )

@@ -34,8 +34,10 @@ class Changed(NamedTuple):
         as_drawn: mean output of the draws.
         erased: the same without the first motif, other letters being at its place; NaN without a first motif.
         replaced: the same with the second motif at the place of the first; NaN without a first motif.
-        inserted: the same with the second motif at another place, less the change that random letters there make.
+        inserted: the same with the second motif at another place, less the change that random letters there make; on
+            the strand where it changes more.
         weights: number of draws of the chain.
+        strands: number of strands that were tried; a test of `inserted` has as many chances.
     """
 
     first: int | None
@@ -45,6 +47,7 @@ class Changed(NamedTuple):
     replaced: Float[np.ndarray, " chains"]
     inserted: Float[np.ndarray, " chains"]
     weights: Float[np.ndarray, " chains"]
+    strands: int
 
     def mean(self, values: Float[np.ndarray, " chains"]) -> tuple[float, float]:
         """Return the mean over the draws of all chains, and its standard error."""
@@ -155,10 +158,14 @@ def _changed(
     movable[np.asarray(outputs.ensemble.movable)] = True
     rows = draws[chain, draw].astype(np.int32)
     others = background[rng.integers(0, len(background), len(rows)), rng.integers(0, background.shape[1], len(rows))]
-    erased, replaced, inserted, letters = (rows.copy() for _ in range(4))
+    erased, replaced, letters = (rows.copy() for _ in range(3))
     alphabet = outputs.ensemble.alphabet
     site = np.asarray(consensus[second])
     reverse = alphabet.reverse_complement(site) if alphabet.complements else site
+    # A network may know the motif on one strand only. With either strand in half of the draws, it would seem half as
+    # strong, and two motifs that refuse each other would seem to stand beside each other.
+    oriented = [site, reverse] if (site != reverse).any() else [site]
+    inserted = [rows.copy() for _ in oriented]
     used = np.ones(len(rows), bool)
     own = sites.motif == (-1 if first is None else first)
     for k in range(len(rows)):
@@ -179,13 +186,16 @@ def _changed(
         used[k] = len(free) > 0
         if used[k]:
             start = int(rng.choice(free))
-            inserted[k, start : start + len(site)] = reverse if alphabet.complements and rng.random() < 0.5 else site
+            for each, copy in zip(oriented, inserted, strict=True):
+                copy[k, start : start + len(site)] = each
             letters[k, start : start + len(site)] = others[k, start : start + len(site)]
-    parts = [outputs(part) for part in (rows, erased, replaced, inserted, letters)]
-    parts[3] = parts[0] + parts[3] - parts[4]
+    parts = [outputs(part) for part in (rows, erased, replaced)]
+    of_letters = outputs(letters)
+    changes = [outputs(copy) - of_letters for copy in inserted]
+    parts.append(parts[0] + max(changes, key=lambda change: abs(change[used].mean()) if used.any() else 0.0))
     number = len(draws)
     weights = np.bincount(chain[used], minlength=number).astype(float)
-    means = [np.bincount(chain[used], part[used], minlength=number) / np.maximum(weights, 1) for part in parts[:4]]
+    means = [np.bincount(chain[used], part[used], minlength=number) / np.maximum(weights, 1) for part in parts]
     if first is None:
         means[1] = means[2] = np.full(number, np.nan)
-    return Changed(first, second, means[0], means[1], means[2], means[3], weights)
+    return Changed(first, second, means[0], means[1], means[2], means[3], weights, len(oriented))

@@ -45,7 +45,7 @@ def _by_insertion(changes: Sequence[Changed], names: tuple[str, ...], false: flo
         as_drawn, both = one.mean(one.as_drawn)[0], one.mean(one.inserted)
         change, change_error = one.mean(one.inserted - one.as_drawn)
         refused = both[0] < _MIDDLE <= as_drawn
-        p = float(two_sided(change, change_error, degrees))
+        p = min(1.0, one.strands * float(two_sided(change, change_error, degrees)))
         names_of = (second,) if one.first is None else (names[one.first], second)
         family.append(Requirement("not", names_of, both[0], both[1], as_drawn, p))
         kinds.append(refused)
