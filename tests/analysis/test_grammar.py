@@ -214,9 +214,9 @@ def exclusive(one_hot):
 
 
 def mostly_exclusive(one_hot):
-    """A or B; both, as they are written and not on the other strand, have a fifth of that."""
+    """A or B; both, as they are written and not on the other strand, have three tenths of that."""
     together = _has(one_hot, "GACGT") * _has(one_hot, "TTGCA")
-    return jnp.where(together > 0, 0.2, jnp.maximum(_has(one_hot, "GACGT"), _has(one_hot, "TTGCA")))[None]
+    return jnp.where(together > 0, 0.3, jnp.maximum(_has(one_hot, "GACGT"), _has(one_hot, "TTGCA")))[None]
 
 
 def both(one_hot):
@@ -375,8 +375,8 @@ def test_shared_requirements_count_the_anchors_that_were_tested(runs):
     grammars = [analysis.grammar(run, motifs=WORDS, ensemble=ensemble) for run, ensemble in runs.values()]
     shared = {(row.kind, row.motifs): row for row in analysis.shared_requirements(grammars)}
     needs = shared["needs", ("A",)]
-    assert needs.anchors == (1, 3) and needs.tested == 4 and needs.share == 0.5
-    assert needs.error == pytest.approx(np.sqrt(0.25 / 6))
+    assert needs.anchors == (1, 4) and needs.tested == 5 and needs.share == 0.4
+    assert needs.error == pytest.approx(np.sqrt(3 / 7 * 4 / 7 / 7))
     with pytest.raises(ValueError, match="grammars must have one result or more, got none"):
         analysis.shared_requirements([])
     with pytest.raises(ValueError, match="grammars must have the same motifs"):
