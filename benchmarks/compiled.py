@@ -25,6 +25,7 @@ import argparse
 import collections
 import contextlib
 import dataclasses
+import functools
 import os
 import re
 import sys
@@ -48,7 +49,9 @@ import jaxmaxent as jme
 from jaxmaxent.evaluate._precision import ROUNDED, rounded
 from jaxmaxent.kernels import Mixture, Site, build, evaluator_for
 from jaxmaxent.sampling import Options, prepare
+from jaxmaxent.sampling._entrants import lane_program
 from jaxmaxent.sampling.device import _block as blocks
+from jaxmaxent.sampling.device._lanes import Seats, lanes_block
 from jaxmaxent.sampling.device._state import Clock, Keys
 from jaxmaxent.sampling.device._walk import REFRESH_EVERY, together
 
@@ -140,6 +143,56 @@ def block(device: str, ensemble: jme.Ensemble, way: str, sequences: int | None) 
     largest = max((leaf.size * leaf.dtype.itemsize for leaf in caches), default=0)
     known = {
         "sequences": program.all_chains * program.replicas, "steps": program.thin, "shares": shares, "cache": largest,
+        "periods": {"refresh": REFRESH_EVERY, "end_draws": 2 * program.drawn_together}, "draws": True,
+        "seldom": sum(1 / period for period in (REFRESH_EVERY, 2 * program.drawn_together)),
+        "together": together(program.thin), "compile_seconds": time.perf_counter() - began,
+    }  # fmt: skip
+    return compiled, known
+
+
+def side_by_side(
+    device: str, ensemble: jme.Ensemble, way: str, sequences: int | None, *, kind: str
+) -> tuple[Any, dict[str, Any]]:
+    """Return the compiled block of many anchors, in lanes or as a group that shares positions, and its facts."""
+    options = dataclasses.replace(Options.of(ensemble, chains=8, evaluation=way), product_noise=(), long_stretches=True)
+    each = options.all_chains * options.replicas
+    count = max(2, round((sequences or 36 * each) / each))
+    sharding = jax.sharding.SingleDeviceSharding(topology(device)[0])
+    many = ensemble.batched().take(np.zeros(count, int))
+    options = dataclasses.replace(options, names=tuple(map(str, range(count))))
+    with pretended(device), mock.patch("jaxmaxent.sampling.program._memory.free_bytes", return_value=None):
+        made = prepare(many, options)
+        one = prepare(ensemble, dataclasses.replace(options, names=("0",)))
+        program = made.program if kind == "group" else lane_program(one.program, one.rule)
+        ladder = jax.tree.map(lambda a: jnp.asarray(a, many.beta.dtype), made.ladder)
+        tokens = jax.ShapeDtypeStruct((count, program.all_chains, program.replicas, ensemble.length), jnp.int32)
+        carry = jax.eval_shape(
+            lambda e, r, q, t: blocks.begin(program, e, r, q, t), many, made.rule, ladder.log_q, tokens
+        )
+        numbers = len(Clock._fields)
+        began = time.perf_counter()
+        if kind == "group":
+            clock = jax.ShapeDtypeStruct((numbers,), jnp.int32)
+            arguments = shaped((many, made.rule, ladder, Keys.of(jax.random.key(0)), carry, clock), sharding)
+            compiled = blocks.block.lower(program, *arguments).compile()
+        else:
+
+            def each_lane(tree: Any) -> Any:
+                return jax.tree.map(lambda a: jax.ShapeDtypeStruct((count, *a.shape), a.dtype), tree)
+
+            def own(tree: Any) -> Any:  # [lanes, 1 anchor, …]
+                return jax.tree.map(lambda a: jax.ShapeDtypeStruct((count, 1, *a.shape[1:]), a.dtype), tree)
+
+            keys = jax.ShapeDtypeStruct((count, len(Keys._fields), 2), jnp.uint32)
+            seats = Seats(each_lane(one.rule), own(ladder), keys, own(carry))
+            clocks, number = jax.ShapeDtypeStruct((count, numbers), jnp.int32), jax.ShapeDtypeStruct((), jnp.int32)
+            arguments = shaped((many, seats, clocks, number, number), sharding)
+            compiled = lanes_block.lower(program, "threefry2x32", None, *arguments).compile()
+    shares = np.asarray(one.rule.settled().probabilities).tolist()
+    caches = [leaf for leaf in jax.tree.leaves(carry.states.cache) if leaf.size > count * each]
+    known = {
+        "sequences": count * each, "steps": program.thin, "shares": shares,
+        "cache": max((leaf.size * leaf.dtype.itemsize for leaf in caches), default=0),
         "periods": {"refresh": REFRESH_EVERY, "end_draws": 2 * program.drawn_together}, "draws": True,
         "seldom": sum(1 / period for period in (REFRESH_EVERY, 2 * program.drawn_together)),
         "together": together(program.thin), "compile_seconds": time.perf_counter() - began,
@@ -319,7 +372,11 @@ def row_of(
     ensemble = ensemble_of(networks.NETWORKS[network]())
     if products == ROUNDED:
         ensemble = rounded(ensemble)
-    compiled, known = {"block": block, "walk": walk}[kind](device, ensemble, way, sequences)
+    made = {
+        "block": block, "walk": walk, "lanes": functools.partial(side_by_side, kind="lanes"),
+        "group": functools.partial(side_by_side, kind="group"),
+    }  # fmt: skip
+    compiled, known = made[kind](device, ensemble, way, sequences)
     text = compiled.as_text()
     counts = Counts(text, known)
     sizes = compiled.memory_analysis()
@@ -365,7 +422,7 @@ def main() -> None:
     parser.add_argument("--devices", nargs="+", choices=DEVICES, default=["h200", "v5e"])
     parser.add_argument("--networks", nargs="+", choices=list(networks.NETWORKS), default=["ctcf"])
     parser.add_argument("--ways", nargs="+", choices=["full", "incremental"], default=["full", "incremental"])
-    parser.add_argument("--kinds", nargs="+", choices=["block", "walk"], default=["block"])
+    parser.add_argument("--kinds", nargs="+", choices=["block", "walk", "lanes", "group"], default=["block"])
     parser.add_argument("--products", nargs="+", choices=["highest", ROUNDED], default=["highest"])
     parser.add_argument("--sequences", type=int, nargs="+", help="about so many (default: those of `sample`)")
     options = parser.parse_args()

@@ -39,7 +39,8 @@ _TRANSPARENT = {"stop_gradient", "optimization_barrier", "copy", "copy_p", "shar
 # Linear in all operands together:
 _LINEAR = {
     "add", "add_any", "sub", "neg", "reduce_precision", "reshape", "squeeze", "expand_dims", "transpose", "rev",
-    "broadcast_in_dim", "reduce_sum", "reduce_window_sum", "cumsum", "concatenate", "pad", "slice", "split",
+    "broadcast_in_dim", "reduce_sum", "reduce_window_sum", "cumsum", "concatenate", "stack", "unstack", "tile", "pad",
+    "slice", "split",
 }  # fmt: skip
 # Linear in the operands at these places if the others do not depend on the input:
 _LINEAR_IN = {

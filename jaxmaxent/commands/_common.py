@@ -201,6 +201,8 @@ def saved_run(path: str | os.PathLike[str]) -> Path:
         ValueError: for a folder of something else, such as a network.
     """
     folder = Path(path)
+    if not folder.exists():
+        raise ValueError(f"run must be a folder that `interpret` wrote, or a saved run, but {path} does not exist")
     if not folder.is_dir() or folder.suffix == ".zarr":
         return folder
     for inside in (folder / "run.npz", folder / "run.zarr"):

@@ -199,10 +199,16 @@ class Alphabet:
         letters = np.array(list(self.letters))[array]
         return "".join(letters) if array.ndim == 1 else ["".join(row) for row in letters]
 
-    def one_hot(
-        self, tokens: Integer[Array | np.ndarray, "*sequences length"]
-    ) -> Float[Array, "*sequences length letters"]:
-        """Return the one-hot of tokens in the alphabet's own letter order, as a JAX array of float32."""
+    def one_hot(self, tokens: ArrayLike) -> Float[Array, "*sequences length letters"]:
+        """Return the one-hot of tokens [..., length] in the alphabet's own letter order, as a JAX array of float32.
+
+        Raises:
+            ValueError: unless tokens are whole numbers, for example if they are a string.
+        """
+        if not isinstance(tokens, jax.Array) and np.asarray(tokens).dtype.kind not in "iu":
+            raise ValueError(
+                f"tokens must be whole numbers, got {checks.shown(tokens)}; encode() makes them of strings"
+            )
         return jax.nn.one_hot(tokens, len(self), dtype=jnp.float32)
 
     def from_one_hot(self, one_hot: ArrayLike, letters: str) -> UInt8[np.ndarray, "*sequences length"]:

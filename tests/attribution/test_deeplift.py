@@ -78,7 +78,15 @@ def rearranged(p, x):
     return jax.nn.relu(jnp.sum(sums, 0) - jnp.where(jnp.arange(5) > 2, picked[:, 0], 0.7))
 
 
-@pytest.mark.parametrize("features", [attention, layer_norm, pooled, gated, rearranged])
+def stacked(p, x):
+    """Windows that are written out, as users do for short sequences."""
+    windows = jnp.stack([x[i : i + 2] for i in range(LENGTH - 1)])
+    hidden = jnp.tile(windows.reshape(HIDDEN, -1) @ p["first"][: 2 * LETTERS], (1, 2))
+    first, second = hidden[:, 4:6].T
+    return jax.nn.relu(first + second**2)
+
+
+@pytest.mark.parametrize("features", [attention, layer_norm, pooled, gated, rearranged, stacked])
 def test_the_sum_is_the_difference_of_the_outputs(features, x64):
     network = jme.Representation(features, PARAMS, np.random.default_rng(3).normal(size=(HIDDEN, 3)))
     for baseline in (None, np.random.default_rng(4).integers(0, LETTERS, (4, LENGTH))):

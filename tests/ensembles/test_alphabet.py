@@ -99,6 +99,12 @@ def test_tokens_outside_the_alphabet_are_not_decoded(tokens):
         DNA.decode(np.array(tokens))
 
 
+@pytest.mark.parametrize("given", ["GATA", ["GA", "TC"], [0.5, 1.0]])
+def test_one_hot_takes_whole_numbers(given):
+    with pytest.raises(ValueError, match="tokens must be whole numbers, got .*; encode"):
+        DNA.one_hot(given)
+
+
 def test_one_hot_has_the_letters_own_order():
     one_hot = DNA.one_hot(DNA.encode(["GA", "TC"]))
     assert one_hot.shape == (2, 2, 4)
