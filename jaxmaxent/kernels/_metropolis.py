@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from jaxmaxent.ensembles import Ensemble, Field
-from jaxmaxent.evaluate import Edit, Evaluator, read, write
+from jaxmaxent.evaluate import Edit, Evaluator, FullEvaluator, read, write
 from jaxmaxent.evaluate import _slices as slices
 
 
@@ -27,7 +27,7 @@ class State(NamedTuple):
         tokens: the sequence.
         energy: its E.
         counts: its N_k.
-        cache: what the evaluator remembers of the sequence.
+        cache: what the evaluator remembers of the sequence; None if that is the sequence alone.
     """
 
     tokens: Int[Array, " length"]
@@ -184,7 +184,16 @@ class Metropolis(NamedTuple):
     def init(self, tokens: Int[Array, " length"]) -> State:
         """Return the state of a chain that starts at `tokens`."""
         energy, cache = self.evaluator.init(tokens)
-        return State(tokens, energy, self.ensemble.counts(tokens), cache)
+        return State(tokens, energy, self.ensemble.counts(tokens), None if self._has_no_cache else cache)
+
+    def cache_of(self, state: State) -> Any:
+        """Return what the evaluator keeps of a state's sequence."""
+        return state.tokens if self._has_no_cache else state.cache
+
+    @property
+    def _has_no_cache(self) -> bool:
+        """True if the evaluator keeps the sequence alone, which a state has anyway: twice, it would be copied twice."""
+        return type(self.evaluator) is FullEvaluator
 
     def step(self, key: Key[Array, ""], state: State) -> tuple[State, Info]:
         """Make one step of one chain, with a position of its own."""
@@ -201,7 +210,7 @@ class Metropolis(NamedTuple):
         edit = self.rule.what(key_what, state, where, self.ensemble)
         edited = write(state.tokens, edit)
         change = _change(self.ensemble, state, edited, edit)
-        energy, patch = self.evaluator.propose(state.cache, edit)
+        energy, patch = self.evaluator.propose(self.cache_of(state), edit)
         correction = self.rule.correction(state, edit, patch, self.ensemble)
         changed = (edit.letters != read(state.tokens, edit.starts, edit.letters.shape[1])).any()
         return self.decided(key_accept, state, Proposed(edited, change, correction, changed), energy, patch)
@@ -235,7 +244,7 @@ class Metropolis(NamedTuple):
             tokens=jnp.where(accept, edited, state.tokens),
             energy=jnp.where(accept, energy, state.energy),
             counts=jnp.where(accept, state.counts + change, state.counts),
-            cache=self.evaluator.commit(state.cache, patch, accept),
+            cache=None if self._has_no_cache else self.evaluator.commit(state.cache, patch, accept),
         )
         return moved, Info(accept & changed, log_ratio, energy, edited)
 

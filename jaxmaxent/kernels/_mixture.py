@@ -161,7 +161,7 @@ class MixtureKernel(NamedTuple):
         proposed = jax.tree.map(lambda *each: jax.lax.select_n(chosen, *each), *proposals)
         edit = Edit(jnp.zeros(1, chosen.dtype), proposed.edited[None])
         first = self.kernels[0]
-        energy, patch = first.evaluator.propose(state.cache, edit)
+        energy, patch = first.evaluator.propose(first.cache_of(state), edit)
         return first.decided(key_accept, state, proposed, energy, patch)
 
 

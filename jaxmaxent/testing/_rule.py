@@ -112,7 +112,7 @@ def check_form(rule: Rule, ensemble: Ensemble, make: Callable[[Ensemble], Evalua
         chex.assert_equal_shape_prefix([edit.starts, edit.letters], 1)
         chex.assert_type(edit.starts, int)
         chex.assert_type(edit.letters, state.tokens.dtype)
-        _, patch = kernel.evaluator.propose(state.cache, edit)
+        _, patch = kernel.evaluator.propose(kernel.cache_of(state), edit)
         correction = rule.correction(state, edit, patch, ensemble)
         chex.assert_shape(correction, ())
         chex.assert_type(correction, ensemble.beta.dtype)
