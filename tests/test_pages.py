@@ -181,6 +181,7 @@ def test_the_example_of_where_sites_are_prints_what_it_says(capsys):
     assert tuple(capsys.readouterr().out.splitlines()) == told
 
 
+@pytest.mark.slow
 def test_the_examples_of_the_report_run(tmp_path, monkeypatch):
     ensemble = jme.Ensemble.create(lambda x: x.reshape(-1) @ np.eye(24, 2, dtype=np.float32), "ACGTAC", beta=2.0)
     sizes = {"ladder": 3, "chains": 4, "steps": 200, "burn_in": 20, "store_every": 10, "progress": False}

@@ -99,6 +99,7 @@ def assert_same_up_to_rounding(one, other):
         np.testing.assert_allclose(a.log_z, b.log_z, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_an_anchor_in_a_lane_makes_the_run_of_sample(lanes):
     batch = work.ensemble().batched()
     lengths = {int(run.steps[0]) for run in lanes}
