@@ -3,11 +3,14 @@
     python benchmarks/stream.py --anchors 100 1000
     python benchmarks/stream.py --model MODEL --sequences test.fa --limit 10
     python benchmarks/stream.py --engine 64
+    python benchmarks/stream.py --lanes 8 --count 48
 
 The first samples anchors of 12 letters under a small network by `jaxmaxent interpret`, into a store, and prints the
 largest resident set and the seconds per anchor. The second samples the same sequences with one process and with the
 default number, in turn, and prints the ratio of the times. The third gives so many workers of a Dask cluster short
-sleeps instead of sampling, and prints the share of the time in which they slept.
+sleeps instead of sampling, and prints the share of the time in which they slept. The fourth samples small anchors of
+different difficulty to the same precision in lanes, in groups of as many that end together, and one by one, all with
+full evaluation, and prints steps and seconds without compiling.
 """
 
 import argparse
@@ -102,6 +105,44 @@ def engine(count: int) -> None:
     print(f"{count} workers, {calls:,} sleeps of {seconds:g} s: {wall:.1f} s, efficiency {share:.3f}")
 
 
+def lanes(width: int, count: int) -> None:
+    """Print steps and seconds of anchors in lanes, in groups and one by one."""
+    import jax
+    import jax.numpy as jnp
+    import numpy as np
+
+    import jaxmaxent as jme
+    from jaxmaxent.cluster import sample_each
+
+    rng = np.random.default_rng(0)
+    weights = jnp.asarray(rng.normal(size=(48, 8)), jnp.float32)
+    network = jme.Representation(lambda params, one_hot: jnp.tanh(one_hot.reshape(-1) @ params), weights)
+    beta = np.exp(rng.uniform(np.log(2), np.log(60), count))  # so that some take much longer than others
+    ensemble = jme.Ensemble.create(network, rng.integers(0, 4, (count, 12)), beta=beta)
+    settings: dict[str, Any] = {"evaluation": "full", "progress": False, "until": jme.Precision(rhat=1.02, ess=300)}
+
+    def in_lanes(number: int, folder: str) -> list[jme.Run]:
+        return list(sample_each(jax.random.key(0), ensemble, f"{folder}/{number}.zarr", lanes=number, **settings))
+
+    def in_groups() -> list[jme.Run]:
+        parts = range(0, count, width)
+        return [jme.sample(jax.random.key(k), ensemble.take(np.arange(k, k + width)), **settings) for k in parts]
+
+    for name in ("lanes", "groups", "one by one"):
+        with tempfile.TemporaryDirectory() as folder:
+            began = time.perf_counter()
+            found = in_groups() if name == "groups" else in_lanes(width if name == "lanes" else 1, folder)
+            took = time.perf_counter() - began
+        steps = sum(int(run.burn_in * len(run.names) + run.steps.sum()) for run in found)
+        sampling, compiling = sum(run.seconds for run in found), max(run.compile_seconds for run in found)
+        done = sum(int(run.converged.sum()) for run in found)
+        print(
+            f"{name:>10s}: {steps:>9,} steps of {count} anchors, {sampling:6.1f} s of blocks, {took - compiling:6.1f} s in "
+            f"all but compiling ({compiling:.1f} s), {done} converged",
+            flush=True,
+        )
+
+
 def _sleep(number: int) -> int:
     time.sleep(1.0)
     return number
@@ -114,6 +155,8 @@ def main() -> None:
     parser.add_argument("--sequences", help="its sequences")
     parser.add_argument("--limit", type=int, default=10, help="number of them (default %(default)s)")
     parser.add_argument("--engine", type=int, help="number of simulated workers")
+    parser.add_argument("--lanes", type=int, help="number of lanes, and of anchors of a group")
+    parser.add_argument("--count", type=int, default=48, help="number of anchors, a multiple of that")
     parser.add_argument("rest", nargs="*", help="further options of `jaxmaxent interpret`, after --")
     options = parser.parse_args()
     if options.anchors:
@@ -122,6 +165,8 @@ def main() -> None:
         workers(options.model, options.sequences, options.limit, options.rest)
     if options.engine:
         engine(options.engine)
+    if options.lanes:
+        lanes(options.lanes, options.count)
     print(f"children: {resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime:.0f} s of CPU")
 
 
