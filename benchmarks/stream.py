@@ -137,8 +137,8 @@ def lanes(width: int, count: int) -> None:
         sampling, compiling = sum(run.seconds for run in found), max(run.compile_seconds for run in found)
         done = sum(int(run.converged.sum()) for run in found)
         print(
-            f"{name:>10s}: {steps:>9,} steps of {count} anchors, {sampling:6.1f} s of blocks, {took - compiling:6.1f} s in "
-            f"all but compiling ({compiling:.1f} s), {done} converged",
+            f"{name:>10s}: {steps:>9,} steps, {sampling:6.1f} s of blocks, {took - compiling:6.1f} s "
+            f"with all else but compiling, {done} converged",
             flush=True,
         )
 
