@@ -108,7 +108,7 @@ def here(place, monkeypatch):
     """The folder, where nothing is sampled or trained: what gets there was accepted."""
     monkeypatch.chdir(place / "here")
     for module, name in (
-        ("sampling._sample", "first_tokens"),
+        ("sampling._begin", "first_tokens"),
         ("commands._motifs", "find_motifs"),
         ("commands._sites", "necessity"),
         ("commands._grammar", "grammar"),

@@ -344,7 +344,7 @@ def test_all_functions_are_tried(functions):
 @pytest.mark.parametrize("name", NAMES)
 def test_arguments_of_any_value(functions, tmp_path, monkeypatch, name, every):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(importlib.import_module("jaxmaxent.sampling._sample"), "first_tokens", reached)
+    monkeypatch.setattr(importlib.import_module("jaxmaxent.sampling._begin"), "first_tokens", reached)
     monkeypatch.setattr("jaxmaxent.models._training._Fit.run", reached)
     call, good = functions[name]
     # Some of them write, or have nothing to read.

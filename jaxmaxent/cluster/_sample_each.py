@@ -100,8 +100,6 @@ def sample_each(
     key, keep = checks.typed_key(key), checked_keep(keep)
     if workers is not None:
         checks.integer("workers", workers, at_least=1)
-    if lanes is not None:
-        checks.integer("lanes", lanes, at_least=1)
     batch = _batched(ensemble)
     names = tuple(f"anchor_{i}" for i in range(batch.anchors)) if names is None else tuple(names)
     options = Options.of(batch, names=names, **settings)

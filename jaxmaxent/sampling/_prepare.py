@@ -38,6 +38,8 @@ _SHARES = (6, 3, 1)
 # would be refused. They are part of the program for every anchor, so that one program serves all.
 _SHARE_OF_ROTATIONS, _SHARE_OF_TURNS = 2, 1
 
+_MOST_LANES = 2**16
+
 
 class Prepared(NamedTuple):
     """The parts of a run, besides its keys and first sequences.
@@ -183,7 +185,7 @@ def side_by_side(
         lanes = 1 if jax.default_backend() == "cpu" else group_size(ensemble, options)
         devices = len(jax.local_devices())
         lanes = -(-lanes // devices) * devices if lanes > 1 else 1
-    elif lanes > 1:
+    elif checks.integer("lanes", lanes, at_least=1, at_most=_MOST_LANES) > 1:
         if options.evaluation == INCREMENTAL:
             raise ValueError(f'lanes must be 1 with evaluation="incremental", got {lanes}')
         options = dataclasses.replace(options, evaluation=FULL)

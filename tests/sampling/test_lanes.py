@@ -12,6 +12,7 @@ import pytest
 
 from jaxmaxent.sampling import Options, group_size, side_by_side
 from jaxmaxent.sampling import _prepare as module
+from jaxmaxent.sampling._chains import Machine
 from jaxmaxent.sampling.device._walk import REFRESH_EVERY
 from problems import Problem
 
@@ -64,7 +65,9 @@ def test_a_cpu_has_one_lane_unless_more_are_asked_for():
 
 def test_an_accelerator_has_as_many_lanes_as_keep_all_its_devices_busy(monkeypatch):
     ensemble, options = given()
-    monkeypatch.setattr(module, "_LETTERS_AT_ONCE", 240 * 7)
+    machine = Machine("some device", 1)
+    monkeypatch.setattr(module, "this_machine", lambda: machine)
+    monkeypatch.setattr(module, "filling", lambda *_: 60 * 7)  # 60 sequences each
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
     monkeypatch.setattr(module, "prepare", lambda ensemble, options, **more: Prepared(options))
     assert group_size(ensemble, options) == 7

@@ -18,7 +18,8 @@ from jaxmaxent import models
 from jaxmaxent.analysis import solve_chemical_potential
 from jaxmaxent.cli import main
 from jaxmaxent.data import Sequences, write_fasta
-from jaxmaxent.sampling import Options, Precision, _sample
+from jaxmaxent.sampling import Options, Precision, _begin
+from jaxmaxent.sampling.device._state import TRACE_SLOTS
 from jaxmaxent.sampling.host._assemble import result
 from jaxmaxent.sampling.program import _memory as memory
 from jaxmaxent.sampling.program._activations import activation_bytes
@@ -265,12 +266,15 @@ def test_the_arrays_of_a_run_are_in_what_it_takes(monkeypatch):
     ensemble = Problem(length=4).ensemble().batched()
     options = options_of(ensemble, chains=30, steps=2000, store_every=20)
     seen = []
-    monkeypatch.setattr(_sample, "result", lambda loop, *others: seen.append(loop) or result(loop, *others))
+    monkeypatch.setattr(_begin, "result", lambda loop, *others: seen.append(loop) or result(loop, *others))
     run = jme.sample(
         jax.random.key(0), ensemble, ladder=6, chains=30, steps=2000, burn_in=0, store_every=20, progress=False
     )
     (loop,) = seen
     device = sum(leaf.nbytes for leaf in jax.tree.leaves(loop.carry) if hasattr(leaf, "nbytes"))
+    program = loop.program  # whose block returns energies and other scalars of some draws, and stored draws
+    scalars = loop.totals.traces[0].shape[-1]
+    device += program.all_chains * (4 * TRACE_SLOTS * program.path * scalars + program.buffer * program.rungs * 4)
     totals = sum(np.asarray(array).nbytes for array in loop.totals.arrays().values()) + run.draws.nbytes
     found = memory._needs(options, 1, (4, 4), 0, 0, 1, 1)
     assert device / 2 < found.device < 4 * device

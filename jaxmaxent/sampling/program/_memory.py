@@ -119,8 +119,8 @@ def _needs(
     scalars = SCALARS + fields + (options.reference_rungs > 0)
     table = rungs * length * letters  # an entry for every letter at every position
     draw = rungs * length
-    # Sequences of replicas, their first ones, the last without a finite energy; draws at ends, counts, traces, draws.
-    tokens = _TOKEN * length * (3 * replicas + options.drawn_together * options.ends)
+    # Sequences of replicas, the last without a finite energy; draws at ends, counts, traces, draws.
+    tokens = _TOKEN * length * (2 * replicas + options.drawn_together * options.ends)
     traced = _NUMBER * scalars * (TRACE_SLOTS * options.path + 2 * options.slots)
     kmers = (1 + options.has_background) * letters**options.kmers if options.kmers else 0
     of_chain = tokens + _COUNT * kmers + _COUNT * table + traced + draw * (options.store_every is not None)
