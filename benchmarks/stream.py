@@ -117,7 +117,7 @@ def lanes(width: int, count: int) -> None:
     rng = np.random.default_rng(0)
     weights = jnp.asarray(rng.normal(size=(48, 8)), jnp.float32)
     network = jme.Representation(lambda params, one_hot: jnp.tanh(one_hot.reshape(-1) @ params), weights)
-    beta = np.exp(rng.uniform(np.log(2), np.log(60), count))  # so that some take much longer than others
+    beta = np.exp(rng.uniform(np.log(1), np.log(10), count))  # so that some take much longer than others
     ensemble = jme.Ensemble.create(network, rng.integers(0, 4, (count, 12)), beta=beta)
     settings: dict[str, Any] = {"evaluation": "full", "progress": False, "until": jme.Precision(rhat=1.02, ess=300)}
 
