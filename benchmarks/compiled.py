@@ -183,7 +183,7 @@ def side_by_side(
             def own(tree: Any) -> Any:  # [lanes, 1 anchor, …]
                 return jax.tree.map(lambda a: jax.ShapeDtypeStruct((count, 1, *a.shape[1:]), a.dtype), tree)
 
-            keys = jax.ShapeDtypeStruct((count, len(Keys._fields), 2), jnp.uint32)
+            keys: Any = jax.ShapeDtypeStruct((count, len(Keys._fields), 2), jnp.uint32)
             seats = Seats(each_lane(one.rule), own(ladder), keys, own(carry))
             clocks, number = jax.ShapeDtypeStruct((count, numbers), jnp.int32), jax.ShapeDtypeStruct((), jnp.int32)
             arguments = shaped((many, seats, clocks, number, number), sharding)
