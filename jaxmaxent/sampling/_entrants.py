@@ -49,7 +49,7 @@ class Entrant:
     number: int
     loop: Loop
     saver: Saver
-    holding: contextlib.ExitStack = dataclasses.field(default_factory=contextlib.ExitStack)
+    holding: contextlib.ExitStack
 
 
 @jax.transfer_guard("allow")
@@ -72,7 +72,7 @@ def entrant(
         rule: how replicas move.
         settings: further arguments of `sample`.
     """
-    batch, holding = ensemble.batched(), contextlib.ExitStack()
+    batch = ensemble.batched()
     with contextlib.ExitStack() as stack:
         stack.enter_context(owned(checkpoint, parents=True))
         if any(checkpoint.glob("*-step-*.npz")):
@@ -87,8 +87,7 @@ def entrant(
             prepared = _for_a_lane(prepare(batch, options, rule=rule))
             loop = first_loop(key, prepared, "background", _no_bar(prepared))
             saver = Saver.begin(checkpoint, loop)
-        holding = stack.pop_all()
-    return Entrant(number, loop, saver, holding)
+        return Entrant(number, loop, saver, stack.pop_all())
 
 
 def _for_a_lane(prepared: Prepared) -> Prepared:

@@ -158,7 +158,7 @@ def stream(entrants: Iterable[Entrant], lanes: int) -> Iterator[tuple[Entrant, R
     waiting = _Waiting(iter(entrants))
     if waiting.next is None:
         return
-    work = _Stream(_Lanes(waiting.next.loop, lanes), waiting)
+    work, ended = _Stream(_Lanes(waiting.next.loop, lanes), waiting), []
     try:
         with Interrupts() as interrupts:
             while ended := work.next(interrupts):
@@ -166,7 +166,7 @@ def stream(entrants: Iterable[Entrant], lanes: int) -> Iterator[tuple[Entrant, R
                     with one.holding:
                         yield one, finished(one.loop, work.compile_seconds)
     finally:
-        for one in (*(sitting.entrant for _, sitting in work.lanes.active), *waiting.known):
+        for one in (*ended, *(sitting.entrant for _, sitting in work.lanes.active), *waiting.known):
             one.holding.close()
 
 
