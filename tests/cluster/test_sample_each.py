@@ -111,6 +111,22 @@ def test_an_anchor_in_a_lane_makes_the_run_of_sample(lanes):
         assert_same_up_to_rounding([run], [lanes[number]])
 
 
+@pytest.mark.slow
+def test_draws_kmers_and_counts_of_a_lane_are_those_of_sample(tmp_path):
+    more = OPEN | {"store_every": 20, "kmers": 2, "keep": "draws"}
+    plain = work.ensemble()
+    network = jme.Representation(plain.features, plain.params)
+    batch = jme.Ensemble.create(network, plain.anchor, beta=2.0, fields=[jme.composition("GC", 0.4)]).batched()
+    found = sample_each(KEY, batch, tmp_path / "run.zarr", lanes=2, **more)
+    one = batch.take(np.array([4]))  # which enters in the midst of others
+    del more["keep"]
+    key = jme.cluster._anchor.key_of(KEY, one.anchor)
+    run = jme.sample(key, one, names=["anchor_4"], **more | {"evaluation": "full"})
+    assert_same_up_to_rounding([run], [found[4]])
+    for name in ("draws", "kmer_counts", "field_mean", "arrivals", "round_trips"):
+        np.testing.assert_array_equal(getattr(run, name), getattr(found[4], name), err_msg=name)
+
+
 def test_a_lane_does_not_depend_on_its_neighbours_and_resumes_bitwise(lanes, tmp_path, monkeypatch):
     order = [5, 3, 0, 4, 1, 2]
     batch, names = work.ensemble().batched().take(np.array(order)), [f"anchor_{i}" for i in order]
