@@ -21,15 +21,21 @@ import jax
 import jaxtyping
 import pytest
 
-# Before the package is imported.
+# Rooms whose functions must get and give arrays of the shapes that they say.
 ROOMS = ("ensembles", "evaluate", "kernels", "testing", "sampling", "diagnostics")
-jaxtyping.install_import_hook([f"jaxmaxent.{room}" for room in ROOMS], "annotations.checked")
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 # Tracing makes many objects, and nearly all of them stay. To look for garbage as often as Python does by itself takes
 # an eighth of the time of the tests.
 gc.set_threshold(20_000, 20, 10)
+
+
+def pytest_configure(config):
+    """Check shapes in all but the slow and exhaustive tests, which call the same functions, and take a tenth longer with it."""
+    if "not slow" in config.option.markexpr:
+        # Before the package is imported.
+        jaxtyping.install_import_hook([f"jaxmaxent.{room}" for room in ROOMS], "annotations.checked")
 
 
 def pytest_collection_finish():

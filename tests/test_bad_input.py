@@ -225,7 +225,7 @@ def test_damaged_files(here, case):
     assert try_damaged(here, case, FEW) > 0
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("case", FILES)
 def test_many_damaged_files(here, case):
     try_damaged(here, case, MANY, FEW)
@@ -268,7 +268,7 @@ def test_folders_with_a_damaged_file(here, file):
     assert (try_damaged_folder(here, file, FEW) > 0) == (file != LIST_OF_FILES)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("file", FOLDERS)
 def test_folders_with_many_damaged_files(here, file):
     try_damaged_folder(here, file, MANY, FEW)
@@ -350,7 +350,7 @@ def test_options_of_any_value(here, command, option):
     attempt()
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(("command", "option"), OPTIONS + POSITIONALS)
 def test_options_of_many_values(here, command, option):
     @settings(max_examples=12, **DRAWN)

@@ -327,6 +327,7 @@ def test_one_hot_of_another_letter_order_gives_the_same_run(work, done, tmp_path
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
 
 
+@pytest.mark.slow
 def test_seed_unit_and_mu_mean_what_they_say(work, done, tmp_path):
     first = Run.load(done / "run.npz")
 

@@ -68,6 +68,11 @@ EXPECTED = {
 }
 
 
+def level(name):
+    """The notebooks that most people open first run with the slow tests."""
+    return pytest.mark.slow if name in ("quickstart", "ctcf", "your_network") else pytest.mark.exhaustive
+
+
 def cells(text):
     """The kinds and contents of the cells of a text in the percent format, whose header is left out."""
     for part in re.split(r"^# %%", text, flags=re.M)[1:]:
@@ -191,8 +196,7 @@ def test_the_first_cell_installs_nothing_where_nothing_is_missing(monkeypatch):
     exec(install_cell("quickstart"), {})
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", EXPECTED)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=level(name)) for name in EXPECTED])
 def test_notebook_runs(name, tmp_path, monkeypatch, capsys, request):
     expected = EXPECTED[name]
     if expected.data:

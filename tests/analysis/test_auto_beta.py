@@ -62,6 +62,7 @@ def by_bits():
     return auto_beta(copies(), "information", 3.0, key=KEY, **FEW)
 
 
+@pytest.mark.slow
 def test_the_wanted_information_is_reached(by_bits):
     assert agree([bits_at(beta) for beta in by_bits.beta], 3.0)
     for beta, reason in zip(by_bits.beta, by_bits.reasons, strict=True):
@@ -76,6 +77,7 @@ def test_the_wanted_share_of_the_energy_is_reached():
     assert found.reasons[0].startswith(f"β = {found.beta[0]:.4g}: by a short run, the mean energy is 0.3 of that at β")
 
 
+@pytest.mark.slow
 def test_the_short_runs_and_the_run_itself_are_one_program(by_bits):
     compiled = blocks.block._cache_size()
     auto_beta(copies(), "energy", 0.5, key=KEY, **FEW)

@@ -35,6 +35,7 @@ def found():
     return anchors, analysis.pinned_profile(jax.random.key(1), ensemble, 2, 1, **SETTINGS)
 
 
+@pytest.mark.slow
 def test_every_window_has_its_own_ensemble(found):
     anchors, pinned = found
     assert pinned.starts.tolist() == [0, 1, 2] and pinned.frequencies.shape == (2, 3, 2, 4)

@@ -221,6 +221,7 @@ def sampled():
     return problem, jme.sample(jax.random.key(0), problem.ensemble(), rule=jme.kernels.Site(), **settings)
 
 
+@pytest.mark.slow
 def test_a_real_run(sampled):
     problem, run = sampled
     ladder = Ladder(problem, tuple(run.beta[0]))

@@ -11,7 +11,7 @@ import pytest
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_all_parts_of_the_script_for_a_device_run_on_a_cpu(tmp_path):
     file = tmp_path / "cpu.json"
     command = [sys.executable, str(BENCHMARKS / "accelerator.py"), "--minutes", "1", "--out", str(file)]

@@ -94,6 +94,7 @@ def test_rivals_of_another_python_draw_from_the_ensemble(name, tiny):
     assert_agrees(arrays["draws"][10:], tiny[1])
 
 
+@pytest.mark.slow
 def test_parallel_tempering_answers_with_converged_frequencies(tiny, tmp_path, monkeypatch):
     # That `sample` draws from the ensemble is tested elsewhere; few rungs and one rule compile sooner.
     few = {"ladder": 3, "chains": 8, "rule": Site()}

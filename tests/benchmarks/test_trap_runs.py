@@ -12,10 +12,15 @@ from trap_ensembles import QUICK, TRAPS
 
 BY_NAME = {trap.name: trap for trap in TRAPS}
 CONVERGE = ("motif-20-12-1-0.9", "motif-20-16-3-0.9", "motif-40-10-1-0.1", "two-20-8-0.1-0.5")
+# One of each kind, of which one converges, run with the slow tests.
+SLOW = ("two-20-8-0.1-0.5", "motif-20-12-1-0.9", "anywhere-8-AGCCA-1-0.9")
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", QUICK)
+def level(name):
+    return pytest.mark.slow if name in SLOW else pytest.mark.exhaustive
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=level(n)) for n in QUICK])
 def test_no_trap_is_called_converged_over_wrong_numbers(name):
     trap = BY_NAME[name]
     exact = trap.exact(trap.beta)

@@ -29,6 +29,7 @@ def test_an_error_comes_out_and_ends_the_rest():
         list(each(work.fail_at_three, range(10), executor=executor))
 
 
+@pytest.mark.slow
 def test_a_lost_process_is_replaced(tmp_path):
     assert sorted(each(work.DieOnce(tmp_path), range(5), workers=2)) == [(n, n) for n in range(5)]
     assert (tmp_path / "died").exists()

@@ -111,7 +111,7 @@ def test_an_anchor_in_a_lane_makes_the_run_of_sample(lanes):
         assert_same_up_to_rounding([run], [lanes[number]])
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_draws_kmers_and_counts_of_a_lane_are_those_of_sample(tmp_path):
     more = OPEN | {"store_every": 20, "kmers": 2, "keep": "draws"}
     plain = work.ensemble()
@@ -127,6 +127,7 @@ def test_draws_kmers_and_counts_of_a_lane_are_those_of_sample(tmp_path):
         np.testing.assert_array_equal(getattr(run, name), getattr(found[4], name), err_msg=name)
 
 
+@pytest.mark.slow
 def test_a_lane_does_not_depend_on_its_neighbours_and_resumes_bitwise(lanes, tmp_path, monkeypatch):
     order = [5, 3, 0, 4, 1, 2]
     batch, names = work.ensemble().batched().take(np.array(order)), [f"anchor_{i}" for i in order]
@@ -149,7 +150,7 @@ def test_a_lane_does_not_depend_on_its_neighbours_and_resumes_bitwise(lanes, tmp
     assert_same_runs(other, [lanes[i] for i in order])
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_lanes_in_processes_give_the_same_runs(lanes, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "_UNIT", 1)
     store = sample_each(KEY, work.ensemble, tmp_path / "run.zarr", workers=2, lanes=2, **OPEN)

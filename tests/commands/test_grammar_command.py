@@ -94,7 +94,7 @@ def test_draws_without_motifs_are_told(folder, tmp_path, capsys):
     }  # fmt: skip
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_run_that_the_command_sampled_serves_again(folder, tmp_path, capsys):
     given = [folder / "model", folder / "s.fa", "--beta", 2, "--quiet"]
     first = ["--steps", 100, "--chains", 2, "--motifs", folder / "known.meme", "--out", tmp_path / "first"]

@@ -73,7 +73,7 @@ def test_a_sequence_in_a_lane_has_the_run_of_one_alone(given, tmp_path):
         np.testing.assert_allclose(mine[name].energy, other[name].energy, atol=1e-5)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_neighbours_and_an_interruption_change_nothing(given, tmp_path, monkeypatch, capsys):
     out, saves, save_if_due = tmp_path / "out", [], saving.Saver.save_if_due
 
@@ -91,7 +91,7 @@ def test_neighbours_and_an_interruption_change_nothing(given, tmp_path, monkeypa
     assert_same_runs(runs(out), runs(given / "out"))
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_processes_give_the_same_runs(given, tmp_path):
     arguments = f"{given}/program.py:network", given / "s.fa", "--out", tmp_path / "out", *SETTINGS
     assert call("interpret", *arguments, "--workers", 2) == 0

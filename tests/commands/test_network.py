@@ -73,6 +73,7 @@ def refused(capsys, network, *more):
     return said.err.strip().splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_a_program_is_run_and_says_so(place, capsys):
     settings = [option for option in TINY if option != "--quiet"]
     given = ["program.py:network", "s.fa", "--beta", "3", "--unit", "1,0", "--out", "run"]

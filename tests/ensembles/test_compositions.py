@@ -277,8 +277,9 @@ def test_a_sampled_contrast_agrees_with_enumeration():
         assert "chains started at the anchor agree" in run.outcomes[a]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("way", ["max", "sum"])
+@pytest.mark.parametrize(
+    "way", [pytest.param("max", marks=pytest.mark.exhaustive), pytest.param("sum", marks=pytest.mark.slow)]
+)
 def test_sampling_of_networks_together_passes_the_check(way):
     report = jme.check(composed(way), positions=[0, 1, 2], steps=2000, moves=500)
     assert report.passed, str(report)

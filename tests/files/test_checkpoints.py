@@ -322,6 +322,7 @@ def damages(data, rng):
         yield data[:place] + bytes([data[place] ^ 1 << bit]) + data[place + 1 :]
 
 
+@pytest.mark.slow
 def test_damage_is_told_and_the_checkpoint_before_it_is_taken_or_it_is_harmless(checkpoints):
     save(checkpoints, 1, 2)
     newest = checkpoints.folder / "000002-step-2.npz"

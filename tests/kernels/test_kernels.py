@@ -222,9 +222,9 @@ def fits(name, problem):
 # The problems that each evaluator meets among the quick tests, with all kinds of fields, alphabets and positions among
 # them; it meets the others among the slow ones, since each takes seconds to compile.
 QUICK = {
-    "full": ("dna-fields", "dna-fixed"),
-    "gradient": ("dna-fields", "dna-fixed", "three-letters", "binary", "zero-beta"),
-    "incremental": ("dna-fixed", "binary"),
+    "full": ("dna-fields",),
+    "gradient": ("dna-fields", "dna-fixed", "three-letters"),
+    "incremental": ("binary",),
 }
 
 

@@ -40,7 +40,7 @@ def exact_of(anchor, held, beta):
     return weights, exact.allowed_states(PROBLEM.states, anchor, np.flatnonzero(~held))
 
 
-@pytest.mark.parametrize("name", ["segments", *(pytest.param(n, marks=pytest.mark.slow) for n in [*RULES][1:])])
+@pytest.mark.parametrize("name", ["segments", *(pytest.param(n, marks=pytest.mark.exhaustive) for n in [*RULES][1:])])
 def test_both_legs_of_every_anchor_agree_with_enumeration(name):
     run = jme.sample(
         jax.random.key(0), PROBLEM.ensemble(anchor=ANCHORS, fixed=HELD), ladder=3, reference_rungs=2, chains=16,
@@ -78,6 +78,7 @@ def test_segments_keep_held_letters_instead_of_being_refused():
     assert np.isfinite(infos.log_ratio).all()
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_and_is_refused_by_other_held_positions():
     settings = {"ladder": None, "chains": 4, "steps": 50, "rule": Site(), "progress": False}
     ensemble = PROBLEM.ensemble(anchor=ANCHORS, fixed=HELD)
@@ -90,6 +91,7 @@ def test_a_run_goes_on_and_is_refused_by_other_held_positions():
         jme.sample(jax.random.key(0), ensemble, start=free, **settings)
 
 
+@pytest.mark.slow
 def test_a_resumed_run_with_growing_fields_and_held_positions_is_the_same(tmp_path, monkeypatch):
     from jaxmaxent.sampling import _checkpoint as save
 

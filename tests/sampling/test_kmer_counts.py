@@ -39,6 +39,7 @@ def test_counts_are_those_of_the_draws(counted):
         np.testing.assert_array_equal(counted.kmer_counts[anchor, end, chain], expected)
 
 
+@pytest.mark.slow
 def test_counting_changes_nothing_else(counted):
     ensemble = PROBLEM.ensemble(anchor=PROBLEM.states[[3, 77]])
     plain = jme.sample(jax.random.key(1), ensemble, target_replicas=1, steps=200, burn_in=40, store_every=5, **SETTINGS)
@@ -47,6 +48,7 @@ def test_counting_changes_nothing_else(counted):
     np.testing.assert_array_equal(plain.energy, counted.energy)
 
 
+@pytest.mark.slow
 def test_all_replicas_count_and_agree_with_enumeration():
     run = jme.sample(
         jax.random.key(2), PROBLEM.ensemble(), target_replicas=4, steps=4000, kmers=2, **SETTINGS | {"chains": 6}

@@ -147,6 +147,7 @@ def test_a_run_goes_on_with_its_ladder():
         jme.sample(jax.random.key(0), problem.ensemble(), ladder=None, start=first, steps=20, progress=False)
 
 
+@pytest.mark.slow
 def test_a_rung_that_is_asked_for_agrees_with_enumeration():
     problem = Problem(length=4, mus=(0.3,))
     settings = {"ladder": 3, "chains": 4, "steps": 8000, "anchor_chains": 0, "progress": False}

@@ -261,6 +261,7 @@ def test_where_nothing_fits_that_is_said(monkeypatch):
     memory.check(ensemble, options_of(ensemble))
 
 
+@pytest.mark.slow
 def test_the_arrays_of_a_run_are_in_what_it_takes(monkeypatch):
     """Check that the estimate is at least the largest arrays of a real run, and at most a few times these."""
     ensemble = Problem(length=4).ensemble().batched()

@@ -32,8 +32,8 @@ def test_swaps_on_the_second_leg_leave_both_rungs_invariant(x64):
     ("name", "beyond", "replicas"),
     [
         ("dna-fields", 3, 4),
-        *(pytest.param("dna-fields", b, r, marks=pytest.mark.slow) for b, r in [(1, 1), (2, 3), (6, 8)]),
-        *(pytest.param(name, 3, 4, marks=pytest.mark.slow) for name in OTHERS),
+        *(pytest.param("dna-fields", b, r, marks=pytest.mark.exhaustive) for b, r in [(1, 1), (2, 3), (6, 8)]),
+        *(pytest.param(name, 3, 4, marks=pytest.mark.exhaustive) for name in OTHERS),
     ],
 )
 def test_the_target_and_both_ends_agree_with_enumeration(name, beyond, replicas):

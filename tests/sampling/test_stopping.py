@@ -116,6 +116,7 @@ def test_several_anchors_end_together_and_are_judged_one_by_one():
     assert len(run.outcomes) == 2
 
 
+@pytest.mark.slow
 def test_a_run_ends_at_a_second_good_look_with_half_as_many_draws_more(monkeypatch):
     """Check with looks that are all good, and with one that is not: then it begins anew."""
     for bad, factor in ((None, 1.5), (1, 1.5)):

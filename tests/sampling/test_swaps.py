@@ -49,8 +49,13 @@ def test_swaps_are_made_as_often_as_their_probability_and_only_in_their_turn():
             assert stats.binomtest(int(traded.sum()), len(order), expected).pvalue > 1e-5
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["dna-fields", *OTHERS])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("dna-fields", marks=pytest.mark.slow),
+        *(pytest.param(name, marks=pytest.mark.exhaustive) for name in OTHERS),
+    ],
+)
 def test_every_rung_agrees_with_enumeration_within_its_own_errors(name):
     problem = PROBLEMS[name]
     settings = {"ladder": 4, "reference_rungs": 0, "chains": 32, "steps": 4000, "anchor_chains": 2, "progress": False}

@@ -10,6 +10,7 @@ from jaxmaxent.kernels import Site
 from problems import Problem
 
 
+@pytest.mark.slow
 def test_every_replica_at_the_target_counts():
     """Check a run of one draw, whose sequences are the last ones."""
     problem = Problem(length=6, beta=2.0, mus=(0.3,))
@@ -28,6 +29,7 @@ def test_every_replica_at_the_target_counts():
     assert run.field_variance[0, 2, 0] == pytest.approx(counts.var(), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_the_trace_at_the_target_is_of_any_of_its_replicas_each_time():
     """Check that once nothing moves, two draws are of one replica in a quarter of the cases, however far apart."""
     problem = Problem(length=6, beta=1e6)
@@ -42,7 +44,7 @@ def test_the_trace_at_the_target_is_of_any_of_its_replicas_each_time():
     assert np.ptp(same) < 0.04
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_reported_errors_at_the_target_are_the_real_ones():
     """Check that over 300 short runs 95 % intervals cover exact frequencies, though replicas are not independent."""
     problem = Problem(length=3, beta=6.0, mus=(0.5,))
@@ -57,8 +59,9 @@ def test_reported_errors_at_the_target_are_the_real_ones():
     assert 0.93 < np.mean(inside) < 0.985
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("replicas", [1, 8])
+@pytest.mark.parametrize(
+    "replicas", [pytest.param(1, marks=pytest.mark.exhaustive), pytest.param(8, marks=pytest.mark.slow)]
+)
 def test_sizes_and_errors_of_the_energy_at_the_target_hold_for_all_its_replicas(replicas):
     """Check that the mean energies of 24 runs vary as their effective sizes and errors imply."""
     problem = Problem(length=6, beta=8.0)
@@ -81,6 +84,7 @@ def test_sizes_and_errors_of_the_energy_at_the_target_hold_for_all_its_replicas(
     np.testing.assert_allclose(run.acceptance[:, -1].mean(), acceptance, rtol=0.03)
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_with_as_many_replicas_as_it_had():
     problem = Problem(length=4)
     settings = {"chains": 2, "steps": 20, "burn_in": 0, "anchor_chains": 0, "progress": False}

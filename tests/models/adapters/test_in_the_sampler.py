@@ -39,6 +39,7 @@ def test_windows_give_the_energies_of_full_evaluation_and_are_restored_on_reject
     check_evaluator(IncrementalEvaluator, jme.Ensemble.create(network, ANCHOR, beta=2.0, unit=(1, 0)))
 
 
+@pytest.mark.slow
 def test_a_run_agrees_with_energies_that_the_framework_computes(network):
     """The oracle has the features from the module itself, and all 256 sequences."""
     module = Tiny()
