@@ -32,7 +32,7 @@ gc.set_threshold(20_000, 20, 10)
 
 
 def pytest_configure(config):
-    """Check shapes in all but the slow and exhaustive tests, which call the same functions, and take a tenth longer with it."""
+    """Check shapes, but not in slow tests: they call the same functions, and would take a tenth longer."""
     if "not slow" in config.option.markexpr:
         # Before the package is imported.
         jaxtyping.install_import_hook([f"jaxmaxent.{room}" for room in ROOMS], "annotations.checked")
