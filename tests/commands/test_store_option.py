@@ -46,7 +46,3 @@ def test_without_zarr_it_says_who_asked_for_a_store(tmp_path, capsys, monkeypatc
     assert main([*given, *more, "--beta", "2", "--quiet"]) == 2
     assert capsys.readouterr().err == f"jaxmaxent: {said} (No module named 'zarr')\n"
     assert not list(tmp_path.glob("out*"))
-    if not more:
-        short = ("--rungs", "2", "--chains", "2", "--steps", "16", "--burn-in", "16", "--store", "npz")
-        assert main([*given, "--beta", "2", "--quiet", *short]) in (0, 3)
-        assert (tmp_path / "out" / "run.npz").is_file()

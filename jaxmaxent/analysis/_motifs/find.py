@@ -160,6 +160,10 @@ def _clusters(similarity: np.ndarray, threshold: float) -> list[np.ndarray]:
 
     if len(similarity) == 1:
         return [np.array([0])]
-    distances = np.maximum(1 - similarity[np.triu_indices(len(similarity), 1)], 0)
+    number = len(similarity)
+    distances = np.empty(number * (number - 1) // 2)
+    ends = np.cumsum(np.arange(number - 1, 0, -1))
+    for row, mine in enumerate(np.split(distances, ends[:-1])):
+        mine[:] = np.maximum(1 - similarity[row, row + 1 :], 0)
     labels = hierarchy.fcluster(hierarchy.linkage(distances, "average"), 1 - threshold, "distance")
     return [np.flatnonzero(labels == label) for label in np.unique(labels)]
