@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -120,11 +121,7 @@ def _motif_intervals(runs: RunParts) -> list[AnchorInterval]:
 
 def _track(request: _Request) -> str:
     runs, options = request.runs, request.options
-    number_of = _VALUES[request.what]
-    reverse = _reverse(runs, options.letter)
-    rows = (
-        (number_of(run, options.letter, reverse[numbers.start : numbers.stop])[options.error],) for numbers, run in runs
-    )
+    rows = _track_values(request, _reverse(runs, options.letter))
     (values,) = mapped(request.path.parent, rows, len(runs))
     shared = track_to(
         request.path,
@@ -189,7 +186,7 @@ def _meme(request: _Request) -> str:
         motifs, why = _window_motifs(runs), "no stretch of an anchor is informative enough"
     if not motifs:
         raise ValueError(f"{request.options.run} has no {request.what} to write: {why}")
-    plain = request.path.with_name("plain.meme")
+    plain = Path(tempfile.mkdtemp(dir=request.path.parent)) / "plain.meme"
     write_meme(plain, motifs, alphabet=alphabet)
     with open(plain, encoding="utf-8") as source, open(request.path, "w", encoding="utf-8") as stream:
         stream.write(source.readline().replace(_MEME_HEAD, _MEME_MARK))

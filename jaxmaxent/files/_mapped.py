@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -12,8 +13,8 @@ import numpy as np
 def mapped(folder: Path, parts: Iterable[Sequence[np.ndarray]], count: int) -> list[np.ndarray]:
     """Return arrays whose rows come part by part, each in its order. The system reads them from disk as they are used.
 
-    They are files in `folder`, which belongs to the output that is being written and is deleted with it. Arrays that
-    come as one part are returned as they are.
+    They are files in a new folder in `folder`, which belongs to the output that is being written and is deleted when
+    that is done. Arrays that come as one part are returned as they are.
 
     Args:
         folder: an existing folder.
@@ -27,7 +28,8 @@ def mapped(folder: Path, parts: Iterable[Sequence[np.ndarray]], count: int) -> l
     first = next(parts)
     if len(first[0]) == count:
         return list(first)
-    paths = [folder / f"rows-{k}" for k in range(len(first))]
+    place = Path(tempfile.mkdtemp(dir=folder))  # apart from the output, whatever its name is
+    paths = [place / f"rows-{k}" for k in range(len(first))]
     kinds = [(array.dtype, (count, *array.shape[1:])) for array in first]
     with contextlib.ExitStack() as stack:
         files = [stack.enter_context(open(path, "wb")) for path in paths]

@@ -152,6 +152,14 @@ def test_a_store_gives_the_bytes_of_a_file_with_few_anchors_in_memory(folders, t
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "store"]
 
 
+@pytest.mark.parametrize(("kind", "name"), [("meme", "plain.meme"), ("npz", "rows-0"), ("bedgraph", "rows-0")])
+def test_a_file_is_written_whatever_its_name(folders, tmp_path, kind, name):
+    for out in (name, "other"):
+        assert call("export", folders[1], "--format", kind, "--out", tmp_path / out) == 0
+    assert (tmp_path / name).read_bytes() == (tmp_path / "other").read_bytes()
+    assert len(list(tmp_path.iterdir())) == 2
+
+
 def test_motifs_of_a_store_are_those_of_a_file_with_few_anchors_in_memory(folders, tmp_path, watch):
     for folder, out in zip(folders, ("file", "store"), strict=True):
         watch.most = 0
