@@ -188,9 +188,9 @@ def _meme(request: _Request) -> str:
         raise ValueError(f"{request.options.run} has no {request.what} to write: {why}")
     plain = Path(tempfile.mkdtemp(dir=request.path.parent)) / "plain.meme"
     write_meme(plain, motifs, alphabet=alphabet)
-    with open(plain, encoding="utf-8") as source, open(request.path, "w", encoding="utf-8") as stream:
-        stream.write(source.readline().replace(_MEME_HEAD, _MEME_MARK))
-        shutil.copyfileobj(source, stream)
+    with open(plain, encoding="utf-8") as unmarked, open(request.path, "w", encoding="utf-8") as stream:
+        stream.write(unmarked.readline().replace(_MEME_HEAD, _MEME_MARK))
+        shutil.copyfileobj(unmarked, stream)
     return _counted(len(motifs), request.what)
 
 
