@@ -38,10 +38,10 @@ from jaxmaxent.analysis._insertions import insertion_effects as insertion_effect
 from jaxmaxent.analysis._localization import Estimate as Estimate
 from jaxmaxent.analysis._localization import Localization as Localization
 from jaxmaxent.analysis._localization import localization as localization
-from jaxmaxent.analysis._motifs.find import FoundMotif as FoundMotif
-from jaxmaxent.analysis._motifs.find import MotifMember as MotifMember
 from jaxmaxent.analysis._motifs.find import Motifs as Motifs
 from jaxmaxent.analysis._motifs.find import find_motifs as find_motifs
+from jaxmaxent.analysis._motifs.members import FoundMotif as FoundMotif
+from jaxmaxent.analysis._motifs.members import MotifMember as MotifMember
 from jaxmaxent.analysis._motifs.tomtom import MotifHit as MotifHit
 from jaxmaxent.analysis._motifs.tomtom import NamedMotif as NamedMotif
 from jaxmaxent.analysis._motifs.tomtom import match_motifs as match_motifs

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from jaxtyping import Float
 
 from jaxmaxent.analysis._run_parts import checked_run, rung_of
 from jaxmaxent.ensembles import with_letters
-from jaxmaxent.results import Run
+from jaxmaxent.results import Run, RunStore
 from jaxmaxent.results._information import consensus, information_bits, information_errors
 
 
-def position_table(run: Run, *, rung: int | None = None) -> dict[str, np.ndarray]:
+def position_table(run: Run | RunStore, *, rung: int | None = None) -> dict[str, np.ndarray]:
     """Return the numbers of every position of every anchor as columns, for a data frame.
 
     The columns are anchor (its name), position (from 0), letter (that of the anchor), information and
@@ -21,7 +23,7 @@ def position_table(run: Run, *, rung: int | None = None) -> dict[str, np.ndarray
         pandas.DataFrame(analysis.position_table(run))
 
     Args:
-        run: the result of `sample`.
+        run: the result of `sample`, or a store of runs, which is read some anchors at a time.
         rung: index of the rung; None means the target.
 
     Returns:
@@ -30,6 +32,8 @@ def position_table(run: Run, *, rung: int | None = None) -> dict[str, np.ndarray
     Raises:
         ValueError: if the run has no such rung.
     """
+    if isinstance(run, RunStore):
+        return _joined(position_table(part, rung=rung) for _, part in run.blocks())
     checked_run(run, "frequencies")
     rung = rung_of(run, rung)
     frequencies, errors = run.frequencies[:, rung], run.frequency_errors[:, rung]
@@ -47,7 +51,7 @@ def position_table(run: Run, *, rung: int | None = None) -> dict[str, np.ndarray
     return columns | {"converged": np.repeat(run.converged, length)}
 
 
-def anchor_table(run: Run, *, rung: int | None = None) -> dict[str, np.ndarray]:
+def anchor_table(run: Run | RunStore, *, rung: int | None = None) -> dict[str, np.ndarray]:
     """Return the numbers of every anchor as columns, for a data frame.
 
     The columns are anchor (its name), sequence, consensus, beta, converged, steps, information and its error (bits of
@@ -57,7 +61,7 @@ def anchor_table(run: Run, *, rung: int | None = None) -> dict[str, np.ndarray]:
         pandas.DataFrame(analysis.anchor_table(run)).sort_values("information")
 
     Args:
-        run: the result of `sample`.
+        run: the result of `sample`, or a store of runs, which is read some anchors at a time.
         rung: index of the rung; None means the target.
 
     Returns:
@@ -66,6 +70,8 @@ def anchor_table(run: Run, *, rung: int | None = None) -> dict[str, np.ndarray]:
     Raises:
         ValueError: if the run has no such rung.
     """
+    if isinstance(run, RunStore):
+        return _joined(anchor_table(part, rung=rung) for _, part in run.blocks())
     checked_run(run, "frequencies")
     rung, alphabet = rung_of(run, rung), with_letters(run.letters)
     agreed = [consensus(table, run.letters, any_letter=alphabet.any_letter) for table in run.frequencies[:, rung]]
@@ -93,7 +99,7 @@ def anchor_table(run: Run, *, rung: int | None = None) -> dict[str, np.ndarray]:
     }
 
 
-def letter_scores(run: Run, *, rung: int | None = None) -> Float[np.ndarray, "anchors letters length"]:
+def letter_scores(run: Run | RunStore, *, rung: int | None = None) -> Float[np.ndarray, "anchors letters length"]:
     """Return a score for every letter at every position, as programs that find motifs in such scores take them.
 
     The score is the information of the position, in bits, times the frequency of the letter less 1 / letters. It is
@@ -103,7 +109,7 @@ def letter_scores(run: Run, *, rung: int | None = None) -> Float[np.ndarray, "an
         np.savez("scores.npz", analysis.letter_scores(run))
 
     Args:
-        run: the result of `sample`.
+        run: the result of `sample`, or a store of runs, which is read some anchors at a time.
         rung: index of the rung; None means the target.
 
     Returns:
@@ -112,7 +118,15 @@ def letter_scores(run: Run, *, rung: int | None = None) -> Float[np.ndarray, "an
     Raises:
         ValueError: if the run has no such rung.
     """
+    if isinstance(run, RunStore):
+        return np.concatenate([letter_scores(part, rung=rung) for _, part in run.blocks()])
     checked_run(run, "frequencies")
     frequencies = run.frequencies[:, rung_of(run, rung)]
     scores = information_bits(frequencies)[..., None] * (frequencies - 1 / frequencies.shape[-1])
     return scores.swapaxes(1, 2)
+
+
+def _joined(parts: Iterator[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Return columns that come part by part, each in one piece; copied, so that no array of a part stays in memory."""
+    copies = [{name: column.copy() for name, column in part.items()} for part in parts]
+    return {name: np.concatenate([part[name] for part in copies]) for name in copies[0]}

@@ -28,6 +28,7 @@ from jaxmaxent.ensembles import Ensemble, Representation, composition
 from jaxmaxent.files import read_manifest
 from jaxmaxent.results import Run, RunStore, join
 from jaxmaxent.results._export import is_store
+from jaxmaxent.results._in_parts import RunParts
 from jaxmaxent.results._parts import kept
 from jaxmaxent.sampling import Precision, device_name
 
@@ -226,12 +227,27 @@ def loaded(path: str | os.PathLike[str], keep: str) -> Run:
 
 def run_parts(path: str | os.PathLike[str], keep: str) -> Iterator[Run]:
     """Yield the runs of a folder or of saved runs: some anchors at a time from a store, otherwise all at once."""
-    saved = saved_run(path)
-    if saved.suffix == ".zarr" and is_store(saved):
-        for _, run in RunStore(saved).blocks():
-            yield kept(run, keep)
+    opened = _opened(path)
+    if isinstance(opened, Run):
+        yield opened
     else:
-        yield Run.load(saved)
+        for _, run in opened.blocks():
+            yield kept(run, keep)
+
+
+def parts_of_saved(path: str | os.PathLike[str], keep: str) -> RunParts:
+    """Return the runs of a folder or of saved runs, to be read some anchors at a time and repeatedly.
+
+    Args:
+        path: the folder, file or store.
+        keep: what is kept of each part of a store that is read, "profile", "ladder" or "draws"; of a file it is all.
+    """
+    return RunParts(_opened(path), keep=keep)
+
+
+def _opened(path: str | os.PathLike[str]) -> Run | RunStore:
+    saved = saved_run(path)
+    return RunStore(saved) if saved.suffix == ".zarr" and is_store(saved) else Run.load(saved)
 
 
 def unit_of(folder: Path) -> Any:

@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import json
-from collections.abc import Callable
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from jaxmaxent import checks
-from jaxmaxent.analysis import find_motifs, letter_scores
+from jaxmaxent.analysis import letter_scores
+from jaxmaxent.analysis._motifs.find import motifs_in
 from jaxmaxent.commands import _export_tables as tables
-from jaxmaxent.commands._common import loaded, run_parts, say
+from jaxmaxent.commands._common import parts_of_saved, say
 from jaxmaxent.commands._export_analyses import TABLES
 from jaxmaxent.commands._export_options import HOLDS, ExportOptions
 from jaxmaxent.commands._summary import outcome
 from jaxmaxent.data import AnchorInterval, Motif, write_meme
-from jaxmaxent.data._columns import is_our_parquet, is_our_tsv, write_parquet, write_tsv
+from jaxmaxent.data._columns import Columns, is_our_parquet, is_our_tsv, write_parquet, write_tsv
 from jaxmaxent.data._ours import begins, first_line, sealed
 from jaxmaxent.data._places import places, read_sizes
 from jaxmaxent.data._tracks import bed_to, track_to
 from jaxmaxent.ensembles import with_letters
-from jaxmaxent.files import new_file
+from jaxmaxent.files import mapped, new_file
 from jaxmaxent.results import Run
+from jaxmaxent.results._in_parts import RunParts
 from jaxmaxent.results._information import information_bits, information_errors
-from jaxmaxent.results._schema import axes
 
 FORMAT = "jaxmaxent-export"
 _MEME_HEAD, _MEME_MARK = "MEME version 4", "MEME version 4 (jaxmaxent)"
@@ -37,14 +39,14 @@ class _Request(NamedTuple):
     """What is to be written, and where.
 
     Attributes:
-        path: the path to write to, which is free.
-        result: the run, with the wanted β as its target.
+        path: the path to write to, which is free; its folder is there for this file alone.
+        runs: the runs, with the wanted β as their target.
         what: what to write.
         options: the options as given.
     """
 
     path: Path
-    result: Run
+    runs: RunParts
     what: str
     options: ExportOptions
 
@@ -56,11 +58,11 @@ def run(options: ExportOptions) -> None:
         if what in TABLES:
             say(_write_analysis(scratch, what, options))
             return
-        result = loaded(options.run, "profile" if options.beta is None else "ladder")
+        runs = parts_of_saved(options.run, "profile" if options.beta is None else "ladder")
         if options.beta is not None:
-            result = _at_beta(result, options.beta)
-        told = _WRITERS[options.format](_Request(scratch, result, what, options))
-    say(f"{told} at β = {tables.told_beta(result)}; {outcome(result)}")
+            runs = runs.at_beta(options.beta)
+        told = _WRITERS[options.format](_Request(scratch, runs, what, options))
+    say(f"{told} at β = {tables.told_beta(runs)}; {outcome(runs)}")
 
 
 def _checked(options: ExportOptions) -> str:
@@ -85,58 +87,46 @@ def _checked(options: ExportOptions) -> str:
     return what
 
 
-def _at_beta(result: Run, beta: float) -> Run:
-    """Return a run whose target is the rung at β of every anchor; its first rung, the background, stays."""
-    chosen = np.array([result.rung_at(beta, anchor=a) for a in range(len(result.names))])
-    first = np.zeros_like(chosen)
-    rungs = np.stack([first, chosen], axis=1) if chosen.all() else chosen[:, None]
-    arrays = {
-        name: np.stack([row[mine] for row, mine in zip(array, rungs, strict=True)])
-        for name, array in result._arrays().items()
-        if axes(name)[:2] == ["anchor", "rung"]
-    }
-    return dataclasses.replace(result, **arrays)
-
-
 def _write_analysis(path: Path, what: str, options: ExportOptions) -> str:
     """Write the table of an analysis of every anchor, part by part; return what there is to say."""
     keep, table = TABLES[what]
-    columns = table(run_parts(options.run, keep), options.kmer)
-    (write_tsv if options.format == "tsv" else write_parquet)(path, columns)
-    return f"{what}: a table of {len(next(iter(columns.values()))):,} rows"
+    rows = _writer_of_tables(options)(path, table(parts_of_saved(options.run, keep), options.kmer))
+    return f"{what}: a table of {rows:,} rows"
 
 
 def _table(request: _Request) -> str:
-    result, options = request.result, request.options
-    columns = tables.COLUMNS[request.what](result, Path(options.run))
-    write = write_tsv if options.format == "tsv" else write_parquet
-    write(request.path, columns)
-    return _counted(len(next(iter(columns.values()))), request.what)
+    columns = tables.COLUMNS[request.what](request.runs, Path(request.options.run))
+    return _counted(_writer_of_tables(request.options)(request.path, columns), request.what)
+
+
+def _writer_of_tables(options: ExportOptions) -> Callable[[Path, Iterator[Columns]], int]:
+    return write_tsv if options.format == "tsv" else write_parquet
 
 
 def _bed(request: _Request) -> str:
-    result, what = request.result, request.what
-    found = _motif_intervals(result) if what == "motifs" else tables.INTERVALS[what](result, Path(request.options.run))
-    bed_to(request.path, result.names, found, length=result.anchors.shape[1], remark=_remark(request))
+    runs, what = request.runs, request.what
+    found = _motif_intervals(runs) if what == "motifs" else tables.INTERVALS[what](runs, Path(request.options.run))
+    bed_to(request.path, runs.names, found, length=runs.length, remark=_remark(request))
     return _counted(len(found), what)
 
 
-def _motif_intervals(result: Run) -> list[AnchorInterval]:
+def _motif_intervals(runs: RunParts) -> list[AnchorInterval]:
     """Return the members of the motifs that anchors share, with their strands; scores are similarities."""
     return [
         AnchorInterval(m.anchor, m.start, m.stop, motif.name, float(np.clip(m.similarity, 0, 1)), m.strand)
-        for motif in find_motifs(result).motifs
+        for motif in motifs_in(runs).motifs
         for m in motif.members
     ]
 
 
 def _track(request: _Request) -> str:
-    result, options = request.result, request.options
-    values, errors = _VALUES[request.what](result, options.letter)
+    runs, options = request.runs, request.options
+    rows = _track_values(request, _reverse(runs, options.letter))
+    (values,) = mapped(request.path.parent, rows, len(runs))
     shared = track_to(
         request.path,
-        result.names,
-        errors if options.error else values,
+        runs.names,
+        values,
         bigwig=options.format == "bigwig",
         errors=options.error,
         sizes=None if options.sizes is None else read_sizes(options.sizes),
@@ -146,70 +136,85 @@ def _track(request: _Request) -> str:
     return f"{'standard errors of ' * options.error}{request.what} along {len(values):,} anchors{overlaps}"
 
 
-def _information(result: Run, letter: str | None) -> tuple[np.ndarray, np.ndarray]:
-    frequencies, errors = result.frequencies[:, -1], result.frequency_errors[:, -1]
+def _track_values(request: _Request, reverse: np.ndarray) -> Iterator[tuple[np.ndarray]]:
+    """Yield the values, or with the option `error` their standard errors, part by part."""
+    options = request.options
+    for numbers, run in request.runs:
+        both = _VALUES[request.what](run, options.letter, reverse[numbers.start : numbers.stop])
+        yield (both[options.error],)
+
+
+def _reverse(runs: RunParts, letter: str | None) -> np.ndarray:
+    """Return which anchors have the complement of a letter where the genome has the letter, shape [anchors]."""
+    if letter is None:
+        return np.zeros(len(runs), bool)
+    if len(letter) != 1 or letter not in runs.letters:
+        raise ValueError(f"letter must be one of {runs.letters!r}, got {checks.shown(letter)}")
+    return np.array([place.strand == "-" for place in places(runs.names, runs.length)])
+
+
+def _information(run: Run, letter: str | None, reverse: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    frequencies, errors = run.frequencies[:, -1], run.frequency_errors[:, -1]
     return information_bits(frequencies), information_errors(frequencies, errors)
 
 
-def _frequency(result: Run, letter: str | None) -> tuple[np.ndarray, np.ndarray]:
+def _frequency(run: Run, letter: str | None, reverse: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the frequencies of a letter of the genome, or of the anchor's own letters, and their errors."""
-    tokens, alphabet = result.anchors, with_letters(result.letters)
+    tokens = run.anchors
     if letter is not None:
-        if len(letter) != 1 or letter not in result.letters:
-            raise ValueError(f"letter must be one of {result.letters!r}, got {checks.shown(letter)}")
-        tokens = np.full_like(tokens, result.letters.index(letter))
-        # An anchor on the other strand has the complement where the genome has the letter.
-        reverse = [place.strand == "-" for place in places(result.names, tokens.shape[1])]
-        if any(reverse):
-            tokens[reverse] = alphabet.complement(tokens[reverse])
+        tokens = np.full_like(tokens, run.letters.index(letter))
+        if reverse.any():
+            tokens[reverse] = with_letters(run.letters).complement(tokens[reverse])
     index = tokens[..., None].astype(int)
-    arrays = result.frequencies[:, -1], result.frequency_errors[:, -1]
+    arrays = run.frequencies[:, -1], run.frequency_errors[:, -1]
     values, errors = (np.take_along_axis(array, index, axis=-1)[..., 0] for array in arrays)
     return values, errors
 
 
-def _height(result: Run, letter: str | None) -> tuple[np.ndarray, np.ndarray]:
+def _height(run: Run, letter: str | None, reverse: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the heights of the anchor's own letters in the logo, in bits, and an upper limit of their errors."""
-    (bits, bits_errors), (own, own_errors) = _information(result, None), _frequency(result, None)
+    (bits, bits_errors), (own, own_errors) = _information(run, None, reverse), _frequency(run, None, reverse)
     return bits * own, bits_errors * own + bits * own_errors
 
 
 def _meme(request: _Request) -> str:
-    result, alphabet = request.result, with_letters(request.result.letters)
+    runs, alphabet = request.runs, with_letters(request.runs.letters)
     if request.what == "motifs":
-        found = find_motifs(result)
+        found = motifs_in(runs)
         motifs, why = list(found.motifs), found.outcome
     else:
-        motifs, why = _window_motifs(result), "no stretch of an anchor is informative enough"
+        motifs, why = _window_motifs(runs), "no stretch of an anchor is informative enough"
     if not motifs:
         raise ValueError(f"{request.options.run} has no {request.what} to write: {why}")
-    write_meme(request.path, motifs, alphabet=alphabet)
-    text = request.path.read_text(encoding="utf-8")
-    request.path.write_text(text.replace(_MEME_HEAD, _MEME_MARK, 1), encoding="utf-8")
+    plain = Path(tempfile.mkdtemp(dir=request.path.parent)) / "plain.meme"
+    write_meme(plain, motifs, alphabet=alphabet)
+    with open(plain, encoding="utf-8") as unmarked, open(request.path, "w", encoding="utf-8") as stream:
+        stream.write(unmarked.readline().replace(_MEME_HEAD, _MEME_MARK))
+        shutil.copyfileobj(unmarked, stream)
     return _counted(len(motifs), request.what)
 
 
-def _window_motifs(result: Run) -> list[Motif]:
+def _window_motifs(runs: RunParts) -> list[Motif]:
     motifs = []
-    for window in tables.windows(result):
-        rows = result.frequencies[window.anchor, -1, window.start : window.stop]
-        place = f"{window.start}-{window.stop}"
-        identifier = f"{window.anchor}_{place}"
-        motifs.append(Motif(f"{result.names[window.anchor]}_{place}", identifier, rows / rows.sum(1, keepdims=True)))
+    for numbers, run in runs:
+        for anchor, start, stop in tables.windows(run):
+            rows = run.frequencies[anchor, -1, start:stop]
+            name, identifier = f"{run.names[anchor]}_{start}-{stop}", f"{numbers.start + anchor}_{start}-{stop}"
+            motifs.append(Motif(name, identifier, rows / rows.sum(1, keepdims=True)))
     return motifs
 
 
 def _arrays(request: _Request) -> str:
     """Write one-hot anchors and scores of all letters, shape [anchors, letters, length]."""
-    result = request.result
-    one_hot = np.eye(len(result.letters), dtype=np.int8)[result.anchors].swapaxes(1, 2)
-    scores = letter_scores(result).astype(np.float32)
-    about = json.dumps({"format": FORMAT, "letters": result.letters, "outcome": outcome(result)})
+    runs, one_letter = request.runs, np.eye(len(request.runs.letters), dtype=np.int8)
+    parts = ((one_letter[run.anchors].swapaxes(1, 2), letter_scores(run).astype(np.float32)) for _, run in runs)
+    one_hot, scores = mapped(request.path.parent, parts, len(runs))
+    about = json.dumps({"format": FORMAT, "letters": runs.letters, "outcome": outcome(runs)})
     if request.options.format == "npz":
-        names, letters = np.array(result.names), np.array(result.letters)
+        names, letters = np.array(runs.names), np.array(runs.letters)
         with open(request.path, "wb") as stream:  # NumPy would add a suffix to a path
             np.savez_compressed(
-                stream, one_hot=one_hot, scores=scores, names=names, letters=letters, converged=result.converged,
+                stream, one_hot=one_hot, scores=scores, names=names, letters=letters, converged=runs.converged,
                 about=np.array(about),
             )  # fmt: skip
     else:
@@ -218,9 +223,9 @@ def _arrays(request: _Request) -> str:
             file.attrs["about"] = about
             file.create_dataset("raw/seq", data=one_hot, compression="gzip")
             file.create_dataset("shap/seq", data=scores, compression="gzip")
-            file.create_dataset("names", data=list(result.names), dtype=h5py.string_dtype())
-            file.create_dataset("converged", data=result.converged)
-    return f"one-hot letters and scores of {len(one_hot):,} anchors"
+            file.create_dataset("names", data=list(runs.names), dtype=h5py.string_dtype())
+            file.create_dataset("converged", data=runs.converged)
+    return f"one-hot letters and scores of {len(runs):,} anchors"
 
 
 def _h5py() -> Any:
@@ -237,7 +242,7 @@ def _counted(number: int, what: str) -> str:
 
 def _remark(request: _Request) -> str:
     error = "standard errors of " * request.options.error
-    return f"{error}{request.what} at β = {tables.told_beta(request.result)}, {outcome(request.result)}"
+    return f"{error}{request.what} at β = {tables.told_beta(request.runs)}, {outcome(request.runs)}"
 
 
 def _is_our_npz(path: Path) -> bool:
@@ -261,7 +266,7 @@ def _is_our_meme(path: Path) -> bool:
     return first_line(path) == _MEME_MARK
 
 
-_VALUES: dict[str, Callable[[Run, str | None], tuple[np.ndarray, np.ndarray]]] = {
+_VALUES: dict[str, Callable[[Run, str | None, np.ndarray], tuple[np.ndarray, np.ndarray]]] = {
     "information": _information,
     "height": _height,
     "frequency": _frequency,

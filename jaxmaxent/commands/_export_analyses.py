@@ -14,6 +14,7 @@ from jaxmaxent.analysis import (
     thermodynamics,
 )
 from jaxmaxent.results import Run
+from jaxmaxent.results._in_parts import RunParts
 
 Columns = dict[str, np.ndarray]
 DEFAULT_KMER = "WW"
@@ -21,27 +22,29 @@ DEFAULT_KMER = "WW"
 _PER_FIELD = ("fraction", "background", "shift", "shift_error", "own")
 
 
-def thermodynamics_table(parts: Iterator[Run], kmer: str | None) -> Columns:
-    """Return entropy, free energy and heat capacity at every rung of every anchor, in bits and units of E."""
+def thermodynamics_table(runs: RunParts, kmer: str | None) -> Iterator[Columns]:
+    """Yield entropy, free energy and heat capacity at every rung of every anchor, in bits and units of E."""
     del kmer
-    return _joined(_ladder_of(run, a) for run in parts for a in range(len(run.names)))
+    return (_ladder_of(run, a) for _, run in runs for a in range(len(run.names)))
 
 
-def couplings_table(parts: Iterator[Run], kmer: str | None) -> Columns:
-    """Return the most strongly coupled pairs of positions of every anchor."""
+def couplings_table(runs: RunParts, kmer: str | None) -> Iterator[Columns]:
+    """Yield the most strongly coupled pairs of positions of every anchor."""
     del kmer
-    return _joined(_pairs_of(run, a) for run in parts for a in range(len(run.names)))
+    return (_pairs_of(run, a) for _, run in runs for a in range(len(run.names)))
 
 
-def periodicity_table(parts: Iterator[Run], kmer: str | None) -> Columns:
-    """Return the period of a class of k-mers in the draws of every anchor."""
-    return _joined(_period_of(run, a, kmer or DEFAULT_KMER) for run in parts for a in range(len(run.names)))
+def periodicity_table(runs: RunParts, kmer: str | None) -> Iterator[Columns]:
+    """Yield the period of a class of k-mers in the draws of every anchor."""
+    return (_period_of(run, a, kmer or DEFAULT_KMER) for _, run in runs for a in range(len(run.names)))
 
 
-def composition_table(parts: Iterator[Run], kmer: str | None) -> Columns:
-    """Return the share of each field in the draws of every anchor, and how far it is from that of the background."""
+def composition_table(runs: RunParts, kmer: str | None) -> Iterator[Columns]:
+    """Yield the share of each field in the draws of every anchor, and how far it is from that of the background."""
     del kmer
-    return _joined(_shifts_of(run, field) for run in parts for field in _fields(run))
+    if not runs.field_names:
+        raise ValueError("run must have been sampled with a field, such as the GC content, got a run without fields")
+    return (_shifts_of(run, field) for field in runs.field_names for _, run in runs)
 
 
 def _ladder_of(run: Run, a: int) -> Columns:
@@ -68,12 +71,6 @@ def _period_of(run: Run, a: int, kmer: str) -> Columns:
     }
 
 
-def _fields(run: Run) -> tuple[str, ...]:
-    if not run.field_names:
-        raise ValueError("run must have been sampled with a field, such as the GC content, got a run without fields")
-    return run.field_names
-
-
 def _shifts_of(run: Run, field: str) -> Columns:
     found = composition_shift(run, field=field)
     count = len(run.names)
@@ -82,14 +79,8 @@ def _shifts_of(run: Run, field: str) -> Columns:
     }
 
 
-def _joined(rows: Iterator[Columns]) -> Columns:
-    """Return the rows of all anchors under each other."""
-    parts = list(rows)
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
-
 # What each table needs of a run.
-TABLES: dict[str, tuple[str, Callable[[Iterator[Run], str | None], Columns]]] = {
+TABLES: dict[str, tuple[str, Callable[[RunParts, str | None], Iterator[Columns]]]] = {
     "thermodynamics": ("ladder", thermodynamics_table),
     "composition": ("ladder", composition_table),
     "couplings": ("draws", couplings_table),

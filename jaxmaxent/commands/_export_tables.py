@@ -1,11 +1,14 @@
-"""What `jaxmaxent export` writes about positions, anchors, windows and sites: columns of tables, and stretches."""
+"""What `jaxmaxent export` writes about positions, anchors, windows and sites: columns of tables, and stretches.
+
+Columns come part by part: those of some anchors at a time.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,6 +20,7 @@ from jaxmaxent.data import AnchorInterval
 from jaxmaxent.data._places import in_genome
 from jaxmaxent.ensembles import with_letters
 from jaxmaxent.results import Run
+from jaxmaxent.results._in_parts import RunParts
 from jaxmaxent.results._information import THRESHOLD, consensus, information_bits, information_errors
 
 Columns = dict[str, np.ndarray]
@@ -37,84 +41,103 @@ KNOWN = tuple(
 _NUMBERS = ("necessity", "necessity_error", "sufficiency", "sufficiency_error")
 
 
-def windows(result: Run) -> list[InformativeWindow]:
-    """Return the informative windows of all anchors at the target."""
-    return informative_windows(
-        result.frequencies[:, -1], result.frequency_errors[:, -1], THRESHOLD, _LEAST, _GAP, flank=0
-    )
+def windows(run: Run) -> list[InformativeWindow]:
+    """Return the informative windows of the anchors of a run at the target."""
+    return informative_windows(run.frequencies[:, -1], run.frequency_errors[:, -1], THRESHOLD, _LEAST, _GAP, flank=0)
 
 
-def told_beta(result: Run) -> str:
+def told_beta(runs: RunParts) -> str:
     """Return the β of the target, or the smallest and the largest of the anchors."""
-    betas = result.beta[:, -1]
+    betas = runs.beta
     return " to ".join(dict.fromkeys(beta_text(float(f"{beta:.6g}")) for beta in (betas.min(), betas.max())))
 
 
-def _positions(result: Run, folder: Path) -> Columns:
-    length = result.anchors.shape[1]
-    position = np.tile(np.arange(length), len(result.names))
-    every = np.stack([np.repeat(np.arange(len(result.names)), length), position, position + 1], axis=1)
-    return _with_coordinates(position_table(result), result, every, after="position")
+def _positions(runs: RunParts, folder: Path) -> Iterator[Columns]:
+    placed, position = _Placed.of(runs), np.arange(runs.length)
+    for numbers, run in runs:
+        anchor, start = np.repeat(np.array(numbers), runs.length), np.tile(position, len(numbers))
+        yield _with_coordinates(position_table(run), placed, anchor, start, start + 1, after="position")
 
 
-def _anchors(result: Run, folder: Path) -> Columns:
-    length = result.anchors.shape[1]
-    every = np.array([(a, 0, length) for a in range(len(result.names))])
-    return _with_coordinates(anchor_table(result), result, every, after="anchor")
+def _anchors(runs: RunParts, folder: Path) -> Iterator[Columns]:
+    placed = _Placed.of(runs)
+    for numbers, run in runs:
+        start = np.zeros(len(numbers), int)
+        yield _with_coordinates(
+            anchor_table(run), placed, np.array(numbers), start, start + runs.length, after="anchor"
+        )
 
 
-def _windows(result: Run, folder: Path) -> Columns:
-    found = windows(result)
-    frequencies = [result.frequencies[w.anchor, -1, w.start : w.stop] for w in found]
-    errors = [result.frequency_errors[w.anchor, -1, w.start : w.stop] for w in found]
-    pairs = list(zip(frequencies, errors, strict=True))
-    columns = _stretches(result, found) | {
-        "consensus": _texts(_consensus(result, table) for table in frequencies),
-        "information": np.array([information_bits(table).sum() for table in frequencies], float),
-        "information_error": np.array([information_errors(*pair).sum() for pair in pairs], float),
-        "converged": result.converged[np.array([w.anchor for w in found], int)],
-    }
-    return _with_coordinates(columns, result, np.array(found), after="stop")
+def _windows(runs: RunParts, folder: Path) -> Iterator[Columns]:
+    placed = _Placed.of(runs)
+    for numbers, run in runs:
+        found = windows(run)
+        frequencies = [run.frequencies[w.anchor, -1, w.start : w.stop] for w in found]
+        errors = [run.frequency_errors[w.anchor, -1, w.start : w.stop] for w in found]
+        pairs = list(zip(frequencies, errors, strict=True))
+        anchor, start, stop = np.array(found, int).reshape(-1, 3).T
+        columns = {
+            "anchor": _texts(run.names[a] for a in anchor),
+            "start": start,
+            "stop": stop,
+            "consensus": _texts(_consensus(run, table) for table in frequencies),
+            "information": np.array([information_bits(table).sum() for table in frequencies], float),
+            "information_error": np.array([information_errors(*pair).sum() for pair in pairs], float),
+            "converged": run.converged[anchor],
+        }
+        yield _with_coordinates(columns, placed, numbers.start + anchor, start, stop, after="stop")
 
 
-def _sites(result: Run, folder: Path) -> Columns:
-    found = read_sites(result, folder)
-    where = [(a, site["start"], site["stop"]) for a, site, _ in found]
-    letters = with_letters(result.letters).decode(result.anchors)
-    columns = _stretches(result, where) | {
-        "letters": _texts(letters[a][start:stop] for a, start, stop in where),
-        "kind": _texts(_kind(site) for _, site, _ in found),
-        **{name: np.array([site[name] for _, site, _ in found], float) for name in _NUMBERS},
-    }
-    return _with_coordinates(columns, result, np.array(where), after="stop")
+def _sites(runs: RunParts, folder: Path) -> Iterator[Columns]:
+    placed, found = _Placed.of(runs), read_sites(runs, folder)
+    for numbers, run in runs:
+        mine = [(a, site) for a, site, _ in found if a in numbers]
+        letters = with_letters(run.letters).decode(run.anchors)
+        anchor, start, stop = (np.array(column, int) for column in (
+            [a for a, _ in mine], [site["start"] for _, site in mine], [site["stop"] for _, site in mine]
+        ))  # fmt: skip
+        columns = {
+            "anchor": _texts(runs.names[a] for a in anchor),
+            "start": start,
+            "stop": stop,
+            "letters": _texts(letters[a - numbers.start][site["start"] : site["stop"]] for a, site in mine),
+            "kind": _texts(_kind(site) for _, site in mine),
+            **{name: np.array([site[name] for _, site in mine], float) for name in _NUMBERS},
+        }
+        yield _with_coordinates(columns, placed, anchor, start, stop, after="stop")
 
 
-def _stretches(result: Run, found: Sequence[Sequence[int]]) -> Columns:
-    return {
-        "anchor": _texts(result.names[one[0]] for one in found),
-        "start": np.array([one[1] for one in found], int),
-        "stop": np.array([one[2] for one in found], int),
-    }
+class _Placed(NamedTuple):
+    """The places of all anchors in the genome, each array of shape [anchors]."""
+
+    chromosome: np.ndarray
+    start: np.ndarray
+    end: np.ndarray
+    strand: np.ndarray
+
+    @classmethod
+    def of(cls, runs: RunParts) -> _Placed | None:
+        """Return the places by the names of the anchors; None if they have none."""
+        placed = in_genome(runs.names, runs.length)
+        if placed is None:
+            return None
+        columns = zip(zip(*placed, strict=True), (object, int, int, object), strict=True)
+        return cls(*(np.array(column, kind) for column, kind in columns))
 
 
-def _with_coordinates(columns: Columns, result: Run, found: np.ndarray, after: str) -> Columns:
-    """Add the places in the genome of stretches of anchors, behind a column; nothing if anchors have none.
-
-    The stretches are rows of anchor, start and stop.
-    """
-    placed = in_genome(result.names, result.anchors.shape[1])
+def _with_coordinates(
+    columns: Columns, placed: _Placed | None, anchor: np.ndarray, start: np.ndarray, stop: np.ndarray, *, after: str
+) -> Columns:
+    """Add the places in the genome of stretches of anchors, behind a column; nothing if anchors have none."""
     if placed is None:
         return columns
-    anchor, start, stop = found.reshape(-1, 3).astype(int).T
-    chromosomes, starts, ends, strands = (np.array(column, kind) for column, kind in zip(
-        zip(*placed, strict=True), (object, int, int, object), strict=True
-    ))  # fmt: skip
-    begin = np.where(strands[anchor] == "-", ends[anchor] - stop, starts[anchor] + start)
+    reverse = placed.strand[anchor] == "-"
+    begin = np.where(reverse, placed.end[anchor] - stop, placed.start[anchor] + start)
     added = {
-        "chromosome": chromosomes[anchor],
+        "chromosome": placed.chromosome[anchor],
         "genome_start": begin,
         "genome_stop": begin + stop - start,
-        "strand": strands[anchor],
+        "strand": placed.strand[anchor],
     }
     names = list(columns)
     at = names.index(after) + 1
@@ -125,24 +148,25 @@ def _texts(texts: Iterable[str]) -> np.ndarray:
     return np.array(list(texts), object)
 
 
-def _consensus(result: Run, table: np.ndarray) -> str:
-    return consensus(table, result.letters, any_letter=with_letters(result.letters).any_letter)
+def _consensus(run: Run, table: np.ndarray) -> str:
+    return consensus(table, run.letters, any_letter=with_letters(run.letters).any_letter)
 
 
-def _window_intervals(result: Run, folder: Path) -> list[AnchorInterval]:
+def _window_intervals(runs: RunParts, folder: Path) -> list[AnchorInterval]:
     """Return the informative windows, named by their consensus; scores are the shares of the largest information."""
     found = []
-    for window in windows(result):
-        table = result.frequencies[window.anchor, -1, window.start : window.stop]
-        share = information_bits(table).mean() / np.log2(len(result.letters))
-        found.append(AnchorInterval(*window, _consensus(result, table), float(np.clip(share, 0, 1))))
+    for numbers, run in runs:
+        for anchor, start, stop in windows(run):
+            table = run.frequencies[anchor, -1, start:stop]
+            share = float(np.clip(information_bits(table).mean() / np.log2(len(run.letters)), 0, 1))
+            found.append(AnchorInterval(numbers.start + anchor, start, stop, _consensus(run, table), share))
     return found
 
 
-def _site_intervals(result: Run, folder: Path) -> list[AnchorInterval]:
+def _site_intervals(runs: RunParts, folder: Path) -> list[AnchorInterval]:
     """Return the sites, named by their kind; scores are shares of the distance of background sequences."""
     found = []
-    for a, site, background in read_sites(result, folder):
+    for a, site, background in read_sites(runs, folder):
         share = np.nan_to_num(np.fmax(site["necessity"], site["sufficiency"]) / background)
         found.append(AnchorInterval(a, site["start"], site["stop"], _kind(site), float(np.clip(share, 0, 1))))
     return found
@@ -152,7 +176,7 @@ def _kind(site: dict[str, Any]) -> str:
     return "redundant" if site["redundant"] else "needed"
 
 
-def read_sites(result: Run, folder: Path) -> list[tuple[int, dict[str, Any], float]]:
+def read_sites(runs: RunParts, folder: Path) -> list[tuple[int, dict[str, Any], float]]:
     """Return the index of the anchor of every site, the site, and the distance of background sequences.
 
     Raises:
@@ -163,14 +187,14 @@ def read_sites(result: Run, folder: Path) -> list[tuple[int, dict[str, Any], flo
         raise ValueError(f"{folder} must be a folder that `interpret` wrote, because a saved run has no sites")
     try:
         rows = json.loads(file.read_text(encoding="utf-8"))["anchors"]
-        if tuple(row["name"] for row in rows) != result.names:
+        if tuple(row["name"] for row in rows) != runs.names:
             raise ValueError("it is of other anchors than the run")
         found = [
             (a, {"redundant": bool(site["redundant"])} | _numbers(site), float(row["where"]["background_energy"]))
             for a, row in enumerate(rows)
             for site in row["where"]["sites"]
         ]
-        length = result.anchors.shape[1]
+        length = runs.length
         if any(not 0 <= site["start"] < site["stop"] <= length for _, site, _ in found):
             raise ValueError(f"a site lies outside the {length} positions of its anchor")
         return found
@@ -184,13 +208,13 @@ def _numbers(site: dict[str, Any]) -> dict[str, Any]:
     return ends | {name: np.nan if site[name] is None else float(site[name]) for name in _NUMBERS}
 
 
-COLUMNS: dict[str, Callable[[Run, Path], Columns]] = {
+COLUMNS: dict[str, Callable[[RunParts, Path], Iterator[Columns]]] = {
     "positions": _positions,
     "anchors": _anchors,
     "windows": _windows,
     "sites": _sites,
 }
-INTERVALS: dict[str, Callable[[Run, Path], list[AnchorInterval]]] = {
+INTERVALS: dict[str, Callable[[RunParts, Path], list[AnchorInterval]]] = {
     "windows": _window_intervals,
     "sites": _site_intervals,
 }

@@ -149,9 +149,7 @@ def _settings(
     one = dataclasses.replace(filled, names=filled.names[:1])
     evaluation, lanes = side_by_side(batch, one, lanes=options.lanes)
     group = 1 if lanes > 1 or jax.default_backend() == "cpu" else group_size(batch, filled)
-    store = options.store or ("zarr" if batch.anchors > _MOST_IN_A_FILE else "npz")
-    if store == "zarr":
-        needed("--store zarr", "xarray", "zarr")
+    store = _store(options, batch.anchors)
     some = dataclasses.replace(filled, names=filled.names[:group], evaluation=evaluation)
     kept = lanes * group if store == "zarr" else batch.anchors
     made = prepare(batch.take(np.arange(group)), some, kept=kept)
@@ -167,6 +165,19 @@ def _settings(
     if options.beta.wanted is not None:
         checked_rule(*options.beta)
     return JobSettings(**asked, beta=None, rule=options.beta.rule, wanted=options.beta.wanted, group=group)
+
+
+def _store(options: InterpretOptions, anchors: int) -> str:
+    """Return what the runs are kept in; ImportError if that is a store and zarr is not installed."""
+    if options.store == "zarr":
+        needed("--store zarr", "xarray", "zarr")
+    if options.store is not None or anchors <= _MOST_IN_A_FILE:
+        return options.store or "npz"
+    needed(
+        f"more than {_MOST_IN_A_FILE} sequences are kept in a store, which", "xarray", "zarr",
+        instead="--store npz keeps them in one file",
+    )  # fmt: skip
+    return "zarr"
 
 
 def _keep(options: InterpretOptions) -> str:

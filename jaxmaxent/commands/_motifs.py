@@ -5,9 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from jaxmaxent.analysis import FoundMotif, MotifHit, Motifs, find_motifs, match_motifs
+from jaxmaxent.analysis import FoundMotif, MotifHit, Motifs, match_motifs
+from jaxmaxent.analysis._motifs.find import motifs_in
 from jaxmaxent.checks import integer
-from jaxmaxent.commands._common import Missed, loaded, match_of, say, telling_what_is_left_out, versions, write_json
+from jaxmaxent.commands._common import (
+    Missed,
+    match_of,
+    parts_of_saved,
+    say,
+    telling_what_is_left_out,
+    versions,
+    write_json,
+)
 from jaxmaxent.commands._options import MotifsOptions
 from jaxmaxent.data import read_motifs, write_meme
 from jaxmaxent.ensembles import Alphabet, with_letters
@@ -21,19 +30,19 @@ def run(options: MotifsOptions) -> Motifs:
     """Find the motifs of a saved run, compare them with known ones if given, write the output folder, return them."""
     best, missed, against = integer("best", options.best, at_least=1), Missed(), options.against
     with new_folder(options.out, kind="motifs", force=options.force) as folder:
-        result = loaded(options.run, "profile")
-        alphabet = with_letters(result.letters)
+        runs = parts_of_saved(options.run, "profile")
+        alphabet = with_letters(runs.letters)
         with telling_what_is_left_out():
             known = None if against is None else read_motifs(against, alphabet)
-        found = find_motifs(result)
+        found = motifs_in(runs)
         hits = [()] * len(found.motifs)
         if known is not None:
             hits = match_motifs(found.motifs, known, best=best, alphabet=alphabet)
         about = {
             "outcome": found.outcome,
             "windows": found.windows,
-            "anchors": len(result.names),
-            "beta": result.beta[:, -1],
+            "anchors": len(runs),
+            "beta": runs.beta,
             "against": None if known is None else {"file": str(against), "motifs": len(known)},
             "motifs": [_entry(motif, near) for motif, near in zip(found.motifs, hits, strict=True)],
             "versions": versions(),

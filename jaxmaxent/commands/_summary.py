@@ -14,6 +14,7 @@ from jaxmaxent.commands._regions import region_entry
 from jaxmaxent.commands._whole import Whole
 from jaxmaxent.results import Run
 from jaxmaxent.results._blank import advice
+from jaxmaxent.results._in_parts import RunParts
 from jaxmaxent.results._mobility import is_mobile
 
 _NAMED = 5
@@ -217,7 +218,7 @@ def outcomes(result: Run) -> list[str]:
     return lines
 
 
-def outcome(result: Run | Whole) -> str:
+def outcome(result: Run | Whole | RunParts) -> str:
     """Return a sentence about convergence, with the names of sequences that did not converge."""
     missing = [name for name, good in zip(result.names, result.converged, strict=True) if not good]
     count = len(result.names)

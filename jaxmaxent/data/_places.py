@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +16,7 @@ from jaxmaxent.data._text import one_word, open_lines
 
 # The formats of tracks count positions with 32 bits.
 _LAST = 2**32 - 1
+_MOST = 2**20  # values that are averaged at a time
 
 
 def in_genome(names: Sequence[str], length: int) -> tuple[Region, ...] | None:
@@ -113,7 +114,7 @@ def read_sizes(path: str | os.PathLike[str]) -> dict[str, int]:
 
 
 class TrackPart(NamedTuple):
-    """The values of the positions of one chromosome.
+    """The values of positions of one chromosome.
 
     Attributes:
         chromosome: its name.
@@ -131,20 +132,49 @@ class TrackPart(NamedTuple):
 def track_parts(
     placed: Sequence[Region], values: Float[np.ndarray, "anchors length"], *, errors: bool = False
 ) -> Iterator[TrackPart]:
-    """Yield the values along every chromosome, in the order of their names; anchors on the strand "-" are turned round.
+    """Yield the values along the genome, by the names of chromosomes and then by position.
 
-    Where anchors overlap, the value is the mean of theirs, or the standard error of the mean if values are errors.
-    NaN counts as no value.
+    Anchors on the strand "-" are turned round. Where anchors overlap, the value is the mean of theirs, or the standard
+    error of the mean if values are errors. NaN counts as no value. A part has at most about a million values of
+    anchors, or a single position.
     """
     chromosomes: dict[str, list[int]] = {}
     for a, place in enumerate(placed):
         chromosomes.setdefault(place.chromosome, []).append(a)
-    length = values.shape[1]
     for chromosome, mine in sorted(chromosomes.items()):
-        reverse = np.array([placed[a].strand == "-" for a in mine])
-        along = np.where(reverse[:, None], values[mine][:, ::-1], values[mine]).ravel()
-        at = (np.array([placed[a].start for a in mine])[:, None] + np.arange(length)).ravel()
-        known = ~np.isnan(along)
-        positions, index, anchors = np.unique(at[known], return_inverse=True, return_counts=True)
-        total = np.bincount(index, np.square(along[known]) if errors else along[known], len(positions))
-        yield TrackPart(chromosome, positions, (np.sqrt(total) if errors else total) / anchors, anchors)
+        starts = np.array([placed[a].start for a in mine])
+        order = np.argsort(starts, kind="stable")
+        for low, high, some in _stretches(starts[order], values.shape[1]):
+            # The values at a position are added in the order of the anchors.
+            over = [mine[k] for k in np.sort(order[some])]
+            at, along = _along([placed[a] for a in over], (values[a] for a in over), low, high)
+            known = ~np.isnan(along)
+            positions, index, anchors = np.unique(at[known], return_inverse=True, return_counts=True)
+            total = np.bincount(index, np.square(along[known]) if errors else along[known], len(positions))
+            yield TrackPart(chromosome, positions, (np.sqrt(total) if errors else total) / anchors, anchors)
+
+
+def _stretches(starts: Int[np.ndarray, " anchors"], length: int) -> Iterator[tuple[int, int, slice]]:
+    """Yield stretches [low, high) that cover all anchors, and which of the anchors, sorted by start, lie over each."""
+    low, end = int(starts[0]), int(starts[-1]) + length
+    while low < end:
+        first = int(np.searchsorted(starts, low - length, "right"))
+        low, width = max(low, int(starts[first])), _MOST
+        while (last := int(np.searchsorted(starts, low + width))) - first > max(_MOST // min(width, length), 1):
+            if width == 1:
+                break
+            width //= 2
+        yield low, low + width, slice(first, last)
+        low += width
+
+
+def _along(
+    placed: Sequence[Region], values: Iterable[Float[np.ndarray, " length"]], low: int, high: int
+) -> tuple[Int[np.ndarray, " some"], Float[np.ndarray, " some"]]:
+    """Return the positions of anchors that lie within [low, high), one anchor after another, and their values."""
+    at, along = [], []
+    for place, row in zip(placed, values, strict=True):
+        begin, stop = max(place.start, low), min(place.end, high)
+        at.append(np.arange(begin, stop))
+        along.append((row[::-1] if place.strand == "-" else row)[begin - place.start : stop - place.start])
+    return np.concatenate(at), np.concatenate(along)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +20,7 @@ from jaxmaxent.files import named, new_file
 
 BEDGRAPH, BIGWIG = (".bedgraph", ".bg"), (".bigwig", ".bw")
 _TOP_SCORE = 1000  # of the BED format
+_ROWS = 256  # anchors whose values are checked at a time
 _TURNED = {"+": "-", "-": "+", ".": "."}
 
 
@@ -100,23 +102,37 @@ def track_to(
     remark: str = "",
 ) -> int:
     """Write values along anchors to a path that is free, as `write_track` does."""
-    array = checks.number_array("values", values)
+    # An array of numbers is not copied, as it may be larger than the memory.
+    array = (
+        values if isinstance(values, np.ndarray) and values.dtype == float else checks.number_array("values", values)
+    )
     if array.ndim != 2:
         raise ValueError(f"values must have shape [anchors, length], got {list(array.shape)}")
-    if np.isinf(array).any():
+    if any(np.isinf(rows).any() for rows in _some_rows(array)):
         raise ValueError("values must be finite, or NaN where there is none, got infinity")
     placed = places(names, array.shape[1])
     if len(placed) != len(array):
         raise ValueError(f"values must be of the {len(placed)} anchors that names has, got those of {len(array)}")
     lengths = sizes_of(placed, sizes)
-    if np.isnan(array).all():
+    if all(np.isnan(rows).all() for rows in _some_rows(array)):
         raise ValueError("values must have at least one that is known, got none")
-    found = list(track_parts(placed, array, errors=errors))
+    found, shared = track_parts(placed, array, errors=errors), Counter[str]()
     if bigwig:
-        _write_bigwig(path, found, lengths)
+        _write_bigwig(path, _counted(found, shared), lengths)
     else:
-        _write_bedgraph(path, found, remark)
-    return sum(int((part.anchors > 1).sum()) for part in found)
+        _write_bedgraph(path, _counted(found, shared), remark)
+    return shared["positions"]
+
+
+def _some_rows(array: np.ndarray) -> Iterator[np.ndarray]:
+    return (array[first : first + _ROWS] for first in range(0, len(array), _ROWS))
+
+
+def _counted(found: Iterable[TrackPart], shared: Counter[str]) -> Iterator[TrackPart]:
+    """Yield parts, and count the positions of which several anchors give the value."""
+    for part in found:
+        shared["positions"] += int((part.anchors > 1).sum())
+        yield part
 
 
 def _write_bedgraph(path: Path, found: Iterable[TrackPart], remark: str) -> None:

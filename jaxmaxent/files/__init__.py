@@ -6,6 +6,7 @@ from jaxmaxent.files._manifest import HIDDEN as HIDDEN
 from jaxmaxent.files._manifest import MANIFEST as MANIFEST
 from jaxmaxent.files._manifest import entries as entries
 from jaxmaxent.files._manifest import read_manifest as read_manifest
+from jaxmaxent.files._mapped import mapped as mapped
 from jaxmaxent.files._places import Refused as Refused
 from jaxmaxent.files._places import belongings as belongings
 from jaxmaxent.files._places import lies_inside as lies_inside

@@ -212,8 +212,8 @@ def _engine(path: Path) -> str:
     return engine
 
 
-def needed(what: str, extra: str, *packages: str) -> list[Any]:
-    """Import packages and return them, or raise an error that names their extra."""
+def needed(what: str, extra: str, *packages: str, instead: str = "") -> list[Any]:
+    """Import packages and return them, or raise an error that names their extra, and what can be done instead."""
     found = []
     for package in packages:
         try:
@@ -221,7 +221,8 @@ def needed(what: str, extra: str, *packages: str) -> list[Any]:
                 warnings.simplefilter("ignore")  # ArviZ announces its next version
                 found.append(importlib.import_module(package))
         except ImportError as error:
-            raise ImportError(f'{what} needs {package}: pip install "jaxmaxent[{extra}]" ({error})') from error
+            told = f'{what} needs {package}: pip install "jaxmaxent[{extra}]"{", or " * bool(instead)}{instead}'
+            raise ImportError(f"{told} ({error})") from error
     return found
 
 

@@ -15,15 +15,13 @@ from jaxmaxent.results import _export as export
 from jaxmaxent.results import _summary as summary
 from jaxmaxent.results._format import marked, read_about
 from jaxmaxent.results._mobility import told
+from jaxmaxent.results._rungs import nearest_rung
 from jaxmaxent.results._validate import Wrong, checked
 
 if TYPE_CHECKING:
     import xarray
 
     from jaxmaxent.results._store import RunStore
-
-# A β that a user writes differs so much at most from the same β in single precision.
-_SAME = 1e-6
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -239,16 +237,8 @@ class Run:
         Raises:
             ValueError: if the anchor has no rung at this β, or the run no such anchor.
         """
-        wanted = checks.number("beta", beta)
-        anchor = checks.integer("anchor", anchor, at_least=0, at_most=len(self.beta) - 1)
-        betas = self.beta[anchor]
-        nearest = int(np.abs(betas - wanted).argmin())
-        if not np.isclose(betas[nearest], wanted, rtol=_SAME, atol=0):
-            raise ValueError(
-                f"beta must be that of a rung of the anchor, {', '.join(f'{value:.6g}' for value in betas)}, got "
-                f"{checks.shown(beta)}; sample(..., rungs_at=…) puts a rung there"
-            )
-        return nearest
+        checks.number("beta", beta)
+        return nearest_rung(self.beta[checks.integer("anchor", anchor, at_least=0, at_most=len(self.beta) - 1)], beta)
 
     def take(self, indices: Int[np.ndarray, " chosen"]) -> Run:
         """Return the run of some of the anchors, by their indices, in that order."""

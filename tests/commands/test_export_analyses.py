@@ -39,14 +39,16 @@ def run():
 
 @pytest.fixture(scope="module")
 def saved(run, tmp_path_factory):
-    """The same run as a file and as a store."""
+    """The same run as a file and as a store of two blocks."""
     folder = tmp_path_factory.mktemp("saved")
     run.save(folder / "run.npz")
     if pytest.importorskip("zarr"):
-        writer.create(folder / "run.zarr", NAMES, "draws", {})
-        for a in range(3):
-            writer.add(folder / "run.zarr", a, run.take(np.array([a])), "draws")
-        writer.pack(folder / "run.zarr", last=True)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(writer, "_MOST_IN_CHUNK", 2)
+            writer.create(folder / "run.zarr", NAMES, "draws", {})
+            for a in range(3):
+                writer.add(folder / "run.zarr", a, run.take(np.array([a])), "draws")
+            writer.pack(folder / "run.zarr", last=True)
     return folder
 
 

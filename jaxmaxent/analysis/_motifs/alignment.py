@@ -46,22 +46,24 @@ def overlaps(
 ) -> Overlaps:
     """Align windows, given as column vectors, with each other; on both strands if there is a complement."""
     number, widest = len(windows), max(map(len, windows))
-    best = Overlaps(
-        np.full((number, number), -np.inf), np.zeros((number, number), int), np.zeros((number, number), bool)
-    )
+    shape = number, number  # large for 10,000 windows, so arrays have small types and are changed in place
+    product = np.empty(shape)
+    best = Overlaps(np.full(shape, -np.inf), np.zeros(shape, np.int32), np.zeros(shape, bool))
     fixed = _padded(windows, widest)
     for flip in (False, True)[: 1 if complement is None else 2]:
         laid = _padded([flipped(window, complement) if flip else window for window in windows], widest)
         for offset in range(1 - widest, widest):
             low, high = max(offset, 0), min(widest, widest + offset)
             first, second = fixed[:, low:high], laid[:, low - offset : high - offset]
-            product = first.reshape(number, -1) @ second.reshape(number, -1).T
+            np.matmul(first.reshape(number, -1), second.reshape(number, -1).T, out=product)
             better = product > best.similarity
             for array, value in zip(best, (product, offset, flip), strict=True):
                 np.copyto(array, value, where=better)
     norm = np.sqrt((fixed**2).sum((1, 2)))
     norm = np.where(norm > 0, norm, 1)
-    return best._replace(similarity=best.similarity / np.outer(norm, norm))
+    for row, own in zip(best.similarity, norm, strict=True):
+        row /= own * norm
+    return best
 
 
 def flipped(
