@@ -30,14 +30,16 @@ def test_the_end_of_an_anchor_is_extrapolated():
     assert one.left == 3 * 500 - 500
     one.looked(1.005, 100.0)
     assert one.left == 4 * 500 - 500
-    one.looked(1.005, 900.0)
-    assert one.left == 0
     one.looked(1.005, 900.0, least=750)  # it has to be good twice
     assert one.left == 250
+    one.advance("sampling", 260)
+    assert one.left == 0  # until it is looked at again
+    one.looked(1.005, 900.0, least=750)
+    assert math.isnan(one.left)  # it waits for something else
     one.looked(1.5, 1.0)
-    assert one.left == 10_000 - 1500  # it ends there, good or not
+    assert one.left == 10_000 - 1760  # it ends there, good or not
     one.looked(math.nan)
-    assert one.left == 0
+    assert math.isnan(one.left)
 
 
 def test_an_anchor_says_how_far_it_is():

@@ -39,8 +39,10 @@ class Course:
         until = self._until
         if until is None:
             return
-        expected = max(least, expected_steps(self.steps - self._burn_in, rhat, ess, until))
-        self._expected = min(self._most, self._burn_in + expected)
+        sampled = self.steps - self._burn_in
+        expected = max(least, expected_steps(sampled, rhat, ess, until))
+        # If these are as wanted and the anchor stays, it waits for something else, such as the two legs to agree.
+        self._expected = min(self._most, self._burn_in + expected) if expected > sampled else None
         self._shown = precision_text(rhat, ess, until)
 
     @property
