@@ -102,7 +102,7 @@ def test_what_is_in_hand_is_told_unless_all_is_to_be_quiet(given, tmp_path, monk
     assert call("interpret", *arguments, "--pictures", 1) == 0
     lines = capsys.readouterr().err.splitlines()
     assert any(line.startswith("2 in hand, nearest: s0, burn-in, ") for line in lines)
-    assert any(line.startswith("1 in hand: s") and ", R-hat 1" in line and line.endswith(" s left") for line in lines)
+    assert any(" in hand" in line and ", R-hat 1" in line and " (wanted 1.1)" in line for line in lines)
     for what in ("necessity of 6 positions", "necessity of 8 positions", "sufficiency of 8 positions", "drawing"):
         assert any(line.startswith(f"{what}: 100%") for line in lines), what
     assert (given / "told").read_text() == ""
