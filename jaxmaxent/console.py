@@ -20,6 +20,7 @@ with warnings.catch_warnings():
     from tqdm.auto import tqdm
 
 _READABLE = "jaxmaxent.readable"
+_UP = "\x1b[A"  # by which tqdm goes up to the bar above
 # In a log, a line each so many seconds.
 _LOG_SECONDS = 60.0
 LONGEST_LINE = 900  # characters of an error message, without its notes
@@ -36,9 +37,13 @@ _silent = contextvars.ContextVar("silent", default=False)
 
 
 def say(*words: Any) -> None:
-    """Print a line to the standard output at once, even if that is a pipe; print nothing inside `silence`."""
+    """Print a line to the standard output at once, even if that is a pipe; print nothing inside `silence`.
+
+    In a terminal progress bars make way for it.
+    """
     if not _silent.get():
-        _print(sys.stdout, words)
+        with _room():
+            _print(sys.stdout, words)
 
 
 @contextlib.contextmanager
@@ -93,7 +98,30 @@ def moves() -> bool:
 
 def say_above(text: str) -> None:
     """Print a line to the standard error stream, above the progress bars there."""
-    tqdm.write(printable(text), file=_BARS)
+    with _room():
+        complain(text)
+
+
+@contextlib.contextmanager
+def _room() -> Iterator[None]:
+    """Take the bars of a terminal away inside the block. Elsewhere bars are lines, and none is in the way.
+
+    Unlike a function of tqdm for this, it does not show bars before their time.
+    """
+    if not _BARS.isatty():
+        yield
+        return
+    with tqdm.get_lock():
+        shown = [one for one in getattr(tqdm, "_instances", ()) if one.fp == _BARS and _is_shown(one)]
+        for one in shown:
+            one.clear(nolock=True)
+        yield
+        for one in shown:
+            one.refresh(nolock=True)
+
+
+def _is_shown(one: Any) -> bool:
+    return one.delay <= 0 or one.last_print_t >= one.start_t + one.delay
 
 
 def settle() -> None:
@@ -123,8 +151,14 @@ class _Bars:
         return getattr(sys.stderr, "encoding", None) or "ascii"
 
     def write(self, text: str) -> None:
-        """Write to the stream; replace letters that it cannot encode, and ignore its exceptions."""
-        write(sys.stderr, text if self.isatty() else text.replace("\r", "\n"))
+        """Write to the stream; replace letters that it cannot encode, and ignore its exceptions.
+
+        A stream that is no terminal gets whole lines, without what moves the cursor.
+        """
+        if not self.isatty():
+            text = text.replace(_UP, "").strip("\r\n ")
+            text += "\n" * bool(text)
+        write(sys.stderr, text)
 
     def flush(self) -> None:
         """Do nothing, because `write` leaves nothing in a buffer."""

@@ -4,6 +4,7 @@ import ast
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -171,6 +172,63 @@ def test_a_bar_is_drawn_in_letters_of_the_stream(monkeypatch):
         said = raw.getvalue().decode(encoding)
         assert ("solving for μ" if encoding == "utf-8" else "solving for mu") in said
         assert "100%" in said
+
+
+class Terminal(io.StringIO):
+    """A terminal of one size that keeps what is on its screen."""
+
+    encoding = "utf-8"
+
+    def __init__(self):
+        super().__init__()
+        self.rows, self.row, self.column = [""], 0, 0
+
+    def isatty(self):
+        return True
+
+    def write(self, text):
+        for part in re.findall(r"\x1b\[A|.|\n", text):
+            if part == "\x1b[A":
+                self.row -= 1
+            elif part == "\n":
+                self.row, self.column = self.row + 1, 0
+                self.rows += [""] * (self.row == len(self.rows))
+            elif part == "\r":
+                self.column = 0
+            else:
+                row = self.rows[self.row].ljust(self.column)
+                self.rows[self.row] = row[: self.column] + part + row[self.column + 1 :]
+                self.column += 1
+
+    def screen(self):
+        return [row.rstrip() for row in self.rows if row.strip()]
+
+
+def two_bars(monkeypatch, stream):
+    """Print lines while two bars are there, one below the other."""
+    set_streams(monkeypatch, stream)
+    with console.bar(total=2, desc="all", show=True) as upper, console.bar(desc="late", delay=60.0, show=True):
+        with console.bar(desc="one", bar_format="{desc}", leave=None, show=True):
+            console.say("first")
+            console.say_above("second")
+        upper.update(2)
+
+
+def test_bars_of_a_terminal_make_way_for_lines(monkeypatch):
+    terminal = Terminal()
+    with monkeypatch.context() as patch:
+        two_bars(patch, terminal)
+    assert terminal.screen()[:2] == ["first", "second"]  # "late" is not shown, as it was not before
+    assert len(terminal.screen()) == 3 and terminal.screen()[2].startswith("all: 100%")
+
+
+def test_a_log_has_whole_lines_without_what_moves_the_cursor(monkeypatch):
+    log = io.StringIO()
+    with monkeypatch.context() as patch:
+        two_bars(patch, log)
+    lines = log.getvalue().split("\n")
+    assert [line[:6] for line in lines] == ["all:  ", "one", "first", "second", "all: 1", ""]  # and no "late"
+    assert "\x1b" not in log.getvalue() and "\r" not in log.getvalue()
 
 
 # --- the command line as a process

@@ -76,7 +76,7 @@ def sample_each(
             rungs and, with `store_every`, stored draws).
         names: names of the anchors; anchor_0, anchor_1, … if None.
         rule: how replicas move, as in `sample`.
-        progress: show a progress bar of the anchors.
+        progress: show a progress bar of the anchors, and with lanes a line on those in hand.
         settings: further arguments of `sample`, such as `until`, `chains`, `store_every` or `kmers`.
 
     Returns:
@@ -123,7 +123,7 @@ def sample_each(
         with console.bar(
             total=len(names), initial=len(names) - len(left), desc="anchors", unit="anchor", show=progress
         ) as bar:
-            for count, _ in enumerate(_done(work, left, executor, None if alone else workers), 1):
+            for count, _ in enumerate(_done(work, left, executor, None if alone else workers, progress=progress), 1):
                 bar.update()
                 if count % _PACK_EVERY == 0:
                     writer.pack(place)
@@ -131,13 +131,15 @@ def sample_each(
     return RunStore(place)
 
 
-def _done(work: _Work, left: list[int], executor: Executor | None, workers: int | None) -> Iterator[int]:
+def _done(
+    work: _Work, left: list[int], executor: Executor | None, workers: int | None, *, progress: bool
+) -> Iterator[int]:
     """Do the work on the anchors that are left, by an engine or in this process, and yield each that is done."""
     if work.lanes == 1:
         for number, _ in each(work, left, executor=executor, workers=workers):
             yield number
     elif executor is None and workers is None:
-        yield from work.through_lanes(left)
+        yield from work.through_lanes(left, progress=progress)
     else:
         size = _UNIT * work.lanes
         units = sorted({number // size for number in left})
@@ -168,9 +170,9 @@ class _Work:
         Checkpoints(checkpoint).remove()
         return bool(run.converged[0])
 
-    def through_lanes(self, numbers: Iterable[int]) -> Iterator[int]:
+    def through_lanes(self, numbers: Iterable[int], *, progress: bool = False) -> Iterator[int]:
         """Sample anchors side by side and write their runs; yield each that is done."""
-        for one, run in stream(map(self._entrant, numbers), self.lanes):
+        for one, run in stream(map(self._entrant, numbers), self.lanes, progress=progress):
             writer.add(Path(self.path), one.number, run, self.keep)
             one.saver.remove()
             yield one.number

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import math
 from typing import Any
 
@@ -66,7 +67,8 @@ def finish(
         force, notes = force or job.settings.force, {"job": job.identifier}
         with new_folder(job.out, kind=OUTPUT, force=force, notes=notes) as folder:
             settings, whole = job.settled(result), whole_of(result)
-            written = write(result, job.anchors, folder, settings, job.maps, progress=progress)
+            maps = functools.partial(job.maps, progress=progress)
+            written = write(result, job.anchors, folder, settings, maps, progress=progress)
         try:
             job.remove()
         except ValueError as error:  # no failure: the result is written, and only files of the job are left

@@ -159,7 +159,7 @@ class Job(Groups):
             work = functools.partial(self.group, progress=progress) if alone else _GroupWork(self.out)
             yield from each(work, left, executor=executor, workers=workers)
         elif alone:
-            yield from self.through_lanes(left)
+            yield from self.through_lanes(left, progress=progress)
         else:
             size = _UNIT * self.settings.lanes
             units = sorted({first // size for first in left})
@@ -173,11 +173,11 @@ class Job(Groups):
             parts = [dataclasses.replace(part, draws=None) for part in parts]
         return join(parts)
 
-    def maps(self, numbers: range) -> Maps:
+    def maps(self, numbers: range, *, progress: bool) -> Maps:
         """Return where in some of the sequences the network sees something; cheap beside sampling."""
         some = self.anchors.take(np.array(numbers))
         ensemble = ensemble_of(self.network, some, beta=1.0, mu=self.settings.mu, unit=self.settings.unit)
-        return maps_of(ensemble, random_key(self.settings.seed))
+        return maps_of(ensemble, random_key(self.settings.seed), progress=progress)
 
     def settled(self, result: Run | RunStore) -> JobSettings:
         """Return the settings with the β's that a rule chose, and its reasons."""

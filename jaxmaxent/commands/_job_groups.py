@@ -67,9 +67,9 @@ class Groups:
         complete, size = RunStore(self.store).complete, self.settings.group
         return {first for first in range(0, len(complete), size) if complete[first : first + size].all()}
 
-    def through_lanes(self, firsts: Iterable[int]) -> Iterator[tuple[int, list[str]]]:
+    def through_lanes(self, firsts: Iterable[int], *, progress: bool = False) -> Iterator[tuple[int, list[str]]]:
         """Sample sequences side by side, keep their runs, and yield each with its outcome when it is done."""
-        for one, run in stream(map(self._entrant, firsts), self.settings.lanes):
+        for one, run in stream(map(self._entrant, firsts), self.settings.lanes, progress=progress):
             yield one.number, self._keep(one.number, run)
 
     def _entrant(self, number: int) -> Entrant:

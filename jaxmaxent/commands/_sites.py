@@ -47,6 +47,7 @@ def maps_of(
     width: int = WIDTH,
     site_width: int = SITE_WIDTH,
     draws: int | None = DRAWS,
+    progress: bool = False,
 ) -> Maps:
     """Return the maps of all anchors; windows are no wider than the sequences.
 
@@ -56,13 +57,14 @@ def maps_of(
         width: width of the windows of necessity.
         site_width: width of the windows of sites.
         draws: draws of each window, twice as many of those of sites; None enumerates windows of necessity.
+        progress: show a progress bar for each map.
     """
     width, site_width = min(width, ensemble.length), min(site_width, ensemble.length)
     more = 2 * (DRAWS if draws is None else draws)
     narrow, wide, kept = jax.random.split(key, 3)
-    found = necessity(ensemble, width, draws=draws, key=narrow)
-    of_sites = necessity(ensemble, site_width, draws=more, key=wide)
-    sufficient = sufficiency(ensemble, site_width, draws=more, key=kept)
+    found = necessity(ensemble, width, draws=draws, key=narrow, progress=progress)
+    of_sites = necessity(ensemble, site_width, draws=more, key=wide, progress=progress)
+    sufficient = sufficiency(ensemble, site_width, draws=more, key=kept, progress=progress)
     return Maps(found, of_sites, sufficient, find_sites(of_sites, sufficient))
 
 

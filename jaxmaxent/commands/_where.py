@@ -44,7 +44,8 @@ def run(options: WhereOptions) -> sites.Maps:
             if getattr(options, name) > ensemble.length:
                 raise ValueError(f"{name} must be at most the length {ensemble.length}, got {getattr(options, name)}")
         draws = None if options.enumerate else checks.integer("draws", options.draws, at_least=2)
-        maps = sites.maps_of(ensemble, key, width=options.width, site_width=options.site_width, draws=draws)
+        widths = {"width": options.width, "site_width": options.site_width}
+        maps = sites.maps_of(ensemble, key, **widths, draws=draws, progress=not options.quiet)
         moved = [mobility(ensemble, a) for a in range(len(anchors))]
         entries = [
             {

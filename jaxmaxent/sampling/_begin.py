@@ -18,7 +18,7 @@ from jaxmaxent.sampling.device._state import Carry, Keys
 from jaxmaxent.sampling.host._assemble import result
 from jaxmaxent.sampling.host._first_states import first_tokens
 from jaxmaxent.sampling.host._loop import Loop, NonFiniteEnergyError
-from jaxmaxent.sampling.host._progress import Progress
+from jaxmaxent.sampling.host._progress import Listener
 from jaxmaxent.sampling.host._stopping import verdict
 from jaxmaxent.sampling.program._sharding import placed
 
@@ -26,7 +26,7 @@ from jaxmaxent.sampling.program._sharding import placed
 # between rounds of its burn-in. The blocks of the loop leave the guard as the user has it, and send explicitly.
 
 
-def first_loop(key: Key[Array, ""], prepared: Prepared, start: str | Run, bar: Progress) -> Loop:
+def first_loop(key: Key[Array, ""], prepared: Prepared, start: str | Run, bar: Listener) -> Loop:
     """Return the loop of a run that begins, with its first sequences.
 
     Raises:

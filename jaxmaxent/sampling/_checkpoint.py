@@ -21,7 +21,7 @@ from jaxmaxent.sampling._prepare import Prepared
 from jaxmaxent.sampling.device._block import begin
 from jaxmaxent.sampling.device._state import Keys, Ladder
 from jaxmaxent.sampling.host._loop import Loop
-from jaxmaxent.sampling.host._progress import Progress
+from jaxmaxent.sampling.host._progress import Listener
 from jaxmaxent.sampling.host._signals import Interrupted, Interrupts
 from jaxmaxent.sampling.host._totals import Totals
 from jaxmaxent.sampling.program._sharding import placed
@@ -123,7 +123,7 @@ class Saved:
                 raise ValueError(f"ensemble must be that of the run saved in {self.folder}, but its {name} is another")
 
     @jax.transfer_guard("allow")
-    def restore(self, prepared: Prepared, bar: Progress) -> Loop:
+    def restore(self, prepared: Prepared, bar: Listener) -> Loop:
         """Return the loop as it was.
 
         Raises:

@@ -19,8 +19,8 @@ from jaxmaxent.sampling._begin import first_loop
 from jaxmaxent.sampling._checkpoint import Saver
 from jaxmaxent.sampling._options import Options
 from jaxmaxent.sampling._prepare import Prepared, prepare
+from jaxmaxent.sampling.host._lanes_progress import Course
 from jaxmaxent.sampling.host._loop import Loop
-from jaxmaxent.sampling.host._progress import Progress
 from jaxmaxent.sampling.program._program import Program
 
 
@@ -42,12 +42,14 @@ class Entrant:
     Attributes:
         number: its number, by which its run is known.
         loop: its loop, at the start or where it was interrupted; its program is that of a lane.
+        course: how far it has come.
         saver: where it is saved.
         holding: what is held until it has left, such as the folder of its checkpoint.
     """
 
     number: int
     loop: Loop
+    course: Course
     saver: Saver
     holding: contextlib.ExitStack
 
@@ -79,20 +81,18 @@ def entrant(
             saver, saved = Saver.open(checkpoint)
             saved.check_ensemble(batch)
             prepared = _for_a_lane(prepare(batch, saved.options, rule=rule))
-            loop = saved.restore(prepared, _no_bar(prepared))
+            course = Course(prepared.options, done=saved.notes["steps"])
+            loop = saved.restore(prepared, course)
         else:
             shutil.rmtree(checkpoint, ignore_errors=True)  # left by a process that was killed before its first save
             # Products are full, as the program of all lanes cannot follow what each anchor allows.
             options = dataclasses.replace(Options.of(batch, **settings), product_noise=())
             prepared = _for_a_lane(prepare(batch, options, rule=rule))
-            loop = first_loop(key, prepared, "background", _no_bar(prepared))
+            course = Course(prepared.options)
+            loop = first_loop(key, prepared, "background", course)
             saver = Saver.begin(checkpoint, loop)
-        return Entrant(number, loop, saver, stack.pop_all())
+        return Entrant(number, loop, course, saver, stack.pop_all())
 
 
 def _for_a_lane(prepared: Prepared) -> Prepared:
     return prepared._replace(program=lane_program(prepared.program, prepared.rule))
-
-
-def _no_bar(prepared: Prepared) -> Progress:
-    return Progress(prepared.options.steps, until=prepared.options.until, show=False)

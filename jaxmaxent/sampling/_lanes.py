@@ -6,6 +6,7 @@ its key and its ensemble: not on the anchors beside it, nor on when it took its 
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
 from collections.abc import Generator, Iterable, Iterator
@@ -21,6 +22,7 @@ from jaxmaxent.sampling._entrants import Entrant
 from jaxmaxent.sampling.device._lanes import Seats, lanes_block, lanes_mesh, put, put_anchor, spread, taken
 from jaxmaxent.sampling.device._state import Carry, Clock, Ladder
 from jaxmaxent.sampling.device._walk import REFRESH_EVERY
+from jaxmaxent.sampling.host._lanes_progress import LanesProgress
 from jaxmaxent.sampling.host._loop import Alone, Loop, Ran, Wish, next_size
 from jaxmaxent.sampling.host._signals import Interrupted, Interrupts
 from jaxmaxent.sampling.host._stopping import enough
@@ -142,7 +144,7 @@ class _Sitting:
     ladder: Ladder
 
 
-def stream(entrants: Iterable[Entrant], lanes: int) -> Iterator[tuple[Entrant, Run]]:
+def stream(entrants: Iterable[Entrant], lanes: int, *, progress: bool = False) -> Iterator[tuple[Entrant, Run]]:
     """Yield anchors and their runs, in the order in which they end; checkpoints stay.
 
     Lanes are spread over the devices of this process, the most of them that divide their number.
@@ -150,24 +152,26 @@ def stream(entrants: Iterable[Entrant], lanes: int) -> Iterator[tuple[Entrant, R
     Args:
         entrants: the anchors; each is asked for when a lane is free. All have the same program.
         lanes: number of lanes.
+        progress: show a line on the anchors in lanes.
 
     Raises:
         Interrupted: on Ctrl-C or SIGTERM, once all anchors in lanes are saved.
         NonFiniteEnergyError: if the network returns NaN or infinity.
     """
     waiting = _Waiting(iter(entrants))
-    if waiting.next is None:
-        return
-    work, ended = _Stream(_Lanes(waiting.next.loop, lanes), waiting), []
-    try:
-        with Interrupts() as interrupts:
-            while ended := work.next(interrupts):
-                for one in ended:
-                    with one.holding:
-                        yield one, finished(one.loop, work.compile_seconds)
-    finally:
-        for one in (*ended, *(sitting.entrant for _, sitting in work.lanes.active), *waiting.known):
-            one.holding.close()
+    with contextlib.closing(LanesProgress(show=progress)) as line:
+        if waiting.next is None:
+            return
+        work, ended = _Stream(_Lanes(waiting.next.loop, lanes), waiting, line), []
+        try:
+            with Interrupts() as interrupts:
+                while ended := work.next(interrupts):
+                    for one in ended:
+                        with one.holding:
+                            yield one, finished(one.loop, work.compile_seconds)
+        finally:
+            for one in (*ended, *(sitting.entrant for _, sitting in work.lanes.active), *waiting.known):
+                one.holding.close()
 
 
 class _Stream:
@@ -176,14 +180,15 @@ class _Stream:
     Attributes:
         lanes: the lanes.
         waiting: the anchors that have had none.
+        line: the line on the anchors in lanes.
         phase: draws of all lanes so far, up to a multiple of the period after which everything is due again. An anchor
             may enter when its own number of draws is the same up to such a multiple.
         size: draws of a block that takes a moment.
         compile_seconds: time that compiling took.
     """
 
-    def __init__(self, lanes: _Lanes, waiting: _Waiting) -> None:
-        self.lanes, self.waiting = lanes, waiting
+    def __init__(self, lanes: _Lanes, waiting: _Waiting, line: LanesProgress) -> None:
+        self.lanes, self.waiting, self.line = lanes, waiting, line
         self.phase, self.size = 0, 1
         self.compile_seconds = 0.0
 
@@ -200,6 +205,7 @@ class _Stream:
                 began = time.perf_counter()
                 self.lanes.run(0, self.phase)
                 self.compile_seconds = time.perf_counter() - began
+                self.line.compiled(self.compile_seconds)
             if ended := self._advanced(active):
                 return ended
 
@@ -237,6 +243,8 @@ class _Stream:
                 ended.append(self.lanes.leave(lane))
             else:
                 self.lanes.told(lane)
+        courses = [one.entrant.course for _, one in self.lanes.active]
+        self.line.advance(draws * active[0][1].entrant.loop.program.thin, courses)
         return ended
 
 

@@ -131,7 +131,7 @@ def sample(
             bar.tell(prepared.told)
         loop = first_loop(key, prepared, start, bar)
         saver = None if checkpoint is None else Saver.begin(checkpoint, loop)
-        return _run(loop, saver, keep_checkpoint)
+        return _run(loop, bar, saver, keep_checkpoint)
 
 
 def resume(
@@ -171,13 +171,13 @@ def resume(
         prepared = prepare(batch, saved.options, rule=rule, mesh=mesh)
         with Progress(prepared.options.steps, until=prepared.options.until, show=progress) as bar:
             loop = saved.restore(prepared, bar)
-            return _run(loop, saver, keep_checkpoint)
+            return _run(loop, bar, saver, keep_checkpoint)
 
 
-def _run(loop: Loop, saver: Saver | None, keep_checkpoint: bool) -> Run:
+def _run(loop: Loop, bar: Progress, saver: Saver | None, keep_checkpoint: bool) -> Run:
     """Compile, run to the end and gather the result; save from time to time and when interrupted."""
     compile_seconds = loop.compile()
-    loop.bar.compiled(compile_seconds, done=loop.steps)
+    bar.compiled(compile_seconds, done=loop.steps)
     if saver is None:
         loop.run(enough)
     else:

@@ -328,7 +328,9 @@ def test_positions_that_differ_are_found_and_told():
     error = np.hypot(first.frequency_errors, second.frequency_errors)
     np.testing.assert_allclose(found.z, found.difference / error)
     assert found.summary.startswith("2 of 30 positions differ (Holm-adjusted p < 0.05), the surest at position 17: ")
-    assert compare_profiles(first, first).summary == "none of 30 positions differs (Holm-adjusted p < 0.05)"
+    none = "none of 30 positions differs (Holm-adjusted p < 0.05)"
+    assert compare_profiles(first, first).summary == none
+    assert str(compare_profiles(first, first)) == f"ProfileComparison('{none}')"
 
 
 def test_z_of_frequencies_is_standard_normal_where_nothing_differs():

@@ -13,6 +13,7 @@ import work
 from made_up_runs import assert_same
 
 import jaxmaxent as jme
+from jaxmaxent import console
 from jaxmaxent.cluster import _sample_each as module
 from jaxmaxent.cluster import sample_each
 from jaxmaxent.sampling import _checkpoint as saving
@@ -128,7 +129,7 @@ def test_draws_kmers_and_counts_of_a_lane_are_those_of_sample(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_lane_does_not_depend_on_its_neighbours_and_resumes_bitwise(lanes, tmp_path, monkeypatch):
+def test_a_lane_does_not_depend_on_its_neighbours_and_resumes_bitwise(lanes, tmp_path, monkeypatch, capsys):
     order = [5, 3, 0, 4, 1, 2]
     batch, names = work.ensemble().batched().take(np.array(order)), [f"anchor_{i}" for i in order]
     path, saves = tmp_path / "run.zarr", []
@@ -146,8 +147,12 @@ def test_a_lane_does_not_depend_on_its_neighbours_and_resumes_bitwise(lanes, tmp
         sample_each(KEY, batch, path, names=names, lanes=2, **OPEN)
     left = int((~jme.Run.open(path).complete).sum())
     assert left > 0
-    other = sample_each(KEY, batch, path, names=names, **OPEN)  # with as many lanes as before
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(console, "_LOG_SECONDS", 0.0)
+    other = sample_each(KEY, batch, path, names=names, **OPEN | {"progress": True})  # with as many lanes as before
     assert_same_runs(other, [lanes[i] for i in order])
+    told = capsys.readouterr().err
+    assert "\n2 in hand, nearest: anchor_" in told and ", R-hat 1" in told and "\nanchors: 100%" in told
 
 
 @pytest.mark.exhaustive

@@ -1,5 +1,6 @@
 """`jaxmaxent interpret --lanes`: the same runs in any company, after an interruption, by several processes."""
 
+import contextlib
 import dataclasses
 import json
 import signal
@@ -9,6 +10,7 @@ import pytest
 from made_up_runs import assert_same
 
 import jaxmaxent as jme
+from jaxmaxent import console
 from jaxmaxent.cli import main
 from jaxmaxent.data import Sequences, write_fasta
 from jaxmaxent.sampling import _checkpoint as saving
@@ -42,7 +44,9 @@ def given(tmp_path_factory):
     write_fasta(folder / "s.fa", Sequences(rows, names))
     turned = [3, 0, 4, 2, 1]
     write_fasta(folder / "turned.fa", Sequences(rows[turned], tuple(names[i] for i in turned)))
-    assert call("interpret", f"{folder}/program.py:network", folder / "s.fa", "--out", folder / "out", *SETTINGS) == 0
+    with (folder / "told").open("w") as told, contextlib.redirect_stdout(told), contextlib.redirect_stderr(told):
+        arguments = f"{folder}/program.py:network", folder / "s.fa", "--out", folder / "out"
+        assert call("interpret", *arguments, *SETTINGS) == 0
     return folder
 
 
@@ -89,6 +93,19 @@ def test_neighbours_and_an_interruption_change_nothing(given, tmp_path, monkeypa
     assert "continue with: jaxmaxent resume" in capsys.readouterr().err
     assert call("resume", out, "--quiet") == 0
     assert_same_runs(runs(out), runs(given / "out"))
+
+
+@pytest.mark.slow
+def test_what_is_in_hand_is_told_unless_all_is_to_be_quiet(given, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(console, "_LOG_SECONDS", 0.0)
+    arguments = f"{given}/program.py:network", given / "s.fa", "--out", tmp_path / "out", "--limit", 2, *SETTINGS[:-1]
+    assert call("interpret", *arguments, "--pictures", 1) == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert any(line.startswith("2 in hand, nearest: s0, burn-in, ") for line in lines)
+    assert any(" in hand" in line and ", R-hat 1" in line and " (wanted 1.1)" in line for line in lines)
+    for what in ("necessity of 6 positions", "necessity of 8 positions", "sufficiency of 8 positions", "drawing"):
+        assert any(line.startswith(f"{what}: 100%") for line in lines), what
+    assert (given / "told").read_text() == ""
 
 
 @pytest.mark.exhaustive

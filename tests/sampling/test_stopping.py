@@ -7,6 +7,7 @@ import pytest
 import jaxmaxent as jme
 from jaxmaxent.diagnostics import diagnose
 from jaxmaxent.sampling.host import _stopping as stopping
+from jaxmaxent.sampling.host._progress import Progress
 from problems import Problem
 
 PROBLEM = Problem(length=4, mus=(0.3,), seed=3)
@@ -25,6 +26,15 @@ def test_a_run_ends_when_it_knows_enough_and_says_so():
         assert (run.max_rhat[0] <= rhat).all()
         assert (run.min_ess[0] >= ess).all()
         assert run.outcomes[0].startswith(f"converged after {run.steps[0]:,} steps: largest R-hat ")
+
+
+def test_the_bar_knows_that_a_run_has_to_be_good_twice(monkeypatch):
+    told = []
+    monkeypatch.setattr(Progress, "looked", lambda bar, rhat, ess=None, *, least: told.append(least))
+    run = sample(jme.Precision(rhat=1.5, ess=10))
+    sampled = run.burn_in + run.steps[0] - 160  # the burn-in grows
+    assert len(told) > 1 and told[0] > 0 and set(told) == {told[0]}  # good from the first look on
+    assert told[0] <= sampled < 1.2 * told[0]
 
 
 ONE_RUNG = {"ladder": None, "thin": 1}

@@ -37,6 +37,9 @@ class ProfileComparison(NamedTuple):
     differs: Bool[np.ndarray, " length"]
     summary: str
 
+    def __repr__(self) -> str:
+        return f"ProfileComparison({self.summary!r})"
+
 
 def compare_profiles(
     first: Profile, second: Profile, *, level: float = 0.05, degrees: float = 30.0

@@ -8,13 +8,14 @@ at β = 0, so they need no chains.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from jaxmaxent import checks
+from jaxmaxent import checks, console
 from jaxmaxent.analysis._where import energies as of
 from jaxmaxent.ensembles import Ensemble
 
@@ -76,7 +77,12 @@ class Sufficiency(NamedTuple):
 
 @jax.transfer_guard("allow")
 def necessity(
-    ensemble: Ensemble, width: int = 6, *, draws: int | None = None, key: Key[Array, ""] | None = None
+    ensemble: Ensemble,
+    width: int = 6,
+    *,
+    draws: int | None = None,
+    key: Key[Array, ""] | None = None,
+    progress: bool = False,
 ) -> Necessity:
     """Return how far each anchor moves from itself if one window is redrawn and all other letters are held.
 
@@ -90,6 +96,7 @@ def necessity(
         draws: draws of each window, at least 2; None enumerates windows of up to 4,096 sequences, and takes 32 draws
             of wider ones.
         key: a typed key for the draws; that of seed 0 if None.
+        progress: show a progress bar of the anchors.
 
     Returns:
         the necessity of windows and of positions, with standard errors, in units of E.
@@ -106,11 +113,11 @@ def necessity(
     batch, width, key = _checked(ensemble, width, key)
     counted = len(batch.alphabet) ** width if width <= math.log2(_ENUMERATED) else math.inf
     if draws is None and counted <= _ENUMERATED:
-        return _enumerated(batch, width)
+        return _enumerated(batch, width, progress)
     draws = _REDRAWN if draws is None else checks.integer("draws", draws, at_least=2, at_most=_MOST_DRAWS)
     starts, incremental = _starts(batch, width), of.is_incremental(batch, width)
     found = []
-    for a in range(batch.anchors):
+    for a in _each_anchor(batch, f"necessity of {width} positions", progress):
         one = of.of_one(batch, a)
         energies = of.of_redrawn(incremental, one, starts, jax.random.fold_in(key, a), width, draws)
         found.append(_over_draws(_finite(energies, a) - float(of.anchor_energy(one)), width))
@@ -120,7 +127,12 @@ def necessity(
 
 @jax.transfer_guard("allow")
 def sufficiency(
-    ensemble: Ensemble, width: int = 12, *, draws: int = _KEPT, key: Key[Array, ""] | None = None
+    ensemble: Ensemble,
+    width: int = 12,
+    *,
+    draws: int = _KEPT,
+    key: Key[Array, ""] | None = None,
+    progress: bool = False,
 ) -> Sufficiency:
     """Return how much nearer to each anchor redrawn sequences come if they keep one window of it.
 
@@ -132,6 +144,7 @@ def sufficiency(
         width: width of a window, at most the length; a site counts as a whole if a window covers it.
         draws: draws of the background, at least 2.
         key: a typed key; that of seed 0 if None.
+        progress: show a progress bar of the anchors.
 
     Returns:
         the sufficiency of windows and of positions, with standard errors, in units of E.
@@ -149,7 +162,7 @@ def sufficiency(
     draws = checks.integer("draws", draws, at_least=2, at_most=_MOST_DRAWS)
     starts, incremental = _starts(batch, width), of.is_incremental(batch, width)
     found, backgrounds = [], []
-    for a in range(batch.anchors):
+    for a in _each_anchor(batch, f"sufficiency of {width} positions", progress):
         one = of.of_one(batch, a)
         apart, kept = of.of_kept(incremental, one, starts, jax.random.fold_in(key, a), width, draws)
         apart = _finite(apart, a)
@@ -159,12 +172,12 @@ def sufficiency(
     return Sufficiency(*maps, width=width, draws=draws, evaluations=(len(starts) + 1) * draws)
 
 
-def _enumerated(batch: Ensemble, width: int) -> Necessity:
+def _enumerated(batch: Ensemble, width: int, progress: bool) -> Necessity:
     letters, windows = len(batch.alphabet), batch.length - width + 1
     codes = np.stack(np.unravel_index(np.arange(letters**width), (letters,) * width), axis=-1).astype(np.int32)
     incremental = of.is_incremental(batch, width)
     found = np.empty((batch.anchors, windows))
-    for a in range(batch.anchors):
+    for a in _each_anchor(batch, f"necessity of {width} positions", progress):
         one = of.of_one(batch, a)
         changed, rest = of.energies_of_windows(one, width, codes, incremental)
         for energies in (changed, rest):
@@ -215,6 +228,11 @@ def _cover(windows: int, width: int) -> Float[np.ndarray, "windows length"]:
     distance = np.arange(windows + width - 1)[None] - np.arange(windows)[:, None]
     covered = ((distance >= 0) & (distance < width)).astype(float)
     return covered / covered.sum(0)
+
+
+def _each_anchor(batch: Ensemble, what: str, progress: bool) -> Iterable[int]:
+    """Return the numbers of all anchors, with a bar of those that are done; none is left below another bar."""
+    return console.bar(range(batch.anchors), desc=what, unit="anchor", leave=None, show=progress)
 
 
 def _starts(batch: Ensemble, width: int) -> np.ndarray:

@@ -20,7 +20,7 @@ from jaxmaxent.sampling.device import _block as blocks
 from jaxmaxent.sampling.device._counters import Counters
 from jaxmaxent.sampling.device._state import TRACE_SLOTS, Carry, Clock, Keys, Trace
 from jaxmaxent.sampling.host._ladder import evened
-from jaxmaxent.sampling.host._progress import Progress
+from jaxmaxent.sampling.host._progress import Listener
 from jaxmaxent.sampling.host._totals import Kept, Totals, first_size
 
 # Long enough that a call costs nothing beside the work, short enough that the bar moves and Ctrl-C is heard.
@@ -107,7 +107,7 @@ class Loop:
         copies: energies of shifted and reverse-complemented anchors, by number of the anchor, once they are needed.
     """
 
-    def __init__(self, prepared: Prepared, keys: Keys, carry: Carry, bar: Progress) -> None:
+    def __init__(self, prepared: Prepared, keys: Keys, carry: Carry, bar: Listener) -> None:
         self.ensemble, self.options, self.rule, self.program, self.ladder = prepared
         self.keys, self.bar = keys, bar
         self.seat: Seat = Alone(carry)

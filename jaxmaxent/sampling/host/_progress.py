@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import math
+from typing import Protocol
 
 from jaxmaxent import console
 from jaxmaxent.sampling._precision import Precision
 
 # Compiling that took less is not worth a line.
-_WORTH_TELLING = 0.5
+WORTH_TELLING = 0.5
+
+
+class Listener(Protocol):
+    """What a loop tells how far it is."""
+
+    def advance(self, what: str, steps: int, **numbers: float) -> None:
+        """Take in that `steps` more steps of `what` are done, and some numbers."""
+        ...
+
+    def looked(self, rhat: float, ess: float | None = None, *, least: int = 0) -> None:
+        """Take in how far an anchor is from what is wanted; it needs at least so many steps after the burn-in."""
+        ...
 
 
 class Progress:
@@ -40,7 +53,7 @@ class Progress:
         """Restart the clock of the bar: compiling is over and took `seconds`; `done` steps were made before."""
         self._steps = done
         if not self._bar.disable:
-            if seconds >= _WORTH_TELLING:
+            if seconds >= WORTH_TELLING:
                 console.say_above(f"compiled in {seconds:.1f} s")
             self._bar.unpause()
             self._bar.reset(self._bar.total)
@@ -58,7 +71,7 @@ class Progress:
             self._bar.set_postfix({k: f"{v:.3g}" for k, v in numbers.items()}, refresh=False)
         self._bar.update(steps)
 
-    def looked(self, rhat: float, ess: float | None = None) -> None:
+    def looked(self, rhat: float, ess: float | None = None, *, least: int = 0) -> None:
         """Show how far one of the anchors is: its largest R-hat, and its smallest effective sample size if known.
 
         All anchors of a run are looked at, one after another, between two blocks; the one with most to do is shown.
@@ -66,21 +79,27 @@ class Progress:
         until = self._until
         if until is None or self._bar.disable:
             return
-        total = self._burn_in + min(self._most - self._burn_in, self._expected(rhat, ess, until))
+        expected = max(least, expected_steps(self._steps - self._burn_in, rhat, ess, until))
+        total = self._burn_in + min(self._most - self._burn_in, expected)
         if total < self._total:
             return
         self._total = total
-        shown = f"R-hat {rhat:.3f} (wanted {until.rhat:g})" if math.isfinite(rhat) else ""
-        if ess is not None and math.isfinite(ess):
-            shown += f"{', ' * bool(shown)}ESS {ess:.0f} (wanted {until.ess:g})"
-        self._bar.set_postfix_str(shown, refresh=False)
+        self._bar.set_postfix_str(precision_text(rhat, ess, until), refresh=False)
 
-    def _expected(self, rhat: float, ess: float | None, until: Precision) -> int:
-        """Return the steps after the burn-in at which the run will probably end."""
-        sampled = max(self._steps - self._burn_in, 1)
-        factors = [1.0]
-        if math.isfinite(rhat):
-            factors.append((rhat - 1) / (until.rhat - 1))
-        if ess is not None and math.isfinite(ess):
-            factors.append(until.ess / max(ess, 1.0))
-        return math.ceil(min(sampled * max(factors), 2**62))
+
+def expected_steps(sampled: int, rhat: float, ess: float | None, until: Precision) -> int:
+    """Return the steps after the burn-in at which a run with so many will probably end."""
+    factors = [1.0]
+    if math.isfinite(rhat):
+        factors.append((rhat - 1) / (until.rhat - 1))
+    if ess is not None and math.isfinite(ess):
+        factors.append(until.ess / max(ess, 1.0))
+    return math.ceil(min(max(sampled, 1) * max(factors), 2**62))
+
+
+def precision_text(rhat: float, ess: float | None, until: Precision) -> str:
+    """Return R-hat and effective sample size beside what is wanted, as far as they are known."""
+    parts = [f"R-hat {rhat:.3f} (wanted {until.rhat:g})"] if math.isfinite(rhat) else []
+    if ess is not None and math.isfinite(ess):
+        parts.append(f"ESS {ess:.0f} (wanted {until.ess:g})")
+    return ", ".join(parts)

@@ -67,15 +67,14 @@ def _knows_enough(loop: Loop, kept: Kept, anchor: int) -> bool:
     rhat = target_rhat(counts, loop.totals.size, loop.totals.target_replicas, varies)
     near = _near(loop.options.wanted)
     found = diagnose(batches_of(loop, kept, anchor), varies, tails=False) if rhat <= near.rhat else None
-    if found is None:
-        loop.bar.looked(rhat)
-    else:
-        loop.bar.looked(float(np.nanmax([rhat, *found.max_rhat()])), float(found.min_ess().min()))
-    if found is None or not _judged(loop, anchor, found, near)[0]:
-        loop.passed[anchor] = 0
+    good = found is not None and _judged(loop, anchor, found, near)[0]
+    loop.passed[anchor] = (loop.passed[anchor] or draws) if good else 0
+    ess = None
+    if found is not None:
+        rhat, ess = float(np.nanmax([rhat, *found.max_rhat()])), float(found.min_ess().min())
+    loop.bar.looked(rhat, ess, least=math.ceil(_TWICE * loop.passed[anchor]) * loop.options.thin)
+    if found is None or not good:
         return False
-    if not loop.passed[anchor]:
-        loop.passed[anchor] = draws
     if draws < _TWICE * loop.passed[anchor] or not _judged(loop, anchor, found, loop.options.wanted)[0]:
         return False
     return _legs(loop, kept, anchor)[1] and _compared(loop, kept, anchor)[1]
