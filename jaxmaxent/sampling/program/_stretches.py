@@ -1,0 +1,40 @@
+"""The choice of blocks that have whole stretches only: a GPU then knows the number of draws in each stretch.
+
+A GPU asks its host before every turn of a loop whose number of turns it does not know, and waits for the answer.
+"""
+
+from __future__ import annotations
+
+import jax
+
+from jaxmaxent.ensembles import Ensemble
+from jaxmaxent.evaluate.incremental._costs import flops_of_jaxpr
+from jaxmaxent.sampling._options import Options
+from jaxmaxent.sampling.host._totals import first_size
+from jaxmaxent.sampling.program._flops import traced
+from jaxmaxent.sampling.program._program import Program
+
+# FLOPs of a stretch for each sequence, at most: those of 16,000 sequences take an H200 less than a second, so that the
+# bar moves, Ctrl-C is heard and a loop can be saved. Beside more than that, waits are nothing.
+_MOST_FLOPS = 10**9
+
+
+def asks_its_host() -> bool:
+    """Return whether the device asks its host before every turn of a loop of an unknown number of turns, as a GPU does."""
+    return jax.default_backend() not in ("cpu", "tpu")
+
+
+def has_whole_stretches(program: Program, ensemble: Ensemble, options: Options) -> bool:
+    """Return whether all blocks are to have whole stretches: on a GPU, if rounds and batches of the run have.
+
+    Other runs of the same shape then have the same program or a second one, whatever their lengths.
+    """
+    if not asks_its_host():
+        return False
+    lengths = (*options.rounds, options.draws, first_size(options.draws), program.buffer * program.store_every)
+    if any(length % program.stretch for length in lengths):
+        return False
+    network = traced(ensemble)
+    if any(equation.primitive.name == "while" for equation in network.eqns):  # nobody knows how long it takes
+        return False
+    return program.stretch * program.thin * flops_of_jaxpr(network) <= _MOST_FLOPS
