@@ -73,6 +73,7 @@ def large(params, one_hot):
         ({}, None, True),
         ({"steps": 1205}, None, False),  # the last batch is too short
         ({"burn_in": 405}, None, False),
+        ({"burn_in": 0}, None, False),  # it may go on from a run that has none
         ({"steps": 100}, None, False),  # batches of one draw
         ({"store_every": 5}, None, True),
         ({"ladder": None, "anchor_chains": 0}, None, True),  # nothing is drawn at an end
@@ -96,6 +97,22 @@ def test_runs_of_default_length_have_whole_stretches_on_a_gpu(monkeypatch):
         ensemble = Problem(length=length).ensemble()
         options = dataclasses.replace(Options.of(ensemble, evaluation="full"), long_stretches=True)
         assert prepare(ensemble, options).program.unit == 8
+
+
+@pytest.mark.parametrize("thin", [5, 8])
+def test_a_short_run_has_the_program_of_one_of_default_length(thin, monkeypatch):
+    assert stretches.steps_of_whole_stretches(1001, thin) == -(-1001 // thin) * thin
+    monkeypatch.setattr(stretches, "asks_its_host", lambda: True)
+    ensemble = Problem(length=8).ensemble()
+    for steps in (100, 1001):
+        short = stretches.steps_of_whole_stretches(steps, thin)
+        assert short >= steps
+        given = (
+            Options.of(ensemble, evaluation="full", thin=thin),
+            Options.of(ensemble, evaluation="full", thin=thin, steps=short, burn_in=short),
+        )
+        one, other = (prepare(ensemble, dataclasses.replace(each, long_stretches=True)).program for each in given)
+        assert one == other and one.unit == 8
 
 
 @pytest.mark.parametrize(("backend", "asks"), [("cpu", False), ("tpu", False), ("gpu", True)])

@@ -14,6 +14,8 @@ from jaxmaxent.sampling.host._totals import first_size
 from jaxmaxent.sampling.program._flops import traced
 from jaxmaxent.sampling.program._program import Program
 
+# Draws of the longest stretch, and the fewest draws whose batches have as many.
+_LONGEST, _FEWEST = 8, 192
 # FLOPs of a stretch for each sequence, at most: those of 16,000 sequences take an H200 less than a second, so that the
 # bar moves, Ctrl-C is heard and a loop can be saved. Beside more than that, waits are nothing.
 _MOST_FLOPS = 10**9
@@ -32,9 +34,18 @@ def has_whole_stretches(program: Program, ensemble: Ensemble, options: Options) 
     if not asks_its_host():
         return False
     lengths = (*options.rounds, options.draws, first_size(options.draws), program.buffer * program.store_every)
-    if any(length % program.stretch for length in lengths):
+    # Without a burn-in a run goes on from others, and should have their program.
+    if not options.rounds or any(length % program.stretch for length in lengths):
         return False
     network = traced(ensemble)
     if any(equation.primitive.name == "while" for equation in network.eqns):  # nobody knows how long it takes
         return False
     return program.stretch * program.thin * flops_of_jaxpr(network) <= _MOST_FLOPS
+
+
+def steps_of_whole_stretches(steps: int, thin: int) -> int:
+    """Return the steps of a run of at least so many whose program is that of a run of default length on this device."""
+    draws = -(-steps // thin)
+    if asks_its_host():
+        draws = max(-(-draws // _LONGEST) * _LONGEST, _FEWEST)
+    return draws * thin
