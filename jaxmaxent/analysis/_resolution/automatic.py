@@ -16,8 +16,8 @@ from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.results import Run
 from jaxmaxent.results._blank import WANTED_BITS, beta_at_value
 from jaxmaxent.sampling import sample
-from jaxmaxent.sampling.program._stretches import steps_of_whole_stretches
 from jaxmaxent.sampling._options import THIN
+from jaxmaxent.sampling.program._stretches import steps_of_whole_stretches
 
 AUTO, MEDIAN, BY_ACCEPTANCE, INFORMATION, ENERGY = "auto", "median", "acceptance", "information", "energy"
 SHARE = 0.2

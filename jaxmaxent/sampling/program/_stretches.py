@@ -22,7 +22,7 @@ _MOST_FLOPS = 10**9
 
 
 def asks_its_host() -> bool:
-    """Return whether the device asks its host before every turn of a loop of an unknown number of turns, as a GPU does."""
+    """Return whether the device asks its host before every turn of a loop of unknown length, as a GPU does."""
     return jax.default_backend() not in ("cpu", "tpu")
 
 
