@@ -11,8 +11,8 @@ counted:
 * kernels (GPU) or fusions (TPU) per step: operations that are started one by one. One in the branch of a rule of a
   mixture counts as often as the rule is chosen.
 * waits per draw (GPU): decisions that the host makes, of loops without a known number of turns and of branches. The
-  device then waits for the host. A loop of no turn or one counts once. (Graphs, which a GPU's program may be split into
-  when it is loaded, are not counted.)
+  device then waits for the host. Blocks are no shorter than the time between two refreshes, and a loop of no turn or
+  one counts once. (Graphs, which a GPU's program may be split into when it is loaded, are not counted.)
 * copies per draw of arrays as large as a cache of all sequences, gathers and scatters per draw, collectives per draw.
 * memory: bytes of arguments and temporaries.
 * cycles per draw (TPU): the sum of the estimates of the compiler. Proposals per second are at its clock.

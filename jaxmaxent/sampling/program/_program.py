@@ -43,8 +43,8 @@ class Program:
         buffer: stored draws that a block has room for.
         kmers: letters of the k-mers that are counted; 0 counts none.
         choice: how a step of a mixture chooses its rule (see `MixtureKernel`).
-        whole_stretches: whether every block begins and ends where a stretch does, so that a GPU knows the number of draws
-            of a stretch, and does not ask its host before each of them.
+        whole_stretches: whether every block begins and ends where a stretch does, so that a GPU knows how many draws a
+            stretch has, and does not ask its host before each of them.
         mesh: devices to spread over, or None for one.
         rule: structure of the rule; JAX takes pytrees of two classes for one program if their leaves are alike.
     """
