@@ -6,6 +6,7 @@ A GPU asks its host before every turn of a loop whose number of turns it does no
 from __future__ import annotations
 
 import jax
+from jax.extend import core
 
 from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.evaluate.incremental._costs import flops_of_jaxpr
@@ -38,9 +39,16 @@ def has_whole_stretches(program: Program, ensemble: Ensemble, options: Options) 
     if not options.rounds or any(length % program.stretch for length in lengths):
         return False
     network = traced(ensemble)
-    if any(equation.primitive.name == "while" for equation in network.eqns):  # nobody knows how long it takes
+    if _has_while(network):  # nobody knows how long it takes
         return False
     return program.stretch * program.thin * flops_of_jaxpr(network) <= _MOST_FLOPS
+
+
+def _has_while(jaxpr: core.Jaxpr) -> bool:
+    """Return whether there is a loop without a known number of turns, at any depth."""
+    inner = [getattr(part, "jaxpr", part) for eqn in jaxpr.eqns for part in jax.tree.leaves(list(eqn.params.values()))]
+    found = any(equation.primitive.name == "while" for equation in jaxpr.eqns)
+    return found or any(_has_while(part) for part in inner if isinstance(part, core.Jaxpr))
 
 
 def steps_of_whole_stretches(steps: int, thin: int) -> int:
