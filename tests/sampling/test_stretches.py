@@ -133,6 +133,17 @@ def test_a_run_of_whole_stretches_is_the_same_run_however_it_is_cut(plain, monke
     assert max(draws for _, draws, _ in ran[:whole]) > 4
 
 
+def test_whole_stretches_without_a_ladder_make_the_same_run(monkeypatch):
+    settings = {"ladder": None, "anchor_chains": 0, "chains": 3}
+    plain = sample(**settings)
+    ran = as_on_a_gpu(monkeypatch)
+    whole = sample(**settings)
+    for name in ("draws", "energy", "acceptance"):
+        np.testing.assert_array_equal(getattr(whole, name), getattr(plain, name), err_msg=name)
+    assert {unit for unit, _, _ in ran} == {8}
+    assert sum(draws for _, draws, _ in ran) == 320
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("within", [True, False])
 def test_a_run_saved_by_another_device_goes_on_as_on_a_gpu(within, plain, monkeypatch, tmp_path):
