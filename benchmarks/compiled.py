@@ -11,8 +11,8 @@ counted:
 * kernels (GPU) or fusions (TPU) per step: operations that are started one by one. One in the branch of a rule of a
   mixture counts as often as the rule is chosen.
 * waits per draw (GPU): decisions that the host makes, of loops without a known number of turns and of branches. The
-  device then waits for the host. A loop of no turn or one counts once. (Graphs, which a GPU's program may be split into
-  when it is loaded, are not counted.)
+  device then waits for the host. Blocks are no shorter than the time between two refreshes, and a loop of no turn or
+  one counts once. (Graphs, which a GPU's program may be split into when it is loaded, are not counted.)
 * copies per draw of arrays as large as a cache of all sequences, gathers and scatters per draw, collectives per draw.
 * memory: bytes of arguments and temporaries.
 * cycles per draw (TPU): the sum of the estimates of the compiler. Proposals per second are at its clock.
@@ -54,6 +54,7 @@ from jaxmaxent.sampling.device import _block as blocks
 from jaxmaxent.sampling.device._lanes import Seats, lanes_block
 from jaxmaxent.sampling.device._state import Clock, Keys
 from jaxmaxent.sampling.device._walk import REFRESH_EVERY, together
+from jaxmaxent.sampling.program._program import Program
 
 H200 = Path(__file__).parent / "results" / "h200.txtpb"
 TPUS = {"v5e": ("v5e:2x2", 1.5e9), "v6e": ("v6e:2x2", 1.75e9)}  # clocks as the compiler's cycles have them
@@ -71,6 +72,10 @@ _SCALAR = {
     "clamp", "sign", "negate", "reshape", "broadcast", "slice", "dynamic-slice",
 }  # fmt: skip
 _COLLECTIVES = ("all-reduce", "all-gather", "all-to-all", "collective-permute", "reduce-scatter")
+
+
+# Names that the source gives loops.
+_SCOPES = ("stretches", "draws", "steps", "refresh", "end_draws")
 
 
 class Operation(NamedTuple):
@@ -113,6 +118,17 @@ def shaped(tree: Any, sharding: Any) -> Any:
     return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), tree)
 
 
+def loops_of(program: Program) -> dict[str, Any]:
+    """Return what is known of the loops of a block that has many draws."""
+    periods = {"refresh": REFRESH_EVERY, "end_draws": program.stretch}
+    # Turns of the outermost loop per draw.
+    outermost = 1 / REFRESH_EVERY if program.whole_stretches else sum(1 / period for period in periods.values())
+    return {
+        "periods": periods, "draws": True, "outermost": outermost, "stretch": program.stretch,
+        "together": together(program.thin),
+    }  # fmt: skip
+
+
 def block(device: str, ensemble: jme.Ensemble, way: str, sequences: int | None) -> tuple[Any, dict[str, Any]]:
     """Return the compiled block of `sample`, and what is known of it: sequences, steps, shares of rules."""
     given = None
@@ -143,9 +159,7 @@ def block(device: str, ensemble: jme.Ensemble, way: str, sequences: int | None) 
     largest = max((leaf.size * leaf.dtype.itemsize for leaf in caches), default=0)
     known = {
         "sequences": program.all_chains * program.replicas, "steps": program.thin, "shares": shares, "cache": largest,
-        "periods": {"refresh": REFRESH_EVERY, "end_draws": 2 * program.drawn_together}, "draws": True,
-        "seldom": sum(1 / period for period in (REFRESH_EVERY, 2 * program.drawn_together)),
-        "together": together(program.thin), "compile_seconds": time.perf_counter() - began,
+        "compile_seconds": time.perf_counter() - began, **loops_of(program),
     }  # fmt: skip
     return compiled, known
 
@@ -193,9 +207,7 @@ def side_by_side(
     known = {
         "sequences": count * each, "steps": program.thin, "shares": shares,
         "cache": max((leaf.size * leaf.dtype.itemsize for leaf in caches), default=0),
-        "periods": {"refresh": REFRESH_EVERY, "end_draws": 2 * program.drawn_together}, "draws": True,
-        "seldom": sum(1 / period for period in (REFRESH_EVERY, 2 * program.drawn_together)),
-        "together": together(program.thin), "compile_seconds": time.perf_counter() - began,
+        "compile_seconds": time.perf_counter() - began, **loops_of(program),
     }  # fmt: skip
     return compiled, known
 
@@ -294,10 +306,9 @@ class Counts:
         self.per_step: dict[str, float] = collections.defaultdict(float)
         loops = self._loops(entry)
         if known["draws"]:
-            # Around the loop of draws is one turn for each time that something seldom is due.
-            stretches = next(loop for loop in loops if scope(loop) == "block")
-            self._add("waits", known["seldom"], inside=False)
-            self._count(called(stretches, "body")[0], known["seldom"], inside=False)
+            outermost = next(loop for loop in loops if scope(loop) == "block")
+            self._add("waits", known["outermost"], inside=False)
+            self._count(called(outermost, "body")[0], known["outermost"], inside=False)
         else:  # a walk has no draws: each turn of its loop is a step
             self._count(called(max(loops, key=self._size_of), "body")[0], 1.0, inside=True)
 
@@ -331,9 +342,11 @@ class Counts:
 
     def _count_loop(self, loop: Operation, weight: float, *, inside: bool) -> None:
         body, number, name = called(loop, "body")[0], turns(loop), scope(loop)
-        if name == "draws":  # a wait for each draw, and one to leave the loop
-            self._add("waits", 1.0 + weight, inside=False)
-            self._count(body, 1.0, inside=False)
+        if name in ("stretches", "draws"):
+            each = 1.0 if name == "draws" else 1 / self.known["stretch"]
+            if number is None:  # a wait for each turn, and one to leave the loop
+                self._add("waits", each + weight, inside=False)
+            self._count(body, each, inside=False)
         elif name == "steps":
             self._count(body, weight * self.known["together"], inside=True)
         elif name in self.known["periods"]:
@@ -362,7 +375,7 @@ def scope(loop: Operation) -> str:
     """Return the name that the source gives a loop; "block" for the outermost."""
     found = re.search(r'op_name="([^"]*)/while"', loop.text)
     words = re.findall(r"\w+", found[1]) if found else []
-    return words[-1] if words and words[-1] in ("draws", "steps", "refresh", "end_draws") else "block"
+    return words[-1] if words and words[-1] in _SCOPES else "block"
 
 
 def row_of(

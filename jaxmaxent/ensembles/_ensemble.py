@@ -273,8 +273,11 @@ class Ensemble:
         return functools.reduce(jnp.logical_or, masks) if masks else None
 
     def moves(self, positions: Int[Array, "*some"]) -> Bool[Array, "*some"]:
-        """Return True for positions that may change; for one anchor."""
-        free = (positions[..., None] == self.movable.reshape(*[1] * positions.ndim, -1)).any(-1)
+        """Return True for positions of the sequence that may change; for one anchor."""
+        if self.movable.shape[0] == self.length:  # a GPU would compare in an operation of its own
+            free = jnp.ones(positions.shape, bool)
+        else:
+            free = (positions[..., None] == self.movable.reshape(*[1] * positions.ndim, -1)).any(-1)
         return free if self.held is None else free & ~self.held[positions]
 
     def allows(self, tokens: Int[Array, " length"]) -> Bool[Array, ""]:

@@ -149,6 +149,8 @@ class Saved:
         loop.stored = [self.arrays["stored"]] if "stored" in self.arrays else []
         for name in _NUMBERS:
             setattr(loop, name, self.notes[name])
+        if loop.steps // program.thin % program.unit:  # saved on a device that needs no whole stretches
+            loop.program = dataclasses.replace(program, whole_stretches=False)
         return loop
 
 

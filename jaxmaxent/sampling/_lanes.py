@@ -23,7 +23,7 @@ from jaxmaxent.sampling.device._lanes import Seats, lanes_block, lanes_mesh, put
 from jaxmaxent.sampling.device._state import Carry, Clock, Ladder
 from jaxmaxent.sampling.device._walk import REFRESH_EVERY
 from jaxmaxent.sampling.host._lanes_progress import LanesProgress
-from jaxmaxent.sampling.host._loop import Alone, Loop, Ran, Wish, next_size
+from jaxmaxent.sampling.host._loop import Alone, Loop, Ran, Wish, in_units, next_size
 from jaxmaxent.sampling.host._signals import Interrupted, Interrupts
 from jaxmaxent.sampling.host._stopping import enough
 
@@ -211,15 +211,23 @@ class _Stream:
 
     def _filled(self) -> list[Entrant]:
         """Give free lanes to anchors that may enter now; return those that had come to their end before."""
-        ended, next_one = [], self.waiting.next
+        ended, next_one = [], self._next
         if next_one is not None and not self.lanes.active:
             self.phase = _number(next_one) % REFRESH_EVERY
         for lane in self.lanes.free:
-            while (next_one := self.waiting.next) is not None and self._gap(next_one) == 0:
+            while (next_one := self._next) is not None and self._gap(next_one) == 0:
                 if self.lanes.enter(lane, self.waiting.take()):
                     break
                 ended.append(next_one)
         return ended
+
+    @property
+    def _next(self) -> Entrant | None:
+        """The next anchor, or None. From one on that goes on within a stretch, lanes need no whole stretches."""
+        one = self.waiting.next
+        if one is not None and not one.loop.program.whole_stretches:
+            self.lanes.program = dataclasses.replace(self.lanes.program, whole_stretches=False)
+        return one
 
     def _gap(self, entrant: Entrant) -> int:
         """Return the draws until an anchor may enter."""
@@ -227,9 +235,10 @@ class _Stream:
 
     def _advanced(self, active: list[tuple[int, _Sitting]]) -> list[Entrant]:
         """Run one block, and return the anchors that have come to their end."""
-        draws = min(self.size, *(one.wish.draws for _, one in active))
-        if self.lanes.free and self.waiting.next is not None:
-            draws = min(draws, self._gap(self.waiting.next) or REFRESH_EVERY)
+        next_one = self._next if self.lanes.free else None
+        draws = min(in_units(self.size, self.lanes.program.unit), *(one.wish.draws for _, one in active))
+        if next_one is not None:
+            draws = min(draws, self._gap(next_one) or REFRESH_EVERY)
         began = time.perf_counter()
         rows, stored, bad = self.lanes.run(draws, self.phase)
         took = time.perf_counter() - began

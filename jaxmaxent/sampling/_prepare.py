@@ -28,6 +28,7 @@ from jaxmaxent.sampling.program._memory import check
 from jaxmaxent.sampling.program._products import products_of
 from jaxmaxent.sampling.program._program import ENOUGH_FOR_A_CPU, Program, program_of
 from jaxmaxent.sampling.program._sharding import mesh_for
+from jaxmaxent.sampling.program._stretches import has_whole_stretches
 
 # How often the default mixture redraws single sites, a few adjacent ones, and whole segments, which cost several times
 # as much. A few sites give most effective draws at the target, segments bring sequences up the ladder
@@ -109,6 +110,7 @@ def prepare(
     way = chosen(options.evaluation, ensemble, prepared, options, mesh)
     options = dataclasses.replace(options, evaluation=way)
     program = program_of(ensemble, options, prepared, mesh)
+    program = dataclasses.replace(program, whole_stretches=has_whole_stretches(program, ensemble, options))
     return Prepared(ensemble, options, prepared, program, _first_ladder(ensemble, options, start))
 
 

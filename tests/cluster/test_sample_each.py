@@ -17,6 +17,8 @@ from jaxmaxent import console
 from jaxmaxent.cluster import _sample_each as module
 from jaxmaxent.cluster import sample_each
 from jaxmaxent.sampling import _checkpoint as saving
+from jaxmaxent.sampling import _lanes as lane_module
+from jaxmaxent.sampling.program import _stretches as stretches
 
 pytest.importorskip("zarr")
 SMALL = {"chains": 2, "anchor_chains": 0, "ladder": 3, "steps": 160, "progress": False}
@@ -153,6 +155,38 @@ def test_a_lane_does_not_depend_on_its_neighbours_and_resumes_bitwise(lanes, tmp
     assert_same_runs(other, [lanes[i] for i in order])
     told = capsys.readouterr().err
     assert "\n2 in hand, nearest: anchor_" in told and ", R-hat 1" in told and "\nanchors: 100%" in told
+
+
+@pytest.mark.exhaustive
+def test_lanes_of_whole_stretches_as_on_a_gpu_make_the_same_runs(tmp_path, monkeypatch):
+    """Check them also from the first anchor on that a CPU has left within a stretch."""
+    settings = SMALL | {"steps": 960, "anchor_chains": 1, "lanes": 2}
+    settings["target_replicas"] = 10  # as many replicas as have stretches of 8 draws
+    some = work.ensemble().batched().take(np.arange(3))
+    plain = sample_each(KEY, some, tmp_path / "plain.zarr", **settings)
+    path, save_if_due, ran, block = tmp_path / "run.zarr", saving.Saver.save_if_due, [], lane_module.lanes_block
+
+    def interrupt(self, loop, interrupts):
+        if loop.steps // 5 % 8:
+            interrupts.noted = signal.SIGINT
+        save_if_due(self, loop, interrupts)
+
+    def watched(program, *arguments):
+        ran.append((program.unit, *map(int, arguments[-2:])))
+        return block(program, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(saving.Saver, "save_if_due", interrupt)
+        with pytest.raises(jme.Interrupted):
+            sample_each(KEY, some, path, **settings)
+    monkeypatch.setattr(stretches, "asks_its_host", lambda: True)
+    monkeypatch.setattr(lane_module, "lanes_block", watched)
+    assert_same_up_to_rounding(sample_each(KEY, some, tmp_path / "whole.zarr", **settings), plain)
+    assert {unit for unit, _, _ in ran} == {8}
+    assert all(draws % 8 == phase % 8 == 0 for _, draws, phase in ran)
+    ran.clear()
+    assert_same_up_to_rounding(sample_each(KEY, some, path, **settings), plain)
+    assert ran[0][0] == 1
 
 
 @pytest.mark.exhaustive

@@ -17,6 +17,7 @@ from jaxmaxent.results import Run
 from jaxmaxent.results._blank import WANTED_BITS, beta_at_value
 from jaxmaxent.sampling import sample
 from jaxmaxent.sampling._options import THIN
+from jaxmaxent.sampling.program._stretches import steps_of_whole_stretches
 
 AUTO, MEDIAN, BY_ACCEPTANCE, INFORMATION, ENERGY = "auto", "median", "acceptance", "information", "energy"
 SHARE = 0.2
@@ -86,7 +87,8 @@ def auto_beta(
         key: a typed key; for the rules that sample.
         shape: arguments of `sample` that shape its program: ladder (a number of rungs), chains, target_replicas,
             anchor_chains, thin, evaluation, kmers, mesh. A later call of `sample` with the same ones is not
-            compiled again.
+            compiled again (on a GPU if its numbers of draws, before and while they count, are multiples of 8, as by
+            default).
 
     Raises:
         ValueError: for bad input, for a rule that samples with fields that grow along a ladder, or if an anchor has no
@@ -165,7 +167,7 @@ def _by_runs(
 
 def _short_run(key: Key[Array, ""], ensemble: Ensemble, tops: np.ndarray, shape: dict[str, Any]) -> Run:
     thin = shape.get("thin", THIN)
-    steps = -(-max(_SWEEPS * ensemble.length, _FEWEST) // thin) * thin
+    steps = steps_of_whole_stretches(max(_SWEEPS * ensemble.length, _FEWEST), thin)
     return sample(key, ensemble.with_beta(tops), burn_in=steps, steps=steps, progress=False, **shape)
 
 

@@ -20,7 +20,7 @@ from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.ensembles._reference import with_reference
 from jaxmaxent.kernels import State, build, evaluator_for
 from jaxmaxent.sampling.device._counters import SCALARS, add_draw
-from jaxmaxent.sampling.device._end_draws import drawn, standing_at_ends
+from jaxmaxent.sampling.device._end_draws import drawn, made, standing_at_ends
 from jaxmaxent.sampling.device._hash import written_out
 from jaxmaxent.sampling.device._state import (
     TRACE_SLOTS,
@@ -37,9 +37,6 @@ from jaxmaxent.sampling.device._swaps import swap
 from jaxmaxent.sampling.device._walk import REFRESH_EVERY, refresh, shared_of, walk
 from jaxmaxent.sampling.program._program import Program
 from jaxmaxent.sampling.program._sharding import over_devices
-
-# Draws of a stretch, at most, where no draws at ends set its length.
-_STRETCH = 8
 
 
 @functools.partial(jax.jit, static_argnames=("program",))
@@ -137,35 +134,55 @@ def _advance(setup: Setup, carry: Carry, clock: Clock) -> tuple[Carry, Trace]:
     scalars = jnp.zeros((chains, TRACE_SLOTS, program.path, SCALARS + len(ensemble.fields)), carry.states.energy.dtype)
     stored = jnp.zeros((chains, program.buffer, program.rungs, ensemble.length), jnp.uint8)
 
-    longest = 2 * program.drawn_together if program.has_background else _STRETCH
+    def at(index: Array) -> tuple[Array, Array]:
+        return clock.first // program.thin + index, clock.phase + index
 
-    def draw(begun: Array, shared: Any, index: Array, outer: tuple[Carry, Trace]) -> tuple[Carry, Trace]:
+    def draw(begun: Array, shared: Any, turn: Array, outer: tuple[Carry, Trace]) -> tuple[Carry, Trace]:
         carry, trace = outer
-        number, phase = clock.first // program.thin + index, clock.phase + index
+        index = begun + turn
+        number, phase = at(index)
         first = clock.first + index * program.thin
-        carry, accepted = walk(setup, first, carry, shared, (index - begun) * program.thin)
+        carry, accepted = walk(setup, first, carry, shared, turn * program.thin)
         # The steps count for the slot where a replica made them, though a swap may move it now.
         accepted = jnp.take_along_axis(accepted, carry.in_slot, axis=1)
         if carry.draws is not None:
             carry = swap(setup, number, phase, clock.teaching, carry, carry.draws)
         return jax.vmap(functools.partial(_count, setup, clock, index, phase))(carry, accepted, trace)
 
-    def stretch(outer: tuple[Array, tuple[Carry, Trace]]) -> tuple[Array, tuple[Carry, Trace]]:
-        index, (carry, trace) = outer
-        number, phase = clock.first // program.thin + index, clock.phase + index
-        carry = refresh(setup, phase, carry)
-        if carry.draws is not None:
-            carry = carry._replace(draws=drawn(setup, number, phase, carry.draws))
-        due = [period - phase % period for period in (REFRESH_EVERY, longest)]
-        until = jnp.minimum(index + functools.reduce(jnp.minimum, due), clock.draws)
-        shared = shared_of(setup, clock.first + index * program.thin, longest)
+    def draws(index: Array, turns: Array | int, outer: tuple[Carry, Trace]) -> tuple[Carry, Trace]:
+        shared = shared_of(setup, clock.first + index * program.thin, program.stretch)
         with jax.named_scope("draws"):
-            return until, jax.lax.fori_loop(index, until, functools.partial(draw, index, shared), (carry, trace))
+            return jax.lax.fori_loop(0, turns, functools.partial(draw, index, shared), outer)
 
     # What is seldom due is done before a stretch of draws, because a GPU would ask its host before each draw whether
     # it is due.
+    def stretch(outer: tuple[Array, tuple[Carry, Trace]]) -> tuple[Array, tuple[Carry, Trace]]:
+        index, (carry, trace) = outer
+        number, phase = at(index)
+        carry = refresh(setup, phase, carry)
+        if carry.draws is not None:
+            carry = carry._replace(draws=drawn(setup, number, phase, carry.draws))
+        due = [period - phase % period for period in (REFRESH_EVERY, program.stretch)]
+        until = jnp.minimum(index + functools.reduce(jnp.minimum, due), clock.draws)
+        return until, draws(index, until - index, (carry, trace))
+
+    def whole_stretch(outer: tuple[Array, tuple[Carry, Trace]]) -> tuple[Array, tuple[Carry, Trace]]:
+        index, (carry, trace) = outer
+        if carry.draws is not None:
+            carry = carry._replace(draws=made(setup, at(index)[0], setup.end_keys))
+        return index + program.stretch, draws(index, program.stretch, (carry, trace))
+
+    def whole_stretches(outer: tuple[Array, tuple[Carry, Trace]]) -> tuple[Array, tuple[Carry, Trace]]:
+        index, (carry, trace) = outer
+        phase = at(index)[1]
+        until = jnp.minimum(index + REFRESH_EVERY - phase % REFRESH_EVERY, clock.draws)
+        first = index, (refresh(setup, phase, carry), trace)
+        with jax.named_scope("stretches"):
+            return jax.lax.while_loop(lambda outer: outer[0] < until, whole_stretch, first)
+
     first = jnp.zeros_like(clock.draws), (carry, Trace(scalars, stored))
-    return jax.lax.while_loop(lambda outer: outer[0] < clock.draws, stretch, first)[1]
+    some = whole_stretches if program.whole_stretches else stretch
+    return jax.lax.while_loop(lambda outer: outer[0] < clock.draws, some, first)[1]
 
 
 def _count(

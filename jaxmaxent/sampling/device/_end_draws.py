@@ -10,7 +10,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Int
+from jaxtyping import Array, Bool, Int, Key
 
 from jaxmaxent.ensembles import _background as background
 from jaxmaxent.kernels import State
@@ -43,23 +43,34 @@ def drawn(setup: Setup, number: Int[Array, ""], phase: Int[Array, ""], draws: St
         phase: the same up to a multiple of the period, as `Clock.phase`.
         draws: the draws so far.
     """
-    together = setup.program.drawn_together
-    # The key is that of the swap a draw first stands in, so a run does not depend on how many are made together.
-    first_in = number + 2 * jnp.arange(together)
-
-    def tokens(end: background.Background, chain: Array) -> Array:
-        return jax.vmap(lambda swap: end.draw(jax.random.fold_in(chain, swap)))(first_in)
 
     def draw(again: Array, draws: State) -> State:
         # The barrier keeps the compiler from drawing ahead of the loop, every time.
         keys, _ = jax.lax.optimization_barrier((setup.end_keys, (draws.tokens, again)))
-        rows = [jax.vmap(functools.partial(tokens, end))(mine) for end, mine in zip(setup.ends, keys, strict=True)]
-        return jax.vmap(jax.vmap(setup.kernel.init))(jnp.concatenate(rows, axis=1))
+        return made(setup, number, keys)
 
     # A loop of one step or none; unlike a branch it copies nothing when there is nothing to do.
-    due = (phase % (2 * together) == 0).astype(jnp.int32)
+    due = (phase % setup.program.stretch == 0).astype(jnp.int32)
     with jax.named_scope("end_draws"):
         return jax.lax.fori_loop(0, due, draw, draws)
+
+
+def made(setup: Setup, number: Int[Array, ""], keys: tuple[Key[Array, " chains"], ...]) -> State:
+    """Return new draws at the ends of every chain, that stand there from this draw on.
+
+    Args:
+        setup: constants.
+        number: number of the draw.
+        keys: `Setup.end_keys`.
+    """
+    # The key is that of the swap a draw first stands in, so a run does not depend on how many are made together.
+    first_in = number + 2 * jnp.arange(setup.program.drawn_together)
+
+    def tokens(end: background.Background, chain: Array) -> Array:
+        return jax.vmap(lambda swap: end.draw(jax.random.fold_in(chain, swap)))(first_in)
+
+    rows = [jax.vmap(functools.partial(tokens, end))(mine) for end, mine in zip(setup.ends, keys, strict=True)]
+    return jax.vmap(jax.vmap(setup.kernel.init))(jnp.concatenate(rows, axis=1))
 
 
 def installed(

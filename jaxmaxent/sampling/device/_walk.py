@@ -80,7 +80,9 @@ def walk(
 
     def step(wheres: Any, entry: Any, all_keys: Key[Array, "steps replicas"], index: Array, inner: _Walked) -> _Walked:
         states, accepted, non_finite, offender = inner
-        where, keys = jax.tree.map(lambda leaf: leaf[entry + index], wheres), all_keys[index]
+        # Positions that may be negative would be made positive by a further operation of a GPU.
+        take = functools.partial(jax.lax.dynamic_index_in_dim, keepdims=False, allow_negative_indices=False)
+        where, keys = jax.tree.map(lambda leaf: take(leaf, entry + index), wheres), take(all_keys, index)
 
         def move(key: Array, state: State, slot: Array) -> tuple[State, Info]:
             # Beyond the target by the letters of the reference, in its further slots as in the first.

@@ -208,7 +208,7 @@ class Loop:
 
     def _advance(self, wish: Wish) -> Ran:
         """Run a block, of a length that takes a moment."""
-        draws = min(wish.draws, self._size)
+        draws = min(wish.draws, in_units(self._size, self.program.unit))
         began = time.perf_counter()
         self.carry, trace = self._block(draws, wish.stride)
         rows, stored, bad = jax.device_get((trace.scalars, trace.stored, self.carry.non_finite))
@@ -239,7 +239,8 @@ class Loop:
         if not self.program.store_every:
             return left
         sampled = self.totals.draws + self.done
-        return min(left, self.program.buffer * self.program.store_every - sampled % self.program.store_every)
+        room = self.program.buffer * self.program.store_every - sampled % self.program.store_every
+        return min(left, in_units(room, self.program.unit))
 
     def _keep(self, ran: Ran, stride: int) -> None:
         """Take in what a block traced."""
@@ -310,3 +311,8 @@ class Loop:
 def next_size(draws: int, seconds: float) -> int:
     """Return the draws of a block that takes a moment, after one of so many draws took so long."""
     return max(1, min(4 * draws, int(draws * _SECONDS_PER_BLOCK / max(seconds, 1e-6))))
+
+
+def in_units(draws: int, unit: int) -> int:
+    """Return the largest multiple of a unit that is no more than so many draws, or one unit."""
+    return max(draws // unit, 1) * unit

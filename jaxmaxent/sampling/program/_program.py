@@ -16,6 +16,8 @@ from jaxmaxent.sampling.program._sharding import mesh_for
 # Below, anchors go side by side, as on accelerators, to share the cost of starting each operation. With incremental
 # evaluation a CPU always takes them in turn, because windows at a position per anchor are no slices of one array.
 ENOUGH_FOR_A_CPU = 8192
+# Draws of a stretch where none are made at ends.
+_STRETCH = 8
 # Stored draws wait on the device for the end of a block, at most so many of them and in at most so many bytes.
 _BUFFER_DRAWS, _BUFFER_BYTES = 64, 64 * 2**20
 
@@ -41,6 +43,8 @@ class Program:
         buffer: stored draws that a block has room for.
         kmers: letters of the k-mers that are counted; 0 counts none.
         choice: how a step of a mixture chooses its rule (see `MixtureKernel`).
+        whole_stretches: whether every block begins and ends where a stretch does, so that a GPU knows how many draws a
+            stretch has, and does not ask its host before each of them.
         mesh: devices to spread over, or None for one.
         rule: structure of the rule; JAX takes pytrees of two classes for one program if their leaves are alike.
     """
@@ -63,6 +67,17 @@ class Program:
     rule: str = ""
     kmers: int = 0
     choice: str = LOOP
+    whole_stretches: bool = False
+
+    @property
+    def stretch(self) -> int:
+        """Draws of a stretch: nothing that is seldom due, such as draws at the ends, is due within it."""
+        return 2 * self.drawn_together if self.has_background else _STRETCH
+
+    @property
+    def unit(self) -> int:
+        """Number of draws that divides those of every block."""
+        return self.stretch if self.whole_stretches else 1
 
     @property
     def path(self) -> int:
