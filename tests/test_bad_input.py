@@ -109,7 +109,7 @@ def here(place, monkeypatch):
     monkeypatch.chdir(place / "here")
     for module, name in (
         ("sampling._begin", "first_tokens"),
-        ("commands._motifs", "find_motifs"),
+        ("commands._motifs", "motifs_in"),
         ("commands._sites", "necessity"),
         ("commands._grammar", "grammar"),
     ):
