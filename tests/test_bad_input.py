@@ -489,7 +489,7 @@ def test_standard_input_that_is_closed_is_told(room):
     )
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_two_at_once_leave_one_whole_output(room):
     """Of two that replace one folder, or go on with one job, one does it; the other is refused or comes later."""
     first = started(room, *interpret(out="out"))

@@ -70,7 +70,7 @@ EXPECTED = {
 
 def level(name):
     """The notebooks that most people open first run with the slow tests."""
-    return pytest.mark.slow if name in ("quickstart", "ctcf", "your_network") else pytest.mark.exhaustive
+    return pytest.mark.slow if name in ("quickstart", "your_network") else pytest.mark.exhaustive
 
 
 def cells(text):

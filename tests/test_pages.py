@@ -159,7 +159,7 @@ def test_the_example_of_choosing_beta_runs_and_says_what_it_promises(capsys):
     assert told.index("almost any sequence") < told.index("by a short run, letters hold 5 bits in total")
     defended = told.splitlines()[-4:]
     assert [line.split(", ")[-1] for line in defended[1:3]] == ["NNGATANN"] * 2
-    assert defended[-1].startswith("none of 8 positions differs")
+    assert defended[-1].startswith("ProfileComparison('none of 8 positions differs")
 
 
 @pytest.mark.slow

@@ -196,7 +196,7 @@ def test_lanes_in_processes_give_the_same_runs(lanes, tmp_path, monkeypatch):
     assert_same_runs(store, lanes)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_processes_give_the_same_runs(alone, tmp_path):
     store = sample_each(KEY, work.ensemble, tmp_path / "run.zarr", workers=2, **SMALL)
     assert_same_runs(store, alone)

@@ -99,7 +99,7 @@ def test_rungs_at_beta_0_swap_always_and_carry_sequences_up_and_down(replicas):
         assert 4 * (198 - replicas) <= run.round_trips[0] < 4 * 198
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_what_is_said_of_letters_never_seen_holds():
     """Check in 48 short runs at a β where many letters are rare that letters never seen are as rare as their errors."""
     problem = Problem(length=5, beta=40.0, seed=1)

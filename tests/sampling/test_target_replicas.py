@@ -59,9 +59,8 @@ def test_reported_errors_at_the_target_are_the_real_ones():
     assert 0.93 < np.mean(inside) < 0.985
 
 
-@pytest.mark.parametrize(
-    "replicas", [pytest.param(1, marks=pytest.mark.exhaustive), pytest.param(8, marks=pytest.mark.slow)]
-)
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("replicas", [1, 8])
 def test_sizes_and_errors_of_the_energy_at_the_target_hold_for_all_its_replicas(replicas):
     """Check that the mean energies of 24 runs vary as their effective sizes and errors imply."""
     problem = Problem(length=6, beta=8.0)

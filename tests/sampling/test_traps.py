@@ -50,7 +50,7 @@ def judged(trapped, seed, **settings):
     return run
 
 
-@pytest.mark.parametrize("trapped", [pytest.param(TRAPS[0], marks=pytest.mark.slow), TRAPS[1]])
+@pytest.mark.parametrize("trapped", [pytest.param(TRAPS[0], marks=pytest.mark.exhaustive), TRAPS[1]])
 def test_a_basin_that_only_the_anchor_leads_to_is_found_and_weighed(trapped):
     """Check traps in which 0.90 of the weight is where no chain from the background arrives."""
     _, _, log_z = trap(*trapped)
