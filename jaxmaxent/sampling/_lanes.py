@@ -211,19 +211,18 @@ class _Stream:
 
     def _filled(self) -> list[Entrant]:
         """Give free lanes to anchors that may enter now; return those that had come to their end before."""
-        ended, next_one = [], self._next
+        ended, next_one = [], self._coming()
         if next_one is not None and not self.lanes.active:
             self.phase = _number(next_one) % REFRESH_EVERY
         for lane in self.lanes.free:
-            while (next_one := self._next) is not None and self._gap(next_one) == 0:
+            while (next_one := self._coming()) is not None and self._gap(next_one) == 0:
                 if self.lanes.enter(lane, self.waiting.take()):
                     break
                 ended.append(next_one)
         return ended
 
-    @property
-    def _next(self) -> Entrant | None:
-        """The next anchor, or None. From one on that goes on within a stretch, lanes need no whole stretches."""
+    def _coming(self) -> Entrant | None:
+        """Return the next anchor, or None; if it goes on within a stretch, lanes do without whole stretches."""
         one = self.waiting.next
         if one is not None and not one.loop.program.whole_stretches:
             self.lanes.program = dataclasses.replace(self.lanes.program, whole_stretches=False)
@@ -235,7 +234,7 @@ class _Stream:
 
     def _advanced(self, active: list[tuple[int, _Sitting]]) -> list[Entrant]:
         """Run one block, and return the anchors that have come to their end."""
-        next_one = self._next if self.lanes.free else None
+        next_one = self._coming() if self.lanes.free else None
         draws = min(in_units(self.size, self.lanes.program.unit), *(one.wish.draws for _, one in active))
         if next_one is not None:
             draws = min(draws, self._gap(next_one) or REFRESH_EVERY)
