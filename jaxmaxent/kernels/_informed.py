@@ -40,11 +40,11 @@ class Informed(Unlearned):
         del key, ensemble
         return ()
 
-    def what(self, key: Key[Array, ""], state: State, where: tuple[()], ensemble: Ensemble) -> Edit:
+    def what(self, drawn: Key[Array, ""], state: State, where: tuple[()], ensemble: Ensemble) -> Edit:
         """Draw a movable position and another letter there, in proportion to exp(½ d)."""
         del where
         letters = len(ensemble.alphabet)
-        key_choice, key_stay = jax.random.split(key)
+        key_choice, key_stay = jax.random.split(drawn)
         half = _half_changes(state.tokens, _gradient_of(state.cache), ensemble)
         choice = jax.random.categorical(key_choice, _to_others(half, state.tokens, ensemble).ravel(), shape=(1,))
         start, letter = choice // letters, (choice % letters)[:, None].astype(state.tokens.dtype)

@@ -1,6 +1,7 @@
 """The Metropolis–Hastings kernel: any rule, any evaluator, one accept.
 
-A rule splits a proposal in two. *Where* is drawn once per step for all chains; *what* is drawn for each chain.
+A rule splits a proposal in three. *Where* is drawn once per step for all chains; each chain *draws* its random numbers
+without looking at its sequence; *what* it proposes follows from both and the sequence.
 Sharing the position is exact: given the sequence of positions, which no chain influences, the chains are
 independent, and the kernel of each position leaves the ensemble invariant. It makes thousands of chains cheap,
 because all chains then change the same window of the network.
@@ -36,6 +37,18 @@ class State(NamedTuple):
     cache: Any
 
 
+class Drawn(NamedTuple):
+    """What a chain draws for a step, whatever its sequence is, so that it can be drawn for many steps at once.
+
+    Attributes:
+        own: what the rule draws; for a mixture, what each of its rules draws.
+        log_uniform: the log of a uniform number, which the log-ratio must exceed to be accepted.
+    """
+
+    own: Any
+    log_uniform: Float[Array, ""]
+
+
 class Info(NamedTuple):
     """A record of one step of one chain.
 
@@ -59,13 +72,11 @@ class Proposed(NamedTuple):
         edited: the proposed sequence.
         change: the change of every field's count.
         correction: the log-ratio of the probabilities to propose the way back and the way there.
-        changed: True if the sequence differs from that of the chain.
     """
 
     edited: Int[Array, " length"]
     change: Float[Array, " fields"]
     correction: Float[Array, ""]
-    changed: Bool[Array, ""]
 
 
 class Rule(Protocol):
@@ -90,8 +101,12 @@ class Rule(Protocol):
         """Draw what all chains share in a step, mostly the positions; it never depends on a chain."""
         ...
 
-    def what(self, key: Key[Array, ""], state: State, where: Any, ensemble: Ensemble) -> Edit:
-        """Draw the edit that one chain proposes there."""
+    def draw(self, key: Key[Array, ""], where: Any, ensemble: Ensemble) -> Any:
+        """Draw what one chain needs to propose something there, whatever its sequence is (see `Unlearned`)."""
+        ...
+
+    def what(self, drawn: Any, state: State, where: Any, ensemble: Ensemble) -> Edit:
+        """Return the edit that one chain proposes there, given what it has drawn."""
         ...
 
     def correction(self, state: State, edit: Edit, patch: Any, ensemble: Ensemble) -> Float[Array, ""]:
@@ -120,6 +135,15 @@ class Unlearned:
 
     needs_gradient = False
     waits = False
+
+    def draw(self, key: Key[Array, ""], where: Any, ensemble: Ensemble) -> Any:
+        """Return the key itself, for rules whose `what` draws from it.
+
+        A rule is faster on accelerators if it draws here all that does not depend on the sequence of a chain: they do
+        this for several steps at once.
+        """
+        del where, ensemble
+        return key
 
     def prepare(self, ensemble: Ensemble, rungs: int) -> Any:
         """Return the rule as burn-in begins; the ensemble is batched, [anchors, …]."""
@@ -160,6 +184,14 @@ class Kernel(Protocol):
         """Make one step of one chain, given what all chains share."""
         ...
 
+    def draw(self, key: Key[Array, ""], where: Any) -> Drawn:
+        """Draw what `move` draws from its key."""
+        ...
+
+    def moved(self, drawn: Drawn, state: State, where: Any) -> tuple[State, Info]:
+        """Make one step of one chain, given all random numbers."""
+        ...
+
 
 class Metropolis(NamedTuple):
     """The kernel of one rule, for one chain of an ensemble of one anchor.
@@ -184,14 +216,14 @@ class Metropolis(NamedTuple):
     def init(self, tokens: Int[Array, " length"]) -> State:
         """Return the state of a chain that starts at `tokens`."""
         energy, cache = self.evaluator.init(tokens)
-        return State(tokens, energy, self.ensemble.counts(tokens), None if self._has_no_cache else cache)
+        return State(tokens, energy, self.ensemble.counts(tokens), None if self.has_no_cache else cache)
 
     def cache_of(self, state: State) -> Any:
         """Return what the evaluator keeps of a state's sequence."""
-        return state.tokens if self._has_no_cache else state.cache
+        return state.tokens if self.has_no_cache else state.cache
 
     @property
-    def _has_no_cache(self) -> bool:
+    def has_no_cache(self) -> bool:
         """True if the evaluator keeps the sequence alone, which a state has anyway: twice, it would be copied twice."""
         return type(self.evaluator) is FullEvaluator
 
@@ -206,28 +238,41 @@ class Metropolis(NamedTuple):
 
     def move(self, key: Key[Array, ""], state: State, where: Any) -> tuple[State, Info]:
         """Make one step of one chain, given what all chains share."""
+        return self.moved(self.draw(key, where), state, where)
+
+    def draw(self, key: Key[Array, ""], where: Any) -> Drawn:
+        """Draw what `move` draws from its key."""
         key_what, key_accept = jax.random.split(key)
-        edit = self.rule.what(key_what, state, where, self.ensemble)
+        return Drawn(self.rule.draw(key_what, where, self.ensemble), log_uniform(key_accept, self.ensemble))
+
+    def moved(self, drawn: Drawn, state: State, where: Any) -> tuple[State, Info]:
+        """Make one step of one chain, given all random numbers."""
+        edit = self.rule.what(drawn.own, state, where, self.ensemble)
         edited = write(state.tokens, edit)
         change = _change(self.ensemble, state, edited, edit)
         energy, patch = self.evaluator.propose(self.cache_of(state), edit)
         correction = self.rule.correction(state, edit, patch, self.ensemble)
         changed = (edit.letters != read(state.tokens, edit.starts, edit.letters.shape[1])).any()
-        return self.decided(key_accept, state, Proposed(edited, change, correction, changed), energy, patch)
+        return self.decided(drawn, state, Proposed(edited, change, correction), changed, energy, patch)
 
-    def proposed(self, key: Key[Array, ""], state: State, where: Any) -> Proposed:
+    def proposed(self, own: Any, state: State, where: Any) -> Proposed:
         """Return what the rule proposes to one chain, for a rule whose correction needs no patch."""
-        edit = self.rule.what(key, state, where, self.ensemble)
+        edit = self.rule.what(own, state, where, self.ensemble)
         edited = write(state.tokens, edit)
         correction = self.rule.correction(state, edit, None, self.ensemble)
-        changed = (edit.letters != read(state.tokens, edit.starts, edit.letters.shape[1])).any()
-        return Proposed(edited, _change(self.ensemble, state, edited, edit), correction, changed)
+        return Proposed(edited, _change(self.ensemble, state, edited, edit), correction)
 
     def decided(
-        self, key: Key[Array, ""], state: State, proposed: Proposed, energy: Float[Array, ""], patch: Any
+        self,
+        drawn: Drawn,
+        state: State,
+        proposed: Proposed,
+        changed: Bool[Array, ""],
+        energy: Float[Array, ""],
+        patch: Any,
     ) -> tuple[State, Info]:
-        """Accept or reject what was proposed to one chain, given its energy and patch."""
-        edited, change, correction, changed = proposed
+        """Accept or reject what was proposed to one chain, given whether it is another sequence, its energy and patch."""
+        edited, change, correction = proposed
         if any(field.grows for field in self.ensemble.fields):
             # The count of a growing field may be NaN or infinite, which stops the run as such an energy does.
             energy = jnp.where(jnp.isfinite(change).all(), energy, jnp.nan)
@@ -238,15 +283,22 @@ class Metropolis(NamedTuple):
         )
         if self.ensemble.forbidden() is not None:
             log_ratio = jnp.where(self.ensemble.allows(edited), log_ratio, -jnp.inf)
-        # −Exponential is log U without log 0: a uniform float can be 0, and log 0 would accept anything.
-        accept = -jax.random.exponential(key, dtype=log_ratio.dtype) < log_ratio
+        accept = drawn.log_uniform < log_ratio
         moved = State(
             tokens=jnp.where(accept, edited, state.tokens),
             energy=jnp.where(accept, energy, state.energy),
             counts=jnp.where(accept, state.counts + change, state.counts),
-            cache=None if self._has_no_cache else self.evaluator.commit(state.cache, patch, accept),
+            cache=None if self.has_no_cache else self.evaluator.commit(state.cache, patch, accept),
         )
         return moved, Info(accept & changed, log_ratio, energy, edited)
+
+
+def log_uniform(key: Key[Array, ""], ensemble: Ensemble) -> Float[Array, ""]:
+    """Draw the log of a uniform number.
+
+    It is −Exponential, which has no log 0: a uniform float can be 0, and log 0 would accept anything.
+    """
+    return -jax.random.exponential(key, dtype=ensemble.beta.dtype)
 
 
 def _change(ensemble: Ensemble, state: State, edited: Int[Array, " length"], edit: Edit) -> Float[Array, " fields"]:

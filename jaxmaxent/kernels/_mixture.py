@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, Int, Key
 from jaxmaxent import checks
 from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.evaluate import Edit, Evaluator, FullEvaluator, GradientEvaluator, IncrementalEvaluator
-from jaxmaxent.kernels._metropolis import Info, Kernel, Metropolis, Rule, State
+from jaxmaxent.kernels._metropolis import Drawn, Info, Kernel, Metropolis, Proposed, Rule, State, log_uniform
 from jaxmaxent.kernels._rule_dataclass import rule_dataclass
 
 # How a compiled step chooses the rule of a mixture (see `MixtureKernel`).
@@ -99,7 +99,7 @@ class MixtureKernel(NamedTuple):
         probabilities: the probability of each, shape [rules].
         choice: how a compiled step chooses; the numbers are the same. "loop": one loop of one step or none per rule,
             best on a CPU. "switch": one branch. "together": every rule proposes, and one proposal is evaluated, so
-            that nothing waits for the host of a GPU; for full evaluation without gradients.
+            that nothing waits for the host of a GPU; for full evaluation only.
     """
 
     kernels: tuple[Metropolis, ...]
@@ -127,13 +127,9 @@ class MixtureKernel(NamedTuple):
 
     def move(self, key: Key[Array, ""], state: State, where: Any) -> tuple[State, Info]:
         """Make one step of one chain under the chosen rule."""
+        if self.choice != LOOP:
+            return self.moved(self.draw(key, where), state, where)
         chosen, wheres = where
-        if self.choice == TOGETHER:
-            return self._together(key, state, chosen, wheres)
-        if self.choice == SWITCH:
-            return jax.lax.switch(
-                chosen, [functools.partial(self._one, k) for k in range(len(wheres))], key, state, wheres
-            )
         nothing = jnp.zeros((), bool), jnp.zeros_like(state.energy), jnp.zeros_like(state.energy)
         carried = state, Info(*nothing, jnp.zeros_like(state.tokens))
         for number, (kernel, mine) in enumerate(zip(self.kernels, wheres, strict=True)):
@@ -148,21 +144,45 @@ class MixtureKernel(NamedTuple):
                 carried = jax.lax.fori_loop(0, (chosen == number).astype(jnp.int32), step, carried)
         return carried
 
-    def _one(self, number: int, key: Key[Array, ""], state: State, wheres: tuple[Any, ...]) -> tuple[State, Info]:
-        return self.kernels[number].move(key, state, wheres[number])
-
-    def _together(
-        self, key: Key[Array, ""], state: State, chosen: Int[Array, ""], wheres: tuple[Any, ...]
-    ) -> tuple[State, Info]:
-        """Let every rule propose, and evaluate the proposal of the chosen one as an edit of the whole sequence."""
+    def draw(self, key: Key[Array, ""], where: Any) -> Drawn:
+        """Draw for every rule what `move` draws from its key."""
         key_what, key_accept = jax.random.split(key)
-        pairs = zip(self.kernels, wheres, strict=True)
-        proposals = [kernel.proposed(key_what, state, mine) for kernel, mine in pairs]
-        proposed = jax.tree.map(lambda *each: jax.lax.select_n(chosen, *each), *proposals)
+        first, pairs = self.kernels[0], zip(self.kernels, where[1], strict=True)
+        own = tuple(kernel.rule.draw(key_what, mine, kernel.ensemble) for kernel, mine in pairs)
+        return Drawn(own, log_uniform(key_accept, first.ensemble))
+
+    def moved(self, drawn: Drawn, state: State, where: Any) -> tuple[State, Info]:
+        """Make one step of one chain under the chosen rule, given all random numbers."""
+        chosen, wheres = where
+        if not self.kernels[0].has_no_cache:
+            every = [functools.partial(self._one, k) for k in range(len(wheres))]
+            return jax.lax.switch(chosen, every, drawn, state, wheres)
+        # One network for all rules: the proposal is evaluated as an edit of the whole sequence.
+        proposed = self._proposed(drawn, state, chosen, wheres)
         edit = Edit(jnp.zeros(1, chosen.dtype), proposed.edited[None])
         first = self.kernels[0]
         energy, patch = first.evaluator.propose(first.cache_of(state), edit)
-        return first.decided(key_accept, state, proposed, energy, patch)
+        changed = (proposed.edited != state.tokens).any()
+        return first.decided(drawn, state, proposed, changed, energy, patch)
+
+    def _one(self, number: int, drawn: Drawn, state: State, wheres: tuple[Any, ...]) -> tuple[State, Info]:
+        mine = drawn._replace(own=drawn.own[number])
+        return self.kernels[number].moved(mine, state, wheres[number])
+
+    def _proposed(self, drawn: Drawn, state: State, chosen: Int[Array, ""], wheres: tuple[Any, ...]) -> Proposed:
+        """Return what the chosen rule proposes."""
+        every = [kernel.proposed for kernel in self.kernels]
+        given = list(zip(drawn.own, wheres, strict=True))
+        if self.choice == SWITCH:
+            branches = [functools.partial(_of, number, one) for number, one in enumerate(every)]
+            return jax.lax.switch(chosen, branches, given, state)
+        proposals = [one(own, state, mine) for one, (own, mine) in zip(every, given, strict=True)]
+        return jax.tree.map(lambda *each: jax.lax.select_n(chosen, *each), *proposals)
+
+
+def _of(number: int, propose: Callable[..., Proposed], given: list[tuple[Any, Any]], state: State) -> Proposed:
+    own, where = given[number]
+    return propose(own, state, where)
 
 
 def build(rule: Rule | Mixture, ensemble: Ensemble, evaluator: Evaluator, *, choice: str = LOOP) -> Kernel:

@@ -58,14 +58,18 @@ class ReverseComplement(Unlearned):
             )
         return draw_window(key, ensemble, self.width)
 
-    def what(self, key: Key[Array, ""], state: State, where: MovableWindow, ensemble: Ensemble) -> Edit:
+    def draw(self, key: Key[Array, ""], where: MovableWindow, ensemble: Ensemble) -> tuple[()]:
+        """Return nothing: all is shared."""
+        del key, where, ensemble
+        return ()
+
+    def what(self, drawn: tuple[()], state: State, where: MovableWindow, ensemble: Ensemble) -> Edit:
         """Return the edit that reverses and complements the letters at the movable positions of the window."""
-        del key
+        del drawn
         letters = read(state.tokens, where.start, len(where.inside))[0]
-        ring = where.ring
-        mirrored = letters[ring.members[ring.size - 1 - ring.rank]]
         complements = jnp.asarray(ensemble.alphabet.complement(np.arange(len(ensemble.alphabet))), letters.dtype)
-        return Edit(where.start, jnp.where(where.inside, complements[mirrored], letters)[None])
+        turned = complements[letters[where.ring.mirrored]]
+        return Edit(where.start, jnp.where(where.inside, turned, letters)[None])
 
     def correction(self, state: State, edit: Edit, patch: Any, ensemble: Ensemble) -> Float[Array, ""]:
         """Return 0: the proposal is symmetric."""

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from flax import struct
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Int, Key
 
 from jaxmaxent import checks
 from jaxmaxent.ensembles import Ensemble
@@ -59,13 +59,17 @@ class Rotation(Unlearned):
         """Draw a window."""
         return draw_window(key, ensemble, self.width)
 
-    def what(self, key: Key[Array, ""], state: State, where: MovableWindow, ensemble: Ensemble) -> Edit:
-        """Draw the amount, and return the edit that moves each letter that far along the ring."""
+    def draw(self, key: Key[Array, ""], where: MovableWindow, ensemble: Ensemble) -> Int[Array, ""]:
+        """Draw the amount."""
+        del ensemble
+        return 1 + jax.random.randint(key, (), 0, jnp.maximum(where.ring.size - 1, 1))
+
+    def what(self, drawn: Int[Array, ""], state: State, where: MovableWindow, ensemble: Ensemble) -> Edit:
+        """Return the edit that moves each letter along the ring."""
         del ensemble
         places = jnp.arange(len(where.inside))
         ring = where.ring
-        amount = 1 + jax.random.randint(key, (), 0, jnp.maximum(ring.size - 1, 1))
-        origin = ring.members[(ring.rank - amount) % jnp.maximum(ring.size, 1)]
+        origin = ring.members[(ring.rank - drawn) % jnp.maximum(ring.size, 1)]
         letters = read(state.tokens, where.start, len(places))[0]
         return Edit(where.start, letters[jnp.where(where.inside, origin, places)][None])
 

@@ -55,13 +55,15 @@ class Segment(Unlearned):
         # The choice depends on no chain, so it may favour segments at the ends without a correction.
         return jnp.clip(position - place, 0, ensemble.length - self.width)
 
-    def what(self, key: Key[Array, ""], state: State, where: Int[Array, " 1"], ensemble: Ensemble) -> Edit:
-        """Draw the letters of the segment, uniformly among all fillings but the current one."""
-        current = read(state.tokens, where, self.width)
+    def draw(self, key: Key[Array, ""], where: Int[Array, " 1"], ensemble: Ensemble) -> Int[Array, "1 width"]:
+        """Draw how far each letter moves along the alphabet, uniformly among all ways but no movement at all."""
         window = where[:, None] + jnp.arange(self.width)[None]
-        free = ensemble.moves(window)
-        shift = self._shift(key, len(ensemble.alphabet)).astype(current.dtype)[None]
-        return Edit(where, (current + jnp.where(free, shift, 0)) % len(ensemble.alphabet))
+        return jnp.where(ensemble.moves(window), self._shift(key, len(ensemble.alphabet)).astype(where.dtype)[None], 0)
+
+    def what(self, drawn: Int[Array, "1 width"], state: State, where: Int[Array, " 1"], ensemble: Ensemble) -> Edit:
+        """Return the edit that moves the letters of the segment, all fillings but the current one alike."""
+        current = read(state.tokens, where, self.width)
+        return Edit(where, (current + drawn.astype(current.dtype)) % len(ensemble.alphabet))
 
     def _shift(self, key: Key[Array, ""], letters: int) -> Array:
         """Draw the numbers that are added to the letters, modulo the alphabet: uniform among all but only zeros.

@@ -16,6 +16,7 @@ from jaxmaxent import checks
 from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.evaluate import Edit, read
 from jaxmaxent.evaluate import _slices as slices
+from jaxmaxent.kernels._few import entry, log_sum_exp, on_a_gpu
 from jaxmaxent.kernels._metropolis import State
 from jaxmaxent.kernels._rule_dataclass import rule_dataclass
 from jaxmaxent.kernels._site_adaptive import learned
@@ -87,16 +88,25 @@ class SegmentAdaptive:
         _, log_starts = self._tables()
         return jax.random.categorical(key, log_starts, shape=(1,)).astype(ensemble.movable.dtype)
 
-    def what(self, key: Key[Array, ""], state: State, where: Int[Array, " 1"], ensemble: Ensemble) -> Edit:
-        """Draw letters from the product distribution of a rung; held positions keep theirs."""
+    def draw(self, key: Key[Array, ""], where: Int[Array, " 1"], ensemble: Ensemble) -> Int[Array, " width"]:
+        """Draw letters from the product distribution of a rung."""
+        del ensemble
         key_rung, key_letters = jax.random.split(key)
-        rows = self._rows(where[0])
-        chosen = jnp.exp(rows[jax.random.randint(key_rung, (), 0, rows.shape[0])])
+        # Tables of all rungs, which the chains share; letters before positions, as devices sum such arrays fastest.
+        shares = jnp.exp(jnp.swapaxes(self._rows(where[0]), 1, 2))
+        up_to = jnp.cumsum(shares, axis=1)
+        rung = jax.random.randint(key_rung, (), 0, len(shares))
         # One random number per letter; Gumbel noise would take one for each letter of the alphabet.
-        number = jax.random.uniform(key_letters, (self.width, 1), chosen.dtype)
-        drawn = jnp.sum(number * chosen.sum(1, keepdims=True) >= jnp.cumsum(chosen, axis=1), axis=1, dtype=jnp.int32)
-        drawn = jnp.minimum(drawn, rows.shape[-1] - 1).astype(state.tokens.dtype)[None]
-        return Edit(where, jnp.where(self._free(where[0], ensemble), drawn, read(state.tokens, where, self.width)))
+        number = jax.random.uniform(key_letters, (self.width, 1), shares.dtype)[:, 0] * entry(shares.sum(1), rung)
+        # Letter by letter, because a sum over so few is slow on a TPU.
+        steps = [number >= entry(up_to[:, letter], rung) for letter in range(shares.shape[1] - 1)]
+        return sum((step.astype(jnp.int32) for step in steps), jnp.zeros(self.width, jnp.int32))
+
+    def what(self, drawn: Int[Array, " width"], state: State, where: Int[Array, " 1"], ensemble: Ensemble) -> Edit:
+        """Return the edit that writes the letters; held positions keep theirs."""
+        current = read(state.tokens, where, self.width)
+        letters = drawn.astype(current.dtype)[None]
+        return Edit(where, jnp.where(self._free(where[0], ensemble), letters, current))
 
     def correction(self, state: State, edit: Edit, patch: Any, ensemble: Ensemble) -> Float[Array, ""]:
         """Return log q(current) − log q(new)."""
@@ -104,11 +114,13 @@ class SegmentAdaptive:
         rows, free = self._rows(edit.starts[0]), self._free(edit.starts[0], ensemble)
 
         def log_q(letters: Int[Array, " width"]) -> Array:
-            # A product with the one-hot, because gathers of so many single numbers are slow. The default precision of
-            # accelerators would round the numbers that decide the acceptance.
-            hot = jax.nn.one_hot(letters, rows.shape[-1], dtype=rows.dtype) * free[:, None]
-            sums = jnp.matmul(rows.reshape(rows.shape[0], -1), hot.reshape(-1), precision="highest")
-            return jax.nn.logsumexp(sums)
+            # By the one-hot, because gathers of so many single numbers are slow.
+            hot = jax.nn.one_hot(letters, rows.shape[-1], dtype=bool) & free[:, None]
+            if on_a_gpu():  # where it takes one operation instead of those before a product
+                return log_sum_exp(jnp.sum(jnp.where(hot[None], rows, 0), axis=(1, 2)))
+            # The default precision of accelerators would round the numbers that decide the acceptance.
+            flat = hot.reshape(-1).astype(rows.dtype)
+            return log_sum_exp(jnp.matmul(rows.reshape(rows.shape[0], -1), flat, precision="highest"))
 
         return log_q(read(state.tokens, edit.starts, self.width)[0]) - log_q(edit.letters[0])
 

@@ -35,17 +35,19 @@ class Site(Unlearned):
         """Draw a movable position, uniformly."""
         return ensemble.movable[jax.random.randint(key, (1,), 0, ensemble.movable.shape[0])]
 
-    def what(self, key: Key[Array, ""], state: State, where: Int[Array, " 1"], ensemble: Ensemble) -> Edit:
-        """Draw another letter, uniformly."""
-        current = read(state.tokens, where, 1)
-        letters = len(ensemble.alphabet)
+    def draw(self, key: Key[Array, ""], where: Int[Array, " 1"], ensemble: Ensemble) -> Int[Array, "1 1"]:
+        """Draw how far the letter moves along the alphabet, uniformly."""
+        letters, kind = len(ensemble.alphabet), where.dtype
         if letters == 2:
-            shift = jax.random.bernoulli(key, 1 - BINARY_LAZINESS, (1, 1)).astype(current.dtype)
-        else:
-            # A remainder favours a letter by less than letters / 2^32. `jax.random.randint`, which is exact for
-            # ranges near 2^32 too, costs four times as many hashes.
-            shift = 1 + (jax.random.bits(key, (1, 1), jnp.uint32) % (letters - 1)).astype(current.dtype)
-        return Edit(where, (current + shift) % letters)
+            return jax.random.bernoulli(key, 1 - BINARY_LAZINESS, (1, 1)).astype(kind)
+        # A remainder favours a letter by less than letters / 2^32. `jax.random.randint`, which is exact for
+        # ranges near 2^32 too, costs four times as many hashes.
+        return 1 + (jax.random.bits(key, (1, 1), jnp.uint32) % (letters - 1)).astype(kind)
+
+    def what(self, drawn: Int[Array, "1 1"], state: State, where: Int[Array, " 1"], ensemble: Ensemble) -> Edit:
+        """Return the edit that writes another letter, all of them alike."""
+        current = read(state.tokens, where, 1)
+        return Edit(where, (current + drawn.astype(current.dtype)) % len(ensemble.alphabet))
 
     def correction(self, state: State, edit: Edit, patch: Any, ensemble: Ensemble) -> Float[Array, ""]:
         """Return 0: the proposal is symmetric."""

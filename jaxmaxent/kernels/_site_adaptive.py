@@ -12,6 +12,8 @@ from jaxtyping import Array, Float, Int, Key
 
 from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.evaluate import Edit, read
+from jaxmaxent.evaluate import _slices as slices
+from jaxmaxent.kernels._few import entry, largest
 from jaxmaxent.kernels._metropolis import State
 from jaxmaxent.kernels._rule_dataclass import rule_dataclass
 from jaxmaxent.kernels._site import BINARY_LAZINESS
@@ -36,6 +38,7 @@ class SiteAdaptive:
     Attributes:
         log_letters: log-probabilities of the letters, shape [anchors, rungs, length, letters]; after `at`
             [rungs, length, letters]. None before `prepare`.
+        log_others: the logarithm of what the letters other than each have together, of the same shape.
         log_positions: log-probabilities of the positions, shape [length], shared by all chains; −inf where fixed.
         rung: the rung whose letters are proposed; None before `at`.
 
@@ -46,6 +49,7 @@ class SiteAdaptive:
     """
 
     log_letters: Float[Array, "*anchors rungs length letters"] | None = None
+    log_others: Float[Array, "*anchors rungs length letters"] | None = None
     log_positions: Float[Array, " length"] | None = None
     rung: Int[Array, ""] | None = None
 
@@ -55,9 +59,9 @@ class SiteAdaptive:
     def prepare(self, ensemble: Ensemble, rungs: int) -> SiteAdaptive:
         """Return the rule as burn-in begins: every letter and every movable position alike."""
         shape = (ensemble.anchors, rungs, ensemble.length, len(ensemble.alphabet))
-        return SiteAdaptive(
-            jnp.full(shape, -math.log(shape[-1]), float), _log_positions(np.ones(ensemble.length), ensemble.movable)
-        )
+        log_letters = jnp.full(shape, -math.log(shape[-1]), float)
+        positions = _log_positions(np.ones(ensemble.length), ensemble.movable)
+        return SiteAdaptive(log_letters, _log_others(log_letters), positions)
 
     def learn(
         self, frequencies: Float[Array | np.ndarray, "anchors rungs length letters"], ensemble: Ensemble
@@ -68,7 +72,7 @@ class SiteAdaptive:
             ValueError: if their shape is not that of the tables.
         """
         log_letters, weights = learned(self.log_letters, frequencies, ensemble)
-        return SiteAdaptive(log_letters, _log_positions(weights, ensemble.movable))
+        return SiteAdaptive(log_letters, _log_others(log_letters), _log_positions(weights, ensemble.movable))
 
     def settled(self) -> SiteAdaptive:
         """Return the rule itself: it does not wait."""
@@ -76,22 +80,30 @@ class SiteAdaptive:
 
     def at(self, anchor: Any, rung: Any) -> SiteAdaptive:
         """Return the rule of the chains of one anchor at one rung."""
-        log_letters, log_positions = self._tables()
-        return SiteAdaptive(log_letters[anchor], log_positions, jnp.asarray(rung))
+        log_letters, log_others, log_positions = self._tables()
+        return SiteAdaptive(log_letters[anchor], log_others[anchor], log_positions, jnp.asarray(rung))
 
     def where(self, key: Key[Array, ""], ensemble: Ensemble) -> Int[Array, " 1"]:
         """Draw a movable position, by the learned probabilities."""
-        _, log_positions = self._tables()
+        *_, log_positions = self._tables()
         return jax.random.categorical(key, log_positions, shape=(1,)).astype(ensemble.movable.dtype)
 
-    def what(self, key: Key[Array, ""], state: State, where: Int[Array, " 1"], ensemble: Ensemble) -> Edit:
-        """Draw another letter, by the learned probabilities."""
+    def draw(self, key: Key[Array, ""], where: Int[Array, " 1"], ensemble: Ensemble) -> Array:
+        """Draw Gumbel noise for each letter, or for two letters whether they are exchanged."""
+        del where
+        if len(ensemble.alphabet) == 2:
+            return jax.random.bernoulli(key, 1 - BINARY_LAZINESS, (1, 1))
+        return jax.random.gumbel(key, (len(ensemble.alphabet),), ensemble.beta.dtype)
+
+    def what(self, drawn: Array, state: State, where: Int[Array, " 1"], ensemble: Ensemble) -> Edit:
+        """Return the edit that writes another letter, by the learned probabilities."""
         current = read(state.tokens, where, 1)
         if len(ensemble.alphabet) == 2:
-            flip = jax.random.bernoulli(key, 1 - BINARY_LAZINESS, (1, 1))
-            return Edit(where, (current + flip) % 2)
-        letter = jax.random.categorical(key, self._others(where, current), shape=(1, 1))
-        return Edit(where, letter.astype(current.dtype))
+            return Edit(where, (current + drawn) % 2)
+        logits, _ = self._rows(where)
+        others = jnp.where(jnp.arange(logits.shape[0]) == current[0], -jnp.inf, logits)
+        # The largest logit with Gumbel noise is a letter by their probabilities.
+        return Edit(where, largest(drawn + others).astype(current.dtype)[None, None])
 
     def correction(self, state: State, edit: Edit, patch: Any, ensemble: Ensemble) -> Float[Array, ""]:
         """Return log q(current | new) − log q(new | current), each q normalized over the letters other than its own."""
@@ -99,29 +111,27 @@ class SiteAdaptive:
         if len(ensemble.alphabet) == 2:  # there is one other letter, whatever has been learned
             return jnp.zeros((), ensemble.beta.dtype)
         current = read(state.tokens, edit.starts, 1)
-        row = self._row(edit.starts)
+        letters, others = self._rows(edit.starts)
 
         def log_q(new: Array, old: Array) -> Array:
-            return row[new[0, 0]] - jax.nn.logsumexp(self._others(edit.starts, old))
+            return entry(letters, new[0, 0]) - entry(others, old[0, 0])
 
         return log_q(current, edit.letters) - log_q(edit.letters, current)
 
-    def _row(self, where: Int[Array, " 1"]) -> Float[Array, " letters"]:
-        log_letters, _ = self._tables()
+    def _rows(self, where: Int[Array, " 1"]) -> tuple[Float[Array, " letters"], Float[Array, " letters"]]:
+        log_letters, log_others, _ = self._tables()
         if self.rung is None:
             raise ValueError(
                 "rule must be a SiteAdaptive of one anchor and rung when it proposes; at(anchor, rung) gives it"
             )
-        return log_letters[self.rung, where[0]]
+        here = jnp.stack([slices.cut(table, where[0], 1, axis=1)[:, 0] for table in (log_letters, log_others)], axis=1)
+        letters, others = entry(here, self.rung)
+        return letters, others
 
-    def _others(self, where: Int[Array, " 1"], current: Int[Array, "1 1"]) -> Float[Array, " letters"]:
-        row = self._row(where)
-        return jnp.where(jnp.arange(row.shape[0]) == current[0], -jnp.inf, row)
-
-    def _tables(self) -> tuple[Array, Array]:
-        if self.log_letters is None or self.log_positions is None:
+    def _tables(self) -> tuple[Array, Array, Array]:
+        if self.log_letters is None or self.log_others is None or self.log_positions is None:
             raise ValueError("rule must be a SiteAdaptive with tables, got one before prepare(ensemble, rungs)")
-        return self.log_letters, self.log_positions
+        return self.log_letters, self.log_others, self.log_positions
 
 
 def learned(
@@ -177,6 +187,13 @@ def _position_weights(information: Float[Array, " length"], movable: Int[Array, 
     count = movable.shape[0]
     share = jnp.where(information.sum() > 0, information / jnp.maximum(information.sum(), TINY), 1 / count)
     return (1 - INFORMED_SHARE) / count + INFORMED_SHARE * share
+
+
+@jax.jit
+def _log_others(log_letters: Float[Array, "anchors rungs length letters"]) -> Float[Array, "anchors rungs length letters"]:
+    """Return the logarithm of the probability that the letters other than each have together."""
+    others = jnp.where(jnp.eye(log_letters.shape[-1], dtype=bool), -jnp.inf, log_letters[..., None, :])
+    return jax.nn.logsumexp(others, axis=-1)
 
 
 @jax.jit

@@ -41,9 +41,14 @@ class Transposition(Unlearned):
         second = (first + jax.random.randint(key_second, (), 1, movable)) % movable
         return ensemble.movable[jnp.stack([first, second])]
 
-    def what(self, key: Key[Array, ""], state: State, where: Int[Array, " 2"], ensemble: Ensemble) -> Edit:
+    def draw(self, key: Key[Array, ""], where: Int[Array, " 2"], ensemble: Ensemble) -> tuple[()]:
+        """Return nothing: all is shared."""
+        del key, where, ensemble
+        return ()
+
+    def what(self, drawn: tuple[()], state: State, where: Int[Array, " 2"], ensemble: Ensemble) -> Edit:
         """Return the edit that writes each letter at the other position."""
-        del key, ensemble
+        del drawn, ensemble
         return Edit(where, read(state.tokens, where, 1)[::-1])
 
     def correction(self, state: State, edit: Edit, patch: Any, ensemble: Ensemble) -> Float[Array, ""]:

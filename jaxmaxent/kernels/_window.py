@@ -18,11 +18,13 @@ class Ring(NamedTuple):
         size: their number.
         rank: how many of them stand before each position of the edit.
         members: the place in the edit of each of them; 0 behind the last.
+        mirrored: for each of them, the place in the edit of the one as far from the other end.
     """
 
     size: Int[Array, ""]
     rank: Int[Array, " size"]
     members: Int[Array, " size"]
+    mirrored: Int[Array, " size"]
 
 
 class MovableWindow(NamedTuple):
@@ -63,4 +65,5 @@ def ring_of(inside: Bool[Array, " size"]) -> Ring:
     rank = jnp.cumsum(inside, dtype=jnp.int32) - inside
     wanted = jnp.arange(len(inside), dtype=jnp.int32)
     members = jnp.argmax(inside[None] & (rank[None] == wanted[:, None]), axis=1)
-    return Ring(jnp.sum(inside, dtype=jnp.int32), rank, members)
+    size = jnp.sum(inside, dtype=jnp.int32)
+    return Ring(size, rank, members, members[size - 1 - rank])

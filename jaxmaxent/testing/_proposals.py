@@ -52,9 +52,14 @@ class Forced:
 
     rule: Any
 
-    def what(self, key: Key[Array, ""], state: State, where: Edit, ensemble: Ensemble) -> Edit:
+    def draw(self, key: Key[Array, ""], where: Edit, ensemble: Ensemble) -> tuple[()]:
+        """Return nothing: the edit is given."""
+        del key, where, ensemble
+        return ()
+
+    def what(self, drawn: tuple[()], state: State, where: Edit, ensemble: Ensemble) -> Edit:
         """Return the edit."""
-        del key, state, ensemble
+        del drawn, state, ensemble
         return where
 
     def correction(self, state: State, edit: Edit, patch: Any, ensemble: Ensemble) -> Float[Array, ""]:

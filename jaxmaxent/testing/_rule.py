@@ -107,7 +107,8 @@ def check_form(rule: Rule, ensemble: Ensemble, make: Callable[[Ensemble], Evalua
     kernel = build(rule, ensemble, make(ensemble))
     key, state = jax.random.key(0), kernel.init(ensemble.anchor)
     if isinstance(kernel, Metropolis):
-        edit = rule.what(key, state, kernel.where(key), ensemble)
+        where = kernel.where(key)
+        edit = rule.what(rule.draw(key, where, ensemble), state, where, ensemble)
         chex.assert_rank([edit.starts, edit.letters], [1, 2])
         chex.assert_equal_shape_prefix([edit.starts, edit.letters], 1)
         chex.assert_type(edit.starts, int)
@@ -178,7 +179,8 @@ def proposed(rule: Any, ensemble: Ensemble, make: Callable[[Ensemble], Evaluator
 
     def one(key: Array) -> Edit:
         key_where, key_what = jax.random.split(key)
-        return rule.what(key_what, state, kernel.where(key_where), ensemble)
+        where = kernel.where(key_where)
+        return rule.what(rule.draw(key_what, where, ensemble), state, where, ensemble)
 
     return jax.vmap(one)(keys)
 

@@ -581,7 +581,7 @@ def test_no_two_rules_have_the_same_structure():
         assert type(again) is type(rule)
         assert jax.tree.structure(again) == structure
     paths = [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(prepared)]
-    assert paths == [".log_letters", ".log_positions"]
+    assert paths == [".log_letters", ".log_others", ".log_positions"]
 
 
 # --- single rules --------------------------------------------------------------------------------------------
@@ -639,6 +639,7 @@ def test_site_adaptive_tables_belong_to_their_anchor_and_rung():
     rule = prepared.learn(jnp.asarray(frequencies), batch)
     expected = np.log((1 - UNIFORM_SHARE) * frequencies + UNIFORM_SHARE / 4)
     np.testing.assert_allclose(rule.log_letters, expected, rtol=1e-4)
+    np.testing.assert_allclose(rule.log_others, np.log1p(-np.exp(expected)), rtol=1e-4)
     for anchor, rung in itertools.product(range(2), range(3)):
         mine = rule.at(anchor, rung)
         np.testing.assert_array_equal(mine.log_letters[mine.rung], rule.log_letters[anchor, rung])
@@ -664,7 +665,7 @@ def test_site_adaptive_says_what_it_misses():
     with pytest.raises(ValueError, match=r"\[1, 2, 3, 4\], got \[1, 1, 3, 4\]"):
         prepared.learn(jnp.zeros((1, 1, 3, 4)), ensemble)
     with pytest.raises(ValueError, match="at.anchor, rung"):
-        prepared.what(jax.random.key(0), state, jnp.array([1]), ensemble)
+        prepared.what(jnp.zeros(4), state, jnp.array([1]), ensemble)
 
 
 def test_segments_are_learned_at_every_rung_and_no_longer_than_the_sequence():
@@ -695,9 +696,8 @@ def test_segment_adaptive_says_what_it_misses():
     prepared = SegmentAdaptive(2).prepare(ensemble.batched(), 2)
     with pytest.raises(ValueError, match=r"\[1, 2, 3, 4\], got \[1, 1, 3, 4\]"):
         prepared.learn(jnp.zeros((1, 1, 3, 4)), ensemble)
-    state = Metropolis(ensemble, FullEvaluator(ensemble), Site()).init(ensemble.anchor)
     with pytest.raises(ValueError, match="at.anchor, rung"):
-        prepared.what(jax.random.key(0), state, jnp.array([1]), ensemble)
+        prepared.draw(jax.random.key(0), jnp.array([1]), ensemble)
 
 
 def test_informed_says_which_evaluator_it_needs():

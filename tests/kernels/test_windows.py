@@ -93,7 +93,8 @@ def test_every_amount_but_0_is_as_likely_in_every_window(first, width, most):
     ensemble, state = distinct_letters()
     given = window(first, width, most)
     keys = jax.random.split(jax.random.key(first), 5000)
-    what = jax.jit(jax.vmap(lambda key: Rotation(most).what(key, state, given, ensemble)))
+    rule = Rotation(most)
+    what = jax.jit(jax.vmap(lambda key: rule.what(rule.draw(key, given, ensemble), state, given, ensemble)))
     edit = what(keys)
     np.testing.assert_array_equal(edit.starts, np.full((5000, 1), given.start[0]))
     free = np.flatnonzero(given.inside)
@@ -120,9 +121,10 @@ def test_a_window_with_one_movable_position(first, width):
     given = window(first, width, 4)
     keys = jax.random.split(jax.random.key(0), 100)
     before = np.asarray(given.start[0] + jnp.arange(4))
-    stays = jax.vmap(lambda key: Rotation(4).what(key, state, given, ensemble))(keys).letters
+    amounts = jax.vmap(lambda key: Rotation(4).draw(key, given, ensemble))(keys)
+    stays = jax.vmap(lambda amount: Rotation(4).what(amount, state, given, ensemble))(amounts).letters
     np.testing.assert_array_equal(stays[:, 0], np.tile(before, (100, 1)))
-    turned = ReverseComplement(4).what(keys[0], state, given, ensemble).letters[0]
+    turned = ReverseComplement(4).what((), state, given, ensemble).letters[0]
     expected = np.where(given.inside, ensemble.alphabet.complement(before), before)
     np.testing.assert_array_equal(turned, expected)
 

@@ -34,7 +34,7 @@ from jaxmaxent.sampling.device._state import (
     setup_of,
 )
 from jaxmaxent.sampling.device._swaps import swap
-from jaxmaxent.sampling.device._walk import REFRESH_EVERY, refresh, shared_of, walk
+from jaxmaxent.sampling.device._walk import REFRESH_EVERY, Ahead, ahead_of, refresh, walk
 from jaxmaxent.sampling.program._program import Program
 from jaxmaxent.sampling.program._sharding import over_devices
 
@@ -137,12 +137,12 @@ def _advance(setup: Setup, carry: Carry, clock: Clock) -> tuple[Carry, Trace]:
     def at(index: Array) -> tuple[Array, Array]:
         return clock.first // program.thin + index, clock.phase + index
 
-    def draw(begun: Array, shared: Any, turn: Array, outer: tuple[Carry, Trace]) -> tuple[Carry, Trace]:
+    def draw(begun: Array, ahead: Ahead, turn: Array, outer: tuple[Carry, Trace]) -> tuple[Carry, Trace]:
         carry, trace = outer
         index = begun + turn
         number, phase = at(index)
         first = clock.first + index * program.thin
-        carry, accepted = walk(setup, first, carry, shared, turn * program.thin)
+        carry, accepted = walk(setup, first, carry, ahead, turn * program.thin)
         # The steps count for the slot where a replica made them, though a swap may move it now.
         accepted = jnp.take_along_axis(accepted, carry.in_slot, axis=1)
         if carry.draws is not None:
@@ -150,9 +150,9 @@ def _advance(setup: Setup, carry: Carry, clock: Clock) -> tuple[Carry, Trace]:
         return jax.vmap(functools.partial(_count, setup, clock, index, phase))(carry, accepted, trace)
 
     def draws(index: Array, turns: Array | int, outer: tuple[Carry, Trace]) -> tuple[Carry, Trace]:
-        shared = shared_of(setup, clock.first + index * program.thin, program.stretch)
+        ahead = ahead_of(setup, clock.first + index * program.thin, program.stretch)
         with jax.named_scope("draws"):
-            return jax.lax.fori_loop(0, turns, functools.partial(draw, index, shared), outer)
+            return jax.lax.fori_loop(0, turns, functools.partial(draw, index, ahead), outer)
 
     # What is seldom due is done before a stretch of draws, because a GPU would ask its host before each draw whether
     # it is due.

@@ -9,7 +9,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int, Key
 
-from jaxmaxent.kernels import Info, State, build
+from jaxmaxent.evaluate import _slices as slices
+from jaxmaxent.kernels import Info, Kernel, State, build
+from jaxmaxent.kernels._metropolis import Drawn
 from jaxmaxent.sampling.device._state import Carry, Setup, in_slot
 
 # Draws between two recomputations of everything that is cached, always at the same numbers of a run. All that is due
@@ -17,8 +19,9 @@ from jaxmaxent.sampling.device._state import Carry, Setup, in_slot
 REFRESH_EVERY = 96
 
 
-# Steps whose random positions and keys are made in one call, at most.
+# Steps whose random numbers are made in one call, at most; those of a stretch are if they take no more memory.
 _TOGETHER = 8
+_MOST_BYTES_AHEAD = 32 * 2**20
 
 
 def together(thin: int) -> int:
@@ -42,18 +45,30 @@ def refresh(setup: Setup, phase: Int[Array, ""], carry: Carry) -> Carry:
         return jax.lax.fori_loop(0, due, recompute, carry)
 
 
-def shared_of(setup: Setup, first: Int[Array, ""], draws: int) -> Any:
-    """Return what all chains share in each step of some draws, [steps, …], or None if there are many steps.
+class Ahead(NamedTuple):
+    """What is drawn for some steps before they are made; small arrays for many steps cost no more than for one.
 
-    Made for many steps at once, small arrays cost hardly more time than for one step.
+    Attributes:
+        wheres: what all chains share in each step, [steps, …]; None if it is not drawn so early.
+        drawn: what each chain draws in each step, [steps, replicas, …]; None if it is not drawn so early.
     """
+
+    wheres: Any
+    drawn: Drawn | None
+
+
+def ahead_of(setup: Setup, first: Int[Array, ""], draws: int) -> Ahead:
+    """Return what can be drawn ahead for all steps of some draws."""
     if setup.program.thin > _TOGETHER:
-        return None
-    return _shared(setup, first + jnp.arange(draws * setup.program.thin, dtype=first.dtype))
+        return Ahead(None, None)
+    numbers = first + jnp.arange(draws * setup.program.thin, dtype=first.dtype)
+    wheres = _shared(setup, numbers)
+    few = setup.program.draws_ahead and _bytes_drawn(setup, numbers, wheres) <= _MOST_BYTES_AHEAD
+    return Ahead(wheres, _drawn(setup, numbers, wheres) if few else None)
 
 
 def walk(
-    setup: Setup, first: Int[Array, ""], carry: Carry, shared: Any, offset: Int[Array, ""]
+    setup: Setup, first: Int[Array, ""], carry: Carry, ahead: Ahead, offset: Int[Array, ""]
 ) -> tuple[Carry, Int[Array, "chains replicas"]]:
     """Make `thin` steps of every replica, and return how many of each were accepted.
 
@@ -61,8 +76,8 @@ def walk(
         setup: constants.
         first: number of the first step.
         carry: where the replicas are.
-        shared: what `shared_of` returned.
-        offset: the entry of `shared` that belongs to the first step.
+        ahead: what `ahead_of` returned.
+        offset: the entry of `ahead` that belongs to the first step.
     """
     program, shape = setup.program, carry.in_slot.shape
     # The inverse of the permutation `in_slot`, by comparison, because a sort takes seconds to compile.
@@ -72,26 +87,35 @@ def walk(
     slots = walked_in + program.has_background + (program.has_reference & (walked_in >= program.walked))
     size = together(program.thin)
 
+    def kernel_in(slot: Array) -> Kernel:
+        # Beyond the target by the letters of the reference, in its further slots as in the first.
+        rung = jnp.where(slot < program.path, jnp.minimum(slot, program.rungs), program.rungs - 1)
+        rule = setup.rule.at(setup.anchor, rung)
+        return build(rule, in_slot(setup, slot), setup.evaluator, choice=program.choice)
+
     def some(which: Array, inner: _Walked) -> _Walked:
         numbers = first + which * size + jnp.arange(size, dtype=first.dtype)
-        wheres, entry = (_shared(setup, numbers), 0) if shared is None else (shared, offset + which * size)
+        entry = offset + which * size
+        wheres = _Made(ahead.wheres, entry) if ahead.wheres is not None else _Made(_shared(setup, numbers), 0)
+        if ahead.drawn is not None:
+            own = _Made(ahead.drawn, entry)
+        elif program.draws_ahead:
+            its = jax.tree.map(lambda leaf: slices.cut(leaf, wheres.entry, size), wheres.arrays)
+            own = _Made(_drawn(setup, numbers, its), 0)
+        else:
+            own = _Made(_keys(setup, numbers), 0)
         with jax.named_scope("steps"):
-            return jax.lax.fori_loop(0, size, functools.partial(step, wheres, entry, _keys(setup, numbers)), inner)
+            return jax.lax.fori_loop(0, size, functools.partial(step, wheres, own), inner)
 
-    def step(wheres: Any, entry: Any, all_keys: Key[Array, "steps replicas"], index: Array, inner: _Walked) -> _Walked:
+    def step(wheres: _Made, owns: _Made, index: Array, inner: _Walked) -> _Walked:
         states, accepted, non_finite, offender = inner
-        # Positions that may be negative would be made positive by a further operation of a GPU.
-        take = functools.partial(jax.lax.dynamic_index_in_dim, keepdims=False, allow_negative_indices=False)
-        where, keys = jax.tree.map(lambda leaf: take(leaf, entry + index), wheres), take(all_keys, index)
+        where, own = wheres.of(index), owns.of(index)
 
-        def move(key: Array, state: State, slot: Array) -> tuple[State, Info]:
-            # Beyond the target by the letters of the reference, in its further slots as in the first.
-            rung = jnp.where(slot < program.path, jnp.minimum(slot, program.rungs), program.rungs - 1)
-            rule = setup.rule.at(setup.anchor, rung)
-            kernel = build(rule, in_slot(setup, slot), setup.evaluator, choice=program.choice)
-            return kernel.move(key, state, where)
+        def move(own: Key[Array, ""] | Drawn, state: State, slot: Array) -> tuple[State, Info]:
+            kernel = kernel_in(slot)
+            return kernel.moved(own, state, where) if isinstance(own, Drawn) else kernel.move(own, state, where)
 
-        states, info = jax.vmap(move)(keys, states, slots)
+        states, info = jax.vmap(move)(own, states, slots)
         bad = ~jnp.isfinite(info.proposed_energy)
         offender = jnp.where(bad[:, None], info.proposed, offender)
         return _Walked(states, accepted + info.accepted, non_finite + bad, offender)
@@ -103,6 +127,19 @@ def walk(
     after = jax.lax.fori_loop(0, program.thin // size, some, jax.tree.map(flat, before))
     states, accepted, non_finite, offender = jax.tree.map(lambda leaf: leaf.reshape(*shape, *leaf.shape[1:]), after)
     return carry._replace(states=states, non_finite=non_finite, offender=offender), accepted
+
+
+class _Made(NamedTuple):
+    """Arrays made for many steps, [steps, …], and the entry of the first of some of them."""
+
+    arrays: Any
+    entry: Any
+
+    def of(self, index: Int[Array, ""]) -> Any:
+        """Return what belongs to one of the steps."""
+        # Positions that may be negative would be made positive by a further operation of a GPU.
+        take = functools.partial(jax.lax.dynamic_index_in_dim, keepdims=False, allow_negative_indices=False)
+        return jax.tree.map(lambda leaf: take(leaf, self.entry + index), self.arrays)
 
 
 class _Walked(NamedTuple):
@@ -117,6 +154,18 @@ class _Walked(NamedTuple):
 def _shared(setup: Setup, steps: Int[Array, " steps"]) -> Any:
     """Return what all chains share in each of some steps, [steps, …]."""
     return jax.vmap(lambda number: setup.kernel.where(jax.random.fold_in(setup.where_key, number)))(steps)
+
+
+def _drawn(setup: Setup, steps: Int[Array, " steps"], wheres: Any) -> Drawn:
+    """Return what every replica draws in each of some steps, [steps, replicas, …]; it is the same in all slots."""
+    kernel = build(setup.rule.at(setup.anchor, 0), setup.ensemble, setup.evaluator, choice=setup.program.choice)
+    of_replicas = jax.vmap(kernel.draw, in_axes=(0, None))
+    return jax.vmap(of_replicas)(_keys(setup, steps), wheres)
+
+
+def _bytes_drawn(setup: Setup, steps: Int[Array, " steps"], wheres: Any) -> int:
+    drawn = jax.eval_shape(functools.partial(_drawn, setup), steps, wheres)
+    return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(drawn))
 
 
 def _keys(setup: Setup, steps: Int[Array, " steps"]) -> Key[Array, "steps replicas"]:

@@ -80,6 +80,14 @@ class Program:
         return self.stretch if self.whole_stretches else 1
 
     @property
+    def draws_ahead(self) -> bool:
+        """True if chains draw their random numbers for several steps at once, for every rule.
+
+        It saves an accelerator many small operations. A CPU draws in each step what the rule of that step needs.
+        """
+        return self.choice != LOOP
+
+    @property
     def path(self) -> int:
         """Rungs of both legs."""
         return self.rungs + self.reference_rungs
