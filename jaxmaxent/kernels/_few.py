@@ -1,0 +1,60 @@
+"""Choices from and sums over a few numbers, such as letters or rungs, as each kind of device makes them best.
+
+A GPU starts an operation for each reduction. Written out number by number, it becomes part of an operation that is
+started anyway. A TPU is slow where each chain reads from another place, so there a product with a one-hot reads.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+# So many numbers are written out at most, as the program becomes longer with each.
+_FEW = 64
+
+
+def entry(table: Array, place: Int[Array, ""]) -> Array:
+    """Return an entry of a table of finite numbers, [few, …]."""
+    if jax.default_backend() != "tpu":
+        return table[place]
+    hot = jax.nn.one_hot(place, table.shape[0], dtype=table.dtype)
+    # All bits arrive: the products of the highest precision are with 1 and 0, and their sum has one that is not 0.
+    return jnp.tensordot(hot, table, 1, precision="highest")
+
+
+def largest(values: Float[Array, "*rows few"]) -> Int[Array, "*rows"]:
+    """Return the place of the largest number along the last axis, the first of equal ones."""
+    if not _written_out(values):
+        return jnp.argmax(values, axis=-1)
+    best, place = values[..., 0], jnp.zeros(values.shape[:-1], jnp.int32)
+    for number in range(1, values.shape[-1]):
+        better = values[..., number] > best
+        best, place = jnp.where(better, values[..., number], best), jnp.where(better, number, place)
+    return place
+
+
+def log_sum_exp(values: Float[Array, "*rows few"]) -> Float[Array, "*rows"]:
+    """Return the log of the sum of the exponentials along the last axis, of numbers of which one is finite."""
+    most = _reduced(jnp.maximum, jnp.max, values)
+    return jnp.log(_reduced(jnp.add, jnp.sum, jnp.exp(values - most[..., None]))) + most
+
+
+def _reduced(
+    two: Callable[[Array, Array], Array], every: Callable[..., Array], values: Float[Array, "*rows few"]
+) -> Float[Array, "*rows"]:
+    if not _written_out(values):
+        return every(values, axis=-1)
+    return functools.reduce(two, [values[..., number] for number in range(values.shape[-1])])
+
+
+def _written_out(values: Array) -> bool:
+    return on_a_gpu() and values.shape[-1] <= _FEW
+
+
+def on_a_gpu() -> bool:
+    """Return whether programs are made for a GPU."""
+    return jax.default_backend() == "gpu"
