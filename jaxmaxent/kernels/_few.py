@@ -19,7 +19,7 @@ _FEW = 64
 
 def entry(table: Array, place: Int[Array, ""]) -> Array:
     """Return an entry of a table of finite numbers, [few, …]."""
-    if jax.default_backend() != "tpu":
+    if _kind() != "tpu":
         return table[place]
     hot = jax.nn.one_hot(place, table.shape[0], dtype=table.dtype)
     # All bits arrive: the products of the highest precision are with 1 and 0, and their sum has one that is not 0.
@@ -57,4 +57,8 @@ def _written_out(values: Array) -> bool:
 
 def on_a_gpu() -> bool:
     """Return whether programs are made for a GPU."""
-    return jax.default_backend() == "gpu"
+    return _kind() == "gpu"
+
+
+def _kind() -> str:
+    return jax.default_backend()

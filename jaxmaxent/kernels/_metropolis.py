@@ -102,7 +102,7 @@ class Rule(Protocol):
         ...
 
     def draw(self, key: Key[Array, ""], where: Any, ensemble: Ensemble) -> Any:
-        """Draw what one chain needs to propose something there, whatever its sequence is (see `Unlearned`)."""
+        """Draw what one chain needs to propose something there, at any sequence and any rung (see `Unlearned`)."""
         ...
 
     def what(self, drawn: Any, state: State, where: Any, ensemble: Ensemble) -> Edit:
@@ -139,8 +139,8 @@ class Unlearned:
     def draw(self, key: Key[Array, ""], where: Any, ensemble: Ensemble) -> Any:
         """Return the key itself, for rules whose `what` draws from it.
 
-        A rule is faster on accelerators if it draws here all that does not depend on the sequence of a chain: they do
-        this for several steps at once.
+        A rule is faster on accelerators if it draws here all that depends neither on the sequence of a chain nor on
+        its rung: they do this for many steps at once.
         """
         del where, ensemble
         return key

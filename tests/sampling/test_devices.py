@@ -5,9 +5,11 @@ import numpy as np
 import pytest
 
 import jaxmaxent as jme
-from jaxmaxent.kernels import Informed, Mixture, Rotation, Site, SiteAdaptive
+from jaxmaxent.kernels import Informed, Mixture, ReverseComplement, Rotation, SegmentAdaptive, Site, SiteAdaptive
+from jaxmaxent.kernels import _few as few
 from jaxmaxent.kernels._mixture import choice_for
 from jaxmaxent.sampling.device import _end_draws as end_draws
+from jaxmaxent.sampling.device import _walk as walk
 from jaxmaxent.sampling.program import _program as program
 from jaxmaxent.sampling.program._sharding import mesh_for
 from problems import Problem
@@ -37,19 +39,31 @@ def test_a_mesh_with_devices_of_another_process_is_refused_in_a_sentence(monkeyp
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("choice", ["switch", "together"])
-def test_a_run_as_on_an_accelerator_is_the_same_run(choice, monkeypatch):
-    """Check every stored draw: 600 steps with a second leg and a field, another choice of rules, and other swaps."""
+@pytest.mark.parametrize(
+    ("kind", "choice", "way", "most_ahead"),
+    [
+        ("tpu", "switch", "full", 2**25),
+        ("tpu", "switch", "incremental", 2**25),
+        ("gpu", "together", "full", 2**25),
+        ("gpu", "switch", "incremental", 0),
+    ],
+)
+def test_a_run_as_on_an_accelerator_is_the_same_run(kind, choice, way, most_ahead, monkeypatch):
+    """Check every stored draw: 600 steps with a second leg and a field, random numbers drawn ahead, and other swaps."""
     problem = Problem(length=6, mus=(0.3,))
     ensemble = problem.ensemble(beta=2.0)
-    rule = Mixture.create([SiteAdaptive(), Rotation(4)], [3, 1])
+    rule = Mixture.create([SiteAdaptive(), SegmentAdaptive(3), Rotation(4), ReverseComplement(4)], [3, 2, 1, 1])
     settings = {"ladder": [0.0, 0.7, 2.0], "chains": 4, "anchor_chains": 1, "steps": 600, "burn_in": 200}
-    settings |= {"rule": rule, "store_every": 5, "evaluation": "full", "progress": False}
+    settings |= {"rule": rule, "store_every": 5, "evaluation": way, "progress": False}
     expected = jme.sample(jax.random.key(6), ensemble, **settings)
     monkeypatch.setattr(program, "choice_for", lambda rule, incremental: choice)
+    monkeypatch.setattr(few, "_kind", lambda: kind)
+    monkeypatch.setattr(walk, "_MOST_BYTES_AHEAD", most_ahead)
     # A swap by selection, as lowered for other platforms.
     monkeypatch.setattr(end_draws, "_in_turn", end_draws._at_once)
+    jax.clear_caches()
     found = jme.sample(jax.random.key(6), ensemble, **settings)
+    jax.clear_caches()
     np.testing.assert_array_equal(found.draws, expected.draws)
     np.testing.assert_array_equal(found.acceptance, expected.acceptance)
     assert found.round_trips[0] == expected.round_trips[0] > 10

@@ -33,9 +33,13 @@ def failed(report):
 class Leaning(Site):
     """Proposes the letter 0 more often, and takes that for symmetric."""
 
-    def what(self, key, state, where, ensemble):
-        edit = super().what(key, state, where, ensemble)
-        return Edit(where, jnp.where(jax.random.bernoulli(key, 0.2), 0, edit.letters))
+    def draw(self, key, where, ensemble):
+        return super().draw(key, where, ensemble), jax.random.bernoulli(key, 0.2)
+
+    def what(self, drawn, state, where, ensemble):
+        own, leaning = drawn
+        edit = super().what(own, state, where, ensemble)
+        return Edit(where, jnp.where(leaning, 0, edit.letters))
 
 
 @rule_dataclass

@@ -110,9 +110,13 @@ def test_a_rule_passes_in_single_precision_too():
 class Uncorrected(Site):
     """Proposes the letter 0 half of the time, and takes that for symmetric."""
 
-    def what(self, key, state, where, ensemble):
-        edit = super().what(key, state, where, ensemble)
-        return Edit(where, jnp.where(jax.random.bernoulli(key, 0.5), 0, edit.letters))
+    def draw(self, key, where, ensemble):
+        return super().draw(key, where, ensemble), jax.random.bernoulli(key, 0.5)
+
+    def what(self, drawn, state, where, ensemble):
+        own, leaning = drawn
+        edit = super().what(own, state, where, ensemble)
+        return Edit(where, jnp.where(leaning, 0, edit.letters))
 
 
 @rule_dataclass
@@ -123,8 +127,8 @@ class Overcorrected(Site):
 
 @rule_dataclass
 class Flat(Site):
-    def what(self, key, state, where, ensemble):
-        edit = super().what(key, state, where, ensemble)
+    def what(self, drawn, state, where, ensemble):
+        edit = super().what(drawn, state, where, ensemble)
         return Edit(edit.starts, edit.letters.astype(jnp.int16))
 
 
