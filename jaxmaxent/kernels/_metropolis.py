@@ -65,20 +65,6 @@ class Info(NamedTuple):
     proposed: Int[Array, " length"]
 
 
-class Proposed(NamedTuple):
-    """A proposal to one chain, besides its energy.
-
-    Attributes:
-        edited: the proposed sequence.
-        change: the change of every field's count.
-        correction: the log-ratio of the probabilities to propose the way back and the way there.
-    """
-
-    edited: Int[Array, " length"]
-    change: Float[Array, " fields"]
-    correction: Float[Array, ""]
-
-
 class Rule(Protocol):
     """The interface of a proposal.
 
@@ -248,31 +234,22 @@ class Metropolis(NamedTuple):
     def moved(self, drawn: Drawn, state: State, where: Any) -> tuple[State, Info]:
         """Make one step of one chain, given all random numbers."""
         edit = self.rule.what(drawn.own, state, where, self.ensemble)
-        edited = write(state.tokens, edit)
-        change = _change(self.ensemble, state, edited, edit)
         energy, patch = self.evaluator.propose(self.cache_of(state), edit)
         correction = self.rule.correction(state, edit, patch, self.ensemble)
-        changed = (edit.letters != read(state.tokens, edit.starts, edit.letters.shape[1])).any()
-        return self.decided(drawn, state, Proposed(edited, change, correction), changed, energy, patch)
+        return self.decided(drawn, state, edit, correction, energy, patch)
 
-    def proposed(self, own: Any, state: State, where: Any) -> Proposed:
-        """Return what the rule proposes to one chain, for a rule whose correction needs no patch."""
+    def proposed(self, own: Any, state: State, where: Any) -> tuple[Int[Array, " length"], Float[Array, ""]]:
+        """Return the sequence that the rule proposes to one chain, and its correction if that needs no patch."""
         edit = self.rule.what(own, state, where, self.ensemble)
-        edited = write(state.tokens, edit)
-        correction = self.rule.correction(state, edit, None, self.ensemble)
-        return Proposed(edited, _change(self.ensemble, state, edited, edit), correction)
+        return write(state.tokens, edit), self.rule.correction(state, edit, None, self.ensemble)
 
     def decided(
-        self,
-        drawn: Drawn,
-        state: State,
-        proposed: Proposed,
-        changed: Bool[Array, ""],
-        energy: Float[Array, ""],
-        patch: Any,
+        self, drawn: Drawn, state: State, edit: Edit, correction: Float[Array, ""], energy: Float[Array, ""], patch: Any
     ) -> tuple[State, Info]:
-        """Accept or reject what was proposed to one chain, given whether it is another sequence, its energy and patch."""
-        edited, change, correction = proposed
+        """Accept or reject the edit that was proposed to one chain, given its correction, energy and patch."""
+        edited = write(state.tokens, edit)
+        change = _change(self.ensemble, state, edited, edit)
+        changed = (edit.letters != read(state.tokens, edit.starts, edit.letters.shape[1])).any()
         if any(field.grows for field in self.ensemble.fields):
             # The count of a growing field may be NaN or infinite, which stops the run as such an energy does.
             energy = jnp.where(jnp.isfinite(change).all(), energy, jnp.nan)

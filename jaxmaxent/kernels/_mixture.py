@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, Int, Key
 from jaxmaxent import checks
 from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.evaluate import Edit, Evaluator, FullEvaluator, GradientEvaluator, IncrementalEvaluator
-from jaxmaxent.kernels._metropolis import Drawn, Info, Kernel, Metropolis, Proposed, Rule, State, log_uniform
+from jaxmaxent.kernels._metropolis import Drawn, Info, Kernel, Metropolis, Rule, State, log_uniform
 from jaxmaxent.kernels._rule_dataclass import rule_dataclass
 
 # How a compiled step chooses the rule of a mixture (see `MixtureKernel`).
@@ -158,19 +158,20 @@ class MixtureKernel(NamedTuple):
             every = [functools.partial(self._one, k) for k in range(len(wheres))]
             return jax.lax.switch(chosen, every, drawn, state, wheres)
         # One network for all rules: the proposal is evaluated as an edit of the whole sequence.
-        proposed = self._proposed(drawn, state, chosen, wheres)
-        edit = Edit(jnp.zeros(1, chosen.dtype), proposed.edited[None])
+        edited, correction = self._proposed(drawn, state, chosen, wheres)
+        edit = Edit(jnp.zeros(1, chosen.dtype), edited[None])
         first = self.kernels[0]
         energy, patch = first.evaluator.propose(first.cache_of(state), edit)
-        changed = (proposed.edited != state.tokens).any()
-        return first.decided(drawn, state, proposed, changed, energy, patch)
+        return first.decided(drawn, state, edit, correction, energy, patch)
 
     def _one(self, number: int, drawn: Drawn, state: State, wheres: tuple[Any, ...]) -> tuple[State, Info]:
         mine = drawn._replace(own=drawn.own[number])
         return self.kernels[number].moved(mine, state, wheres[number])
 
-    def _proposed(self, drawn: Drawn, state: State, chosen: Int[Array, ""], wheres: tuple[Any, ...]) -> Proposed:
-        """Return what the chosen rule proposes."""
+    def _proposed(
+        self, drawn: Drawn, state: State, chosen: Int[Array, ""], wheres: tuple[Any, ...]
+    ) -> tuple[Int[Array, " length"], Float[Array, ""]]:
+        """Return the sequence that the chosen rule proposes, and its correction."""
         every = [kernel.proposed for kernel in self.kernels]
         given = list(zip(drawn.own, wheres, strict=True))
         if self.choice == SWITCH:
@@ -180,7 +181,7 @@ class MixtureKernel(NamedTuple):
         return jax.tree.map(lambda *each: jax.lax.select_n(chosen, *each), *proposals)
 
 
-def _of(number: int, propose: Callable[..., Proposed], given: list[tuple[Any, Any]], state: State) -> Proposed:
+def _of(number: int, propose: Callable[..., Any], given: list[tuple[Any, Any]], state: State) -> Any:
     own, where = given[number]
     return propose(own, state, where)
 
