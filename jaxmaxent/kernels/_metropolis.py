@@ -9,6 +9,7 @@ because all chains then change the same window of the network.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 import jax
@@ -151,6 +152,11 @@ class Unlearned:
         return self
 
 
+def itself(part: Any) -> Any:
+    """Return what is given."""
+    return part
+
+
 class Kernel(Protocol):
     """The interface that moves a chain of an ensemble of one anchor; `init` and `step` follow BlackJAX's convention."""
 
@@ -174,8 +180,8 @@ class Kernel(Protocol):
         """Draw what `move` draws from its key."""
         ...
 
-    def moved(self, drawn: Drawn, state: State, where: Any) -> tuple[State, Info]:
-        """Make one step of one chain, given all random numbers."""
+    def moved(self, drawn: Drawn, state: State, where: Any, now: Callable[[Any], Any] = itself) -> tuple[State, Info]:
+        """Make one step of one chain, given all random numbers, or those of many steps and what picks this step's."""
         ...
 
 
@@ -231,8 +237,9 @@ class Metropolis(NamedTuple):
         key_what, key_accept = jax.random.split(key)
         return Drawn(self.rule.draw(key_what, where, self.ensemble), log_uniform(key_accept, self.ensemble))
 
-    def moved(self, drawn: Drawn, state: State, where: Any) -> tuple[State, Info]:
-        """Make one step of one chain, given all random numbers."""
+    def moved(self, drawn: Drawn, state: State, where: Any, now: Callable[[Any], Any] = itself) -> tuple[State, Info]:
+        """Make one step of one chain, given all random numbers, or those of many steps and what picks this step's."""
+        drawn, where = now(drawn), now(where)
         edit = self.rule.what(drawn.own, state, where, self.ensemble)
         energy, patch = self.evaluator.propose(self.cache_of(state), edit)
         correction = self.rule.correction(state, edit, patch, self.ensemble)

@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, Int, Key
 from jaxmaxent import checks
 from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.evaluate import Edit, Evaluator, FullEvaluator, GradientEvaluator, IncrementalEvaluator
-from jaxmaxent.kernels._metropolis import Drawn, Info, Kernel, Metropolis, Rule, State, log_uniform
+from jaxmaxent.kernels._metropolis import Drawn, Info, Kernel, Metropolis, Rule, State, itself, log_uniform
 from jaxmaxent.kernels._rule_dataclass import rule_dataclass
 
 # How a compiled step chooses the rule of a mixture (see `MixtureKernel`).
@@ -151,39 +151,41 @@ class MixtureKernel(NamedTuple):
         own = tuple(kernel.rule.draw(key_what, mine, kernel.ensemble) for kernel, mine in pairs)
         return Drawn(own, log_uniform(key_accept, first.ensemble))
 
-    def moved(self, drawn: Drawn, state: State, where: Any) -> tuple[State, Info]:
-        """Make one step of one chain under the chosen rule, given all random numbers."""
-        chosen, wheres = where
-        if not self.kernels[0].has_no_cache:
-            every = [functools.partial(self._one, k) for k in range(len(wheres))]
-            return jax.lax.switch(chosen, every, drawn, state, wheres)
-        # One network for all rules: the proposal is evaluated as an edit of the whole sequence.
-        edited, correction = self._proposed(drawn, state, chosen, wheres)
-        edit = Edit(jnp.zeros(1, chosen.dtype), edited[None])
-        first = self.kernels[0]
-        energy, patch = first.evaluator.propose(first.cache_of(state), edit)
-        return first.decided(drawn, state, edit, correction, energy, patch)
-
-    def _one(self, number: int, drawn: Drawn, state: State, wheres: tuple[Any, ...]) -> tuple[State, Info]:
-        mine = drawn._replace(own=drawn.own[number])
-        return self.kernels[number].moved(mine, state, wheres[number])
-
-    def _proposed(
-        self, drawn: Drawn, state: State, chosen: Int[Array, ""], wheres: tuple[Any, ...]
-    ) -> tuple[Int[Array, " length"], Float[Array, ""]]:
-        """Return the sequence that the chosen rule proposes, and its correction."""
-        every = [kernel.proposed for kernel in self.kernels]
+    def moved(self, drawn: Drawn, state: State, where: Any, now: Callable[[Any], Any] = itself) -> tuple[State, Info]:
+        """Make one step of one chain under the chosen rule, given all random numbers (see `Kernel.moved`)."""
+        first, (chosen, wheres), log_number = self.kernels[0], where, now(drawn.log_uniform)
+        chosen = now(chosen)
+        # Only the chosen branch picks its numbers, because each pick may be an operation of its own.
         given = list(zip(drawn.own, wheres, strict=True))
+        if not first.has_no_cache:
+            every = [functools.partial(_moved, kernel, k, now) for k, kernel in enumerate(self.kernels)]
+            return jax.lax.switch(chosen, every, given, log_number, state)
+        # One network for all rules: the proposal is evaluated as an edit of the whole sequence.
+        every = [functools.partial(_proposed, kernel, k, now) for k, kernel in enumerate(self.kernels)]
         if self.choice == SWITCH:
-            branches = [functools.partial(_of, number, one) for number, one in enumerate(every)]
-            return jax.lax.switch(chosen, branches, given, state)
-        proposals = [one(own, state, mine) for one, (own, mine) in zip(every, given, strict=True)]
-        return jax.tree.map(lambda *each: jax.lax.select_n(chosen, *each), *proposals)
+            edited, correction = jax.lax.switch(chosen, every, given, state)
+        else:
+            edited, correction = (jax.lax.select_n(chosen, *each) for each in zip(*(p(given, state) for p in every)))
+        edit = Edit(jnp.zeros(1, chosen.dtype), edited[None])
+        energy, patch = first.evaluator.propose(first.cache_of(state), edit)
+        return first.decided(Drawn((), log_number), state, edit, correction, energy, patch)
 
 
-def _of(number: int, propose: Callable[..., Any], given: list[tuple[Any, Any]], state: State) -> Any:
-    own, where = given[number]
-    return propose(own, state, where)
+_Given = list[tuple[Any, Any]]  # what each rule of a mixture draws, and what its chains share
+
+
+def _moved(
+    kernel: Metropolis, number: int, now: Callable[[Any], Any], given: _Given, log_number: Array, state: State
+) -> tuple[State, Info]:
+    own, where = now(given[number])
+    return kernel.moved(Drawn(own, log_number), state, where)
+
+
+def _proposed(
+    kernel: Metropolis, number: int, now: Callable[[Any], Any], given: _Given, state: State
+) -> tuple[Int[Array, " length"], Float[Array, ""]]:
+    own, where = now(given[number])
+    return kernel.proposed(own, state, where)
 
 
 def build(rule: Rule | Mixture, ensemble: Ensemble, evaluator: Evaluator, *, choice: str = LOOP) -> Kernel:

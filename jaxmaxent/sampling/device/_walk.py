@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -97,25 +98,33 @@ def walk(
         numbers = first + which * size + jnp.arange(size, dtype=first.dtype)
         entry = offset + which * size
         wheres = _Made(ahead.wheres, entry) if ahead.wheres is not None else _Made(_shared(setup, numbers), 0)
-        if ahead.drawn is not None:
-            own = _Made(ahead.drawn, entry)
-        elif program.draws_ahead:
-            its = jax.tree.map(lambda leaf: slices.cut(leaf, wheres.entry, size), wheres.arrays)
-            own = _Made(_drawn(setup, numbers, its), 0)
+        if not program.draws_ahead:
+            each = functools.partial(key_of_each, wheres, _Made(_keys(setup, numbers), 0))
+        elif ahead.drawn is not None:
+            each = functools.partial(drawn_for_each, wheres, ahead.drawn)
         else:
-            own = _Made(_keys(setup, numbers), 0)
+            its = jax.tree.map(lambda leaf: slices.cut(leaf, wheres.entry, size), wheres.arrays)
+            each = functools.partial(drawn_for_each, _Made(its, 0), _drawn(setup, numbers, its))
         with jax.named_scope("steps"):
-            return jax.lax.fori_loop(0, size, functools.partial(step, wheres, own), inner)
+            return jax.lax.fori_loop(0, size, functools.partial(step, each), inner)
 
-    def step(wheres: _Made, owns: _Made, index: Array, inner: _Walked) -> _Walked:
+    def key_of_each(wheres: _Made, keys: _Made, index: Array, states: State) -> tuple[State, Info]:
+        where = wheres.of(index)
+        return jax.vmap(lambda key, state, slot: kernel_in(slot).move(key, state, where))(
+            keys.of(index), states, slots
+        )
+
+    def drawn_for_each(wheres: _Made, drawn: Drawn, index: Array, states: State) -> tuple[State, Info]:
+        now = functools.partial(_taken, wheres.entry + index)
+
+        def move(drawn: Drawn, state: State, slot: Array) -> tuple[State, Info]:
+            return kernel_in(slot).moved(drawn, state, wheres.arrays, now)
+
+        return jax.vmap(move, in_axes=(1, 0, 0))(drawn, states, slots)
+
+    def step(each: Callable[..., tuple[State, Info]], index: Array, inner: _Walked) -> _Walked:
         states, accepted, non_finite, offender = inner
-        where, own = wheres.of(index), owns.of(index)
-
-        def move(own: Key[Array, ""] | Drawn, state: State, slot: Array) -> tuple[State, Info]:
-            kernel = kernel_in(slot)
-            return kernel.moved(own, state, where) if isinstance(own, Drawn) else kernel.move(own, state, where)
-
-        states, info = jax.vmap(move)(own, states, slots)
+        states, info = each(index, states)
         bad = ~jnp.isfinite(info.proposed_energy)
         offender = jnp.where(bad[:, None], info.proposed, offender)
         return _Walked(states, accepted + info.accepted, non_finite + bad, offender)
@@ -137,9 +146,13 @@ class _Made(NamedTuple):
 
     def of(self, index: Int[Array, ""]) -> Any:
         """Return what belongs to one of the steps."""
-        # Positions that may be negative would be made positive by a further operation of a GPU.
-        take = functools.partial(jax.lax.dynamic_index_in_dim, keepdims=False, allow_negative_indices=False)
-        return jax.tree.map(lambda leaf: take(leaf, self.entry + index), self.arrays)
+        return _taken(self.entry + index, self.arrays)
+
+
+def _taken(entry: Int[Array, ""], arrays: Any) -> Any:
+    # Positions that may be negative would be made positive by a further operation of a GPU.
+    take = functools.partial(jax.lax.dynamic_index_in_dim, keepdims=False, allow_negative_indices=False)
+    return jax.tree.map(lambda leaf: take(leaf, entry), arrays)
 
 
 class _Walked(NamedTuple):
