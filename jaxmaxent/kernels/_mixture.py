@@ -165,7 +165,8 @@ class MixtureKernel(NamedTuple):
         if self.choice == SWITCH:
             edited, correction = jax.lax.switch(chosen, every, given, state)
         else:
-            edited, correction = (jax.lax.select_n(chosen, *each) for each in zip(*(p(given, state) for p in every)))
+            proposals = [propose(given, state) for propose in every]
+            edited, correction = (jax.lax.select_n(chosen, *each) for each in zip(*proposals, strict=True))
         edit = Edit(jnp.zeros(1, chosen.dtype), edited[None])
         energy, patch = first.evaluator.propose(first.cache_of(state), edit)
         return first.decided(Drawn((), log_number), state, edit, correction, energy, patch)

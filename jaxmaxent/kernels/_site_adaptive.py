@@ -190,7 +190,9 @@ def _position_weights(information: Float[Array, " length"], movable: Int[Array, 
 
 
 @jax.jit
-def _log_others(log_letters: Float[Array, "anchors rungs length letters"]) -> Float[Array, "anchors rungs length letters"]:
+def _log_others(
+    log_letters: Float[Array, "anchors rungs length letters"],
+) -> Float[Array, "anchors rungs length letters"]:
     """Return the logarithm of the probability that the letters other than each have together."""
     others = jnp.where(jnp.eye(log_letters.shape[-1], dtype=bool), -jnp.inf, log_letters[..., None, :])
     return jax.nn.logsumexp(others, axis=-1)

@@ -43,4 +43,6 @@ def test_only_a_gpu_writes_few_numbers_out(kind):
     """Otherwise the other tests here would compare one program with itself."""
     written = "reduce_max" not in str(jax.make_jaxpr(lambda values: few.log_sum_exp(values))(jnp.zeros((3, 5))))
     assert written == (kind == "gpu")
-    assert ("dot_general" in str(jax.make_jaxpr(lambda table, place: few.entry(table, place))(jnp.zeros(3), jnp.int32(1)))) == (kind == "tpu")
+    assert (
+        "dot_general" in str(jax.make_jaxpr(lambda table, place: few.entry(table, place))(jnp.zeros(3), jnp.int32(1)))
+    ) == (kind == "tpu")

@@ -110,9 +110,7 @@ def walk(
 
     def key_of_each(wheres: _Made, keys: _Made, index: Array, states: State) -> tuple[State, Info]:
         where = wheres.of(index)
-        return jax.vmap(lambda key, state, slot: kernel_in(slot).move(key, state, where))(
-            keys.of(index), states, slots
-        )
+        return jax.vmap(lambda key, state, slot: kernel_in(slot).move(key, state, where))(keys.of(index), states, slots)
 
     def drawn_for_each(wheres: _Made, drawn: Drawn, index: Array, states: State) -> tuple[State, Info]:
         now = functools.partial(_taken, wheres.entry + index)
