@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int, Integer
 
 from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.sampling.program._program import Program
@@ -92,52 +92,62 @@ def zero_counters(program: Program, ensemble: Ensemble, dtype: Any) -> Counters:
     )
 
 
-def add_draw(
+def add_draws(
     program: Program,
     counters: Counters,
-    tokens: Int[Array, "slots length"],
-    scalars: Float[Array, "slots scalars"],
-    accepted: Int[Array, " slots"],
+    counted: Bool[Array, " draws"],
+    tokens: Integer[Array, "draws slots length"],
+    scalars: Float[Array, "draws slots scalars"],
+    accepted: Int[Array, "draws slots"],
 ) -> Counters:
-    """Return the counters with one more draw of every slot."""
+    """Return the counters of one chain with some more draws of every slot: those that are to be counted."""
+    moments = counters.scalars
+    for turn in range(program.stretch):
+        more = moments.add(scalars[turn])
+        moments = jax.tree.map(lambda new, old, turn=turn: jnp.where(counted[turn], new, old), more, moments)
     return counters._replace(
-        letters=_add_letters(program, counters.letters, tokens),
-        scalars=counters.scalars.add(scalars),
-        accepted=_add_at_rungs(program, counters.accepted, accepted),
-        kmers=_add_kmers(program, counters, tokens),
+        letters=counters.letters + _letters(program, counters.letters.shape[-1], counted, tokens),
+        scalars=moments,
+        accepted=counters.accepted + _at_rungs(program, jnp.where(counted[:, None], accepted, 0).sum(0)),
+        kmers=_add_kmers(program, counters, counted, tokens),
     )
 
 
-def _add_letters(
-    program: Program, counts: Int[Array, "rungs length letters"], tokens: Int[Array, "slots length"]
+def _letters(
+    program: Program, letters: int, counted: Bool[Array, " draws"], tokens: Integer[Array, "draws slots length"]
 ) -> Int[Array, "rungs length letters"]:
-    counts = count_letters(counts, tokens[: program.rungs])
+    """Return the number of draws with each letter at each position of each rung."""
+    kinds = jnp.arange(letters, dtype=tokens.dtype)[None, None, None]
+    here = (tokens[..., None] == kinds) & counted[:, None, None, None]
+    return _at_rungs(program, here.sum(0, dtype=jnp.int32))
+
+
+def _at_rungs(program: Program, values: Int[Array, "slots ..."]) -> Int[Array, "rungs ..."]:
+    """Return sums at rungs of the first leg, where the target has several slots."""
     if program.target_replicas == 1:
-        return counts
-    others = count_letters(jnp.zeros_like(counts, shape=(1, *counts.shape[1:])), tokens[program.path :])
-    return counts.at[-1].add(others.sum(0, dtype=counts.dtype))
+        return values[: program.rungs]
+    at_target = values[program.rungs - 1] + values[program.path :].sum(0, dtype=values.dtype)
+    return jnp.concatenate([values[: program.rungs - 1], at_target[None]])
 
 
-def _add_kmers(program: Program, counters: Counters, tokens: Int[Array, "slots length"]) -> Int[Array, "ends kmers"]:
-    """Return the counts of k-mers with one more draw of the slots at β = 0 and at the target."""
+def _add_kmers(
+    program: Program, counters: Counters, counted: Bool[Array, " draws"], tokens: Integer[Array, "draws slots length"]
+) -> Int[Array, "ends kmers"]:
+    """Return the counts of k-mers with more draws of the slots at β = 0 and at the target."""
     counts = counters.kmers
     if not program.kmers:
         return counts
-    at_target = jnp.concatenate([tokens[program.rungs - 1 : program.rungs], tokens[program.path :]])
-    ends = [tokens[:1], at_target] if program.kmer_ends == 2 else [at_target]
+    at_target = jnp.concatenate([tokens[:, program.rungs - 1 : program.rungs], tokens[:, program.path :]], axis=1)
+    ends = [tokens[:, :1], at_target] if program.kmer_ends == 2 else [at_target]
     base = counters.letters.shape[-1]
     for row, drawn in enumerate(ends):
-        windows = drawn.shape[1] - program.kmers + 1
-        number = jnp.zeros((len(drawn), windows), jnp.int32)
+        windows = drawn.shape[-1] - program.kmers + 1
+        number = jnp.zeros((*drawn.shape[:-1], windows), jnp.int32)
         for i in range(program.kmers):
-            number = number * base + drawn[:, i : i + windows]
-        counts = counts.at[row, number.reshape(-1)].add(1)
+            number = number * base + drawn[..., i : i + windows]
+        more = jnp.broadcast_to(counted[:, None, None], number.shape).astype(counts.dtype)
+        counts = counts.at[row, number.reshape(-1)].add(more.reshape(-1))
     return counts
-
-
-def _add_at_rungs(program: Program, counts: Int[Array, " rungs"], more: Int[Array, " slots"]) -> Int[Array, " rungs"]:
-    counts = counts + more[: program.rungs]
-    return counts.at[-1].add(more[program.path :].sum(dtype=counts.dtype))
 
 
 def count_letters(
