@@ -93,18 +93,23 @@ def count_stretch(
     counted = jnp.arange(program.stretch) < turns
     # The steps count for the slot where a replica made them, though a swap then moved it.
     stood = jnp.concatenate([before[None], record.in_slot[:-1]])
-    accepted = jax.vmap(picked)(record.accepted, stood)
-    rows = record.tokens, record.energy, record.counts
-    rows = jax.tree.map(jax.vmap(lambda leaf, which: leaf[which], in_axes=(0, 0)), rows, (record.in_slot,) * 3)
+    accepted, in_slot = record.accepted, record.in_slot
+    sequences = record.tokens, record.energy, record.counts
     if carry.draws is not None:
         now = jax.vmap(lambda phase: standing_at_ends(program, phase))(phases)
         drawn = carry.draws.tokens.astype(jnp.uint8), carry.draws.energy, carry.draws.counts
-        rows = jax.tree.map(lambda leaf, new: _with_ends(setup, leaf, new[now]), rows, drawn)
-        accepted = _with_ends(setup, accepted, jnp.zeros_like(accepted, shape=now.shape))
-    tokens, energy, counts = rows
+        ends = jax.tree.map(lambda leaf: jax.vmap(lambda which: picked(leaf, which))(now), drawn)
+        # The draws at the ends count as further replicas, which stand there.
+        sequences = jax.tree.map(lambda leaf, more: jnp.concatenate([leaf, more], axis=1), sequences, ends)
+        accepted = jnp.concatenate([accepted, jnp.zeros_like(accepted, shape=now.shape)], axis=1)
+        stood, in_slot = _with_ends(setup, stood), _with_ends(setup, in_slot)
+    accepted = jax.vmap(picked)(accepted, stood)
+    tokens, energy, counts = sequences
     anchor = setup.ensemble.anchor.astype(jnp.uint8)[None, None]
     changed = jnp.sum(tokens != anchor, axis=-1, dtype=jnp.int32).astype(energy.dtype)
     scalars = jnp.concatenate([energy[..., None], changed[..., None], counts], axis=-1)
+    scalars = jax.vmap(picked)(scalars, in_slot)
+    tokens = jax.vmap(lambda rows, which: rows[which])(tokens, in_slot)
     counters = add_draws(program, carry.counters, counted, tokens, scalars, accepted)
     carry = carry._replace(counters=counters)
     if chances is not None:
@@ -112,10 +117,11 @@ def count_stretch(
     return carry, _traced(setup, clock, index, counted, trace, scalars[:, : program.path], tokens[:, : program.rungs])
 
 
-def _with_ends(setup: Setup, leaf: Array, new: Array) -> Array:
-    """Return rows of all slots [draws, slots, ...] from those that are walked in and those of the ends."""
-    walked = setup.program.walked
-    return jnp.concatenate([new[:, :1], leaf[:, :walked], new[:, 1:], leaf[:, walked:]], axis=1)
+def _with_ends(setup: Setup, in_slot: Int[Array, "draws replicas"]) -> Int[Array, "draws slots"]:
+    """Return the replica in each slot, the draws at the ends among them as further replicas."""
+    program, draws = setup.program, len(in_slot)
+    ends = [jnp.full((draws, 1), program.replicas + end, in_slot.dtype) for end in range(1 + program.has_reference)]
+    return jnp.concatenate([ends[0], in_slot[:, : program.walked], *ends[1:], in_slot[:, program.walked :]], axis=1)
 
 
 def _with_swaps(
@@ -170,25 +176,22 @@ def _with_trips(
     here = record.in_slot[:, :, None] == replicas[None, None]
     slots = jnp.sum(jnp.where(here, chances.source[:, :, None], 0), axis=1)
     lowest, been_up = carry.lowest, carry.been_up
-    came_from, returned = [], []
+    origins = jnp.arange(program.rungs + 1)[None]
+    trips, returns = jnp.zeros((program.replicas, program.rungs + 1), jnp.int32), jnp.zeros(program.replicas, jnp.int32)
     for turn in range(program.stretch):
-        slot, ends = slots[turn], accepted[turn]
-        from_zero = (slot == 0) & ends[0]
-        returned.append(from_zero & been_up)
-        now = jnp.where(from_zero, 0, lowest)
-        fresh = from_zero
+        slot, ends, true = slots[turn], accepted[turn], counted[turn]
+        from_zero = (slot == 0) & ends[0] & true
+        returns = returns + (from_zero & been_up)
+        lowest, been_up = jnp.where(from_zero, 0, lowest), been_up & ~from_zero
         if program.has_reference:
-            from_reference = (slot == walked - 1) & ends[-1]
-            now, fresh = jnp.where(from_reference, program.rungs, now), fresh | from_reference
-        at_target = slot == target
-        came_from.append(jnp.where(at_target, now, -1))
-        rung = jnp.where(slot < walked, jnp.where(slot + 1 > top, program.rungs, slot + 1), program.rungs)
-        now = jnp.where(at_target, top, jnp.minimum(now, rung))
-        lowest = jnp.where(counted[turn], now, lowest)
-        been_up = jnp.where(counted[turn], been_up & ~fresh | at_target, been_up)
-    came = jnp.where(counted[:, None], jnp.stack(came_from), -1)
-    trips = jnp.sum(came[..., None] == jnp.arange(program.rungs + 1)[None, None], axis=(0, 1), dtype=jnp.int32)
-    returns = jnp.sum(jnp.stack(returned) & counted[:, None], dtype=jnp.int32)
+            from_reference = (slot == walked - 1) & ends[-1] & true
+            lowest, been_up = jnp.where(from_reference, program.rungs, lowest), been_up & ~from_reference
+        at_target = (slot == target) & true
+        trips = trips + ((lowest[:, None] == origins) & at_target[:, None])
+        passed = jnp.where((slot < walked) & true, jnp.where(slot + 1 > top, program.rungs, slot + 1), program.rungs)
+        lowest = jnp.where(at_target, top, jnp.minimum(lowest, passed))
+        been_up = been_up | at_target
+    trips, returns = trips.sum(0, dtype=jnp.int32), returns.sum(dtype=jnp.int32)
     counters = carry.counters
     counters = counters._replace(trips=counters.trips + trips, round_trips=counters.round_trips + returns)
     return carry._replace(lowest=lowest, been_up=been_up, counters=counters)

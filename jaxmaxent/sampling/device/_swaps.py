@@ -131,7 +131,10 @@ def probabilities(log_ratio: Float[Array, "..."]) -> Float[Array, "..."]:
 
 
 def picked(values: Array, index: Int[Array, " picks"]) -> Array:
-    """Return entries of the first axis of an array, chosen by comparison because accelerators are slow to gather."""
+    """Return entries of the first axis of an array, 0 where there is none.
+
+    They are chosen by comparison, because accelerators are slow to gather.
+    """
     here = index[:, None] == jnp.arange(len(values), dtype=index.dtype)[None]
     here = here.reshape(*here.shape, *[1] * (values.ndim - 1))
     return jnp.sum(jnp.where(here, values[None], 0), axis=1, dtype=values.dtype)
@@ -177,12 +180,10 @@ def _swap_chain(
     log_ratio = _log_ratios(setup, ends, in_slot[:walked], energy, counts)
     accepted = chances.threshold < log_ratio
     taken = jnp.stack([accepted[0], accepted[-1]][: len(ends.energy)])
-    between = accepted[1 : walked].astype(in_slot.dtype)  # pairs of two replicas
-    nobody = jnp.zeros(program.replicas - walked + 1, in_slot.dtype)
-    step = jnp.concatenate([between, nobody]) - jnp.concatenate([nobody[:1], between, nobody[1:]])
-    here = chances.source == jnp.arange(program.replicas)
-    to_target = jnp.where(chances.source == program.target, step[program.target], 0)
-    return picked(in_slot, chances.source + jnp.where(here, step, to_target)), taken, log_ratio
+    pairs = jnp.arange(program.path - 1)
+    between = jnp.where((pairs > 0) & (pairs < walked), accepted, 0)  # of two replicas
+    step = picked(between, chances.source + 1) - picked(between, chances.source)
+    return picked(in_slot, chances.source + step), taken, log_ratio
 
 
 def _log_ratios(
