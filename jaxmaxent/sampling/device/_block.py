@@ -162,9 +162,7 @@ def _advance(setup: Setup, carry: Carry, clock: Clock) -> tuple[Carry, Trace]:
         with jax.named_scope("draws"):
             body = functools.partial(draw, index, (shared, chance))
             carry, record = jax.lax.fori_loop(0, turns, body, (carry, record))
-        count = functools.partial(count_stretch, setup, clock, index, turns)
-        carry, trace = jax.vmap(count, in_axes=(0, 0, 1, 0, 1))(carry, trace, record, before, chance)
-        return carry, trace, record
+        return *count_stretch(setup, clock, index, turns, carry, trace, record, before, chance), record
 
     # What is seldom due is done before a stretch of draws, because a GPU would ask its host before each draw whether
     # it is due.

@@ -96,58 +96,56 @@ def add_draws(
     program: Program,
     counters: Counters,
     counted: Bool[Array, " draws"],
-    tokens: Integer[Array, "draws slots length"],
-    scalars: Float[Array, "draws slots scalars"],
-    accepted: Int[Array, "draws slots"],
+    tokens: Integer[Array, "draws chains slots length"],
+    scalars: Float[Array, "draws chains slots scalars"],
+    accepted: Int[Array, "draws chains slots"],
 ) -> Counters:
-    """Return the counters of one chain with some more draws of every slot: those that are to be counted."""
+    """Return the counters of all chains with some more draws of every slot: those that are to be counted."""
     moments = counters.scalars
     for turn in range(program.stretch):
-        more = moments.add(scalars[turn])
+        more = jax.vmap(Moments.add)(moments, scalars[turn])
         moments = jax.tree.map(lambda new, old, turn=turn: jnp.where(counted[turn], new, old), more, moments)
+    letters = jnp.arange(counters.letters.shape[-1], dtype=tokens.dtype)[None, None, None, None]
+    here = (tokens[..., None] == letters) & counted[:, None, None, None, None]
+    accepted = jnp.sum(jnp.where(counted[:, None, None], accepted, 0), axis=0)
     return counters._replace(
-        letters=counters.letters + _letters(program, counters.letters.shape[-1], counted, tokens),
+        letters=_at_rungs(program, counters.letters, here.sum(0, dtype=jnp.int32)),
         scalars=moments,
-        accepted=counters.accepted + _at_rungs(program, jnp.where(counted[:, None], accepted, 0).sum(0)),
+        accepted=_at_rungs(program, counters.accepted, accepted),
         kmers=_add_kmers(program, counters, counted, tokens),
     )
 
 
-def _letters(
-    program: Program, letters: int, counted: Bool[Array, " draws"], tokens: Integer[Array, "draws slots length"]
-) -> Int[Array, "rungs length letters"]:
-    """Return the number of draws with each letter at each position of each rung."""
-    kinds = jnp.arange(letters, dtype=tokens.dtype)[None, None, None]
-    here = (tokens[..., None] == kinds) & counted[:, None, None, None]
-    return _at_rungs(program, here.sum(0, dtype=jnp.int32))
-
-
-def _at_rungs(program: Program, values: Int[Array, "slots ..."]) -> Int[Array, "rungs ..."]:
-    """Return sums at rungs of the first leg, where the target has several slots."""
+def _at_rungs(
+    program: Program, counts: Int[Array, "chains rungs *rest"], more: Int[Array, "chains slots *rest"]
+) -> Int[Array, "chains rungs *rest"]:
+    """Return counts at the rungs of the first leg with more in all slots; the target has several."""
+    counts = counts + more[:, : program.rungs]
     if program.target_replicas == 1:
-        return values[: program.rungs]
-    at_target = values[program.rungs - 1] + values[program.path :].sum(0, dtype=values.dtype)
-    return jnp.concatenate([values[: program.rungs - 1], at_target[None]])
+        return counts
+    at_target = more[:, program.path :].sum(1, keepdims=True, dtype=more.dtype)
+    rung = jnp.arange(program.rungs).reshape(1, -1, *[1] * (counts.ndim - 2))
+    return counts + jnp.where(rung == program.rungs - 1, at_target, 0)
 
 
 def _add_kmers(
-    program: Program, counters: Counters, counted: Bool[Array, " draws"], tokens: Integer[Array, "draws slots length"]
-) -> Int[Array, "ends kmers"]:
+    program: Program, counters: Counters, counted: Bool[Array, " draws"], tokens: Integer[Array, "draws chains slots length"]
+) -> Int[Array, "chains ends kmers"]:
     """Return the counts of k-mers with more draws of the slots at β = 0 and at the target."""
-    counts = counters.kmers
     if not program.kmers:
-        return counts
-    at_target = jnp.concatenate([tokens[:, program.rungs - 1 : program.rungs], tokens[:, program.path :]], axis=1)
-    ends = [tokens[:, :1], at_target] if program.kmer_ends == 2 else [at_target]
-    base = counters.letters.shape[-1]
+        return counters.kmers
+    at_target = jnp.concatenate([tokens[:, :, program.rungs - 1 : program.rungs], tokens[:, :, program.path :]], axis=2)
+    ends = [tokens[:, :, :1], at_target] if program.kmer_ends == 2 else [at_target]
+    base, counts = counters.letters.shape[-1], []
     for row, drawn in enumerate(ends):
         windows = drawn.shape[-1] - program.kmers + 1
         number = jnp.zeros((*drawn.shape[:-1], windows), jnp.int32)
         for i in range(program.kmers):
             number = number * base + drawn[..., i : i + windows]
-        more = jnp.broadcast_to(counted[:, None, None], number.shape).astype(counts.dtype)
-        counts = counts.at[row, number.reshape(-1)].add(more.reshape(-1))
-    return counts
+        more = jnp.broadcast_to(counted[:, None, None], (len(counted), *number.shape[2:])).astype(jnp.int32)
+        add = jax.vmap(lambda counts, number, more=more: counts.at[number].add(more), in_axes=(0, 1))
+        counts.append(add(counters.kmers[:, row], number))
+    return jnp.stack(counts, axis=1)
 
 
 def count_letters(

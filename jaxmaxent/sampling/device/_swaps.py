@@ -180,10 +180,12 @@ def _swap_chain(
     log_ratio = _log_ratios(setup, ends, in_slot[:walked], energy, counts)
     accepted = chances.threshold < log_ratio
     taken = jnp.stack([accepted[0], accepted[-1]][: len(ends.energy)])
-    pairs = jnp.arange(program.path - 1)
-    between = jnp.where((pairs > 0) & (pairs < walked), accepted, 0)  # of two replicas
-    step = picked(between, chances.source + 1) - picked(between, chances.source)
-    return picked(in_slot, chances.source + step), taken, log_ratio
+    # A pair of two replicas, with the rungs k and k + 1, moves those in the slots k − 1 and k.
+    pairs, source = jnp.arange(program.path - 1)[None], chances.source
+    between = accepted[None] & (pairs > 0) & (pairs < walked)
+    apart = pairs - source[:, None]
+    step = jnp.sum(jnp.where(between, jnp.where(apart == 1, 1, jnp.where(apart == 0, -1, 0)), 0), axis=1)
+    return picked(in_slot, source + step), taken, log_ratio
 
 
 def _log_ratios(
