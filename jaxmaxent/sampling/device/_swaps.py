@@ -89,10 +89,11 @@ def swap(
         return jnp.concatenate([jax.lax.dynamic_slice_in_dim(leaf, end, 1, axis=1) for end in now], axis=1)
 
     replaced = jnp.stack([carry.in_slot[:, 0], carry.in_slot[:, program.walked - 1]][: len(now)], axis=1)
-    in_slot, taken, log_ratio = jax.vmap(functools.partial(_swap_chain, setup))(
+    in_slot, accepted, log_ratio = jax.vmap(functools.partial(_swap_chain, setup))(
         chances, _End(there(draws.energy), there(draws.counts)),
         carry.in_slot, carry.states.energy, carry.states.counts,
     )  # fmt: skip
+    taken = jnp.stack([accepted[:, 0], accepted[:, -1]][: len(now)], axis=1)
     # A draw replaces the sequence that it is swapped with, which is forgotten.
     states = installed(carry.states, replaced, taken, draws, now)
     return carry._replace(states=states, in_slot=in_slot), log_ratio
@@ -171,21 +172,19 @@ def _swap_chain(
     in_slot: Int[Array, " replicas"],
     energy: Float[Array, " replicas"],
     counts: Float[Array, "replicas fields"],
-) -> tuple[Int[Array, " replicas"], Bool[Array, " ends"], Float[Array, " pairs"]]:
-    """Return `in_slot` of one chain after its swaps, which of the draws at its ends were taken in, and log-ratios.
+) -> tuple[Int[Array, " replicas"], Bool[Array, " pairs"], Float[Array, " pairs"]]:
+    """Return `in_slot` of one chain after its swaps, which pairs were swapped, and all log-ratios.
 
     A draw that is taken in has the replica of the sequence that it is swapped with.
     """
     program, walked = setup.program, setup.program.walked
     log_ratio = _log_ratios(setup, ends, in_slot[:walked], energy, counts)
     accepted = chances.threshold < log_ratio
-    taken = jnp.stack([accepted[0], accepted[-1]][: len(ends.energy)])
-    # A pair of two replicas, with the rungs k and k + 1, moves those in the slots k − 1 and k.
-    pairs, source = jnp.arange(program.path - 1)[None], chances.source
-    between = accepted[None] & (pairs > 0) & (pairs < walked)
-    apart = pairs - source[:, None]
-    step = jnp.sum(jnp.where(between, jnp.where(apart == 1, 1, jnp.where(apart == 0, -1, 0)), 0), axis=1)
-    return picked(in_slot, source + step), taken, log_ratio
+    between, behind = accepted[1:walked], program.replicas - walked  # pairs of two replicas
+    above, below = jnp.pad(between, (0, behind + 1)), jnp.pad(between, (1, behind))
+    next_one, last_one = jax.lax.pad(in_slot, 0, [(-1, 1, 0)]), jax.lax.pad(in_slot, 0, [(1, -1, 0)])
+    followed = jnp.where(above, next_one, jnp.where(below, last_one, in_slot))
+    return picked(followed, chances.source), accepted, log_ratio
 
 
 def _log_ratios(
@@ -204,5 +203,6 @@ def _log_ratios(
     betas, energies, more = setup.betas[: program.path], along(ends.energy, energy), 0.0
     if mu_differs(program, setup.ensemble):
         steps = jnp.diff(setup.mus[: program.path], axis=0)
-        more = -jnp.sum(steps * jnp.diff(along(ends.counts, counts), axis=0), axis=1)
+        columns = zip(jnp.unstack(ends.counts, axis=1), jnp.unstack(counts, axis=1), strict=True)
+        more = -jnp.sum(steps * jnp.diff(jnp.stack([along(*pair) for pair in columns], axis=1), axis=0), axis=1)
     return log_ratios(betas, energies, more)
