@@ -36,10 +36,10 @@ class Chances(NamedTuple):
 
 
 class _End(NamedTuple):
-    """The draws at the ends of one chain that stand there: their energies and counts."""
+    """The draw at an end of one chain that stands there: its energy and counts."""
 
-    energy: Float[Array, " ends"]
-    counts: Float[Array, "ends fields"]
+    energy: Float[Array, ""]
+    counts: Float[Array, " fields"]
 
 
 def chances(setup: Setup, first: Int[Array, ""], phase: Int[Array, ""], teaching: Any) -> Chances:
@@ -85,14 +85,14 @@ def swap(
     program = setup.program
     now = standing_at_ends(program, phase)
 
-    def there(leaf: Array) -> Array:
-        return jnp.concatenate([jax.lax.dynamic_slice_in_dim(leaf, end, 1, axis=1) for end in now], axis=1)
+    def there(leaf: Array, end: Array) -> Array:
+        return jax.lax.dynamic_index_in_dim(leaf, end, axis=1, keepdims=False)
 
+    ends = tuple(_End(there(draws.energy, end), there(draws.counts, end)) for end in now)
     replaced = jnp.stack([carry.in_slot[:, 0], carry.in_slot[:, program.walked - 1]][: len(now)], axis=1)
     in_slot, accepted, log_ratio = jax.vmap(functools.partial(_swap_chain, setup))(
-        chances, _End(there(draws.energy), there(draws.counts)),
-        carry.in_slot, carry.states.energy, carry.states.counts,
-    )  # fmt: skip
+        chances, ends, carry.in_slot, carry.states.energy, carry.states.counts
+    )
     taken = jnp.stack([accepted[:, 0], accepted[:, -1]][: len(now)], axis=1)
     # A draw replaces the sequence that it is swapped with, which is forgotten.
     states = installed(carry.states, replaced, taken, draws, now)
@@ -132,10 +132,16 @@ def probabilities(log_ratio: Float[Array, "..."]) -> Float[Array, "..."]:
 
 
 def picked(values: Array, index: Int[Array, " picks"]) -> Array:
-    """Return entries of the first axis of an array, 0 where there is none.
+    """Return entries of the first axis of an array."""
+    # A TPU is slow to gather.
+    return jax.lax.platform_dependent(values, index, tpu=_by_comparison, default=_gathered)
 
-    They are chosen by comparison, because accelerators are slow to gather.
-    """
+
+def _gathered(values: Array, index: Array) -> Array:
+    return values.at[index].get(mode="promise_in_bounds")
+
+
+def _by_comparison(values: Array, index: Array) -> Array:
     here = index[:, None] == jnp.arange(len(values), dtype=index.dtype)[None]
     here = here.reshape(*here.shape, *[1] * (values.ndim - 1))
     return jnp.sum(jnp.where(here, values[None], 0), axis=1, dtype=values.dtype)
@@ -168,7 +174,7 @@ def _sources(setup: Setup, number: Float[Array, ""]) -> Int[Array, " replicas"]:
 def _swap_chain(
     setup: Setup,
     chances: Chances,
-    ends: _End,
+    ends: tuple[_End, ...],
     in_slot: Int[Array, " replicas"],
     energy: Float[Array, " replicas"],
     counts: Float[Array, "replicas fields"],
@@ -189,7 +195,7 @@ def _swap_chain(
 
 def _log_ratios(
     setup: Setup,
-    ends: _End,
+    ends: tuple[_End, ...],
     walking: Int[Array, " rungs"],
     energy: Float[Array, " replicas"],
     counts: Float[Array, "replicas fields"],
@@ -197,12 +203,12 @@ def _log_ratios(
     """Return the log of the acceptance ratio of every pair of both legs."""
     program = setup.program
 
-    def along(drawn: Array, states: Array) -> Array:
-        return jnp.concatenate([drawn[:1], picked(states, walking), drawn[1:]])
+    def along(drawn: list[Array], states: Array) -> Array:
+        return jnp.concatenate([drawn[0][None], picked(states, walking), *(one[None] for one in drawn[1:])])
 
-    betas, energies, more = setup.betas[: program.path], along(ends.energy, energy), 0.0
+    betas, energies, more = setup.betas[: program.path], along([end.energy for end in ends], energy), 0.0
     if mu_differs(program, setup.ensemble):
         steps = jnp.diff(setup.mus[: program.path], axis=0)
-        columns = zip(jnp.unstack(ends.counts, axis=1), jnp.unstack(counts, axis=1), strict=True)
-        more = -jnp.sum(steps * jnp.diff(jnp.stack([along(*pair) for pair in columns], axis=1), axis=0), axis=1)
+        columns = [along([end.counts[k] for end in ends], counts[:, k]) for k in range(steps.shape[1])]
+        more = -jnp.sum(steps * jnp.diff(jnp.stack(columns, axis=1), axis=0), axis=1)
     return log_ratios(betas, energies, more)
