@@ -176,22 +176,22 @@ def _with_trips(setup: Setup, counted: Bool[Array, " draws"], carry: Carry, reco
     # The slot of each replica before those at the target were rotated.
     here = record.in_slot[..., None] == jnp.arange(program.replicas)[None, None, None]
     slots = jnp.sum(jnp.where(here, chances.source[..., None], 0), axis=2)
+    counted = counted[:, None, None]
+    from_zero = (slots == 0) & accepted[..., :1] & counted
+    fresh = from_zero
+    if program.has_reference:
+        fresh = fresh | ((slots == walked - 1) & accepted[..., -1:] & counted)
+    at_target = (slots == target) & counted
+    passed = jnp.where((slots < min(top, walked)) & counted, slots + 1, program.rungs)
     lowest, been_up, counters = carry.lowest, carry.been_up, carry.counters
     origins = jnp.arange(program.rungs + 1)[None, None]
     trips, returns = jnp.zeros((*lowest.shape, origins.shape[2]), jnp.int32), jnp.zeros_like(lowest)
     for turn in range(program.stretch):
-        slot, ends, true = slots[turn], accepted[turn], counted[turn]
-        from_zero = (slot == 0) & ends[:, :1] & true
-        returns = returns + (from_zero & been_up)
-        lowest, been_up = jnp.where(from_zero, 0, lowest), been_up & ~from_zero
-        if program.has_reference:
-            from_reference = (slot == walked - 1) & ends[:, -1:] & true
-            lowest, been_up = jnp.where(from_reference, program.rungs, lowest), been_up & ~from_reference
-        at_target = (slot == target) & true
-        trips = trips + ((lowest[..., None] == origins) & at_target[..., None])
-        passed = jnp.where((slot < min(top, walked)) & true, slot + 1, program.rungs)
-        lowest = jnp.where(at_target, top, jnp.minimum(lowest, passed))
-        been_up = been_up | at_target
+        returns = returns + (from_zero[turn] & been_up)
+        lowest = jnp.where(fresh[turn], jnp.where(from_zero[turn], 0, program.rungs), lowest)
+        trips = trips + ((lowest[..., None] == origins) & at_target[turn, ..., None])
+        lowest = jnp.where(at_target[turn], top, jnp.minimum(lowest, passed[turn]))
+        been_up = been_up & ~fresh[turn] | at_target[turn]
     counters = counters._replace(
         trips=counters.trips + trips.sum(1, dtype=jnp.int32),
         round_trips=counters.round_trips + returns.sum(1, dtype=jnp.int32),
