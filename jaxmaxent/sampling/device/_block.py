@@ -39,6 +39,7 @@ from jaxmaxent.sampling.device._walk import REFRESH_EVERY, refresh, shared_of, w
 from jaxmaxent.sampling.program._program import Program
 from jaxmaxent.sampling.program._sharding import over_devices
 
+# What the loop over stretches carries.
 _Outer = tuple[Carry, Trace, Record]
 
 
@@ -136,7 +137,6 @@ def _advance(setup: Setup, carry: Carry, clock: Clock) -> tuple[Carry, Trace]:
     chains = carry.in_slot.shape[0]
     scalars = jnp.zeros((chains, TRACE_SLOTS, program.path, SCALARS + len(ensemble.fields)), carry.states.energy.dtype)
     stored = jnp.zeros((chains, program.buffer, program.rungs, ensemble.length), jnp.uint8)
-
     record = empty_record(program, carry)
 
     def at(index: Array) -> tuple[Array, Array]:
@@ -162,31 +162,32 @@ def _advance(setup: Setup, carry: Carry, clock: Clock) -> tuple[Carry, Trace]:
         with jax.named_scope("draws"):
             body = functools.partial(draw, index, (shared, chance))
             carry, record = jax.lax.fori_loop(0, turns, body, (carry, record))
-        return *count_stretch(setup, clock, index, turns, carry, trace, record, before, chance), record
+        carry, trace = count_stretch(setup, clock, index, turns, carry, trace, record, before, chance)
+        return carry, trace, record
 
     # What is seldom due is done before a stretch of draws, because a GPU would ask its host before each draw whether
     # it is due.
     def stretch(outer: tuple[Array, _Outer]) -> tuple[Array, _Outer]:
-        index, (carry, *rest) = outer
+        index, (carry, trace, record) = outer
         number, phase = at(index)
         carry = refresh(setup, phase, carry)
         if carry.draws is not None:
             carry = carry._replace(draws=drawn(setup, number, phase, carry.draws))
         due = [period - phase % period for period in (REFRESH_EVERY, program.stretch)]
         until = jnp.minimum(index + functools.reduce(jnp.minimum, due), clock.draws)
-        return until, draws(index, until - index, (carry, *rest))
+        return until, draws(index, until - index, (carry, trace, record))
 
     def whole_stretch(outer: tuple[Array, _Outer]) -> tuple[Array, _Outer]:
-        index, (carry, *rest) = outer
+        index, (carry, trace, record) = outer
         if carry.draws is not None:
             carry = carry._replace(draws=made(setup, at(index)[0], setup.end_keys))
-        return index + program.stretch, draws(index, program.stretch, (carry, *rest))
+        return index + program.stretch, draws(index, program.stretch, (carry, trace, record))
 
     def whole_stretches(outer: tuple[Array, _Outer]) -> tuple[Array, _Outer]:
-        index, (carry, *rest) = outer
+        index, (carry, trace, record) = outer
         phase = at(index)[1]
         until = jnp.minimum(index + REFRESH_EVERY - phase % REFRESH_EVERY, clock.draws)
-        first = index, (refresh(setup, phase, carry), *rest)
+        first = index, (refresh(setup, phase, carry), trace, record)
         with jax.named_scope("stretches"):
             return jax.lax.while_loop(lambda outer: outer[0] < until, whole_stretch, first)
 
@@ -194,4 +195,3 @@ def _advance(setup: Setup, carry: Carry, clock: Clock) -> tuple[Carry, Trace]:
     some = whole_stretches if program.whole_stretches else stretch
     carry, trace, _ = jax.lax.while_loop(lambda outer: outer[0] < clock.draws, some, first)[1]
     return carry, trace
-

@@ -129,7 +129,10 @@ def _at_rungs(
 
 
 def _add_kmers(
-    program: Program, counters: Counters, counted: Bool[Array, " draws"], tokens: Integer[Array, "draws chains slots length"]
+    program: Program,
+    counters: Counters,
+    counted: Bool[Array, " draws"],
+    tokens: Integer[Array, "draws chains slots length"],
 ) -> Int[Array, "chains ends kmers"]:
     """Return the counts of k-mers with more draws of the slots at β = 0 and at the target."""
     if not program.kmers:

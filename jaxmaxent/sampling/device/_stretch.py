@@ -99,9 +99,9 @@ def count_stretch(
     of_draw = jax.vmap(functools.partial(_in_slots, setup), in_axes=(0, 0, 0, None))
     tokens, scalars, accepted = jax.vmap(of_draw, in_axes=(0, 0, None, 0))(record, stood, drawn, now)
     carry = carry._replace(counters=add_draws(program, carry.counters, counted, tokens, scalars, accepted))
-    if chances is not None:
-        carry = _with_swaps(setup, turns, phases % 2 == 0, carry, record)
-        carry = _with_trips(setup, counted, carry, record, chances)
+    if chances is not None and record.log_ratio is not None:
+        carry = _with_swaps(setup, turns, phases % 2 == 0, carry, record.log_ratio)
+        carry = _with_trips(setup, counted, carry, record.in_slot, chances, chances.threshold < record.log_ratio)
     scalars, tokens = scalars[:, :, : program.path], tokens[:, :, : program.rungs]
     return carry, _traced(program, clock, index, counted, trace, scalars, tokens)
 
@@ -128,7 +128,9 @@ def _in_slots(
     tokens, values = record.tokens, record.values
     if drawn is not None and now is not None:
         # The draws at the ends are in their slots as further replicas, which accepted nothing.
-        tokens, values = (jnp.concatenate([leaf, picked(more, now)]) for leaf, more in zip(record[:2], drawn, strict=True))
+        tokens, values = (
+            jnp.concatenate([leaf, picked(more, now)]) for leaf, more in zip(record[:2], drawn, strict=True)
+        )
         ends = program.replicas + jnp.arange(len(now), dtype=in_slot.dtype)
         in_slot, stood = (
             jnp.concatenate([ends[:1], slots[: program.walked], ends[1:], slots[program.walked :]])
@@ -141,7 +143,11 @@ def _in_slots(
 
 
 def _with_swaps(
-    setup: Setup, turns: Array | int, even: Bool[Array, " draws"], carry: Carry, record: Record
+    setup: Setup,
+    turns: Array | int,
+    even: Bool[Array, " draws"],
+    carry: Carry,
+    log_ratio: Float[Array, "draws chains pairs"],
 ) -> Carry:
     """Return the carry with the acceptance probabilities of the swaps of a stretch.
 
@@ -149,7 +155,7 @@ def _with_swaps(
     what became of it. Only before are the two independent, as the mean acceptance probability of a swap supposes. A
     draw stands at its end for an even and then an odd swap.
     """
-    probability, pairs = probabilities(record.log_ratio), jnp.arange(setup.program.path - 1)[None, None]
+    probability, pairs = probabilities(log_ratio), jnp.arange(setup.program.path - 1)[None, None]
 
     def first(end: int) -> Array:
         tried = probability[:, :, end]
@@ -168,13 +174,19 @@ def _with_swaps(
     return carry._replace(entry=entry, counters=carry.counters._replace(swaps=sums))
 
 
-def _with_trips(setup: Setup, counted: Bool[Array, " draws"], carry: Carry, record: Record, chances: Chances) -> Carry:
+def _with_trips(
+    setup: Setup,
+    counted: Bool[Array, " draws"],
+    carry: Carry,
+    in_slot: Int[Array, "draws chains replicas"],
+    chances: Chances,
+    accepted: Bool[Array, "draws chains pairs"],
+) -> Carry:
     """Return the carry with the trips of a stretch: where the sequence of each replica has been."""
     program = setup.program
     top, walked, target = program.rungs - 1, program.walked, program.target
-    accepted = chances.threshold < record.log_ratio
     # The slot of each replica before those at the target were rotated.
-    here = record.in_slot[..., None] == jnp.arange(program.replicas)[None, None, None]
+    here = in_slot[..., None] == jnp.arange(program.replicas)[None, None, None]
     slots = jnp.sum(jnp.where(here, chances.source[..., None], 0), axis=2)
     counted = counted[:, None, None]
     from_zero = (slots == 0) & accepted[..., :1] & counted
