@@ -133,11 +133,7 @@ def _over_anchors(program: Program, function: Callable[..., Any], ensemble: Ense
 
 def _advance(setup: Setup, carry: Carry, clock: Clock) -> tuple[Carry, Trace]:
     """Do `block` for the chains of one anchor."""
-    program, ensemble = setup.program, setup.ensemble
-    chains = carry.in_slot.shape[0]
-    scalars = jnp.zeros((chains, TRACE_SLOTS, program.path, SCALARS + len(ensemble.fields)), carry.states.energy.dtype)
-    stored = jnp.zeros((chains, program.buffer, program.rungs, ensemble.length), jnp.uint8)
-    record = empty_record(program, carry)
+    program = setup.program
 
     def at(index: Array) -> tuple[Array, Array]:
         return clock.first // program.thin + index, clock.phase + index
@@ -191,7 +187,15 @@ def _advance(setup: Setup, carry: Carry, clock: Clock) -> tuple[Carry, Trace]:
         with jax.named_scope("stretches"):
             return jax.lax.while_loop(lambda outer: outer[0] < until, whole_stretch, first)
 
-    first = jnp.zeros_like(clock.draws), (carry, Trace(scalars, stored), record)
+    first = jnp.zeros_like(clock.draws), (carry, _empty_trace(setup, carry), empty_record(program, carry))
     some = whole_stretches if program.whole_stretches else stretch
     carry, trace, _ = jax.lax.while_loop(lambda outer: outer[0] < clock.draws, some, first)[1]
     return carry, trace
+
+
+def _empty_trace(setup: Setup, carry: Carry) -> Trace:
+    """Return a trace with room for the draws of a block."""
+    program, ensemble, chains = setup.program, setup.ensemble, carry.in_slot.shape[0]
+    scalars = (chains, TRACE_SLOTS, program.path, SCALARS + len(ensemble.fields))
+    stored = (chains, program.buffer, program.rungs, ensemble.length)
+    return Trace(jnp.zeros(scalars, carry.states.energy.dtype), jnp.zeros(stored, jnp.uint8))
