@@ -33,14 +33,14 @@ from jaxmaxent.sampling.device._state import (
     first_carry,
     setup_of,
 )
-from jaxmaxent.sampling.device._stretch import Record, count_stretch, empty_record, record_of, recorded
+from jaxmaxent.sampling.device._stretch import Notes, count_stretch, empty_notes, note_of, with_note
 from jaxmaxent.sampling.device._swaps import chances, swap
 from jaxmaxent.sampling.device._walk import REFRESH_EVERY, refresh, shared_of, walk
 from jaxmaxent.sampling.program._program import Program
 from jaxmaxent.sampling.program._sharding import over_devices
 
 # What the loop over stretches carries.
-_Outer = tuple[Carry, Trace, Record]
+_Outer = tuple[Carry, Trace, Notes]
 
 
 @functools.partial(jax.jit, static_argnames=("program",))
@@ -138,18 +138,18 @@ def _advance(setup: Setup, carry: Carry, clock: Clock) -> tuple[Carry, Trace]:
     def at(index: Array) -> tuple[Array, Array]:
         return clock.first // program.thin + index, clock.phase + index
 
-    def draw(begun: Array, made: Any, turn: Array, outer: tuple[Carry, Record]) -> tuple[Carry, Record]:
-        (carry, record), (shared, chance) = outer, made
+    def draw(begun: Array, made: Any, turn: Array, outer: tuple[Carry, Notes]) -> tuple[Carry, Notes]:
+        (carry, notes), (shared, chance) = outer, made
         index, log_ratio = begun + turn, None
         carry, accepted = walk(setup, clock.first + index * program.thin, carry, shared, turn * program.thin)
         if carry.draws is not None:
             take = functools.partial(jax.lax.dynamic_index_in_dim, keepdims=False, allow_negative_indices=False)
             its = jax.tree.map(lambda leaf: take(leaf, turn), chance)
             carry, log_ratio = swap(setup, its, at(index)[1], carry, carry.draws)
-        return carry, recorded(record, turn, record_of(carry, accepted, log_ratio))
+        return carry, with_note(notes, turn, note_of(carry, accepted, log_ratio))
 
     def draws(index: Array, turns: Array | int, outer: _Outer) -> _Outer:
-        carry, trace, record = outer
+        carry, trace, notes = outer
         shared = shared_of(setup, clock.first + index * program.thin, program.stretch)
         chance = None if carry.draws is None else chances(setup, *at(index), clock.teaching)
         # The barrier keeps the compiler from making them again in every draw.
@@ -157,37 +157,37 @@ def _advance(setup: Setup, carry: Carry, clock: Clock) -> tuple[Carry, Trace]:
         before = carry.in_slot
         with jax.named_scope("draws"):
             body = functools.partial(draw, index, (shared, chance))
-            carry, record = jax.lax.fori_loop(0, turns, body, (carry, record))
-        carry, trace = count_stretch(setup, clock, index, turns, carry, trace, record, before, chance)
-        return carry, trace, record
+            carry, notes = jax.lax.fori_loop(0, turns, body, (carry, notes))
+        carry, trace = count_stretch(setup, clock, index, turns, carry, trace, notes, before, chance)
+        return carry, trace, notes
 
     # What is seldom due is done before a stretch of draws, because a GPU would ask its host before each draw whether
     # it is due.
     def stretch(outer: tuple[Array, _Outer]) -> tuple[Array, _Outer]:
-        index, (carry, trace, record) = outer
+        index, (carry, trace, notes) = outer
         number, phase = at(index)
         carry = refresh(setup, phase, carry)
         if carry.draws is not None:
             carry = carry._replace(draws=drawn(setup, number, phase, carry.draws))
         due = [period - phase % period for period in (REFRESH_EVERY, program.stretch)]
         until = jnp.minimum(index + functools.reduce(jnp.minimum, due), clock.draws)
-        return until, draws(index, until - index, (carry, trace, record))
+        return until, draws(index, until - index, (carry, trace, notes))
 
     def whole_stretch(outer: tuple[Array, _Outer]) -> tuple[Array, _Outer]:
-        index, (carry, trace, record) = outer
+        index, (carry, trace, notes) = outer
         if carry.draws is not None:
             carry = carry._replace(draws=made(setup, at(index)[0], setup.end_keys))
-        return index + program.stretch, draws(index, program.stretch, (carry, trace, record))
+        return index + program.stretch, draws(index, program.stretch, (carry, trace, notes))
 
     def whole_stretches(outer: tuple[Array, _Outer]) -> tuple[Array, _Outer]:
-        index, (carry, trace, record) = outer
+        index, (carry, trace, notes) = outer
         phase = at(index)[1]
         until = jnp.minimum(index + REFRESH_EVERY - phase % REFRESH_EVERY, clock.draws)
-        first = index, (refresh(setup, phase, carry), trace, record)
+        first = index, (refresh(setup, phase, carry), trace, notes)
         with jax.named_scope("stretches"):
             return jax.lax.while_loop(lambda outer: outer[0] < until, whole_stretch, first)
 
-    first = jnp.zeros_like(clock.draws), (carry, _empty_trace(setup, carry), empty_record(program, carry))
+    first = jnp.zeros_like(clock.draws), (carry, _empty_trace(setup, carry), empty_notes(program, carry))
     some = whole_stretches if program.whole_stretches else stretch
     carry, trace, _ = jax.lax.while_loop(lambda outer: outer[0] < clock.draws, some, first)[1]
     return carry, trace

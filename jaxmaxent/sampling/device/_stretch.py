@@ -1,6 +1,6 @@
 """Count the draws of a stretch together.
 
-Each draw leaves a record. The records of a stretch are counted in about as many operations as those of one draw would
+Notes are taken of each draw. Those of a stretch are counted in about as many operations as those of one draw would
 be, and on an accelerator these arrays are so small that only the number of operations costs time.
 """
 
@@ -21,7 +21,7 @@ from jaxmaxent.sampling.device._swaps import Chances, picked, probabilities
 from jaxmaxent.sampling.program._program import Program
 
 
-class Record(NamedTuple):
+class Notes(NamedTuple):
     """The draws of a stretch; leading axes [draws, chains].
 
     Attributes:
@@ -39,28 +39,28 @@ class Record(NamedTuple):
     log_ratio: Float[Array, " pairs"] | None
 
 
-def record_of(carry: Carry, accepted: Int[Array, "chains replicas"], log_ratio: Any) -> Record:
-    """Return the record of one draw."""
+def note_of(carry: Carry, accepted: Int[Array, "chains replicas"], log_ratio: Any) -> Notes:
+    """Return the notes of one draw."""
     tokens, values = _measured(carry.states)
-    return Record(tokens, values, carry.in_slot, accepted, log_ratio)
+    return Notes(tokens, values, carry.in_slot, accepted, log_ratio)
 
 
-def empty_record(program: Program, carry: Carry) -> Record:
-    """Return a record with room for the draws of a stretch."""
+def empty_notes(program: Program, carry: Carry) -> Notes:
+    """Return notes with room for the draws of a stretch."""
     log_ratio = None
     if carry.draws is not None:
         log_ratio = jnp.zeros((carry.in_slot.shape[0], program.path - 1), carry.states.energy.dtype)
-    like = record_of(carry, carry.in_slot, log_ratio)
+    like = note_of(carry, carry.in_slot, log_ratio)
     return jax.tree.map(lambda leaf: jnp.zeros((program.stretch, *leaf.shape), leaf.dtype), like)
 
 
-def recorded(record: Record, turn: Int[Array, ""], new: Record) -> Record:
-    """Return the record with the draw of this turn."""
+def with_note(notes: Notes, turn: Int[Array, ""], new: Notes) -> Notes:
+    """Return notes with the draw of this turn."""
 
     def put(leaf: Array, its: Array) -> Array:
         return jax.lax.dynamic_update_index_in_dim(leaf, its, turn, axis=0, allow_negative_indices=False)
 
-    return jax.tree.map(put, record, new)
+    return jax.tree.map(put, notes, new)
 
 
 def count_stretch(
@@ -70,7 +70,7 @@ def count_stretch(
     turns: Array | int,
     carry: Carry,
     trace: Trace,
-    record: Record,
+    notes: Notes,
     before: Int[Array, "chains replicas"],
     chances: Chances | None,
 ) -> tuple[Carry, Trace]:
@@ -80,10 +80,10 @@ def count_stretch(
         setup: constants.
         clock: the clock of the block.
         index: the first draw of the stretch, in its block.
-        turns: number of its draws; records beyond are of no draw.
+        turns: number of its draws; notes beyond are of no draw.
         carry: the carry after the draws.
         trace: the trace.
-        record: the records.
+        notes: those of the draws.
         before: `in_slot` before the draws.
         chances: what chance decided; None without a ladder.
     """
@@ -91,45 +91,45 @@ def count_stretch(
     phases = clock.phase + index + jnp.arange(program.stretch)
     counted = jnp.arange(program.stretch) < turns
     # The steps count for the slot where a replica made them, though a swap then moved it.
-    stood = jnp.concatenate([before[None], record.in_slot[:-1]])
+    stood = jnp.concatenate([before[None], notes.in_slot[:-1]])
     drawn = now = None
     if carry.draws is not None:
         drawn = _measured(carry.draws)
         now = jax.vmap(functools.partial(standing_at_ends, program))(phases)
     of_draw = jax.vmap(functools.partial(_in_slots, setup), in_axes=(0, 0, 0, None))
-    tokens, scalars, accepted = jax.vmap(of_draw, in_axes=(0, 0, None, 0))(record, stood, drawn, now)
+    tokens, scalars, accepted = jax.vmap(of_draw, in_axes=(0, 0, None, 0))(notes, stood, drawn, now)
     carry = carry._replace(counters=add_draws(program, carry.counters, counted, tokens, scalars, accepted))
-    if chances is not None and record.log_ratio is not None:
-        carry = _with_swaps(setup, turns, phases % 2 == 0, carry, record.log_ratio)
-        carry = _with_trips(setup, counted, carry, record.in_slot, chances, chances.threshold < record.log_ratio)
+    if chances is not None and notes.log_ratio is not None:
+        carry = _with_swaps(setup, turns, phases % 2 == 0, carry, notes.log_ratio)
+        carry = _with_trips(setup, counted, carry, notes.in_slot, chances, chances.threshold < notes.log_ratio)
     scalars, tokens = scalars[:, :, : program.path], tokens[:, :, : program.rungs]
     return carry, _traced(program, clock, index, counted, trace, scalars, tokens)
 
 
 def _measured(states: State) -> tuple[UInt8[Array, "*lead length"], Float[Array, "*lead values"]]:
-    """Return what a record has of states."""
+    """Return what notes have of states."""
     values = jnp.concatenate([states.energy[..., None], states.counts], axis=-1)
     return states.tokens.astype(jnp.uint8), values
 
 
 def _in_slots(
-    setup: Setup, record: Record, stood: Int[Array, " replicas"], drawn: Any, now: Int[Array, " ends"] | None
+    setup: Setup, notes: Notes, stood: Int[Array, " replicas"], drawn: Any, now: Int[Array, " ends"] | None
 ) -> tuple[UInt8[Array, "slots length"], Float[Array, "slots scalars"], Int[Array, " slots"]]:
     """Return tokens, scalars and accepted proposals in all slots of one chain in one draw.
 
     Args:
         setup: constants.
-        record: the record.
+        notes: those of the draw.
         stood: `in_slot` before the swap.
         drawn: tokens and values of the draws at the ends; None without a ladder.
         now: those that stood there.
     """
-    program, accepted, in_slot = setup.program, record.accepted, record.in_slot
-    tokens, values = record.tokens, record.values
+    program, accepted, in_slot = setup.program, notes.accepted, notes.in_slot
+    tokens, values = notes.tokens, notes.values
     if drawn is not None and now is not None:
         # The draws at the ends are in their slots as further replicas, which accepted nothing.
         tokens, values = (
-            jnp.concatenate([leaf, picked(more, now)]) for leaf, more in zip(record[:2], drawn, strict=True)
+            jnp.concatenate([leaf, picked(more, now)]) for leaf, more in zip(notes[:2], drawn, strict=True)
         )
         ends = program.replicas + jnp.arange(len(now), dtype=in_slot.dtype)
         in_slot, stood = (
@@ -187,12 +187,12 @@ def _with_trips(
     top, walked, target = program.rungs - 1, program.walked, program.target
     # The slot of each replica before those at the target were rotated.
     here = in_slot[..., None] == jnp.arange(program.replicas)[None, None, None]
-    slots = jnp.sum(jnp.where(here, chances.source[..., None], 0), axis=2)
+    slots = jnp.sum(jnp.where(here, chances.whence[..., None], 0), axis=2)
     counted = counted[:, None, None]
     from_zero = (slots == 0) & accepted[..., :1] & counted
-    fresh = from_zero
+    new_one = from_zero
     if program.has_reference:
-        fresh = fresh | ((slots == walked - 1) & accepted[..., -1:] & counted)
+        new_one = new_one | ((slots == walked - 1) & accepted[..., -1:] & counted)
     at_target = (slots == target) & counted
     passed = jnp.where((slots < min(top, walked)) & counted, slots + 1, program.rungs)
     lowest, been_up, counters = carry.lowest, carry.been_up, carry.counters
@@ -200,10 +200,10 @@ def _with_trips(
     trips, returns = jnp.zeros((*lowest.shape, origins.shape[2]), jnp.int32), jnp.zeros_like(lowest)
     for turn in range(program.stretch):
         returns = returns + (from_zero[turn] & been_up)
-        lowest = jnp.where(fresh[turn], jnp.where(from_zero[turn], 0, program.rungs), lowest)
+        lowest = jnp.where(new_one[turn], jnp.where(from_zero[turn], 0, program.rungs), lowest)
         trips = trips + ((lowest[..., None] == origins) & at_target[turn, ..., None])
         lowest = jnp.where(at_target[turn], top, jnp.minimum(lowest, passed[turn]))
-        been_up = been_up & ~fresh[turn] | at_target[turn]
+        been_up = been_up & ~new_one[turn] | at_target[turn]
     counters = counters._replace(
         trips=counters.trips + trips.sum(1, dtype=jnp.int32),
         round_trips=counters.round_trips + returns.sum(1, dtype=jnp.int32),

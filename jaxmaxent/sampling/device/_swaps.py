@@ -28,11 +28,11 @@ class Chances(NamedTuple):
 
     Attributes:
         threshold: the log-ratio above which a pair is swapped; ∞ for pairs that are not tried.
-        source: the slot from which each slot has its replica when those at the target are rotated.
+        whence: the slot from which each slot has its replica when those at the target are rotated.
     """
 
     threshold: Float[Array, " pairs"]
-    source: Int[Array, " replicas"]
+    whence: Int[Array, " replicas"]
 
 
 class _End(NamedTuple):
@@ -59,7 +59,7 @@ def chances(setup: Setup, first: Int[Array, ""], phase: Int[Array, ""], teaching
         # One number for each pair, and one to rotate the target by.
         numbers = jax.random.uniform(jax.random.fold_in(key, first + draw), (path,), setup.betas.dtype)
         even = (phase + draw) % 2 == 0
-        return Chances(thresholds(numbers[:-1], even, allowed), _sources(setup, numbers[-1]))
+        return Chances(thresholds(numbers[:-1], even, allowed), _whence(setup, numbers[-1]))
 
     chains = len(setup.swap_keys)
     allowed = ~(setup.teachers & (teaching > 0))
@@ -147,7 +147,7 @@ def _by_comparison(values: Array, index: Array) -> Array:
     return jnp.sum(jnp.where(here, values[None], 0), axis=1, dtype=values.dtype)
 
 
-def _sources(setup: Setup, number: Float[Array, ""]) -> Int[Array, " replicas"]:
+def _whence(setup: Setup, number: Float[Array, ""]) -> Int[Array, " replicas"]:
     """Return the slot from which each has its replica when those at the target are rotated.
 
     Sequences come to and leave the first of these slots, and it is the one that is traced. Rotated at random, it holds
@@ -166,9 +166,9 @@ def _sources(setup: Setup, number: Float[Array, ""]) -> Int[Array, " replicas"]:
     at_target = (there == program.target) | (there >= program.walked)
     order = np.where(there == program.target, 0, there - program.walked + 1)
     amount = jnp.floor(number * replicas).astype(jnp.int32)
-    source = (order + amount) % replicas
-    source = jnp.where(source == 0, program.target, source + program.walked - 1)
-    return jnp.where(at_target, source, there)
+    whence = (order + amount) % replicas
+    whence = jnp.where(whence == 0, program.target, whence + program.walked - 1)
+    return jnp.where(at_target, whence, there)
 
 
 def _swap_chain(
@@ -190,7 +190,7 @@ def _swap_chain(
     above, below = jnp.pad(between, (0, behind + 1)), jnp.pad(between, (1, behind))
     next_one, last_one = jax.lax.pad(in_slot, 0, [(-1, 1, 0)]), jax.lax.pad(in_slot, 0, [(1, -1, 0)])
     followed = jnp.where(above, next_one, jnp.where(below, last_one, in_slot))
-    return picked(followed, chances.source), accepted, log_ratio
+    return picked(followed, chances.whence), accepted, log_ratio
 
 
 def _log_ratios(
