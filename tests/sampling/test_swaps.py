@@ -10,6 +10,7 @@ from scipy import stats
 
 import exact
 import jaxmaxent as jme
+from jaxmaxent.sampling.device import _swaps as swaps
 from jaxmaxent.sampling.device._swaps import log_ratios, probabilities, thresholds
 from problems import PROBLEMS, Problem
 from rungs import check_rungs
@@ -46,6 +47,12 @@ def test_swaps_are_made_as_often_as_their_probability_and_only_in_their_turn():
             expected = min(1.0, float(np.exp((betas[k + 1] - betas[k]) * (energies[k + 1] - energies[k]))))
             assert float(probabilities(log_ratio)[k]) == pytest.approx(expected, rel=1e-6)
             assert stats.binomtest(int(made[:, k].sum()), len(made), expected).pvalue > 1e-5
+
+
+def test_entries_are_picked_alike_on_every_platform():
+    values, index = jax.random.normal(jax.random.key(2), (7, 3)), jnp.array([6, 0, 3, 3])
+    for way in (swaps._by_comparison, swaps._gathered, swaps.picked):
+        np.testing.assert_array_equal(way(values, index), np.asarray(values)[np.asarray(index)])
 
 
 @pytest.mark.parametrize(
