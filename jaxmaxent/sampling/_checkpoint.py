@@ -29,7 +29,7 @@ from jaxmaxent.sampling.program._sharding import placed
 _SECONDS_BETWEEN_SAVES = 60.0
 _NUMBERS = ("round", "done", "steps", "seconds")
 # Number of the layout of what is saved: a new one whenever a loop holds other things, so that older ones are refused.
-_LAYOUT = 9
+_LAYOUT = 10
 
 
 class Saver:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxmaxent.sampling.device._swaps import swapped
+from jaxmaxent.sampling.device._swaps import log_ratios, probabilities, thresholds
 from jaxmaxent.testing._report import CheckPart
 from jaxmaxent.testing._space import Space
 
@@ -47,7 +47,8 @@ def _swaps(
 
     def one(low: Array, high: Array) -> tuple[Array, Array]:
         pair = jnp.stack([low, high])
-        order, probability = jax.vmap(lambda number: swapped(number[None], jnp.asarray(True), betas, pair))(numbers)
-        return probability[0, 0], jnp.mean(order[:, 0] == 1, dtype=energies.dtype)
+        log_ratio = log_ratios(betas, pair)
+        made = jax.vmap(lambda number: thresholds(number[None], jnp.asarray(True)) < log_ratio)(numbers)
+        return probabilities(log_ratio)[0], jnp.mean(made, dtype=energies.dtype)
 
     return jax.vmap(lambda low: jax.vmap(lambda high: one(low, high))(energies))(energies)

@@ -7,7 +7,7 @@ import pytest
 
 import exact
 import jaxmaxent as jme
-from jaxmaxent.sampling.device._swaps import swapped
+from jaxmaxent.sampling.device._swaps import log_ratios, probabilities
 from problems import PROBLEMS, Problem
 from rungs import check_rungs
 
@@ -22,7 +22,7 @@ def test_swaps_on_the_second_leg_leave_both_rungs_invariant(x64):
     (low, high), (n, m) = (np.meshgrid(values, values, indexing="ij") for values in (problem.energies, counts))
     pairs = jnp.asarray(np.stack([low.ravel(), high.ravel()], -1))
     more = jnp.asarray(-(mus[1] - mus[0]) * (m - n).ravel())
-    accept = jax.vmap(lambda e, x: swapped(jnp.zeros(1), jnp.asarray(True), betas, e, x[None])[1][0])(pairs, more)
+    accept = jax.vmap(lambda e, x: probabilities(log_ratios(betas, e, x[None]))[0])(pairs, more)
     flow = p[0][:, None] * p[1][None, :] * np.asarray(accept).reshape(low.shape)
     np.testing.assert_allclose(flow, flow.T, rtol=0, atol=1e-10)
     assert accept.min() < 0.1

@@ -10,7 +10,8 @@ from scipy import stats
 
 import exact
 import jaxmaxent as jme
-from jaxmaxent.sampling.device._swaps import swapped
+from jaxmaxent.sampling.device import _swaps as swaps
+from jaxmaxent.sampling.device._swaps import log_ratios, probabilities, thresholds
 from problems import PROBLEMS, Problem
 from rungs import check_rungs
 
@@ -24,7 +25,7 @@ def test_swaps_leave_every_rung_invariant(x64):
     p = [exact.distribution(problem.log_weights() - (float(b) - problem.beta) * problem.energies) for b in betas]
     low, high = np.meshgrid(problem.energies, problem.energies, indexing="ij")
     pairs = jnp.asarray(np.stack([low.ravel(), high.ravel()], -1))
-    accept = jax.vmap(lambda e: swapped(jnp.zeros(1), jnp.asarray(True), betas, e)[1][0])(pairs)
+    accept = jax.vmap(lambda e: probabilities(log_ratios(betas, e))[0])(pairs)
     accept = np.asarray(accept).reshape(low.shape)
     expected = np.minimum(1, np.exp((2.5 - 0.7) * (high - low)))
     np.testing.assert_allclose(accept, expected, rtol=0, atol=1e-12)
@@ -35,18 +36,23 @@ def test_swaps_leave_every_rung_invariant(x64):
 def test_swaps_are_made_as_often_as_their_probability_and_only_in_their_turn():
     betas, energies = jnp.array([0.0, 1.0, 2.0, 4.0, 5.0]), jnp.array([1.0, 0.6, 0.9, 0.3, 0.1])
     numbers = jax.random.uniform(jax.random.key(1), (20_000, 4))
+    log_ratio = log_ratios(betas, energies)
     for even in (True, False):
-        order, probability = jax.vmap(lambda row, e=even: swapped(row, jnp.asarray(e), betas, energies))(numbers)
-        order = np.asarray(order)
-        np.testing.assert_array_equal(np.sort(order, axis=1), np.tile(np.arange(5), (len(order), 1)))
+        made = np.asarray(jax.vmap(lambda row, e=even: thresholds(row, jnp.asarray(e)) < log_ratio)(numbers))
+        assert not np.asarray(thresholds(numbers[0], jnp.asarray(even), jnp.asarray(False)) < log_ratio).any()
         for k in range(4):
-            traded = (order[:, k] == k + 1) & (order[:, k + 1] == k)
             if (k % 2 == 0) != even:
-                assert not traded.any()
+                assert not made[:, k].any()
                 continue
             expected = min(1.0, float(np.exp((betas[k + 1] - betas[k]) * (energies[k + 1] - energies[k]))))
-            assert float(probability[0, k]) == pytest.approx(expected, rel=1e-6)
-            assert stats.binomtest(int(traded.sum()), len(order), expected).pvalue > 1e-5
+            assert float(probabilities(log_ratio)[k]) == pytest.approx(expected, rel=1e-6)
+            assert stats.binomtest(int(made[:, k].sum()), len(made), expected).pvalue > 1e-5
+
+
+def test_entries_are_picked_alike_on_every_platform():
+    values, index = jax.random.normal(jax.random.key(2), (7, 3)), jnp.array([6, 0, 3, 3])
+    for way in (swaps._by_comparison, swaps._gathered, swaps.picked):
+        np.testing.assert_array_equal(way(values, index), np.asarray(values)[np.asarray(index)])
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,8 @@ from jaxtyping import Array, Float, Int
 from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.ensembles._reference import with_reference
 from jaxmaxent.kernels import State, build, evaluator_for
-from jaxmaxent.sampling.device._counters import SCALARS, add_draw
-from jaxmaxent.sampling.device._end_draws import drawn, made, standing_at_ends
+from jaxmaxent.sampling.device._counters import SCALARS
+from jaxmaxent.sampling.device._end_draws import drawn, made
 from jaxmaxent.sampling.device._hash import written_out
 from jaxmaxent.sampling.device._state import (
     TRACE_SLOTS,
@@ -33,10 +33,14 @@ from jaxmaxent.sampling.device._state import (
     first_carry,
     setup_of,
 )
-from jaxmaxent.sampling.device._swaps import swap
+from jaxmaxent.sampling.device._stretch import Notes, count_stretch, empty_notes, note_of, with_note
+from jaxmaxent.sampling.device._swaps import chances, swap
 from jaxmaxent.sampling.device._walk import REFRESH_EVERY, Ahead, ahead_of, refresh, walk
 from jaxmaxent.sampling.program._program import Program
 from jaxmaxent.sampling.program._sharding import over_devices
+
+# What the loop over stretches carries.
+_Outer = tuple[Carry, Trace, Notes]
 
 
 @functools.partial(jax.jit, static_argnames=("program",))
@@ -129,93 +133,69 @@ def _over_anchors(program: Program, function: Callable[..., Any], ensemble: Ense
 
 def _advance(setup: Setup, carry: Carry, clock: Clock) -> tuple[Carry, Trace]:
     """Do `block` for the chains of one anchor."""
-    program, ensemble = setup.program, setup.ensemble
-    chains = carry.in_slot.shape[0]
-    scalars = jnp.zeros((chains, TRACE_SLOTS, program.path, SCALARS + len(ensemble.fields)), carry.states.energy.dtype)
-    stored = jnp.zeros((chains, program.buffer, program.rungs, ensemble.length), jnp.uint8)
+    program = setup.program
 
     def at(index: Array) -> tuple[Array, Array]:
         return clock.first // program.thin + index, clock.phase + index
 
-    def draw(begun: Array, ahead: Ahead, turn: Array, outer: tuple[Carry, Trace]) -> tuple[Carry, Trace]:
-        carry, trace = outer
-        index = begun + turn
-        number, phase = at(index)
-        first = clock.first + index * program.thin
-        carry, accepted = walk(setup, first, carry, ahead, turn * program.thin)
-        # The steps count for the slot where a replica made them, though a swap may move it now.
-        accepted = jnp.take_along_axis(accepted, carry.in_slot, axis=1)
+    def draw(begun: Array, made: tuple[Ahead, Any], turn: Array, outer: tuple[Carry, Notes]) -> tuple[Carry, Notes]:
+        (carry, notes), (ahead, chance) = outer, made
+        index, log_ratio = begun + turn, None
+        carry, accepted = walk(setup, clock.first + index * program.thin, carry, ahead, turn * program.thin)
         if carry.draws is not None:
-            carry = swap(setup, number, phase, clock.teaching, carry, carry.draws)
-        return jax.vmap(functools.partial(_count, setup, clock, index, phase))(carry, accepted, trace)
+            take = functools.partial(jax.lax.dynamic_index_in_dim, keepdims=False, allow_negative_indices=False)
+            its = jax.tree.map(lambda leaf: take(leaf, turn), chance)
+            carry, log_ratio = swap(setup, its, at(index)[1], carry, carry.draws)
+        return carry, with_note(notes, turn, note_of(carry, accepted, log_ratio))
 
-    def draws(index: Array, turns: Array | int, outer: tuple[Carry, Trace]) -> tuple[Carry, Trace]:
+    def draws(index: Array, turns: Array | int, outer: _Outer) -> _Outer:
+        carry, trace, notes = outer
         ahead = ahead_of(setup, clock.first + index * program.thin, program.stretch)
+        chance = None if carry.draws is None else chances(setup, *at(index), clock.teaching)
+        # The barrier keeps the compiler from making them again in every draw.
+        ahead, chance = jax.lax.optimization_barrier((ahead, chance))
+        before = carry.in_slot
         with jax.named_scope("draws"):
-            return jax.lax.fori_loop(0, turns, functools.partial(draw, index, ahead), outer)
+            body = functools.partial(draw, index, (ahead, chance))
+            carry, notes = jax.lax.fori_loop(0, turns, body, (carry, notes))
+        carry, trace = count_stretch(setup, clock, index, turns, carry, trace, notes, before, chance)
+        return carry, trace, notes
 
     # What is seldom due is done before a stretch of draws, because a GPU would ask its host before each draw whether
     # it is due.
-    def stretch(outer: tuple[Array, tuple[Carry, Trace]]) -> tuple[Array, tuple[Carry, Trace]]:
-        index, (carry, trace) = outer
+    def stretch(outer: tuple[Array, _Outer]) -> tuple[Array, _Outer]:
+        index, (carry, trace, notes) = outer
         number, phase = at(index)
         carry = refresh(setup, phase, carry)
         if carry.draws is not None:
             carry = carry._replace(draws=drawn(setup, number, phase, carry.draws))
         due = [period - phase % period for period in (REFRESH_EVERY, program.stretch)]
         until = jnp.minimum(index + functools.reduce(jnp.minimum, due), clock.draws)
-        return until, draws(index, until - index, (carry, trace))
+        return until, draws(index, until - index, (carry, trace, notes))
 
-    def whole_stretch(outer: tuple[Array, tuple[Carry, Trace]]) -> tuple[Array, tuple[Carry, Trace]]:
-        index, (carry, trace) = outer
+    def whole_stretch(outer: tuple[Array, _Outer]) -> tuple[Array, _Outer]:
+        index, (carry, trace, notes) = outer
         if carry.draws is not None:
             carry = carry._replace(draws=made(setup, at(index)[0], setup.end_keys))
-        return index + program.stretch, draws(index, program.stretch, (carry, trace))
+        return index + program.stretch, draws(index, program.stretch, (carry, trace, notes))
 
-    def whole_stretches(outer: tuple[Array, tuple[Carry, Trace]]) -> tuple[Array, tuple[Carry, Trace]]:
-        index, (carry, trace) = outer
+    def whole_stretches(outer: tuple[Array, _Outer]) -> tuple[Array, _Outer]:
+        index, (carry, trace, notes) = outer
         phase = at(index)[1]
         until = jnp.minimum(index + REFRESH_EVERY - phase % REFRESH_EVERY, clock.draws)
-        first = index, (refresh(setup, phase, carry), trace)
+        first = index, (refresh(setup, phase, carry), trace, notes)
         with jax.named_scope("stretches"):
             return jax.lax.while_loop(lambda outer: outer[0] < until, whole_stretch, first)
 
-    first = jnp.zeros_like(clock.draws), (carry, Trace(scalars, stored))
+    first = jnp.zeros_like(clock.draws), (carry, _empty_trace(setup, carry), empty_notes(program, carry))
     some = whole_stretches if program.whole_stretches else stretch
-    return jax.lax.while_loop(lambda outer: outer[0] < clock.draws, some, first)[1]
+    carry, trace, _ = jax.lax.while_loop(lambda outer: outer[0] < clock.draws, some, first)[1]
+    return carry, trace
 
 
-def _count(
-    setup: Setup, clock: Clock, index: Array, phase: Array, carry: Carry, accepted: Array, trace: Trace
-) -> tuple[Carry, Trace]:
-    """Count the sequences in all slots of one chain; at an end the draw that stood there, taken in or not."""
-    program = setup.program
-    rows = carry.states.tokens, carry.states.energy, carry.states.counts
-    rows = jax.tree.map(lambda leaf: leaf[carry.in_slot], rows)
-    if carry.draws is not None:
-        now, walked = standing_at_ends(program, phase), program.walked
-
-        def with_ends(leaf: Array, new: Array) -> Array:
-            return jnp.concatenate([new[:1], leaf[:walked], new[1:], leaf[walked:]])
-
-        accepted = with_ends(accepted, jnp.zeros(len(now), accepted.dtype))
-        drawn = carry.draws.tokens, carry.draws.energy, carry.draws.counts
-        rows = jax.tree.map(lambda leaf, new: with_ends(leaf, new[now]), rows, drawn)
-    tokens, energy, counts = rows
-    changed = jnp.sum(tokens != setup.ensemble.anchor[None], axis=1).astype(energy.dtype)
-    scalars = jnp.concatenate([energy[:, None], changed[:, None], counts], axis=1)
-    counters = add_draw(program, carry.counters, tokens, scalars, accepted)
-    shown = scalars[: program.path], tokens[: program.rungs]
-    return carry._replace(counters=counters), _traced(program, clock, index, trace, *shown)
-
-
-def _traced(program: Program, clock: Clock, index: Array, trace: Trace, scalars: Array, tokens: Array) -> Trace:
-    """Return the trace with this draw; a draw that is not to be kept is written over by the next."""
-    slot = (clock.done + index) // clock.stride - clock.done // clock.stride
-    rows = trace.scalars.at[slot].set(scalars)
-    stored = trace.stored
-    if program.store_every:
-        every = program.store_every
-        slot = (clock.sampled + index) // every - clock.sampled // every
-        stored = stored.at[slot].set(tokens.astype(jnp.uint8))
-    return Trace(rows, stored)
+def _empty_trace(setup: Setup, carry: Carry) -> Trace:
+    """Return a trace with room for the draws of a block."""
+    program, ensemble, chains = setup.program, setup.ensemble, carry.in_slot.shape[0]
+    scalars = (chains, TRACE_SLOTS, program.path, SCALARS + len(ensemble.fields))
+    stored = (chains, program.buffer, program.rungs, ensemble.length)
+    return Trace(jnp.zeros(scalars, carry.states.energy.dtype), jnp.zeros(stored, jnp.uint8))

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int, Integer
 
 from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.sampling.program._program import Program
@@ -92,52 +92,63 @@ def zero_counters(program: Program, ensemble: Ensemble, dtype: Any) -> Counters:
     )
 
 
-def add_draw(
+def add_draws(
     program: Program,
     counters: Counters,
-    tokens: Int[Array, "slots length"],
-    scalars: Float[Array, "slots scalars"],
-    accepted: Int[Array, " slots"],
+    counted: Bool[Array, " draws"],
+    tokens: Integer[Array, "draws chains slots length"],
+    scalars: Float[Array, "draws chains slots scalars"],
+    accepted: Int[Array, "draws chains slots"],
 ) -> Counters:
-    """Return the counters with one more draw of every slot."""
+    """Return the counters of all chains with some more draws of every slot: those that are to be counted."""
+    moments = counters.scalars
+    for turn in range(program.stretch):
+        more = jax.vmap(Moments.add)(moments, scalars[turn])
+        moments = jax.tree.map(lambda new, old, turn=turn: jnp.where(counted[turn], new, old), more, moments)
+    letters = jnp.arange(counters.letters.shape[-1], dtype=tokens.dtype)[None, None, None, None]
+    here = (tokens[..., None] == letters) & counted[:, None, None, None, None]
+    accepted = jnp.sum(jnp.where(counted[:, None, None], accepted, 0), axis=0)
     return counters._replace(
-        letters=_add_letters(program, counters.letters, tokens),
-        scalars=counters.scalars.add(scalars),
-        accepted=_add_at_rungs(program, counters.accepted, accepted),
-        kmers=_add_kmers(program, counters, tokens),
+        letters=_at_rungs(program, counters.letters, here.sum(0, dtype=jnp.int32)),
+        scalars=moments,
+        accepted=_at_rungs(program, counters.accepted, accepted),
+        kmers=_add_kmers(program, counters, counted, tokens),
     )
 
 
-def _add_letters(
-    program: Program, counts: Int[Array, "rungs length letters"], tokens: Int[Array, "slots length"]
-) -> Int[Array, "rungs length letters"]:
-    counts = count_letters(counts, tokens[: program.rungs])
+def _at_rungs(
+    program: Program, counts: Int[Array, "chains rungs *rest"], more: Int[Array, "chains slots *rest"]
+) -> Int[Array, "chains rungs *rest"]:
+    """Return counts at the rungs of the first leg with more in all slots; the target has several."""
+    counts = counts + more[:, : program.rungs]
     if program.target_replicas == 1:
         return counts
-    others = count_letters(jnp.zeros_like(counts, shape=(1, *counts.shape[1:])), tokens[program.path :])
-    return counts.at[-1].add(others.sum(0, dtype=counts.dtype))
+    at_target = more[:, program.path :].sum(1, keepdims=True, dtype=more.dtype)
+    rung = jnp.arange(program.rungs).reshape(1, -1, *[1] * (counts.ndim - 2))
+    return counts + jnp.where(rung == program.rungs - 1, at_target, 0)
 
 
-def _add_kmers(program: Program, counters: Counters, tokens: Int[Array, "slots length"]) -> Int[Array, "ends kmers"]:
-    """Return the counts of k-mers with one more draw of the slots at β = 0 and at the target."""
-    counts = counters.kmers
+def _add_kmers(
+    program: Program,
+    counters: Counters,
+    counted: Bool[Array, " draws"],
+    tokens: Integer[Array, "draws chains slots length"],
+) -> Int[Array, "chains ends kmers"]:
+    """Return the counts of k-mers with more draws of the slots at β = 0 and at the target."""
     if not program.kmers:
-        return counts
-    at_target = jnp.concatenate([tokens[program.rungs - 1 : program.rungs], tokens[program.path :]])
-    ends = [tokens[:1], at_target] if program.kmer_ends == 2 else [at_target]
-    base = counters.letters.shape[-1]
+        return counters.kmers
+    at_target = jnp.concatenate([tokens[:, :, program.rungs - 1 : program.rungs], tokens[:, :, program.path :]], axis=2)
+    ends = [tokens[:, :, :1], at_target] if program.kmer_ends == 2 else [at_target]
+    base, counts = counters.letters.shape[-1], []
     for row, drawn in enumerate(ends):
-        windows = drawn.shape[1] - program.kmers + 1
-        number = jnp.zeros((len(drawn), windows), jnp.int32)
+        windows = drawn.shape[-1] - program.kmers + 1
+        number = jnp.zeros((*drawn.shape[:-1], windows), jnp.int32)
         for i in range(program.kmers):
-            number = number * base + drawn[:, i : i + windows]
-        counts = counts.at[row, number.reshape(-1)].add(1)
-    return counts
-
-
-def _add_at_rungs(program: Program, counts: Int[Array, " rungs"], more: Int[Array, " slots"]) -> Int[Array, " rungs"]:
-    counts = counts + more[: program.rungs]
-    return counts.at[-1].add(more[program.path :].sum(dtype=counts.dtype))
+            number = number * base + drawn[..., i : i + windows]
+        more = jnp.broadcast_to(counted[:, None, None], (len(counted), *number.shape[2:])).astype(jnp.int32)
+        add = jax.vmap(lambda counts, number, more=more: counts.at[number].add(more), in_axes=(0, 1))
+        counts.append(add(counters.kmers[:, row], number))
+    return jnp.stack(counts, axis=1)
 
 
 def count_letters(

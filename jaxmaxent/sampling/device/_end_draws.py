@@ -100,11 +100,12 @@ def installed(
 
 def _at_once(states: State, replica: Array, taken: Array, draws: State, now: Array) -> State:
     # Chosen one by one, because compilers of accelerators copy whole caches before and after a scatter.
-    here = (jnp.arange(states.energy.shape[1])[None, None] == replica[:, :, None]) & taken[:, :, None]
+    replicas = jnp.arange(states.energy.shape[1])[None]
+    here = [(replicas == replica[:, end, None]) & taken[:, end, None] for end in range(now.shape[0])]
 
     def put(leaf: Array, drawn: Array) -> Array:
-        for end in range(now.shape[0]):
-            mask = here[:, end].reshape(*leaf.shape[:2], *[1] * (leaf.ndim - 2))
+        for end, mask in enumerate(here):
+            mask = mask.reshape(*leaf.shape[:2], *[1] * (leaf.ndim - 2))
             leaf = jnp.where(mask, jax.lax.dynamic_index_in_dim(drawn, now[end], axis=1), leaf)
         return leaf
 

@@ -27,8 +27,8 @@ class Carry(NamedTuple):
     Attributes:
         states: states of the replicas, [replicas, …].
         in_slot: the replica in each slot, β = 0 left out.
-        lowest: the lowest rung of the first leg that the sequence in each slot has been at since it was at the target;
-            the number of these rungs if it was drawn from the reference and has not been at the target.
+        lowest: the lowest rung of the first leg that the sequence of each replica has been at since it was at the
+            target; the number of these rungs if it was drawn from the reference and has not been at the target.
         been_up: whether it has been at the target since it was drawn.
         draws: the draws at the ends that were made together, those at β = 0, then those from the reference; None
             without a ladder.

@@ -16,157 +16,199 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, Key
+from jaxtyping import Array, Bool, Float, Int
 
 from jaxmaxent.kernels import State
 from jaxmaxent.sampling.device._end_draws import installed, standing_at_ends
 from jaxmaxent.sampling.device._state import Carry, Setup, mu_differs
 
 
-class _End(NamedTuple):
-    """The draws at the ends of one chain that stand there: their energies and counts."""
+class Chances(NamedTuple):
+    """What chance decides about the swaps of some draws; leading axes [draws, chains].
 
-    energy: Float[Array, " ends"]
-    counts: Float[Array, "ends fields"]
+    Attributes:
+        threshold: the log-ratio above which a pair is swapped; ∞ for pairs that are not tried.
+        whence: the slot from which each slot has its replica when those at the target are rotated.
+    """
+
+    threshold: Float[Array, " pairs"]
+    whence: Int[Array, " replicas"]
+
+
+class _End(NamedTuple):
+    """The draw at an end of one chain that stands there: its energy and counts."""
+
+    energy: Float[Array, ""]
+    counts: Float[Array, " fields"]
+
+
+def chances(setup: Setup, first: Int[Array, ""], phase: Int[Array, ""], teaching: Any) -> Chances:
+    """Return what chance decides about the swaps of a stretch.
+
+    Chains that teach the reference swap nothing, so that what stands at their target never left it.
+
+    Args:
+        setup: constants.
+        first: number of the first draw.
+        phase: the same up to a multiple of the period, as `Clock.phase`.
+        teaching: `Clock.teaching`.
+    """
+    draws, path = jnp.arange(setup.program.stretch, dtype=first.dtype), setup.program.path
+
+    def of_chain(key: Array, allowed: Array, draw: Array) -> Chances:
+        # One number for each pair, and one to rotate the target by.
+        numbers = jax.random.uniform(jax.random.fold_in(key, first + draw), (path,), setup.betas.dtype)
+        even = (phase + draw) % 2 == 0
+        return Chances(thresholds(numbers[:-1], even, allowed), _whence(setup, numbers[-1]))
+
+    chains = len(setup.swap_keys)
+    allowed = ~(setup.teachers & (teaching > 0))
+    each = jnp.tile(setup.swap_keys, len(draws)), jnp.tile(allowed, len(draws)), jnp.repeat(draws, chains)
+    return jax.tree.map(lambda leaf: leaf.reshape(len(draws), chains, -1), jax.vmap(of_chain)(*each))
 
 
 def swap(
-    setup: Setup, number: Int[Array, ""], phase: Int[Array, ""], teaching: Any, carry: Carry, draws: State
-) -> Carry:
+    setup: Setup, chances: Chances, phase: Int[Array, ""], carry: Carry, draws: State
+) -> tuple[Carry, Float[Array, "chains pairs"]]:
     """Swap all pairs of one parity in every chain, the outermost with a draw at their end.
 
-    Chains that teach the reference swap nothing, so that what stands at their target never left it. The phase is the
-    number up to a multiple of the period, as `Clock.phase`.
+    Args:
+        setup: constants.
+        chances: what chance decides, [chains, …].
+        phase: number of the draw, up to a multiple of the period, as `Clock.phase`.
+        carry: the carry.
+        draws: the draws at the ends.
+
+    Returns:
+        the carry, and the log of the acceptance ratio of every pair, tried or not.
     """
     program = setup.program
     now = standing_at_ends(program, phase)
-    replaced = carry.in_slot[:, jnp.array([0, program.walked - 1])[: len(now)]]
-    keys = jax.vmap(lambda key: jax.random.fold_in(key, number))(setup.swap_keys)
-    allowed = ~(setup.teachers & (teaching > 0))
-    moved, taken = jax.vmap(functools.partial(_swap_chain, setup, phase % 2 == 0))(
-        keys, allowed, _End(draws.energy[:, now], draws.counts[:, now]),
-        carry._replace(states=carry.states._replace(cache=None), draws=None),
-    )  # fmt: skip
+
+    def there(leaf: Array, end: Array) -> Array:
+        return jax.lax.dynamic_index_in_dim(leaf, end, axis=1, keepdims=False)
+
+    ends = tuple(_End(there(draws.energy, end), there(draws.counts, end)) for end in now)
+    replaced = jnp.stack([carry.in_slot[:, 0], carry.in_slot[:, program.walked - 1]][: len(now)], axis=1)
+    in_slot, accepted, log_ratio = jax.vmap(functools.partial(_swap_chain, setup))(
+        chances, ends, carry.in_slot, carry.states.energy, carry.states.counts
+    )
+    taken = jnp.stack([accepted[:, 0], accepted[:, -1]][: len(now)], axis=1)
     # A draw replaces the sequence that it is swapped with, which is forgotten.
     states = installed(carry.states, replaced, taken, draws, now)
-    return moved._replace(states=states, draws=draws)
+    return carry._replace(states=states, in_slot=in_slot), log_ratio
 
 
-def swapped(
-    numbers: Float[Array, " pairs"],
-    even: Bool[Array, ""],
-    betas: Float[Array, " rungs"],
-    energies: Float[Array, " rungs"],
-    more: Float[Array, " pairs"] | float = 0.0,
-    allowed: Bool[Array, ""] | bool = True,
-) -> tuple[Int[Array, " rungs"], Float[Array, " pairs"]]:
-    """Swap neighbours in one chain.
+def thresholds(
+    numbers: Float[Array, " pairs"], even: Bool[Array, ""], allowed: Bool[Array, ""] | bool = True
+) -> Float[Array, " pairs"]:
+    """Return the log-ratio above which each pair of neighbours is swapped, ∞ for those that are not tried.
 
     Args:
         numbers: uniform in [0, 1), one for every pair.
         even: whether the pairs that begin with an even rung are tried, or those that begin with an odd one.
+        allowed: whether anything is swapped at all.
+    """
+    tried = ((jnp.arange(len(numbers)) % 2 == 0) == even) & allowed
+    return jnp.where(tried, jnp.log1p(-numbers), jnp.inf)
+
+
+def log_ratios(
+    betas: Float[Array, " rungs"], energies: Float[Array, " rungs"], more: Float[Array, " pairs"] | float = 0.0
+) -> Float[Array, " pairs"]:
+    """Return the log of the acceptance ratio of swaps of all neighbours, before it is cut at 0.
+
+    Args:
         betas: β of every rung.
         energies: E of the sequence at every rung.
-        more: what fields add to the log of the acceptance ratio of every pair.
-        allowed: whether anything is swapped at all.
-
-    Returns:
-        the rung from which each rung now has its sequence, and the acceptance probability of every pair, tried or not.
+        more: what fields add.
     """
-    log_ratio = (betas[1:] - betas[:-1]) * (energies[1:] - energies[:-1]) + more
-    pairs = jnp.arange(log_ratio.shape[0])
-    tried = ((pairs % 2 == 0) == even) & allowed
-    accepted = tried & (jnp.log1p(-numbers) < log_ratio)
-    nobody = jnp.zeros(1, bool)
-    with_above, with_below = jnp.concatenate([accepted, nobody]), jnp.concatenate([nobody, accepted])
-    rungs = jnp.arange(energies.shape[0])
-    return rungs + with_above - with_below, jnp.exp(jnp.minimum(log_ratio, 0))
+    return (betas[1:] - betas[:-1]) * (energies[1:] - energies[:-1]) + more
 
 
-def _swap_chain(
-    setup: Setup, even: Bool[Array, ""], key: Key[Array, ""], allowed: Bool[Array, ""], ends: _End, carry: Carry
-) -> tuple[Carry, Bool[Array, " ends"]]:
-    """Return one chain after its swaps, and which of the draws at its ends were taken in."""
-    program, counters, path = setup.program, carry.counters, setup.program.path
-    numbers = jax.random.uniform(key, (path,), ends.energy.dtype)  # one for each pair, and one to rotate the target by
-    order, probability = swapped(numbers[:-1], even, *_ratios(setup, ends, carry), allowed)
-    probability, entry = _before_taken(setup, even, probability, carry.entry)
-    taken = jnp.stack([order[1] == 0, order[-2] == path - 1])[: len(entry)]
-    rows, came_from = _followed(setup, order, carry)
-    in_slot, lowest, been_up = _rotated(setup, numbers[-1], rows)
-    counters = counters._replace(
-        swaps=counters.swaps + probability,
-        trips=counters.trips + (jnp.arange(program.rungs + 1) == came_from),
-        round_trips=counters.round_trips + (taken[0] & carry.been_up[0]),
-    )
-    return carry._replace(in_slot=in_slot, lowest=lowest, been_up=been_up == 1, entry=entry, counters=counters), taken
+def probabilities(log_ratio: Float[Array, "..."]) -> Float[Array, "..."]:
+    """Return acceptance probabilities."""
+    return jnp.exp(jnp.minimum(log_ratio, 0))
 
 
-def _ratios(
-    setup: Setup, ends: _End, carry: Carry
-) -> tuple[Float[Array, " rungs"], Float[Array, " rungs"], Float[Array, " pairs"] | float]:
-    """Return β and energy at every rung of both legs, and what the fields add to the log-ratio of every pair."""
-    program, walking = setup.program, carry.in_slot[: setup.program.walked]
-
-    def along(drawn: Array, states: Array) -> Array:
-        return jnp.concatenate([drawn[:1], states[walking], drawn[1:]])
-
-    energies = along(ends.energy, carry.states.energy)
-    if not mu_differs(program, setup.ensemble):
-        return setup.betas[: program.path], energies, 0.0
-    counts, mus = along(ends.counts, carry.states.counts), setup.mus[: program.path]
-    return setup.betas[: program.path], energies, -jnp.sum(jnp.diff(mus, axis=0) * jnp.diff(counts, axis=0), axis=1)
+def picked(values: Array, index: Int[Array, " picks"]) -> Array:
+    """Return entries of the first axis of an array."""
+    # A TPU is slow to gather.
+    return jax.lax.platform_dependent(values, index, tpu=_by_comparison, default=_gathered)
 
 
-def _before_taken(
-    setup: Setup, even: Bool[Array, ""], probability: Float[Array, " pairs"], entry: Float[Array, " ends"]
-) -> tuple[Float[Array, " pairs"], Float[Array, " ends"]]:
-    """Return acceptance probabilities with those of each end from before its draw could be taken in.
-
-    After a draw was taken in, the rung beside the end holds what became of it. Only before are the two independent, as
-    the mean acceptance probability of a swap supposes. A draw stands at its end for an even and then an odd swap.
-    """
-    found = [jnp.where(even, probability[0], entry[0])]
-    if setup.program.has_reference:
-        tried_first = setup.program.path % 2 == 0  # the last pair is an even one
-        found.append(jnp.where(even, probability[-1], entry[1]) if tried_first else probability[-1])
-    for end, value in zip((0, -1), found, strict=False):
-        probability = probability.at[end].set(value)
-    return probability, jnp.stack(found)
+def _gathered(values: Array, index: Array) -> Array:
+    return values.at[index].get(mode="promise_in_bounds")
 
 
-def _followed(
-    setup: Setup, order: Int[Array, " rungs"], carry: Carry
-) -> tuple[Int[Array, "3 replicas"], Int[Array, ""]]:
-    """Return `in_slot`, `lowest` and `been_up` after swaps, and the former `lowest` of what stands first at the target.
-
-    A draw is new, and takes the replica of the sequence that it is swapped with.
-    """
-    program, kind = setup.program, carry.in_slot.dtype
-    top, walked, target = program.rungs - 1, program.walked, program.target
-    before = jnp.stack([carry.in_slot, carry.lowest, carry.been_up.astype(kind)])
-    up = jnp.stack([before[0, 0], *jnp.zeros(2, kind)])
-    down = jnp.stack([before[0, walked - 1], jnp.asarray(program.rungs, kind), jnp.zeros((), kind)])
-    ends = [up[:, None], before[:, :walked], *([down[:, None]] if program.has_reference else [])]
-    in_slot, lowest, been_up = jnp.concatenate(ends, axis=1)[:, order[1 : 1 + walked]]
-    came_from = lowest[target]
-    rung, at_target = jnp.arange(1, 1 + walked, dtype=kind), jnp.arange(walked) == target
-    below = jnp.minimum(lowest, jnp.where(rung > top, program.rungs, rung))
-    walking = jnp.stack([in_slot, jnp.where(at_target, top, below), been_up | at_target])
-    return jnp.concatenate([walking, before[:, walked:]], axis=1), came_from
+def _by_comparison(values: Array, index: Array) -> Array:
+    here = index[:, None] == jnp.arange(len(values), dtype=index.dtype)[None]
+    here = here.reshape(*here.shape, *[1] * (values.ndim - 1))
+    return jnp.sum(jnp.where(here, values[None], 0), axis=1, dtype=values.dtype)
 
 
-def _rotated(setup: Setup, number: Float[Array, ""], rows: Int[Array, "3 replicas"]) -> Int[Array, "3 replicas"]:
-    """Return what belongs to slots, with those at the target rotated by an amount that a number in [0, 1) decides.
+def _whence(setup: Setup, number: Float[Array, ""]) -> Int[Array, " replicas"]:
+    """Return the slot from which each has its replica when those at the target are rotated.
 
     Sequences come to and leave the first of these slots, and it is the one that is traced. Rotated at random, it holds
     any of the replicas each time, so the autocorrelation of a trace is that of all of them together. In a fixed order
     each replica would return after as many swaps as there are replicas, and the draws between would make the trace look
     uncorrelated.
+
+    Args:
+        setup: constants.
+        number: the number in [0, 1) that decides the amount.
     """
-    replicas = setup.program.target_replicas
+    program, replicas = setup.program, setup.program.target_replicas
+    there = np.arange(program.replicas, dtype=np.int32)
     if replicas == 1:
-        return rows
-    there = np.array([setup.program.target, *range(setup.program.walked, setup.program.replicas)])
-    amount = jnp.floor(number * replicas).astype(int)
-    return rows.at[:, there].set(rows[:, jnp.asarray(there)[(jnp.arange(replicas) + amount) % replicas]])
+        return jnp.asarray(there)
+    at_target = (there == program.target) | (there >= program.walked)
+    order = np.where(there == program.target, 0, there - program.walked + 1)
+    amount = jnp.floor(number * replicas).astype(jnp.int32)
+    whence = (order + amount) % replicas
+    whence = jnp.where(whence == 0, program.target, whence + program.walked - 1)
+    return jnp.where(at_target, whence, there)
+
+
+def _swap_chain(
+    setup: Setup,
+    chances: Chances,
+    ends: tuple[_End, ...],
+    in_slot: Int[Array, " replicas"],
+    energy: Float[Array, " replicas"],
+    counts: Float[Array, "replicas fields"],
+) -> tuple[Int[Array, " replicas"], Bool[Array, " pairs"], Float[Array, " pairs"]]:
+    """Return `in_slot` of one chain after its swaps, which pairs were swapped, and all log-ratios.
+
+    A draw that is taken in has the replica of the sequence that it is swapped with.
+    """
+    program, walked = setup.program, setup.program.walked
+    log_ratio = _log_ratios(setup, ends, in_slot[:walked], energy, counts)
+    accepted = chances.threshold < log_ratio
+    between, behind = accepted[1:walked], program.replicas - walked  # pairs of two replicas
+    above, below = jnp.pad(between, (0, behind + 1)), jnp.pad(between, (1, behind))
+    next_one, last_one = jax.lax.pad(in_slot, 0, [(-1, 1, 0)]), jax.lax.pad(in_slot, 0, [(1, -1, 0)])
+    followed = jnp.where(above, next_one, jnp.where(below, last_one, in_slot))
+    return picked(followed, chances.whence), accepted, log_ratio
+
+
+def _log_ratios(
+    setup: Setup,
+    ends: tuple[_End, ...],
+    walking: Int[Array, " rungs"],
+    energy: Float[Array, " replicas"],
+    counts: Float[Array, "replicas fields"],
+) -> Float[Array, " pairs"]:
+    """Return the log of the acceptance ratio of every pair of both legs."""
+    program = setup.program
+
+    def along(drawn: list[Array], states: Array) -> Array:
+        return jnp.concatenate([drawn[0][None], picked(states, walking), *(one[None] for one in drawn[1:])])
+
+    betas, energies, more = setup.betas[: program.path], along([end.energy for end in ends], energy), 0.0
+    if mu_differs(program, setup.ensemble):
+        steps = jnp.diff(setup.mus[: program.path], axis=0)
+        columns = [along([end.counts[k] for end in ends], counts[:, k]) for k in range(steps.shape[1])]
+        more = -jnp.sum(steps * jnp.diff(jnp.stack(columns, axis=1), axis=0), axis=1)
+    return log_ratios(betas, energies, more)

@@ -22,6 +22,7 @@ from jaxmaxent.sampling.device._counters import SCALARS
 from jaxmaxent.sampling.device._state import TRACE_SLOTS
 from jaxmaxent.sampling.host._totals import BATCHES, first_size
 from jaxmaxent.sampling.program._activations import activation_bytes
+from jaxmaxent.sampling.program._program import stretch_of
 
 _TOKEN = _COUNT = _NUMBER = 4  # bytes on the device
 _DOUBLE = 8  # bytes of a number of the host
@@ -119,8 +120,9 @@ def _needs(
     scalars = SCALARS + fields + (options.reference_rungs > 0)
     table = rungs * length * letters  # an entry for every letter at every position
     draw = rungs * length
-    # Sequences of replicas, the last without a finite energy; draws at ends, counts, traces, draws.
+    # Sequences of replicas, the last without a finite energy, those of a stretch; draws at ends, counts, traces, draws.
     tokens = _TOKEN * length * (2 * replicas + options.drawn_together * options.ends)
+    tokens += length * replicas * stretch_of(options.drawn_together, has_background=options.has_background)
     traced = _NUMBER * scalars * (TRACE_SLOTS * options.path + 2 * options.slots)
     kmers = (1 + options.has_background) * letters**options.kmers if options.kmers else 0
     of_chain = tokens + _COUNT * kmers + _COUNT * table + traced + draw * (options.store_every is not None)

@@ -22,6 +22,11 @@ _STRETCH = 8
 _BUFFER_DRAWS, _BUFFER_BYTES = 64, 64 * 2**20
 
 
+def stretch_of(drawn_together: int, *, has_background: bool) -> int:
+    """Return the draws of a stretch: as long as the draws at ends that are made together stand there, if there are."""
+    return 2 * drawn_together if has_background else _STRETCH
+
+
 @dataclasses.dataclass(frozen=True)
 class Program:
     """Everything besides the ensemble and the rule that shapes the compiled program.
@@ -72,7 +77,7 @@ class Program:
     @property
     def stretch(self) -> int:
         """Draws of a stretch: nothing that is seldom due, such as draws at the ends, is due within it."""
-        return 2 * self.drawn_together if self.has_background else _STRETCH
+        return stretch_of(self.drawn_together, has_background=self.has_background)
 
     @property
     def unit(self) -> int:
