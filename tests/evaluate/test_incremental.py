@@ -29,6 +29,7 @@ from jaxmaxent.evaluate import Edit, FullEvaluator
 from jaxmaxent.evaluate.incremental import IncrementalEvaluator, incremental, mutants
 from jaxmaxent.evaluate.incremental import _commit as commit
 from jaxmaxent.evaluate.incremental._proposal import Proposal
+from jaxmaxent.evaluate.incremental.rules import _convolution as convolution
 from jaxmaxent.kernels import Site, build
 
 # Parts and width of edits.
@@ -157,6 +158,22 @@ def test_no_edit_saves_less_than_it_did_and_what_ends_windows_is_named():
 )
 def test_edits_of_several_letters_and_parts_give_what_full_evaluation_gives(name, shape, x64):
     check(CASES[name], shape)
+
+
+@pytest.mark.parametrize("name", ["deep", "residual", "channels first", "separable"])
+@pytest.mark.parametrize("way", ["_summed_on_diagonals", "_convolved"])
+def test_changes_of_wide_convolutions_give_what_full_evaluation_gives(name, way, x64, monkeypatch):
+    """Updates by taps, which small networks would not use: those of a CPU or GPU, and those of a TPU."""
+    monkeypatch.setattr(convolution, "_WRITTEN", 0)
+    used, made = [], getattr(convolution._Update, way)
+
+    def counted(update, *arrays):
+        used.append(arrays)
+        return made(update, *arrays)
+
+    monkeypatch.setattr(convolution._Update, "_summed_on_diagonals", counted)
+    check(CASES[name], (1, 3), number=100)
+    assert used
 
 
 @pytest.mark.parametrize("name", ["deep", "residual", "averaged"])

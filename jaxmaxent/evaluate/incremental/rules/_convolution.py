@@ -179,15 +179,36 @@ class _Update:
         return sums.reshape(wanted.size, batch, -1)
 
     def _by_taps(self, proposal: Any, change: Array, where: Range, wanted: Range) -> Array:
-        """Return the changes of the result: the product of all changed positions with all taps, summed on diagonals."""
+        """Return the changes of the result, by all taps of the kernel at all changed positions."""
         reach = where.size + self.slide.width - 1
         sums = proposal.once(("taps", self.output.number, where.key), lambda: self._sums(proposal, change))
         first = Range(where.part, where.start + self.slide.low - self.slide.width + 1, reach)
         return shifted(sums, proposal.between(wanted, first), wanted.size, 0)
 
     def _sums(self, proposal: Any, change: Array) -> Array:
+        """Return the convolution of the change at all positions that it reaches, [reached, batch, filters]."""
+        # A TPU would pad and slice arrays of all products one row at a time, which takes most of a step. In its matrix
+        # units the products with the zeros around the change cost less.
+        return lax.platform_dependent(
+            change, self._kernel(proposal), tpu=self._convolved, default=self._summed_on_diagonals
+        )
+
+    def _convolved(self, change: Array, kernel: Array) -> Array:
+        taps, groups, inputs, outputs = kernel.shape
+        around = (taps - 1) * self.dilation
+        return lax.conv_general_dilated(
+            change,
+            jnp.moveaxis(kernel, 1, 2).reshape(taps, inputs, groups * outputs),
+            window_strides=(1,),
+            padding=[(around, around)],
+            rhs_dilation=(self.dilation,),
+            dimension_numbers=("WNC", "WIO", "WNC"),
+            feature_group_count=groups,
+            **self.how,
+        )
+
+    def _summed_on_diagonals(self, change: Array, kernel: Array) -> Array:
         changed, batch = change.shape[:2]
-        kernel = self._kernel(proposal)
         taps = kernel.shape[0]
         if self.groups == 1:
             rows = jnp.moveaxis(kernel[:, 0], 0, 1).reshape(kernel.shape[2], -1)
