@@ -14,6 +14,7 @@ from jaxmaxent.ensembles import _background as background
 from jaxmaxent.ensembles._reference import with_reference
 from jaxmaxent.evaluate import Evaluator
 from jaxmaxent.kernels import Kernel, State, build, evaluator_for
+from jaxmaxent.kernels._few import entry
 from jaxmaxent.sampling.device._counters import Counters, zero_counters
 from jaxmaxent.sampling.program._program import Program
 
@@ -212,10 +213,10 @@ def mu_differs(program: Program, ensemble: Ensemble) -> bool:
 
 def in_slot(setup: Setup, slot: Int[Array, ""]) -> Ensemble:
     """Return the ensemble of a slot."""
-    ensemble = setup.ensemble.replace(beta=setup.betas[slot])  # pyright: ignore[reportAttributeAccessIssue]
+    ensemble = setup.ensemble.replace(beta=entry(setup.betas, slot))  # pyright: ignore[reportAttributeAccessIssue]
     if not mu_differs(setup.program, ensemble):
         return ensemble
-    mu = setup.mus[slot]
+    mu = entry(setup.mus, slot)
     return ensemble.replace(fields=tuple(field.replace(mu=mu[k]) for k, field in enumerate(ensemble.fields)))
 
 
