@@ -88,9 +88,12 @@ def walk(
     slots = walked_in + program.has_background + (program.has_reference & (walked_in >= program.walked))
     size = together(program.thin)
 
-    def kernel_in(slot: Array) -> Kernel:
-        # Beyond the target by the letters of the reference, in its further slots as in the first.
-        rung = jnp.where(slot < program.path, jnp.minimum(slot, program.rungs), program.rungs - 1)
+    # Beyond the target by the letters of the reference, in its further slots as in the first.
+    rungs = jnp.where(slots < program.path, jnp.minimum(slots, program.rungs), program.rungs - 1)
+    if program.draws_ahead:  # otherwise compilers of accelerators make it again in every step
+        slots, rungs = jax.lax.optimization_barrier((slots, rungs))
+
+    def kernel_in(slot: Array, rung: Array) -> Kernel:
         rule = setup.rule.at(setup.anchor, rung)
         return build(rule, in_slot(setup, slot), setup.evaluator, choice=program.choice)
 
@@ -110,15 +113,19 @@ def walk(
 
     def key_of_each(wheres: _Made, keys: _Made, index: Array, states: State) -> tuple[State, Info]:
         where = wheres.of(index)
-        return jax.vmap(lambda key, state, slot: kernel_in(slot).move(key, state, where))(keys.of(index), states, slots)
+
+        def move(key: Key[Array, ""], state: State, slot: Array, rung: Array) -> tuple[State, Info]:
+            return kernel_in(slot, rung).move(key, state, where)
+
+        return jax.vmap(move)(keys.of(index), states, slots, rungs)
 
     def drawn_for_each(wheres: _Made, drawn: Drawn, index: Array, states: State) -> tuple[State, Info]:
         now = functools.partial(_taken, wheres.entry + index)
 
-        def move(drawn: Drawn, state: State, slot: Array) -> tuple[State, Info]:
-            return kernel_in(slot).moved(drawn, state, wheres.arrays, now)
+        def move(drawn: Drawn, state: State, slot: Array, rung: Array) -> tuple[State, Info]:
+            return kernel_in(slot, rung).moved(drawn, state, wheres.arrays, now)
 
-        return jax.vmap(move, in_axes=(1, 0, 0))(drawn, states, slots)
+        return jax.vmap(move, in_axes=(1, 0, 0, 0))(drawn, states, slots, rungs)
 
     def step(each: Callable[..., tuple[State, Info]], index: Array, inner: _Walked) -> _Walked:
         states, accepted, non_finite, offender = inner
