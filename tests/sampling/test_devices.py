@@ -5,7 +5,17 @@ import numpy as np
 import pytest
 
 import jaxmaxent as jme
-from jaxmaxent.kernels import Informed, Mixture, ReverseComplement, Rotation, SegmentAdaptive, Site, SiteAdaptive
+from jaxmaxent.kernels import (
+    Informed,
+    Mixture,
+    ReverseComplement,
+    Rotation,
+    Segment,
+    SegmentAdaptive,
+    Site,
+    SiteAdaptive,
+    Transposition,
+)
 from jaxmaxent.kernels import _few as few
 from jaxmaxent.kernels._mixture import choice_for
 from jaxmaxent.sampling.device import _end_draws as end_draws
@@ -67,3 +77,18 @@ def test_a_run_as_on_an_accelerator_is_the_same_run(kind, choice, way, most_ahea
     np.testing.assert_array_equal(found.draws, expected.draws)
     np.testing.assert_array_equal(found.acceptance, expected.acceptance)
     assert found.round_trips[0] == expected.round_trips[0] > 10
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "rule",
+    [Informed(), Segment(3), Mixture.create([Site(), Segment(3), Transposition()])],
+    ids=lambda rule: str(rule)[:8],
+)
+def test_rules_that_do_not_learn_make_the_same_steps_if_they_draw_ahead(rule, monkeypatch):
+    ensemble = Problem(length=6, mus=(0.3,)).ensemble(beta=2.0)
+    settings = {"chains": 3, "steps": 300, "burn_in": 100, "store_every": 5, "evaluation": "full", "progress": False}
+    expected = jme.sample(jax.random.key(2), ensemble, rule=rule, **settings)
+    monkeypatch.setattr(program, "choice_for", lambda rule, incremental: "switch")
+    found = jme.sample(jax.random.key(2), ensemble, rule=rule, **settings)
+    np.testing.assert_array_equal(found.draws, expected.draws)
