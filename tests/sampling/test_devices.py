@@ -54,7 +54,9 @@ def test_a_mesh_with_devices_of_another_process_is_refused_in_a_sentence(monkeyp
     [
         ("tpu", "switch", "full", 2**25),
         ("tpu", "switch", "incremental", 2**25),
+        ("tpu", "switch", "full", 0),
         ("gpu", "together", "full", 2**25),
+        ("gpu", "together", "full", 0),
         ("gpu", "switch", "incremental", 0),
     ],
 )
