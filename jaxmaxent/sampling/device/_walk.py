@@ -81,17 +81,8 @@ def walk(
         offset: the entry of `ahead` that belongs to the first step.
     """
     program, shape = setup.program, carry.in_slot.shape
-    # The inverse of the permutation `in_slot`, by comparison, because a sort takes seconds to compile.
-    here = carry.in_slot[:, :, None] == jnp.arange(shape[1], dtype=carry.in_slot.dtype)[None, None]
-    walked_in = jnp.argmax(here, axis=1).reshape(-1)
-    # Nothing walks at β = 0, before these slots, nor at the reference, between the rungs and the rest of the target.
-    slots = walked_in + program.has_background + (program.has_reference & (walked_in >= program.walked))
+    slots, rungs = _places(setup, carry.in_slot)
     size = together(program.thin)
-
-    # Beyond the target by the letters of the reference, in its further slots as in the first.
-    rungs = jnp.where(slots < program.path, jnp.minimum(slots, program.rungs), program.rungs - 1)
-    if program.draws_ahead:  # otherwise compilers of accelerators make it again in every step
-        slots, rungs = jax.lax.optimization_barrier((slots, rungs))
 
     def kernel_in(slot: Array, rung: Array) -> Kernel:
         rule = setup.rule.at(setup.anchor, rung)
@@ -141,6 +132,24 @@ def walk(
     after = jax.lax.fori_loop(0, program.thin // size, some, jax.tree.map(flat, before))
     states, accepted, non_finite, offender = jax.tree.map(lambda leaf: leaf.reshape(*shape, *leaf.shape[1:]), after)
     return carry._replace(states=states, non_finite=non_finite, offender=offender), accepted
+
+
+def _places(
+    setup: Setup, in_slot: Int[Array, "chains replicas"]
+) -> tuple[Int[Array, " all_replicas"], Int[Array, " all_replicas"]]:
+    """Return the slot of each replica of all chains, and the rung of its tables."""
+    program = setup.program
+    # The inverse of the permutation, by comparison, because a sort takes seconds to compile.
+    here = in_slot[:, :, None] == jnp.arange(in_slot.shape[1], dtype=in_slot.dtype)[None, None]
+    walked_in = jnp.argmax(here, axis=1).reshape(-1)
+    # Nothing walks at β = 0, before these slots, nor at the reference, between the rungs and the rest of the target.
+    slots = walked_in + program.has_background + (program.has_reference & (walked_in >= program.walked))
+    # Beyond the target by the letters of the reference, in its further slots as in the first.
+    rungs = jnp.where(slots < program.path, jnp.minimum(slots, program.rungs), program.rungs - 1)
+    if not program.draws_ahead:
+        return slots, rungs
+    # Otherwise compilers of accelerators find them again in every step.
+    return jax.lax.optimization_barrier((slots, rungs))
 
 
 class _Made(NamedTuple):
