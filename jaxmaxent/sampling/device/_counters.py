@@ -107,7 +107,7 @@ def add_draws(
         moments = jax.tree.map(lambda new, old, turn=turn: jnp.where(counted[turn], new, old), more, moments)
     letters = jnp.arange(counters.letters.shape[-1], dtype=tokens.dtype)[None, None, None, None]
     here = (tokens[..., None] == letters) & counted[:, None, None, None, None]
-    accepted = jnp.sum(jnp.where(counted[:, None, None], accepted, 0), axis=0)
+    accepted = jnp.sum(jnp.where(counted[:, None, None], accepted, 0), axis=0, dtype=accepted.dtype)
     return counters._replace(
         letters=_at_rungs(program, counters.letters, here.sum(0, dtype=jnp.int32)),
         scalars=moments,

@@ -187,7 +187,7 @@ def _with_trips(
     top, walked, target = program.rungs - 1, program.walked, program.target
     # The slot of each replica before those at the target were rotated.
     here = in_slot[..., None] == jnp.arange(program.replicas)[None, None, None]
-    slots = jnp.sum(jnp.where(here, chances.whence[..., None], 0), axis=2)
+    slots = jnp.sum(jnp.where(here, chances.whence[..., None], 0), axis=2, dtype=in_slot.dtype)
     counted = counted[:, None, None]
     from_zero = (slots == 0) & accepted[..., :1] & counted
     new_one = from_zero

@@ -188,7 +188,8 @@ def _swap_chain(
     accepted = chances.threshold < log_ratio
     between, behind = accepted[1:walked], program.replicas - walked  # pairs of two replicas
     above, below = jnp.pad(between, (0, behind + 1)), jnp.pad(between, (1, behind))
-    next_one, last_one = jax.lax.pad(in_slot, 0, [(-1, 1, 0)]), jax.lax.pad(in_slot, 0, [(1, -1, 0)])
+    nobody = jnp.zeros((), in_slot.dtype)
+    next_one, last_one = (jax.lax.pad(in_slot, nobody, [edges]) for edges in ((-1, 1, 0), (1, -1, 0)))
     followed = jnp.where(above, next_one, jnp.where(below, last_one, in_slot))
     return picked(followed, chances.whence), accepted, log_ratio
 

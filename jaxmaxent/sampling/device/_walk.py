@@ -81,7 +81,7 @@ def walk(
         offset: the entry of `ahead` that belongs to the first step.
     """
     program, shape = setup.program, carry.in_slot.shape
-    slots, rungs = _places(setup, carry.in_slot)
+    slots, rungs = _walked_in(setup, carry.in_slot)
     size = together(program.thin)
 
     def kernel_in(slot: Array, rung: Array) -> Kernel:
@@ -134,7 +134,7 @@ def walk(
     return carry._replace(states=states, non_finite=non_finite, offender=offender), accepted
 
 
-def _places(
+def _walked_in(
     setup: Setup, in_slot: Int[Array, "chains replicas"]
 ) -> tuple[Int[Array, " all_replicas"], Int[Array, " all_replicas"]]:
     """Return the slot of each replica of all chains, and the rung of its tables."""
