@@ -30,7 +30,9 @@ from jaxmaxent.sampling.device._state import (
     Ladder,
     Setup,
     Trace,
+    by_chain,
     first_carry,
+    in_one_row,
     setup_of,
 )
 from jaxmaxent.sampling.device._stretch import Notes, count_stretch, empty_notes, note_of, with_note
@@ -187,10 +189,11 @@ def _advance(setup: Setup, carry: Carry, clock: Clock) -> tuple[Carry, Trace]:
         with jax.named_scope("stretches"):
             return jax.lax.while_loop(lambda outer: outer[0] < until, whole_stretch, first)
 
+    carry = in_one_row(carry)
     first = jnp.zeros_like(clock.draws), (carry, _empty_trace(setup, carry), empty_notes(program, carry))
     some = whole_stretches if program.whole_stretches else stretch
     carry, trace, _ = jax.lax.while_loop(lambda outer: outer[0] < clock.draws, some, first)[1]
-    return carry, trace
+    return by_chain(carry), trace
 
 
 def _empty_trace(setup: Setup, carry: Carry) -> Trace:

@@ -80,10 +80,10 @@ def installed(
     draws: State,
     now: Int[Array, " ends"],
 ) -> State:
-    """Return the states [chains, replicas, …], in which each draw replaces a replica if it is taken.
+    """Return the states, in which each draw replaces a replica if it is taken.
 
     Args:
-        states: the states.
+        states: the states of the replicas of all chains, in one row.
         replica: the replica that the draw at each end replaces; those of two ends differ, or one is not taken.
         taken: whether it does.
         draws: draws of all ends, [chains, draws, …].
@@ -100,13 +100,14 @@ def installed(
 
 def _at_once(states: State, replica: Array, taken: Array, draws: State, now: Array) -> State:
     # Chosen one by one, because compilers of accelerators copy whole caches before and after a scatter.
-    replicas = jnp.arange(states.energy.shape[1])[None]
-    here = [(replicas == replica[:, end, None]) & taken[:, end, None] for end in range(now.shape[0])]
+    replicas = jnp.arange(len(states.energy) // len(replica))[None]
+    here = [((replicas == replica[:, end, None]) & taken[:, end, None]).reshape(-1) for end in range(now.shape[0])]
 
     def put(leaf: Array, drawn: Array) -> Array:
         for end, mask in enumerate(here):
-            mask = mask.reshape(*leaf.shape[:2], *[1] * (leaf.ndim - 2))
-            leaf = jnp.where(mask, jax.lax.dynamic_index_in_dim(drawn, now[end], axis=1), leaf)
+            its = jax.lax.dynamic_index_in_dim(drawn, now[end], axis=1, keepdims=False)
+            its = jnp.repeat(its, replicas.shape[1], axis=0)
+            leaf = jnp.where(mask.reshape(-1, *[1] * (leaf.ndim - 1)), its, leaf)
         return leaf
 
     return jax.tree.map(put, states, draws)
@@ -115,14 +116,15 @@ def _at_once(states: State, replica: Array, taken: Array, draws: State, now: Arr
 def _in_turn(states: State, replica: Array, taken: Array, draws: State, now: Array) -> State:
     taken_first = jnp.argsort(~taken.reshape(-1)).astype(replica.dtype)
     ends, now = replica.shape[1], now.astype(replica.dtype)
+    replicas = len(states.energy) // len(replica)
 
     def one(number: Array, states: State) -> State:
         chain, end = jnp.divmod(taken_first[number], ends)
 
         def put(leaf: Array, drawn: Array) -> Array:
-            behind = [jnp.zeros((), replica.dtype)] * (leaf.ndim - 2)
-            piece = jax.lax.dynamic_slice(drawn, (chain, now[end], *behind), (1, 1, *leaf.shape[2:]))
-            return jax.lax.dynamic_update_slice(leaf, piece, (chain, replica[chain, end], *behind))
+            behind = [jnp.zeros((), replica.dtype)] * (leaf.ndim - 1)
+            piece = jax.lax.dynamic_slice(drawn, (chain, now[end], *behind), (1, 1, *leaf.shape[1:]))
+            return jax.lax.dynamic_update_slice(leaf, piece[0], (chain * replicas + replica[chain, end], *behind))
 
         return jax.tree.map(put, states, draws)
 

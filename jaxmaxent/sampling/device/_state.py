@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -218,6 +219,30 @@ def in_slot(setup: Setup, slot: Int[Array, ""]) -> Ensemble:
         return ensemble
     mu = entry(setup.mus, slot)
     return ensemble.replace(fields=tuple(field.replace(mu=mu[k]) for k, field in enumerate(ensemble.fields)))
+
+
+def in_one_row(carry: Carry) -> Carry:
+    """Return the carry of an anchor in which the replicas of all chains stand in one row.
+
+    Compilers of accelerators give arrays of [chains, replicas, …] another order than those of [all_replicas, …], and
+    would copy all caches in each draw.
+    """
+    shape = carry.in_slot.shape
+
+    def row(leaf: Array) -> Array:
+        return leaf.reshape(shape[0] * shape[1], *leaf.shape[2:])
+
+    return _reshaped(carry, row)
+
+
+def by_chain(carry: Carry) -> Carry:
+    """Return the carry whose replicas stood in one row, as it was before."""
+    return _reshaped(carry, lambda leaf: leaf.reshape(*carry.in_slot.shape, *leaf.shape[1:]))
+
+
+def _reshaped(carry: Carry, change: Callable[[Array], Array]) -> Carry:
+    its = jax.tree.map(change, (carry.states, carry.non_finite, carry.offender))
+    return carry._replace(states=its[0], non_finite=its[1], offender=its[2])
 
 
 def first_carry(program: Program, ensemble: Ensemble, states: State) -> Carry:

@@ -22,7 +22,7 @@ from jaxmaxent.sampling.program._program import Program
 
 
 class Notes(NamedTuple):
-    """The draws of a stretch; leading axes [draws, chains].
+    """The draws of a stretch; leading axis [draws], then [all_replicas] of all chains in one row, or [chains].
 
     Attributes:
         tokens: the sequence of every replica.
@@ -32,14 +32,14 @@ class Notes(NamedTuple):
         log_ratio: the log of the acceptance ratio of swaps, for each pair; None without a ladder.
     """
 
-    tokens: UInt8[Array, "replicas length"]
-    values: Float[Array, "replicas values"]
-    in_slot: Int[Array, " replicas"]
-    accepted: Int[Array, " replicas"]
-    log_ratio: Float[Array, " pairs"] | None
+    tokens: UInt8[Array, "*lead length"]
+    values: Float[Array, "*lead values"]
+    in_slot: Int[Array, "chains replicas"]
+    accepted: Int[Array, "*lead"]
+    log_ratio: Float[Array, "chains pairs"] | None
 
 
-def note_of(carry: Carry, accepted: Int[Array, "chains replicas"], log_ratio: Any) -> Notes:
+def note_of(carry: Carry, accepted: Int[Array, " all_replicas"], log_ratio: Any) -> Notes:
     """Return the notes of one draw."""
     tokens, values = _measured(carry.states)
     return Notes(tokens, values, carry.in_slot, accepted, log_ratio)
@@ -50,7 +50,7 @@ def empty_notes(program: Program, carry: Carry) -> Notes:
     log_ratio = None
     if carry.draws is not None:
         log_ratio = jnp.zeros((carry.in_slot.shape[0], program.path - 1), carry.states.energy.dtype)
-    like = note_of(carry, carry.in_slot, log_ratio)
+    like = note_of(carry, carry.non_finite, log_ratio)
     return jax.tree.map(lambda leaf: jnp.zeros((program.stretch, *leaf.shape), leaf.dtype), like)
 
 
@@ -92,6 +92,9 @@ def count_stretch(
     counted = jnp.arange(program.stretch) < turns
     # The steps count for the slot where a replica made them, though a swap then moved it.
     stood = jnp.concatenate([before[None], notes.in_slot[:-1]])
+    rows = notes.tokens, notes.values, notes.accepted
+    its = (leaf.reshape(*stood.shape, *leaf.shape[2:]) for leaf in rows)
+    notes = notes._replace(**dict(zip(("tokens", "values", "accepted"), its, strict=True)))
     drawn = now = None
     if carry.draws is not None:
         drawn = _measured(carry.draws)

@@ -76,7 +76,7 @@ def swap(
         setup: constants.
         chances: what chance decides, [chains, …].
         phase: number of the draw, up to a multiple of the period, as `Clock.phase`.
-        carry: the carry.
+        carry: the carry, its replicas in one row.
         draws: the draws at the ends.
 
     Returns:
@@ -89,9 +89,12 @@ def swap(
         return jax.lax.dynamic_index_in_dim(leaf, end, axis=1, keepdims=False)
 
     ends = tuple(_End(there(draws.energy, end), there(draws.counts, end)) for end in now)
+    energy, counts = (
+        leaf.reshape(*carry.in_slot.shape, *leaf.shape[1:]) for leaf in (carry.states.energy, carry.states.counts)
+    )
     replaced = jnp.stack([carry.in_slot[:, 0], carry.in_slot[:, program.walked - 1]][: len(now)], axis=1)
     in_slot, accepted, log_ratio = jax.vmap(functools.partial(_swap_chain, setup))(
-        chances, ends, carry.in_slot, carry.states.energy, carry.states.counts
+        chances, ends, carry.in_slot, energy, counts
     )
     taken = jnp.stack([accepted[:, 0], accepted[:, -1]][: len(now)], axis=1)
     # A draw replaces the sequence that it is swapped with, which is forgotten.

@@ -36,8 +36,9 @@ def refresh(setup: Setup, phase: Int[Array, ""], carry: Carry) -> Carry:
     def recompute(again: Array, old: Carry) -> Carry:
         # The barrier keeps the compiler from recomputing ahead of the loop, every time.
         tokens, _ = jax.lax.optimization_barrier((old.states.tokens, again))
-        states = jax.vmap(jax.vmap(setup.kernel.init))(tokens)
-        drift = jnp.max(jnp.abs(states.energy - old.states.energy), axis=1)
+        states = jax.vmap(setup.kernel.init)(tokens)
+        change = jnp.abs(states.energy - old.states.energy)
+        drift = jnp.max(change.reshape(old.in_slot.shape), axis=1)
         return old._replace(states=states, drift=jnp.maximum(old.drift, drift))
 
     # A loop of one step or none; unlike a branch it copies nothing when there is nothing to do.
@@ -70,17 +71,17 @@ def ahead_of(setup: Setup, first: Int[Array, ""], draws: int) -> Ahead:
 
 def walk(
     setup: Setup, first: Int[Array, ""], carry: Carry, ahead: Ahead, offset: Int[Array, ""]
-) -> tuple[Carry, Int[Array, "chains replicas"]]:
+) -> tuple[Carry, Int[Array, " all_replicas"]]:
     """Make `thin` steps of every replica, and return how many of each were accepted.
 
     Args:
         setup: constants.
         first: number of the first step.
-        carry: where the replicas are.
+        carry: where the replicas are, in one row.
         ahead: what `ahead_of` returned.
         offset: the entry of `ahead` that belongs to the first step.
     """
-    program, shape = setup.program, carry.in_slot.shape
+    program = setup.program
     slots, rungs = _walked_in(setup, carry.in_slot)
     size = together(program.thin)
 
@@ -125,12 +126,8 @@ def walk(
         offender = jnp.where(bad[:, None], info.proposed, offender)
         return _Walked(states, accepted + info.accepted, non_finite + bad, offender)
 
-    def flat(leaf: Array) -> Array:
-        return leaf.reshape(shape[0] * shape[1], *leaf.shape[2:])
-
-    before = _Walked(carry.states, jnp.zeros(shape, jnp.int32), carry.non_finite, carry.offender)
-    after = jax.lax.fori_loop(0, program.thin // size, some, jax.tree.map(flat, before))
-    states, accepted, non_finite, offender = jax.tree.map(lambda leaf: leaf.reshape(*shape, *leaf.shape[1:]), after)
+    before = _Walked(carry.states, jnp.zeros_like(carry.non_finite), carry.non_finite, carry.offender)
+    states, accepted, non_finite, offender = jax.lax.fori_loop(0, program.thin // size, some, before)
     return carry._replace(states=states, non_finite=non_finite, offender=offender), accepted
 
 
