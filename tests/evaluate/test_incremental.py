@@ -176,6 +176,27 @@ def test_changes_of_wide_convolutions_give_what_full_evaluation_gives(name, way,
     assert used
 
 
+@pytest.mark.parametrize("name", ["deep", "residual", "strands", "max pool"])
+def test_what_an_accelerator_computes_from_letters_again_is_what_full_evaluation_gives(name, x64, monkeypatch):
+    on_cpu = incremental(CASES[name].features, None, CASES[name].length)
+    monkeypatch.setattr(jax, "default_backend", lambda: "tpu")
+    network = check(CASES[name], (1, 3), number=100)
+    assert {value.number for value in network.cached} < {value.number for value in on_cpu.cached}
+    assert network.cache_bytes < on_cpu.cache_bytes
+    # Its FLOPs are those of its window, not those of an update.
+    first = next(row for row in network.explain().rows if row.operation == "conv_general_dilated")
+    assert first.cached == 0
+    assert first.flops == sum(first.windows) * first.full_flops // first.length
+
+
+@pytest.mark.parametrize("name", ["published", "averaged"])
+def test_what_changes_are_taken_of_is_cached_by_an_accelerator_too(name, monkeypatch):
+    on_cpu = incremental(CASES[name].features, None, CASES[name].length)
+    monkeypatch.setattr(jax, "default_backend", lambda: "tpu")
+    network = incremental(CASES[name].features, None, CASES[name].length)
+    assert [value.number for value in network.cached] == [value.number for value in on_cpu.cached]
+
+
 @pytest.mark.parametrize("name", ["deep", "residual", "averaged"])
 def test_single_precision_is_kept(name):
     check(CASES[name], tolerance=1e-5)

@@ -153,5 +153,6 @@ def _row(value: Value, plan: Plan, kept: bool) -> Row:
         filled = not any(plan.whole(source) for source, _ in value.window.spread)
         return dataclasses.replace(row, reason=FILLED if filled else "")
     share = sum(sizes) / length
-    flops = value.window.flops(plan) if value.window.flops else int(full * share)
+    count = value.window.flops if kept or value.window.update is None else None  # what is not kept is not updated
+    flops = count(plan) if count else int(full * share)
     return dataclasses.replace(row, flops=flops, bytes=int(2 * row.cached * share))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import jax
 import numpy as np
 
 from jaxmaxent.evaluate.incremental._costs import flops_of
@@ -90,7 +91,11 @@ def cached(graph: Graph, plan: Plan) -> list[Value]:
     windows = [value for value in live if value.opened and not plan.whole(value) and _worth_reading(value, plan)]
     sums = [value for value in live if value.change and plan.known_before(value.change.source)]
     passed = _passed_on(live, plan, {value.number for value in windows}, graph.result)
-    return [value for value in windows if value.number not in passed] + sums
+    kept = [value for value in windows if value.number not in passed]
+    if jax.default_backend() != "cpu":
+        again = _computed_again(live, plan, {value.number for value in kept}, graph.result)
+        kept = [value for value in kept if value.number not in again]
+    return kept + sums
 
 
 def _passed_on(live: list[Value], plan: Plan, held: set[int], result: Value) -> set[int]:
@@ -98,10 +103,7 @@ def _passed_on(live: list[Value], plan: Plan, held: set[int], result: Value) -> 
 
     The old value of such an input is needed only if it, or a value computed from it, is updated by a change.
     """
-    readers: dict[int, list[Value]] = {}
-    for value in live:
-        for source in value.equation.inputs if value.equation else []:
-            readers.setdefault(source.number, []).append(value)
+    readers = _readers(live)
     passed: set[int] = set()
     for value in reversed(live):
         if value.opened is None or value is result or plan.whole(value) or _is_updated(value, plan):
@@ -117,6 +119,46 @@ def _passed_on(live: list[Value], plan: Plan, held: set[int], result: Value) -> 
         ):
             passed.add(value.number)
     return passed
+
+
+def _computed_again(live: list[Value], plan: Plan, held: set[int], result: Value) -> set[int]:
+    """Return the cached values that an accelerator computes again in each window, from the letters alone.
+
+    They are the largest of many networks, and first layers of few inputs: that costs an accelerator no more than to
+    read and write the window. On a CPU it costs several times more. The old value must not be needed for a change.
+    """
+    readers = _readers(live)
+    letters: set[int] = set()  # the sequence, and values that only move its elements
+    new_alone: dict[int, bool] = {}
+    for value in reversed(live):
+        new_alone[value.number] = value is not result and all(
+            reader.opened is not None
+            and not plan.whole(reader)
+            and not _is_updated(reader, plan)
+            and (reader.number in held or new_alone[reader.number])
+            for reader in readers.get(value.number, [])
+        )
+    for value in live:
+        sources = [source for source, _ in value.window.spread] if value.opened else []
+        if value.opened and flops_of(value) == 0 and all(source.number in letters for source in sources):
+            letters.add(value.number)
+    return {
+        value.number
+        for value in live
+        if value.number in held
+        and new_alone[value.number]
+        and value.number not in letters
+        and all(source.number in letters for source, _ in value.window.spread)
+    }
+
+
+def _readers(live: list[Value]) -> dict[int, list[Value]]:
+    """Return the values that read each value, by its number."""
+    readers: dict[int, list[Value]] = {}
+    for value in live:
+        for source in value.equation.inputs if value.equation else []:
+            readers.setdefault(source.number, []).append(value)
+    return readers
 
 
 def _is_updated(value: Value, plan: Plan) -> bool:
