@@ -21,10 +21,11 @@ def weighted_distance(difference: Float[Array, " features"], weights: Float[Arra
     The terms are divided by the largest before they are squared: squares of 1e-23 or 1e20 leave the range of float32.
     """
     terms = weights * difference
-    # The result does not depend on the scale, so no gradient has to pass through it.
-    scale = jax.lax.stop_gradient(jnp.max(jnp.abs(terms)))
-    zero = scale == 0  # not `scale > 0`, which would turn a NaN into distance 0
-    squares = jnp.sum(jnp.square(terms / jnp.where(zero, 1, scale)))
+    # The result does not depend on the scale, so no gradient has to pass through it. It is not 0 if all terms are 0.
+    sizes = jnp.maximum(jnp.abs(terms), jnp.finfo(terms.dtype).tiny)
+    scale = jax.lax.stop_gradient(jnp.max(sizes))
+    squares = jnp.sum(jnp.square(terms / scale))
+    zero = squares == 0  # not `squares > 0`, which would turn a NaN into distance 0
     return jnp.where(zero, 0, scale * jnp.sqrt(jnp.where(zero, 1, squares)))
 
 

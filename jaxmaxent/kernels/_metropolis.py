@@ -261,7 +261,7 @@ class Metropolis(NamedTuple):
             # The count of a growing field may be NaN or infinite, which stops the run as such an energy does.
             energy = jnp.where(jnp.isfinite(change).all(), energy, jnp.nan)
         log_ratio = (
-            -self.ensemble.beta * (energy - state.energy)
+            self.ensemble.beta * (state.energy - energy)
             + jnp.dot(self.ensemble.mu(), change, precision="highest")
             + correction
         )

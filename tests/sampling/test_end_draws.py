@@ -60,19 +60,40 @@ def test_draws_do_not_depend_on_how_many_are_made_together(monkeypatch, x64):
     assert [options.drawn_together(1000, replicas, always=True) for replicas in (1, 8, 16)] == [1, 2, 4]
 
 
-def test_draws_are_put_in_place_alike_on_every_platform():
+@pytest.mark.parametrize("dtype", [np.float32, np.float16, np.int32, bool])
+def test_draws_are_put_in_place_alike_on_every_platform(dtype):
     rng = np.random.default_rng(0)
+    chains, replicas, together = 3, 6, 2
 
     def states(*lead):
-        shapes = {"tokens": (5,), "energy": (), "counts": (2,), "cache": (3, 4)}
-        return State(**{name: jnp.asarray(rng.normal(size=lead + shape)) for name, shape in shapes.items()})
+        tokens = rng.integers(4, size=(*lead, 5)).astype(np.int32)
+        energy, counts = rng.normal(size=lead), rng.normal(size=(*lead, 2))
+        cache = 3 * rng.normal(size=(*lead, 3, 4))
+        return State(tokens, energy.astype(np.float32), counts.astype(np.float32), {"cache": cache.astype(dtype)})
 
-    old, draws, now = states(3, 6), states(3, 4), jnp.array([2, 3])
-    replica, taken = jnp.array([[2, 1], [0, 4], [5, 0]]), jnp.array([[True, False], [False, False], [True, True]])
-    for way in (end_draws._at_once, end_draws._in_turn, end_draws.installed):
-        new = way(old, replica=replica, taken=taken, draws=draws, now=now)
-        for name in State._fields:
-            expected = np.array(getattr(old, name))
-            for chain, end in ((0, 0), (2, 0), (2, 1)):
-                expected[chain, replica[chain, end]] = getattr(draws, name)[chain, now[end]]
-            np.testing.assert_array_equal(getattr(new, name), expected)
+    draws = states(chains, 2 * together)
+    if np.issubdtype(dtype, np.floating):  # such numbers arrive too, and leave those of other replicas alone
+        draws.cache["cache"][:, :, 0] = [np.inf, -np.inf, np.nan, np.finfo(dtype).tiny]
+        draws.cache["cache"][:, :, 1] = [np.finfo(np.float16).max, -1e-3, 0, 1 / 3]
+    replica, taken = np.array([[2, 1], [0, 4], [5, 0]]), np.array([[True, False], [False, False], [True, True]])
+    old = states(chains, replicas)
+    row = jax.tree.map(lambda leaf: jnp.asarray(leaf.reshape(chains * replicas, *leaf.shape[2:])), old)
+    for phase in range(2 * together):
+        now = phase // 2 + together * np.arange(2)
+        values = np.concatenate([draws.energy[..., None], draws.counts], axis=-1)[:, now]
+        arguments = {"replica": replica, "taken": taken, "draws": draws, "now": now}
+        arguments = jax.tree.map(jnp.asarray, arguments)
+        found = {
+            "GPU": end_draws._at_once(row, **arguments),
+            "CPU": end_draws._in_turn(row, **arguments),
+            "TPU": end_draws._by_product(row, **arguments, values=jnp.asarray(values)),
+            "this": end_draws.installed(row, **arguments, values=jnp.asarray(values)),
+        }
+        expected = jax.tree.map(np.copy, old)
+        for chain, end in ((0, 0), (2, 0), (2, 1)):
+            for leaf, drawn in zip(jax.tree.leaves(expected), jax.tree.leaves(draws), strict=True):
+                leaf[chain, replica[chain, end]] = drawn[chain, now[end]]
+        for platform, new in found.items():
+            for leaf, its in zip(jax.tree.leaves(new), jax.tree.leaves(expected), strict=True):
+                assert leaf.dtype == its.dtype
+                np.testing.assert_array_equal(np.asarray(leaf).reshape(its.shape), its, err_msg=platform)

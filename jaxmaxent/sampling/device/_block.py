@@ -153,7 +153,7 @@ def _advance(setup: Setup, carry: Carry, clock: Clock) -> tuple[Carry, Trace]:
     def draws(index: Array, turns: Array | int, outer: _Outer) -> _Outer:
         carry, trace, notes = outer
         ahead = ahead_of(setup, clock.first + index * program.thin, program.stretch)
-        chance = None if carry.draws is None else chances(setup, *at(index), clock.teaching)
+        chance = None if carry.draws is None else chances(setup, *at(index), clock.teaching, carry.draws)
         # The barrier keeps the compiler from making them again in every draw.
         ahead, chance = jax.lax.optimization_barrier((ahead, chance))
         before = carry.in_slot

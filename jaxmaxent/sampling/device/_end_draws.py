@@ -10,7 +10,8 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Int, Key
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, Key
 
 from jaxmaxent.ensembles import _background as background
 from jaxmaxent.kernels import State
@@ -79,6 +80,7 @@ def installed(
     taken: Bool[Array, "chains ends"],
     draws: State,
     now: Int[Array, " ends"],
+    values: Float[Array, "chains ends values"],
 ) -> State:
     """Return the states, in which each draw replaces a replica if it is taken.
 
@@ -88,29 +90,86 @@ def installed(
         taken: whether it does.
         draws: draws of all ends, [chains, draws, …].
         now: the draw of each end that stands there.
+        values: its E and N_k.
     """
     # On a CPU a scatter copies all caches to another layout and back.
     arguments = {"replica": replica, "taken": taken, "draws": draws, "now": now}
     return jax.lax.platform_dependent(
         states,
         cpu=functools.partial(_in_turn, **arguments),
+        tpu=functools.partial(_by_product, **arguments, values=values),
         default=functools.partial(_at_once, **arguments),
     )
 
 
 def _at_once(states: State, replica: Array, taken: Array, draws: State, now: Array) -> State:
-    # Chosen one by one, because compilers of accelerators copy whole caches before and after a scatter.
-    replicas = jnp.arange(len(states.energy) // len(replica))[None]
-    here = [((replicas == replica[:, end, None]) & taken[:, end, None]).reshape(-1) for end in range(now.shape[0])]
+    # Chosen one by one, because a GPU's compiler copies whole caches before and after a scatter.
+    return jax.tree.map(functools.partial(_chosen, replica, taken, now), states, draws)
 
-    def put(leaf: Array, drawn: Array) -> Array:
-        for end, mask in enumerate(here):
-            its = jax.lax.dynamic_index_in_dim(drawn, now[end], axis=1, keepdims=False)
-            its = jnp.repeat(its, replicas.shape[1], axis=0)
-            leaf = jnp.where(mask.reshape(-1, *[1] * (leaf.ndim - 1)), its, leaf)
-        return leaf
 
-    return jax.tree.map(put, states, draws)
+def _chosen(replica: Array, taken: Array, now: Array, leaf: Array, drawn: Array) -> Array:
+    replicas = jnp.arange(len(leaf) // len(replica), dtype=replica.dtype)[None]
+    for end in range(now.shape[0]):
+        mask = ((replicas == replica[:, end, None]) & taken[:, end, None]).reshape(-1, *[1] * (leaf.ndim - 1))
+        its = jax.lax.dynamic_index_in_dim(drawn, now[end], axis=1, keepdims=False)
+        leaf = jnp.where(mask, jnp.repeat(its, replicas.shape[1], axis=0), leaf)
+    return leaf
+
+
+def _by_product(states: State, replica: Array, taken: Array, draws: State, now: Array, values: Array) -> State:
+    # The last axis of a TPU's arrays is that of replicas. It would copy whole caches to another order and back to
+    # repeat or to gather along this axis.
+    chains, ends = replica.shape
+    rows = np.arange(len(states.energy), dtype=replica.dtype)
+    first = rows[:: len(rows) // chains, None]
+    here = rows[:, None] == jnp.where(taken, first + replica, -1).reshape(-1)[None]
+
+    def standing_there(leaf: Array) -> Array:
+        leaf = leaf.reshape(chains, ends, -1, *leaf.shape[2:])
+        return jax.lax.dynamic_index_in_dim(leaf, now[0], axis=2, keepdims=False)
+
+    def moved(its: Array) -> Array:
+        # All bits arrive: the products of the highest precision are with 1 and 0, and one at most is not 0.
+        its = _coded(its.reshape(chains * ends, *its.shape[2:]))
+        return _decoded(jnp.tensordot(here.astype(its.dtype), its, 1, precision="highest"))
+
+    # The small ones in one product.
+    tokens, length = standing_there(draws.tokens).astype(values.dtype), states.tokens.shape[1]
+    small, replaced = moved(jnp.concatenate([tokens, values], axis=-1)), jnp.any(here, axis=1)
+
+    def put(leaf: Array, new: Array) -> Array:
+        return jnp.where(replaced.reshape(-1, *[1] * (leaf.ndim - 1)), new.astype(leaf.dtype), leaf)
+
+    def put_cache(leaf: Array, drawn: Array) -> Array:
+        if not jnp.issubdtype(leaf.dtype, jnp.floating):
+            return _chosen(replica, taken, now, leaf, drawn)
+        return put(leaf, moved(standing_there(drawn).astype(jnp.promote_types(leaf.dtype, jnp.float32))))
+
+    return State(
+        put(states.tokens, small[:, :length]),
+        put(states.energy, small[:, length]),
+        put(states.counts, small[:, length + 1 :]),
+        jax.tree.map(put_cache, states.cache, draws.cache),
+    )
+
+
+def _coded(values: Array) -> Array:
+    """Return numbers of which those that are not finite have a finite code, because 0 times them would not be 0."""
+    infinite, none = _codes(values)
+    return jnp.where(jnp.isnan(values), none, jnp.clip(values, -infinite, infinite))
+
+
+def _decoded(values: Array) -> Array:
+    """Return the numbers of which these are the codes."""
+    infinite, none = _codes(values)
+    signed = jnp.where(jnp.abs(values) >= infinite, jnp.sign(values) * jnp.inf, values)
+    return jnp.where(values == none, jnp.nan, signed)
+
+
+def _codes(values: Array) -> tuple[np.ndarray, np.ndarray]:
+    """Return those of ∞ and of what is no number: larger than numbers of networks, and of one and two bits."""
+    infinite = np.ldexp(np.ones((), values.dtype), jnp.finfo(values.dtype).maxexp - 1)
+    return infinite, infinite * np.asarray(1.5, values.dtype)
 
 
 def _in_turn(states: State, replica: Array, taken: Array, draws: State, now: Array) -> State:

@@ -13,11 +13,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, UInt8
 
-from jaxmaxent.kernels import State
 from jaxmaxent.sampling.device._counters import add_draws
 from jaxmaxent.sampling.device._end_draws import standing_at_ends
 from jaxmaxent.sampling.device._state import Carry, Clock, Setup, Trace
-from jaxmaxent.sampling.device._swaps import Chances, picked, probabilities
+from jaxmaxent.sampling.device._swaps import Chances, measured, picked, probabilities
 from jaxmaxent.sampling.program._program import Program
 
 
@@ -41,8 +40,7 @@ class Notes(NamedTuple):
 
 def note_of(carry: Carry, accepted: Int[Array, " all_replicas"], log_ratio: Any) -> Notes:
     """Return the notes of one draw."""
-    tokens, values = _measured(carry.states)
-    return Notes(tokens, values, carry.in_slot, accepted, log_ratio)
+    return Notes(carry.states.tokens.astype(jnp.uint8), measured(carry.states), carry.in_slot, accepted, log_ratio)
 
 
 def empty_notes(program: Program, carry: Carry) -> Notes:
@@ -95,12 +93,12 @@ def count_stretch(
     rows = notes.tokens, notes.values, notes.accepted
     its = (leaf.reshape(*stood.shape, *leaf.shape[2:]) for leaf in rows)
     notes = notes._replace(**dict(zip(("tokens", "values", "accepted"), its, strict=True)))
-    drawn = now = None
-    if carry.draws is not None:
-        drawn = _measured(carry.draws)
+    ends = now = drawn = None
+    if carry.draws is not None and chances is not None:
+        ends, drawn = chances.ends, carry.draws.tokens.astype(jnp.uint8)
         now = jax.vmap(functools.partial(standing_at_ends, program))(phases)
-    of_draw = jax.vmap(functools.partial(_in_slots, setup), in_axes=(0, 0, 0, None))
-    tokens, scalars, accepted = jax.vmap(of_draw, in_axes=(0, 0, None, 0))(notes, stood, drawn, now)
+    of_draw = jax.vmap(functools.partial(_in_slots, setup), in_axes=(0, 0, 0, 0, None))
+    tokens, scalars, accepted = jax.vmap(of_draw, in_axes=(0, 0, 0, None, 0))(notes, stood, ends, drawn, now)
     carry = carry._replace(counters=add_draws(program, carry.counters, counted, tokens, scalars, accepted))
     if chances is not None and notes.log_ratio is not None:
         carry = _with_swaps(setup, turns, phases % 2 == 0, carry, notes.log_ratio)
@@ -109,14 +107,8 @@ def count_stretch(
     return carry, _traced(program, clock, index, counted, trace, scalars, tokens)
 
 
-def _measured(states: State) -> tuple[UInt8[Array, "*lead length"], Float[Array, "*lead values"]]:
-    """Return what notes have of states."""
-    values = jnp.concatenate([states.energy[..., None], states.counts], axis=-1)
-    return states.tokens.astype(jnp.uint8), values
-
-
 def _in_slots(
-    setup: Setup, notes: Notes, stood: Int[Array, " replicas"], drawn: Any, now: Int[Array, " ends"] | None
+    setup: Setup, notes: Notes, stood: Int[Array, " replicas"], ends: Any, drawn: Any, now: Int[Array, " ends"] | None
 ) -> tuple[UInt8[Array, "slots length"], Float[Array, "slots scalars"], Int[Array, " slots"]]:
     """Return tokens, scalars and accepted proposals in all slots of one chain in one draw.
 
@@ -124,16 +116,15 @@ def _in_slots(
         setup: constants.
         notes: those of the draw.
         stood: `in_slot` before the swap.
-        drawn: tokens and values of the draws at the ends; None without a ladder.
+        ends: values of the draws that stood at the ends; None without a ladder.
+        drawn: tokens of all draws at the ends.
         now: those that stood there.
     """
     program, accepted, in_slot = setup.program, notes.accepted, notes.in_slot
     tokens, values = notes.tokens, notes.values
-    if drawn is not None and now is not None:
+    if now is not None:
         # The draws at the ends are in their slots as further replicas, which accepted nothing.
-        tokens, values = (
-            jnp.concatenate([leaf, picked(more, now)]) for leaf, more in zip(notes[:2], drawn, strict=True)
-        )
+        tokens, values = jnp.concatenate([tokens, picked(drawn, now)]), jnp.concatenate([values, ends])
         ends = program.replicas + jnp.arange(len(now), dtype=in_slot.dtype)
         in_slot, stood = (
             jnp.concatenate([ends[:1], slots[: program.walked], ends[1:], slots[program.walked :]])

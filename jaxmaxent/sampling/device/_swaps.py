@@ -29,20 +29,15 @@ class Chances(NamedTuple):
     Attributes:
         threshold: the log-ratio above which a pair is swapped; ∞ for pairs that are not tried.
         whence: the slot from which each slot has its replica when those at the target are rotated.
+        ends: E and N_k of the draw that stands at each end.
     """
 
     threshold: Float[Array, " pairs"]
     whence: Int[Array, " replicas"]
+    ends: Float[Array, "ends values"]
 
 
-class _End(NamedTuple):
-    """The draw at an end of one chain that stands there: its energy and counts."""
-
-    energy: Float[Array, ""]
-    counts: Float[Array, " fields"]
-
-
-def chances(setup: Setup, first: Int[Array, ""], phase: Int[Array, ""], teaching: Any) -> Chances:
+def chances(setup: Setup, first: Int[Array, ""], phase: Int[Array, ""], teaching: Any, drawn: State) -> Chances:
     """Return what chance decides about the swaps of a stretch.
 
     Chains that teach the reference swap nothing, so that what stands at their target never left it.
@@ -52,19 +47,28 @@ def chances(setup: Setup, first: Int[Array, ""], phase: Int[Array, ""], teaching
         first: number of the first draw.
         phase: the same up to a multiple of the period, as `Clock.phase`.
         teaching: `Clock.teaching`.
+        drawn: the draws at the ends.
     """
     draws, path = jnp.arange(setup.program.stretch, dtype=first.dtype), setup.program.path
 
-    def of_chain(key: Array, allowed: Array, draw: Array) -> Chances:
+    def of_chain(key: Array, allowed: Array, draw: Array) -> tuple[Array, Array]:
         # One number for each pair, and one to rotate the target by.
         numbers = jax.random.uniform(jax.random.fold_in(key, first + draw), (path,), setup.betas.dtype)
         even = (phase + draw) % 2 == 0
-        return Chances(thresholds(numbers[:-1], even, allowed), _whence(setup, numbers[-1]))
+        return thresholds(numbers[:-1], even, allowed), _whence(setup, numbers[-1])
 
     chains = len(setup.swap_keys)
     allowed = ~(setup.teachers & (teaching > 0))
     each = jnp.tile(setup.swap_keys, len(draws)), jnp.tile(allowed, len(draws)), jnp.repeat(draws, chains)
-    return jax.tree.map(lambda leaf: leaf.reshape(len(draws), chains, -1), jax.vmap(of_chain)(*each))
+    threshold, whence = (leaf.reshape(len(draws), chains, -1) for leaf in jax.vmap(of_chain)(*each))
+    now = jax.vmap(functools.partial(standing_at_ends, setup.program))(phase + draws)
+    of_chains = jax.vmap(picked, in_axes=(0, None))
+    return Chances(threshold, whence, jax.vmap(of_chains, in_axes=(None, 0))(measured(drawn), now))
+
+
+def measured(states: State) -> Float[Array, "*lead values"]:
+    """Return E and N_k of states."""
+    return jnp.concatenate([states.energy[..., None], states.counts], axis=-1)
 
 
 def swap(
@@ -84,21 +88,16 @@ def swap(
     """
     program = setup.program
     now = standing_at_ends(program, phase)
-
-    def there(leaf: Array, end: Array) -> Array:
-        return jax.lax.dynamic_index_in_dim(leaf, end, axis=1, keepdims=False)
-
-    ends = tuple(_End(there(draws.energy, end), there(draws.counts, end)) for end in now)
     energy, counts = (
         leaf.reshape(*carry.in_slot.shape, *leaf.shape[1:]) for leaf in (carry.states.energy, carry.states.counts)
     )
     replaced = jnp.stack([carry.in_slot[:, 0], carry.in_slot[:, program.walked - 1]][: len(now)], axis=1)
     in_slot, accepted, log_ratio = jax.vmap(functools.partial(_swap_chain, setup))(
-        chances, ends, carry.in_slot, energy, counts
+        chances, carry.in_slot, energy, counts
     )
     taken = jnp.stack([accepted[:, 0], accepted[:, -1]][: len(now)], axis=1)
     # A draw replaces the sequence that it is swapped with, which is forgotten.
-    states = installed(carry.states, replaced, taken, draws, now)
+    states = installed(carry.states, replaced, taken, draws, now, chances.ends)
     return carry._replace(states=states, in_slot=in_slot), log_ratio
 
 
@@ -177,7 +176,6 @@ def _whence(setup: Setup, number: Float[Array, ""]) -> Int[Array, " replicas"]:
 def _swap_chain(
     setup: Setup,
     chances: Chances,
-    ends: tuple[_End, ...],
     in_slot: Int[Array, " replicas"],
     energy: Float[Array, " replicas"],
     counts: Float[Array, "replicas fields"],
@@ -187,7 +185,7 @@ def _swap_chain(
     A draw that is taken in has the replica of the sequence that it is swapped with.
     """
     program, walked = setup.program, setup.program.walked
-    log_ratio = _log_ratios(setup, ends, in_slot[:walked], energy, counts)
+    log_ratio = _log_ratios(setup, chances.ends, in_slot[:walked], energy, counts)
     accepted = chances.threshold < log_ratio
     between, behind = accepted[1:walked], program.replicas - walked  # pairs of two replicas
     above, below = jnp.pad(between, (0, behind + 1)), jnp.pad(between, (1, behind))
@@ -199,7 +197,7 @@ def _swap_chain(
 
 def _log_ratios(
     setup: Setup,
-    ends: tuple[_End, ...],
+    ends: Float[Array, "ends values"],
     walking: Int[Array, " rungs"],
     energy: Float[Array, " replicas"],
     counts: Float[Array, "replicas fields"],
@@ -207,12 +205,12 @@ def _log_ratios(
     """Return the log of the acceptance ratio of every pair of both legs."""
     program = setup.program
 
-    def along(drawn: list[Array], states: Array) -> Array:
-        return jnp.concatenate([drawn[0][None], picked(states, walking), *(one[None] for one in drawn[1:])])
+    def along(drawn: Array, states: Array) -> Array:
+        return jnp.concatenate([drawn[:1], picked(states, walking), drawn[1:]])
 
-    betas, energies, more = setup.betas[: program.path], along([end.energy for end in ends], energy), 0.0
+    betas, energies, more = setup.betas[: program.path], along(ends[:, 0], energy), 0.0
     if mu_differs(program, setup.ensemble):
         steps = jnp.diff(setup.mus[: program.path], axis=0)
-        columns = [along([end.counts[k] for end in ends], counts[:, k]) for k in range(steps.shape[1])]
+        columns = [along(ends[:, 1 + k], counts[:, k]) for k in range(steps.shape[1])]
         more = -jnp.sum(steps * jnp.diff(jnp.stack(columns, axis=1), axis=0), axis=1)
     return log_ratios(betas, energies, more)

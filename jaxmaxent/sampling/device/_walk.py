@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Int, Key
 
 from jaxmaxent.evaluate import _slices as slices
@@ -138,11 +139,15 @@ def _walked_in(
     program = setup.program
     # The inverse of the permutation, by comparison, because a sort takes seconds to compile.
     here = in_slot[:, :, None] == jnp.arange(in_slot.shape[1], dtype=in_slot.dtype)[None, None]
-    walked_in = jnp.argmax(here, axis=1).reshape(-1)
+    walked_in = np.arange(in_slot.shape[1], dtype=in_slot.dtype)
     # Nothing walks at β = 0, before these slots, nor at the reference, between the rungs and the rest of the target.
     slots = walked_in + program.has_background + (program.has_reference & (walked_in >= program.walked))
     # Beyond the target by the letters of the reference, in its further slots as in the first.
-    rungs = jnp.where(slots < program.path, jnp.minimum(slots, program.rungs), program.rungs - 1)
+    rungs = np.where(slots < program.path, np.minimum(slots, program.rungs), program.rungs - 1)
+    slots, rungs = (
+        jnp.sum(jnp.where(here, numbers[None, :, None], 0), axis=1, dtype=in_slot.dtype).reshape(-1)
+        for numbers in (slots.astype(in_slot.dtype), rungs.astype(in_slot.dtype))
+    )
     if not program.draws_ahead:
         return slots, rungs
     # Otherwise compilers of accelerators find them again in every step.
