@@ -118,7 +118,7 @@ def walk(
         def move(drawn: Drawn, state: State, slot: Array, rung: Array) -> tuple[State, Info]:
             return kernel_in(slot, rung).moved(drawn, state, wheres.arrays, now)
 
-        return jax.vmap(move, in_axes=(1, 0, 0, 0))(drawn, states, slots, rungs)
+        return jax.vmap(move, in_axes=(-1, 0, 0, 0))(drawn, states, slots, rungs)
 
     def step(each: Callable[..., tuple[State, Info]], index: Array, inner: _Walked) -> _Walked:
         states, accepted, non_finite, offender = inner
@@ -188,7 +188,7 @@ def _shared(setup: Setup, steps: Int[Array, " steps"]) -> Any:
 def _drawn(setup: Setup, steps: Int[Array, " steps"], wheres: Any) -> Drawn:
     """Return what every replica draws in each of some steps, [steps, replicas, …]; it is the same in all slots."""
     kernel = build(setup.rule.at(setup.anchor, 0), setup.ensemble, setup.evaluator, choice=setup.program.choice)
-    of_replicas = jax.vmap(kernel.draw, in_axes=(0, None))
+    of_replicas = jax.vmap(kernel.draw, in_axes=(0, None), out_axes=-1)
     return jax.vmap(of_replicas)(_keys(setup, steps), wheres)
 
 
