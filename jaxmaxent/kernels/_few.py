@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+from jax.experimental.layout import Layout, with_layout_constraint
 from jaxtyping import Array, Float, Int
 
 # So many numbers are written out at most, as the program becomes longer with each.
@@ -53,6 +54,22 @@ def _reduced(
 
 def _written_out(values: Array) -> bool:
     return on_a_gpu() and values.shape[-1] <= _FEW
+
+
+@jax.custom_batching.custom_vmap
+def _chains_last(values: Array) -> Array:
+    return values
+
+
+@_chains_last.def_vmap
+def _chains_last_rule(size: int, batched: list[bool], values: Array) -> tuple[Array, bool]:
+    del size, batched
+    return with_layout_constraint(values, Layout((*range(1, values.ndim), 0))), True
+
+
+def chains_last(values: Array) -> Array:
+    """Return an array of one chain, of which a TPU has chains along the last axis."""
+    return _chains_last(values) if _kind() == "tpu" else values
 
 
 def on_a_gpu() -> bool:

@@ -50,6 +50,22 @@ class Drawn(NamedTuple):
     log_uniform: Float[Array, ""]
 
 
+class Proposal(NamedTuple):
+    """What a rule proposes to one chain.
+
+    Attributes:
+        tokens: the proposed sequence.
+        changed: whether it is another one.
+        change: the change of every N_k.
+        correction: log q(state | proposed) − log q(proposed | state).
+    """
+
+    tokens: Int[Array, " length"]
+    changed: Bool[Array, ""]
+    change: Float[Array, " fields"]
+    correction: Float[Array, ""]
+
+
 class Info(NamedTuple):
     """A record of one step of one chain.
 
@@ -243,20 +259,24 @@ class Metropolis(NamedTuple):
         edit = self.rule.what(drawn.own, state, where, self.ensemble)
         energy, patch = self.evaluator.propose(self.cache_of(state), edit)
         correction = self.rule.correction(state, edit, patch, self.ensemble)
-        return self.decided(drawn, state, edit, correction, energy, patch)
+        return self.decided(drawn.log_uniform, state, self.compared(state, edit, correction), energy, patch)
 
-    def proposed(self, own: Any, state: State, where: Any) -> tuple[Int[Array, " length"], Float[Array, ""]]:
-        """Return the sequence that the rule proposes to one chain, and its correction if that needs no patch."""
+    def proposed(self, own: Any, state: State, where: Any) -> Proposal:
+        """Return what the rule proposes to one chain, if its correction needs no patch."""
         edit = self.rule.what(own, state, where, self.ensemble)
-        return write(state.tokens, edit), self.rule.correction(state, edit, None, self.ensemble)
+        return self.compared(state, edit, self.rule.correction(state, edit, None, self.ensemble))
+
+    def compared(self, state: State, edit: Edit, correction: Float[Array, ""]) -> Proposal:
+        """Return the proposal of an edit with this correction."""
+        edited = write(state.tokens, edit)
+        changed = (edit.letters != read(state.tokens, edit.starts, edit.letters.shape[1])).any()
+        return Proposal(edited, changed, _change(self.ensemble, state, edited, edit), correction)
 
     def decided(
-        self, drawn: Drawn, state: State, edit: Edit, correction: Float[Array, ""], energy: Float[Array, ""], patch: Any
+        self, log_uniform: Float[Array, ""], state: State, proposal: Proposal, energy: Float[Array, ""], patch: Any
     ) -> tuple[State, Info]:
-        """Accept or reject the edit that was proposed to one chain, given its correction, energy and patch."""
-        edited = write(state.tokens, edit)
-        change = _change(self.ensemble, state, edited, edit)
-        changed = (edit.letters != read(state.tokens, edit.starts, edit.letters.shape[1])).any()
+        """Accept or reject what was proposed to one chain, given its energy and patch."""
+        edited, changed, change, correction = proposal
         if any(field.grows for field in self.ensemble.fields):
             # The count of a growing field may be NaN or infinite, which stops the run as such an energy does.
             energy = jnp.where(jnp.isfinite(change).all(), energy, jnp.nan)
@@ -267,7 +287,7 @@ class Metropolis(NamedTuple):
         )
         if self.ensemble.forbidden() is not None:
             log_ratio = jnp.where(self.ensemble.allows(edited), log_ratio, -jnp.inf)
-        accept = drawn.log_uniform < log_ratio
+        accept = log_uniform < log_ratio
         moved = State(
             tokens=jnp.where(accept, edited, state.tokens),
             energy=jnp.where(accept, energy, state.energy),

@@ -14,7 +14,17 @@ from jaxtyping import Array, Float, Int, Key
 from jaxmaxent import checks
 from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.evaluate import Edit, Evaluator, FullEvaluator, GradientEvaluator, IncrementalEvaluator
-from jaxmaxent.kernels._metropolis import Drawn, Info, Kernel, Metropolis, Rule, State, itself, log_uniform
+from jaxmaxent.kernels._metropolis import (
+    Drawn,
+    Info,
+    Kernel,
+    Metropolis,
+    Proposal,
+    Rule,
+    State,
+    itself,
+    log_uniform,
+)
 from jaxmaxent.kernels._rule_dataclass import rule_dataclass
 
 # How a compiled step chooses the rule of a mixture (see `MixtureKernel`).
@@ -163,13 +173,18 @@ class MixtureKernel(NamedTuple):
         # One network for all rules: the proposal is evaluated as an edit of the whole sequence.
         every = [functools.partial(_proposed, kernel, k, now) for k, kernel in enumerate(self.kernels)]
         if self.choice == SWITCH:
-            edited, correction = jax.lax.switch(chosen, every, given, state)
+            proposal = jax.lax.switch(chosen, every, given, state)
+            edit = Edit(jnp.zeros(1, chosen.dtype), proposal.tokens[None])
         else:
             proposals = [propose(given, state) for propose in every]
-            edited, correction = (jax.lax.select_n(chosen, *each) for each in zip(*proposals, strict=True))
-        edit = Edit(jnp.zeros(1, chosen.dtype), edited[None])
+            tokens, correction = (
+                jax.lax.select_n(chosen, *(getattr(one, name) for one in proposals)) for name in ("tokens", "correction")
+            )
+            edit = Edit(jnp.zeros(1, chosen.dtype), tokens[None])
+            # Sums over an edit of one rule are operations of their own, so they are made of the chosen one.
+            proposal = first.compared(state, edit, correction)
         energy, patch = first.evaluator.propose(first.cache_of(state), edit)
-        return first.decided(Drawn((), log_number), state, edit, correction, energy, patch)
+        return first.decided(log_number, state, proposal, energy, patch)
 
 
 _Given = list[tuple[Any, Any]]  # what each rule of a mixture draws, and what its chains share
@@ -184,9 +199,11 @@ def _moved(
 
 def _proposed(
     kernel: Metropolis, number: int, now: Callable[[Any], Any], given: _Given, state: State
-) -> tuple[Int[Array, " length"], Float[Array, ""]]:
+) -> Proposal:
     own, where = now(given[number])
-    return kernel.proposed(own, state, where)
+    from jaxmaxent.kernels._few import chains_last
+    proposal = kernel.proposed(own, state._replace(tokens=chains_last(state.tokens)), where)
+    return proposal._replace(tokens=chains_last(proposal.tokens))
 
 
 def build(rule: Rule | Mixture, ensemble: Ensemble, evaluator: Evaluator, *, choice: str = LOOP) -> Kernel:

@@ -123,6 +123,10 @@ def walk(
     def step(each: Callable[..., tuple[State, Info]], index: Array, inner: _Walked) -> _Walked:
         states, accepted, non_finite, offender = inner
         states, info = each(index, states)
+        if program.draws_ahead and not program.incremental:
+            from jax.experimental.layout import with_layout_constraint, Layout
+            states = states._replace(tokens=with_layout_constraint(states.tokens, Layout((1, 0))))
+            info = info._replace(proposed=with_layout_constraint(info.proposed, Layout((1, 0))))
         bad = ~jnp.isfinite(info.proposed_energy)
         offender = jnp.where(bad[:, None], info.proposed, offender)
         return _Walked(states, accepted + info.accepted, non_finite + bad, offender)
