@@ -75,7 +75,7 @@ _COLLECTIVES = ("all-reduce", "all-gather", "all-to-all", "collective-permute", 
 
 
 # Names that the source gives loops.
-_SCOPES = ("stretches", "draws", "steps", "refresh", "end_draws")
+_SCOPES = ("groups", "stretches", "draws", "steps", "refresh", "end_draws")
 
 
 class Operation(NamedTuple):
@@ -118,14 +118,14 @@ def shaped(tree: Any, sharding: Any) -> Any:
     return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), tree)
 
 
-def loops_of(program: Program) -> dict[str, Any]:
+def loops_of(program: Program, anchors: int = 1) -> dict[str, Any]:
     """Return what is known of the loops of a block that has many draws."""
     periods = {"refresh": REFRESH_EVERY, "end_draws": program.stretch}
     # Turns of the outermost loop per draw.
     outermost = 1 / REFRESH_EVERY if program.whole_stretches else sum(1 / period for period in periods.values())
     return {
         "periods": periods, "draws": True, "outermost": outermost, "stretch": program.stretch,
-        "together": together(program.thin),
+        "together": together(program.thin), "groups": program.groups(program.all_chains, anchors),
     }  # fmt: skip
 
 
@@ -207,7 +207,7 @@ def side_by_side(
     known = {
         "sequences": count * each, "steps": program.thin, "shares": shares,
         "cache": max((leaf.size * leaf.dtype.itemsize for leaf in caches), default=0),
-        "compile_seconds": time.perf_counter() - began, **loops_of(program),
+        "compile_seconds": time.perf_counter() - began, **loops_of(program, 1 if kind == "lanes" else count),
     }  # fmt: skip
     return compiled, known
 
@@ -304,8 +304,11 @@ class Counts:
         self.known = known
         self.per_draw: dict[str, float] = collections.defaultdict(float)
         self.per_step: dict[str, float] = collections.defaultdict(float)
-        loops = self._loops(entry)
+        self.groups, loops = known.get("groups", 1), self._loops(entry)
         if known["draws"]:
+            for loop in loops:
+                if scope(loop) == "groups":  # of chains in turn, each for a whole block
+                    loops = self._loops(called(loop, "body")[0])
             outermost = next(loop for loop in loops if scope(loop) == "block")
             self._add("waits", known["outermost"], inside=False)
             self._count(called(outermost, "body")[0], known["outermost"], inside=False)
@@ -319,9 +322,9 @@ class Counts:
         return len(self.parts[called(loop, "body")[0]])
 
     def _add(self, what: str, amount: float, *, inside: bool) -> None:
-        self.per_draw[what] += amount
+        self.per_draw[what] += amount * self.groups
         if inside:
-            self.per_step[what] += amount / self.known["steps"]
+            self.per_step[what] += amount * self.groups / self.known["steps"]
 
     def _count(self, body: str, weight: float, *, inside: bool) -> None:
         for op in self.parts[body]:

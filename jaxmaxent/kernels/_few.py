@@ -56,20 +56,25 @@ def _written_out(values: Array) -> bool:
     return on_a_gpu() and values.shape[-1] <= _FEW
 
 
+def chains_last(values: Array) -> Array:
+    """Return an array of one chain, of many of which a TPU has the chains along the last axis in memory.
+
+    A TPU computes along this axis. Where nothing tells it, its compiler may lay out an array in another order between
+    two operations, and copies it to and fro.
+    """
+    return _chains_last(values) if _kind() == "tpu" else values
+
+
 @jax.custom_batching.custom_vmap
 def _chains_last(values: Array) -> Array:
     return values
 
 
 @_chains_last.def_vmap
-def _chains_last_rule(size: int, batched: list[bool], values: Array) -> tuple[Array, bool]:
-    del size, batched
-    return with_layout_constraint(values, Layout((*range(1, values.ndim), 0))), True
-
-
-def chains_last(values: Array) -> Array:
-    """Return an array of one chain, of which a TPU has chains along the last axis."""
-    return _chains_last(values) if _kind() == "tpu" else values
+def _(chains: int, batched: list[bool], values: Array) -> tuple[Array, bool]:
+    del chains
+    order = Layout((*range(1, values.ndim), 0))
+    return with_layout_constraint(values, order) if batched[0] else values, batched[0]
 
 
 def on_a_gpu() -> bool:

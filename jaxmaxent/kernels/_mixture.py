@@ -14,6 +14,7 @@ from jaxtyping import Array, Float, Int, Key
 from jaxmaxent import checks
 from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.evaluate import Edit, Evaluator, FullEvaluator, GradientEvaluator, IncrementalEvaluator
+from jaxmaxent.kernels._few import chains_last
 from jaxmaxent.kernels._metropolis import (
     Drawn,
     Info,
@@ -201,7 +202,6 @@ def _proposed(
     kernel: Metropolis, number: int, now: Callable[[Any], Any], given: _Given, state: State
 ) -> Proposal:
     own, where = now(given[number])
-    from jaxmaxent.kernels._few import chains_last
     proposal = kernel.proposed(own, state._replace(tokens=chains_last(state.tokens)), where)
     return proposal._replace(tokens=chains_last(proposal.tokens))
 

@@ -112,7 +112,11 @@ def advance(
         mine: Ensemble, rule: Any, ladder: Ladder, anchors: Array, chains: Array, keys: Keys, carry: Carry, clock: Clock
     ) -> tuple[Carry, Trace]:
         def one_anchor(one: Ensemble, its_ladder: Ladder, anchor: Array, its_carry: Carry) -> tuple[Carry, Trace]:
-            return _advance(setup_of(program, one, rule, its_ladder, keys, anchor, chains), its_carry, clock)
+            def some_chains(some: tuple[Array, Carry]) -> tuple[Carry, Trace]:
+                return _advance(setup_of(program, one, rule, its_ladder, keys, anchor, some[0]), some[1], clock)
+
+            beside = 1 if program.one_by_one else len(anchors)
+            return _in_groups(program.groups(len(chains), beside), some_chains, (chains, its_carry))
 
         return _over_anchors(program, one_anchor, mine, ladder, anchors, carry)
 
@@ -131,6 +135,23 @@ def _over_anchors(program: Program, function: Callable[..., Any], ensemble: Ense
         return function(ensemble.take(anchor), *jax.tree.map(lambda leaf: leaf[anchor], arrays))
 
     return jax.lax.map(one, jnp.arange(ensemble.anchors))
+
+
+def _in_groups(groups: int, function: Callable[[Any], Any], arrays: Any) -> Any:
+    """Apply a function of arrays, all [chains, …], to groups of chains in turn."""
+    if groups == 1:
+        return function(arrays)
+    chains = len(jax.tree.leaves(arrays)[0])
+    size = -(-chains // groups)
+
+    def split(leaf: Array) -> Array:
+        # The last chain also takes the places that are left over, where nobody looks at it.
+        left_over = jnp.broadcast_to(leaf[-1:], (groups * size - chains, *leaf.shape[1:]))
+        return jnp.concatenate([leaf, left_over]).reshape(groups, size, *leaf.shape[1:])
+
+    with jax.named_scope("groups"):
+        found = jax.lax.map(function, jax.tree.map(split, arrays))
+    return jax.tree.map(lambda leaf: leaf.reshape(groups * size, *leaf.shape[2:])[:chains], found)
 
 
 def _advance(setup: Setup, carry: Carry, clock: Clock) -> tuple[Carry, Trace]:

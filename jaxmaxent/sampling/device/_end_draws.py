@@ -11,11 +11,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.experimental.layout import Layout, with_layout_constraint
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from jaxmaxent.ensembles import _background as background
 from jaxmaxent.kernels import State
+from jaxmaxent.kernels._few import chains_last
 from jaxmaxent.sampling.device._state import Setup
 from jaxmaxent.sampling.program._program import Program
 
@@ -145,8 +145,7 @@ def _by_product(states: State, replica: Array, taken: Array, draws: State, now: 
         if not jnp.issubdtype(leaf.dtype, jnp.floating):
             return _chosen(replica, taken, now, leaf, drawn)
         new = moved(standing_there(drawn).astype(jnp.promote_types(leaf.dtype, jnp.float32)))
-        # The order of axes that the steps take; otherwise the compiler may take another one between two walks.
-        return with_layout_constraint(put(leaf, new), Layout((*range(1, leaf.ndim), 0)))
+        return jax.vmap(chains_last)(put(leaf, new))
 
     return State(
         put(states.tokens, small[:, :length]),

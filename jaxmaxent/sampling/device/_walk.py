@@ -13,6 +13,7 @@ from jaxtyping import Array, Int, Key
 
 from jaxmaxent.evaluate import _slices as slices
 from jaxmaxent.kernels import Info, Kernel, State, build
+from jaxmaxent.kernels._few import chains_last
 from jaxmaxent.kernels._metropolis import Drawn
 from jaxmaxent.sampling.device._state import Carry, Setup, in_slot
 
@@ -123,10 +124,9 @@ def walk(
     def step(each: Callable[..., tuple[State, Info]], index: Array, inner: _Walked) -> _Walked:
         states, accepted, non_finite, offender = inner
         states, info = each(index, states)
-        if program.draws_ahead and not program.incremental:
-            from jax.experimental.layout import with_layout_constraint, Layout
-            states = states._replace(tokens=with_layout_constraint(states.tokens, Layout((1, 0))))
-            info = info._replace(proposed=with_layout_constraint(info.proposed, Layout((1, 0))))
+        if not program.incremental:  # the order of axes is then that of caches
+            states = states._replace(tokens=jax.vmap(chains_last)(states.tokens))
+            info = info._replace(proposed=jax.vmap(chains_last)(info.proposed))
         bad = ~jnp.isfinite(info.proposed_energy)
         offender = jnp.where(bad[:, None], info.proposed, offender)
         return _Walked(states, accepted + info.accepted, non_finite + bad, offender)

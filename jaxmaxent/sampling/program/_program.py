@@ -9,6 +9,7 @@ import jax
 
 from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.kernels._mixture import LOOP, choice_for
+from jaxmaxent.sampling.program._activations import activation_bytes
 from jaxmaxent.sampling._options import INCREMENTAL, Options
 from jaxmaxent.sampling.program._sharding import mesh_for
 
@@ -16,6 +17,10 @@ from jaxmaxent.sampling.program._sharding import mesh_for
 # Below, anchors go side by side, as on accelerators, to share the cost of starting each operation. With incremental
 # evaluation a CPU always takes them in turn, because windows at a position per anchor are no slices of one array.
 ENOUGH_FOR_A_CPU = 8192
+# The fast memory of a TPU, 128 MiB of a v5e or v6e, holds so many bytes of the largest activation of a network beside
+# all else. There it need not be written to the slow memory and read again in each step. With fewer sequences at a time
+# a TPU is idle for longer than that would take.
+_FAST_BYTES, _FEWEST_TOGETHER = 96 * 2**20, 1024
 # Draws of a stretch where none are made at ends.
 _STRETCH = 8
 # Stored draws wait on the device for the end of a block, at most so many of them and in at most so many bytes.
@@ -48,6 +53,8 @@ class Program:
         buffer: stored draws that a block has room for.
         kmers: letters of the k-mers that are counted; 0 counts none.
         choice: how a step of a mixture chooses its rule (see `MixtureKernel`).
+        most_together: sequences that go side by side, at most: chains of an anchor take turns, each for a whole block, if
+            they have more; 0 for any number.
         whole_stretches: whether every block begins and ends where a stretch does, so that a GPU knows how many draws a
             stretch has, and does not ask its host before each of them.
         mesh: devices to spread over, or None for one.
@@ -73,6 +80,7 @@ class Program:
     kmers: int = 0
     choice: str = LOOP
     whole_stretches: bool = False
+    most_together: int = 0
 
     @property
     def stretch(self) -> int:
@@ -83,6 +91,18 @@ class Program:
     def unit(self) -> int:
         """Number of draws that divides those of every block."""
         return self.stretch if self.whole_stretches else 1
+
+    def groups(self, chains: int, anchors: int) -> int:
+        """Return the number of groups of chains that take turns on a device: one, unless groups have a good size.
+
+        Args:
+            chains: chains of an anchor on the device.
+            anchors: anchors that are side by side there.
+        """
+        each = anchors * self.replicas
+        number = -(-chains * each // max(self.most_together, each)) if self.most_together else 1
+        # Chains more than one group needs are put into another, so the groups are nearly as large as they can be.
+        return number if -(-chains // number) * each >= _FEWEST_TOGETHER else 1
 
     @property
     def draws_ahead(self) -> bool:
@@ -118,6 +138,11 @@ class Program:
         return self.rungs - 1 - self.has_background
 
 
+def _most_together(ensemble: Ensemble) -> int:
+    """Return the number of sequences whose largest activation the fast memory of a TPU holds."""
+    return _FAST_BYTES // max(activation_bytes(ensemble), 1)
+
+
 @jax.transfer_guard("allow")
 def program_of(ensemble: Ensemble, options: Options, rule: Any, mesh: jax.sharding.Mesh | None) -> Program:
     """Return the program of a run on the devices of a mesh, or on all of this process; the ensemble is batched."""
@@ -148,4 +173,5 @@ def program_of(ensemble: Ensemble, options: Options, rule: Any, mesh: jax.shardi
         rule=str(jax.tree.structure(rule)),
         kmers=options.kmers,
         choice=choice_for(rule, incremental=incremental),
+        most_together=_most_together(ensemble) if jax.default_backend() == "tpu" and not incremental else 0,
     )
