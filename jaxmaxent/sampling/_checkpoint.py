@@ -12,6 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 
 from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.ensembles._metrics import EUCLIDEAN
@@ -19,7 +20,7 @@ from jaxmaxent.files._checkpoints import Checkpoints
 from jaxmaxent.sampling._options import Options
 from jaxmaxent.sampling._prepare import Prepared
 from jaxmaxent.sampling.device._block import begin
-from jaxmaxent.sampling.device._state import Keys, Ladder
+from jaxmaxent.sampling.device._state import Carry, Keys, Ladder
 from jaxmaxent.sampling.host._loop import Loop
 from jaxmaxent.sampling.host._progress import Listener
 from jaxmaxent.sampling.host._signals import Interrupted, Interrupts
@@ -29,7 +30,7 @@ from jaxmaxent.sampling.program._sharding import placed
 _SECONDS_BETWEEN_SAVES = 60.0
 _NUMBERS = ("round", "done", "steps", "seconds")
 # Number of the layout of what is saved: a new one whenever a loop holds other things, so that older ones are refused.
-_LAYOUT = 10
+_LAYOUT = 11
 
 
 class Saver:
@@ -87,8 +88,8 @@ class Saver:
 
     @jax.transfer_guard("allow")
     def _save(self, loop: Loop) -> None:
-        leaves = [np.asarray(leaf) for leaf in jax.device_get(jax.tree.leaves((loop.carry, loop.rule)))]
-        arrays = {f"leaf_{i}": leaf for i, leaf in enumerate(leaves)}
+        carry, caches = _parted(loop.carry)
+        arrays = _named("leaf", (carry, loop.rule)) | _named("cache", caches)
         arrays |= {f"totals_{name}": value for name, value in loop.totals.arrays().items()}
         arrays |= {f"ladder_{name}": value for name, value in loop.ladder._asdict().items()}
         arrays |= {"noise": loop.noise, "taught": loop.taught, "passed": loop.passed}
@@ -136,9 +137,9 @@ class Saved:
         tokens = jax.ShapeDtypeStruct(shape, jnp.int32)
         log_q = jax.ShapeDtypeStruct(prepared.ladder.log_q.shape, ensemble.beta.dtype)
         like = jax.eval_shape(functools.partial(begin, program), ensemble, prepared.rule, log_q, tokens), prepared.rule
-        count = len(jax.tree.leaves(like))
-        leaves = [jnp.asarray(self.arrays[f"leaf_{i}"]) for i in range(count)]
-        carry, rule = jax.tree.unflatten(jax.tree.structure(like), leaves)
+        (like, caches), like_rule = _parted(like[0]), like[1]
+        carry, rule = self._restored("leaf", (like, like_rule))
+        carry = self._with_caches(prepared._replace(rule=rule), carry, caches, log_q)
         keys = (jax.random.wrap_key_data(jnp.asarray(data), impl=self.notes["keys"]) for data in self.arrays["keys"])
         ladder = Ladder(*(self.arrays[f"ladder_{name}"] for name in Ladder._fields))
         prepared = prepared._replace(rule=rule, ladder=ladder)
@@ -152,6 +153,39 @@ class Saved:
         if loop.steps // program.thin % program.unit:  # saved on a device that needs no whole stretches
             loop.program = dataclasses.replace(program, whole_stretches=False)
         return loop
+
+
+    def _restored(self, name: str, like: Any) -> Any:
+        """Return the arrays that `_named` named, in the structure of others."""
+        leaves = [jnp.asarray(self.arrays[f"{name}_{i}"]) for i in range(len(jax.tree.leaves(like)))]
+        return jax.tree.unflatten(jax.tree.structure(like), leaves)
+
+    def _with_caches(self, prepared: Prepared, carry: Carry, like: Any, log_q: jax.ShapeDtypeStruct) -> Carry:
+        """Return the carry with its caches; another kind of device may have saved others, so they are made again."""
+        shapes = {name: array.shape for name, array in self.arrays.items() if name.startswith("cache_")}
+        if shapes == {f"cache_{i}": leaf.shape for i, leaf in enumerate(jax.tree.leaves(like))}:
+            caches = self._restored("cache", like)
+        else:
+            zeros = jnp.zeros(log_q.shape, log_q.dtype)
+
+            def made(tokens: Array) -> Any:
+                return begin(prepared.program, prepared.ensemble, prepared.rule, zeros, tokens).states.cache
+
+            caches = [made(states.tokens) for states in (carry.states, carry.draws) if states is not None]
+        states = carry.states._replace(cache=caches[0])
+        return carry._replace(states=states, draws=carry.draws and carry.draws._replace(cache=caches[1]))
+
+
+def _parted(carry: Carry) -> tuple[Carry, list[Any]]:
+    """Return a carry without the caches of its states, and these."""
+    draws = carry.draws and carry.draws._replace(cache=None)
+    caches = [states.cache for states in (carry.states, carry.draws) if states is not None]
+    return carry._replace(states=carry.states._replace(cache=None), draws=draws), caches
+
+
+def _named(name: str, tree: Any) -> dict[str, np.ndarray]:
+    """Return the arrays of a tree, by a name and their numbers."""
+    return {f"{name}_{i}": np.asarray(leaf) for i, leaf in enumerate(jax.device_get(jax.tree.leaves(tree)))}
 
 
 def _fingerprint(ensemble: Ensemble) -> dict[str, Any]:

@@ -1,5 +1,8 @@
 """Devices other than a CPU, and devices of other processes, as far as a CPU can tell."""
 
+import dataclasses
+import functools
+
 import jax
 import numpy as np
 import pytest
@@ -18,7 +21,7 @@ from jaxmaxent.kernels import (
 )
 from jaxmaxent.kernels import _few as few
 from jaxmaxent.kernels._mixture import choice_for
-from jaxmaxent.sampling.device import _end_draws as end_draws
+from jaxmaxent.sampling import Options, prepare
 from jaxmaxent.sampling.device import _walk as walk
 from jaxmaxent.sampling.program import _program as program
 from jaxmaxent.sampling.program._sharding import mesh_for
@@ -48,6 +51,11 @@ def test_a_mesh_with_devices_of_another_process_is_refused_in_a_sentence(monkeyp
         mesh_for(mesh, 1, 9)
 
 
+def as_lowered_for(kind, *args, default=None, **platforms):
+    """Do what `jax.lax.platform_dependent` does for programs of this kind of device."""
+    return platforms.get({"gpu": "cuda"}.get(kind, kind), default)(*args)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "choice", "way", "most_ahead"),
@@ -71,8 +79,7 @@ def test_a_run_as_on_an_accelerator_is_the_same_run(kind, choice, way, most_ahea
     monkeypatch.setattr(program, "choice_for", lambda rule, incremental: choice)
     monkeypatch.setattr(few, "_kind", lambda: kind)
     monkeypatch.setattr(walk, "_MOST_BYTES_AHEAD", most_ahead)
-    # A swap by selection, as lowered for other platforms.
-    monkeypatch.setattr(end_draws, "_in_turn", end_draws._at_once)
+    monkeypatch.setattr(jax.lax, "platform_dependent", functools.partial(as_lowered_for, kind))
     jax.clear_caches()
     found = jme.sample(jax.random.key(6), ensemble, **settings)
     jax.clear_caches()
@@ -94,3 +101,35 @@ def test_rules_that_do_not_learn_make_the_same_steps_if_they_draw_ahead(rule, mo
     monkeypatch.setattr(program, "choice_for", lambda rule, incremental: "switch")
     found = jme.sample(jax.random.key(2), ensemble, rule=rule, **settings)
     np.testing.assert_array_equal(found.draws, expected.draws)
+
+
+@pytest.mark.parametrize(("most", "groups"), [(1, 5), (12, 3), (20, 2), (30, 1)])
+def test_groups_of_chains_that_take_turns_make_the_same_steps(most, groups, monkeypatch):
+    """Check groups of one chain, and of two or three with a place that is left over; two anchors are side by side."""
+    ensemble = Problem(length=5, mus=(0.3,)).ensemble(anchor=np.array([[0, 1, 2, 3, 0], [3, 3, 1, 0, 2]]))
+    settings = {"ladder": [0.0, 0.7, 2.0], "chains": 4, "target_replicas": 2, "steps": 200}
+    settings |= {"burn_in": 100, "store_every": 5, "evaluation": "full", "progress": False}
+    expected = jme.sample(jax.random.key(6), ensemble, **settings)
+    made = []
+    monkeypatch.setattr(program, "_FEWEST_TOGETHER", 1)
+    monkeypatch.setattr(program, "_most_together", lambda ensemble, incremental: most)
+    divided = program.Program.groups
+    monkeypatch.setattr(program.Program, "groups", lambda *given: made.append(divided(*given)) or made[-1])
+    found = jme.sample(jax.random.key(6), ensemble, **settings)
+    assert set(made) == {groups}
+    np.testing.assert_array_equal(found.draws, expected.draws)
+    np.testing.assert_array_equal(found.frequencies, expected.frequencies)
+    np.testing.assert_array_equal(found.swap_acceptance, expected.swap_acceptance)
+
+
+def test_groups_are_neither_too_large_nor_too_small(monkeypatch):
+    ensemble = Problem(length=6).ensemble()
+    options = Options.of(ensemble, chains=304, evaluation="full")
+    assert prepare(ensemble, options).program.groups(305, 1) == 1  # a CPU has no fast memory of this kind
+    monkeypatch.setattr(jax, "default_backend", lambda: "tpu")
+    each = prepare(ensemble, options).program
+    assert program._most_together(ensemble, incremental=True) == 0
+    for most, groups in ((305 * each.replicas, 1), (305 * each.replicas - 1, 2), (1100, 7), (1024, 1)):
+        its = dataclasses.replace(each, most_together=most)
+        assert its.groups(305, 1) == groups, most
+    assert dataclasses.replace(each, most_together=5000).groups(9, 36) == 2

@@ -123,6 +123,30 @@ def test_what_another_version_saved_is_refused(monkeypatch, tmp_path):
         jme.resume(tmp_path / "saved", PROBLEM.ensemble(), progress=False)
 
 
+@pytest.mark.parametrize("kept", ["none", "some", "other shapes"])
+def test_caches_of_another_kind_of_device_are_made_again(monkeypatch, tmp_path, kept):
+    """Check that a run goes on where other arrays are cached; all that is computed from them is the same."""
+    settings = {"evaluation": "incremental"}
+    expected = jme.sample(jax.random.key(0), PROBLEM.ensemble(), progress=False, **SETTINGS | settings)
+    interrupted_at(monkeypatch, 9, tmp_path / "saved", **settings)
+    load, names = save.Checkpoints.load, []
+
+    def other(self):
+        steps, arrays, notes = load(self)
+        names.extend(sorted(name for name in arrays if name.startswith("cache_")))
+        for name in names if kept == "none" else names[:1]:
+            array = arrays.pop(name)
+            if kept == "other shapes":
+                arrays[name] = array[..., :1]
+        return steps, arrays, notes
+
+    monkeypatch.setattr(save.Checkpoints, "load", other)
+    run = jme.resume(tmp_path / "saved", PROBLEM.ensemble(), progress=False)
+    assert len(names) > 1
+    np.testing.assert_array_equal(run.draws, expected.draws)
+    np.testing.assert_allclose(run.energy, expected.energy, rtol=1e-5)
+
+
 def test_a_checkpoint_stays_where_that_is_asked_for(undisturbed, monkeypatch, tmp_path):
     interrupted_at(monkeypatch, 14, tmp_path / "saved")
     for keep in (True, False):

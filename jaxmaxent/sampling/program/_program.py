@@ -138,8 +138,10 @@ class Program:
         return self.rungs - 1 - self.has_background
 
 
-def _most_together(ensemble: Ensemble) -> int:
-    """Return the number of sequences whose largest activation the fast memory of a TPU holds."""
+def _most_together(ensemble: Ensemble, *, incremental: bool) -> int:
+    """Return the number of sequences whose largest activation a TPU's fast memory holds; 0 where it does not matter."""
+    if incremental or jax.default_backend() != "tpu":
+        return 0
     return _FAST_BYTES // max(activation_bytes(ensemble), 1)
 
 
@@ -173,5 +175,5 @@ def program_of(ensemble: Ensemble, options: Options, rule: Any, mesh: jax.shardi
         rule=str(jax.tree.structure(rule)),
         kmers=options.kmers,
         choice=choice_for(rule, incremental=incremental),
-        most_together=_most_together(ensemble) if jax.default_backend() == "tpu" and not incremental else 0,
+        most_together=_most_together(ensemble, incremental=incremental),
     )
