@@ -50,7 +50,7 @@ class Drawn(NamedTuple):
     log_uniform: Float[Array, ""]
 
 
-class Proposal(NamedTuple):
+class Proposed(NamedTuple):
     """What a rule proposes to one chain.
 
     Attributes:
@@ -261,19 +261,18 @@ class Metropolis(NamedTuple):
         correction = self.rule.correction(state, edit, patch, self.ensemble)
         return self.decided(drawn.log_uniform, state, self.compared(state, edit, correction), energy, patch)
 
-    def proposed(self, own: Any, state: State, where: Any) -> Proposal:
+    def proposed(self, own: Any, state: State, where: Any) -> Proposed:
         """Return what the rule proposes to one chain, if its correction needs no patch."""
         edit = self.rule.what(own, state, where, self.ensemble)
         return self.compared(state, edit, self.rule.correction(state, edit, None, self.ensemble))
 
-    def compared(self, state: State, edit: Edit, correction: Float[Array, ""]) -> Proposal:
+    def compared(self, state: State, edit: Edit, correction: Float[Array, ""]) -> Proposed:
         """Return the proposal of an edit with this correction."""
-        edited = write(state.tokens, edit)
-        changed = (edit.letters != read(state.tokens, edit.starts, edit.letters.shape[1])).any()
-        return Proposal(edited, changed, _change(self.ensemble, state, edited, edit), correction)
+        tokens, before = write(state.tokens, edit), read(state.tokens, edit.starts, edit.letters.shape[1])
+        return Proposed(tokens, (edit.letters != before).any(), _change(self.ensemble, state, tokens, edit), correction)
 
     def decided(
-        self, log_uniform: Float[Array, ""], state: State, proposal: Proposal, energy: Float[Array, ""], patch: Any
+        self, log_uniform: Float[Array, ""], state: State, proposal: Proposed, energy: Float[Array, ""], patch: Any
     ) -> tuple[State, Info]:
         """Accept or reject what was proposed to one chain, given its energy and patch."""
         edited, changed, change, correction = proposal

@@ -20,7 +20,7 @@ from jaxmaxent.kernels._metropolis import (
     Info,
     Kernel,
     Metropolis,
-    Proposal,
+    Proposed,
     Rule,
     State,
     itself,
@@ -179,7 +179,8 @@ class MixtureKernel(NamedTuple):
         else:
             proposals = [propose(given, state) for propose in every]
             tokens, correction = (
-                jax.lax.select_n(chosen, *(getattr(one, name) for one in proposals)) for name in ("tokens", "correction")
+                jax.lax.select_n(chosen, *(getattr(one, name) for one in proposals))
+                for name in ("tokens", "correction")
             )
             edit = Edit(jnp.zeros(1, chosen.dtype), tokens[None])
             # Sums over an edit of one rule are operations of their own, so they are made of the chosen one.
@@ -198,9 +199,7 @@ def _moved(
     return kernel.moved(Drawn(own, log_number), state, where)
 
 
-def _proposed(
-    kernel: Metropolis, number: int, now: Callable[[Any], Any], given: _Given, state: State
-) -> Proposal:
+def _proposed(kernel: Metropolis, number: int, now: Callable[[Any], Any], given: _Given, state: State) -> Proposed:
     own, where = now(given[number])
     proposal = kernel.proposed(own, state._replace(tokens=chains_last(state.tokens)), where)
     return proposal._replace(tokens=chains_last(proposal.tokens))

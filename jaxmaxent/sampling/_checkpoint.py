@@ -154,7 +154,6 @@ class Saved:
             loop.program = dataclasses.replace(program, whole_stretches=False)
         return loop
 
-
     def _restored(self, name: str, like: Any) -> Any:
         """Return the arrays that `_named` named, in the structure of others."""
         leaves = [jnp.asarray(self.arrays[f"{name}_{i}"]) for i in range(len(jax.tree.leaves(like)))]

@@ -112,7 +112,7 @@ def test_groups_of_chains_that_take_turns_make_the_same_steps(most, groups, monk
     expected = jme.sample(jax.random.key(6), ensemble, **settings)
     made = []
     monkeypatch.setattr(program, "_FEWEST_TOGETHER", 1)
-    monkeypatch.setattr(program, "_most_together", lambda ensemble, incremental: most)
+    monkeypatch.setattr(program, "most_together", lambda activation: most)
     divided = program.Program.groups
     monkeypatch.setattr(program.Program, "groups", lambda *given: made.append(divided(*given)) or made[-1])
     found = jme.sample(jax.random.key(6), ensemble, **settings)
@@ -128,7 +128,8 @@ def test_groups_are_neither_too_large_nor_too_small(monkeypatch):
     assert prepare(ensemble, options).program.groups(305, 1) == 1  # a CPU has no fast memory of this kind
     monkeypatch.setattr(jax, "default_backend", lambda: "tpu")
     each = prepare(ensemble, options).program
-    assert program._most_together(ensemble, incremental=True) == 0
+    assert prepare(ensemble, dataclasses.replace(options, evaluation="incremental")).program.most_together == 0
+    assert program.most_together(10**6) == 0  # so few sequences at a time would leave a TPU idle
     for most, groups in ((305 * each.replicas, 1), (305 * each.replicas - 1, 2), (1100, 7), (1024, 1)):
         its = dataclasses.replace(each, most_together=most)
         assert its.groups(305, 1) == groups, most

@@ -22,7 +22,7 @@ from jaxmaxent.sampling.device._counters import SCALARS
 from jaxmaxent.sampling.device._state import TRACE_SLOTS
 from jaxmaxent.sampling.host._totals import BATCHES, first_size
 from jaxmaxent.sampling.program._activations import activation_bytes
-from jaxmaxent.sampling.program._program import stretch_of
+from jaxmaxent.sampling.program._program import most_together, stretch_of
 
 _TOKEN = _COUNT = _NUMBER = 4  # bytes on the device
 _DOUBLE = 8  # bytes of a number of the host
@@ -126,7 +126,7 @@ def _needs(
     traced = _NUMBER * scalars * (TRACE_SLOTS * options.path + 2 * options.slots)
     kmers = (1 + options.has_background) * letters**options.kmers if options.kmers else 0
     of_chain = tokens + _COUNT * kmers + _COUNT * table + traced + draw * (options.store_every is not None)
-    walked = chains * replicas * activation  # of one anchor
+    walked = min(chains * replicas, most_together(activation) or chains * replicas) * activation  # of one anchor
     if _on_host():
         walked += chains * replicas**2 * _PAIR
     device = -(-anchors * chains * of_chain // devices) + -(-walked // devices)

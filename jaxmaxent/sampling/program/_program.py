@@ -9,8 +9,8 @@ import jax
 
 from jaxmaxent.ensembles import Ensemble
 from jaxmaxent.kernels._mixture import LOOP, choice_for
-from jaxmaxent.sampling.program._activations import activation_bytes
 from jaxmaxent.sampling._options import INCREMENTAL, Options
+from jaxmaxent.sampling.program._activations import activation_bytes
 from jaxmaxent.sampling.program._sharding import mesh_for
 
 # Letters of all replicas of an anchor from which a CPU takes anchors in turn, so that activations stay in its cache.
@@ -53,8 +53,8 @@ class Program:
         buffer: stored draws that a block has room for.
         kmers: letters of the k-mers that are counted; 0 counts none.
         choice: how a step of a mixture chooses its rule (see `MixtureKernel`).
-        most_together: sequences that go side by side, at most: chains of an anchor take turns, each for a whole block, if
-            they have more; 0 for any number.
+        most_together: sequences that go side by side, at most; if there are more, groups of chains take turns, each for
+            a whole block. 0 for any number.
         whole_stretches: whether every block begins and ends where a stretch does, so that a GPU knows how many draws a
             stretch has, and does not ask its host before each of them.
         mesh: devices to spread over, or None for one.
@@ -138,11 +138,14 @@ class Program:
         return self.rungs - 1 - self.has_background
 
 
-def _most_together(ensemble: Ensemble, *, incremental: bool) -> int:
-    """Return the number of sequences whose largest activation a TPU's fast memory holds; 0 where it does not matter."""
-    if incremental or jax.default_backend() != "tpu":
-        return 0
-    return _FAST_BYTES // max(activation_bytes(ensemble), 1)
+def most_together(activation: int) -> int:
+    """Return the number of sequences whose largest activation a TPU's fast memory holds; 0 where it does not matter.
+
+    Args:
+        activation: bytes of the largest activation of a sequence.
+    """
+    most = _FAST_BYTES // max(activation, 1)
+    return most if jax.default_backend() == "tpu" and most >= _FEWEST_TOGETHER else 0
 
 
 @jax.transfer_guard("allow")
@@ -175,5 +178,5 @@ def program_of(ensemble: Ensemble, options: Options, rule: Any, mesh: jax.shardi
         rule=str(jax.tree.structure(rule)),
         kmers=options.kmers,
         choice=choice_for(rule, incremental=incremental),
-        most_together=_most_together(ensemble, incremental=incremental),
+        most_together=0 if incremental else most_together(activation_bytes(ensemble)),
     )
