@@ -1,4 +1,4 @@
-"""Choices from and sums over a few numbers, such as letters or rungs, as each kind of device makes them best.
+"""Choices from and sums over a few numbers, such as letters or rungs, and the order of axes, as suits each device.
 
 A GPU starts an operation for each reduction. Written out number by number, it becomes part of an operation that is
 started anyway. A TPU is slow where each chain reads from another place, so there a product with a one-hot reads.

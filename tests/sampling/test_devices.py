@@ -103,7 +103,9 @@ def test_rules_that_do_not_learn_make_the_same_steps_if_they_draw_ahead(rule, mo
     np.testing.assert_array_equal(found.draws, expected.draws)
 
 
-@pytest.mark.parametrize(("most", "groups"), [(1, 5), (12, 3), (20, 2), (30, 1)])
+@pytest.mark.parametrize(
+    ("most", "groups"), [(20, 2), *(pytest.param(*each, marks=pytest.mark.slow) for each in ((1, 5), (12, 3), (30, 1)))]
+)
 def test_groups_of_chains_that_take_turns_make_the_same_steps(most, groups, monkeypatch):
     """Check groups of one chain, and of two or three with a place that is left over; two anchors are side by side."""
     ensemble = Problem(length=5, mus=(0.3,)).ensemble(anchor=np.array([[0, 1, 2, 3, 0], [3, 3, 1, 0, 2]]))

@@ -19,6 +19,9 @@ from jaxmaxent.kernels._few import chains_last
 from jaxmaxent.sampling.device._state import Setup
 from jaxmaxent.sampling.program._program import Program
 
+# A product of all replicas and all draws that stand at ends takes longer than copies if there are more of these.
+_MOST_IN_A_PRODUCT = 1024
+
 
 def standing(number: Any, together: int) -> Any:
     """Return which of the draws made together stands at its end in a swap.
@@ -121,6 +124,8 @@ def _by_product(states: State, replica: Array, taken: Array, draws: State, now: 
     # The last axis of a TPU's arrays is that of replicas. It would copy whole caches to another order and back to
     # repeat or to gather along this axis.
     chains, ends = replica.shape
+    if chains * ends > _MOST_IN_A_PRODUCT:
+        return _at_once(states, replica, taken, draws, now)
     rows = np.arange(len(states.energy), dtype=replica.dtype)
     first = rows[:: len(rows) // chains, None]
     here = rows[:, None] == jnp.where(taken, first + replica, -1).reshape(-1)[None]

@@ -125,9 +125,9 @@ def _in_slots(
     if now is not None:
         # The draws at the ends are in their slots as further replicas, which accepted nothing.
         tokens, values = jnp.concatenate([tokens, picked(drawn, now)]), jnp.concatenate([values, ends])
-        ends = program.replicas + jnp.arange(len(now), dtype=in_slot.dtype)
+        last = program.replicas + jnp.arange(len(now), dtype=in_slot.dtype)
         in_slot, stood = (
-            jnp.concatenate([ends[:1], slots[: program.walked], ends[1:], slots[program.walked :]])
+            jnp.concatenate([last[:1], slots[: program.walked], last[1:], slots[program.walked :]])
             for slots in (in_slot, stood)
         )
     changed = jnp.sum(tokens != setup.ensemble.anchor.astype(jnp.uint8)[None], axis=-1, dtype=jnp.int32)
