@@ -8,9 +8,9 @@ from typing import NamedTuple
 import jax
 
 CHAINS, CHAINS_AT_ONE_BETA, ANCHOR_CHAINS = 8, 256, 1
-# Sequences on one device from which a step reaches nine tenths of the largest rate, by the start of the name that JAX
-# gives the device, modelled for the CTCF network (docs/how_to/hardware.md).
-_SATURATION = {"TPU v5 lite": 8_000, "TPU v5e": 8_000, "TPU v6": 16_000, "NVIDIA H200": 16_000}
+# Sequences on one device from which a step reaches about nine tenths of the largest rate, by the start of the name that
+# JAX gives the device, modelled for the CTCF network (docs/how_to/hardware.md).
+_SATURATION = {"TPU v5 lite": 3_000, "TPU v5e": 3_000, "TPU v6": 3_000, "NVIDIA H200": 16_000}
 _SATURATION_OF_OTHERS = 8_000
 # Shares of a device's memory for the sequences; temporaries and what is counted take the rest.
 _SHARE_OF_MEMORY = 1 / 4
