@@ -60,6 +60,20 @@ def test_draws_do_not_depend_on_how_many_are_made_together(monkeypatch, x64):
     assert [options.drawn_together(1000, replicas, always=True) for replicas in (1, 8, 16)] == [1, 2, 4]
 
 
+@pytest.mark.parametrize("reference_rungs", [0, 3])
+def test_energies_and_counts_of_every_draw_are_those_of_its_sequence(reference_rungs):
+    """Check all rungs, the ends too, where draws are measured once for several swaps."""
+    ensemble = Problem(length=5, mus=(0.3,)).ensemble()
+    settings = {"ladder": 3, "chains": 3, "steps": 200, "burn_in": 80, "thin": 5, "store_every": 5}
+    settings |= {"reference_rungs": reference_rungs, "progress": False}
+    run = jme.sample(jax.random.key(1), ensemble, **settings)
+    draws = np.swapaxes(run.draws[0], 1, 2)  # [rung, chain, draw, position]
+    tokens = jnp.asarray(draws.reshape(-1, 5), jnp.int32)
+    found = np.concatenate([run.energies[0][..., None], run.counts[0]], axis=-1)
+    expected = np.stack([jax.vmap(ensemble.energy)(tokens), jax.vmap(ensemble.counts)(tokens)[:, 0]], axis=1)
+    np.testing.assert_allclose(found, expected.reshape(*draws.shape[:3], 2), atol=1e-5)
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float16, np.int32, bool])
 def test_draws_are_put_in_place_alike_on_every_platform(dtype):
     rng = np.random.default_rng(0)
