@@ -54,7 +54,7 @@ class Ahead(NamedTuple):
 
     Attributes:
         wheres: what all chains share in each step, [steps, …]; None if it is not drawn so early.
-        drawn: what each chain draws in each step, [steps, replicas, …]; None if it is not drawn so early.
+        drawn: what each chain draws in each step, [steps, …, replicas]; None if it is not drawn so early.
     """
 
     wheres: Any
@@ -190,7 +190,10 @@ def _shared(setup: Setup, steps: Int[Array, " steps"]) -> Any:
 
 
 def _drawn(setup: Setup, steps: Int[Array, " steps"], wheres: Any) -> Drawn:
-    """Return what every replica draws in each of some steps, [steps, replicas, …]; it is the same in all slots."""
+    """Return what every replica draws in each of some steps, [steps, …, replicas]; it is the same in all slots.
+
+    Replicas are on the last axis, because a TPU computes along it.
+    """
     kernel = build(setup.rule.at(setup.anchor, 0), setup.ensemble, setup.evaluator, choice=setup.program.choice)
     of_replicas = jax.vmap(kernel.draw, in_axes=(0, None), out_axes=-1)
     return jax.vmap(of_replicas)(_keys(setup, steps), wheres)

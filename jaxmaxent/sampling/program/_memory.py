@@ -126,10 +126,13 @@ def _needs(
     traced = _NUMBER * scalars * (TRACE_SLOTS * options.path + 2 * options.slots)
     kmers = (1 + options.has_background) * letters**options.kmers if options.kmers else 0
     of_chain = tokens + _COUNT * kmers + _COUNT * table + traced + draw * (options.store_every is not None)
-    walked = min(chains * replicas, most_together(activation) or chains * replicas) * activation  # of one anchor
+    walked = chains * replicas * activation  # of one anchor
     if _on_host():
         walked += chains * replicas**2 * _PAIR
-    device = -(-anchors * chains * of_chain // devices) + -(-walked // devices)
+    walked = -(-walked // devices)
+    if most := most_together(activation):  # groups of chains take turns on each device
+        walked = min(walked, most * activation)
+    device = -(-anchors * chains * of_chain // devices) + walked
     batches = min(BATCHES - 1, options.draws // first_size(options.draws))
     batch = np.min_scalar_type(options.draws // BATCHES * options.target_replicas).itemsize
     # Counts of batches and of all draws, and energies of single draws.

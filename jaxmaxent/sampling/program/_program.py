@@ -101,7 +101,6 @@ class Program:
         """
         each = anchors * self.replicas
         number = -(-chains * each // max(self.most_together, each)) if self.most_together else 1
-        # Chains more than one group needs are put into another, so the groups are nearly as large as they can be.
         return number if -(-chains // number) * each >= _FEWEST_TOGETHER else 1
 
     @property
